@@ -1,0 +1,1 @@
+//! Matches a trace against expectations and explains the difference.

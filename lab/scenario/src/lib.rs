@@ -1,0 +1,1 @@
+//! The scenario file: parse and lint, with positions in every error.

@@ -1,0 +1,1 @@
+//! The OTLP receiver of the lab: bounded store, exact accounting.

@@ -1,0 +1,1 @@
+//! Starts the shop as child processes, watches them, and stops them.

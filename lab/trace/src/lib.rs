@@ -1,0 +1,15 @@
+//! Spans, trees, OTLP in and out, and the waterfall.
+//!
+//! This crate is the lab's own picture of a trace. It holds what OTLP holds, with types that say
+//! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
+//! or any other crate of this workspace.
+
+pub mod id;
+pub mod span;
+pub mod tree;
+pub mod value;
+
+pub use id::{SpanId, TraceId};
+pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
+pub use tree::{Top, Trace};
+pub use value::{Attributes, Value};

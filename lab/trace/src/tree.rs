@@ -1,0 +1,162 @@
+//! The tree of a trace: who is whose child, and what a hostile trace cannot break.
+
+use std::collections::HashMap;
+
+use crate::{Span, SpanId, TraceId};
+
+/// The spans of one trace, ordered by start, with their tree.
+///
+/// Spans are named by their place in [`Trace::spans`], since a span id may be there twice. Every
+/// span is reached exactly once from [`Trace::tops`], whatever the trace looks like.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    id: TraceId,
+    spans: Vec<Span>,
+    parents: Vec<Option<usize>>,
+    children: Vec<Vec<usize>>,
+    tops: Vec<usize>,
+}
+
+/// Why a span stands at the top of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Top {
+    /// It names no parent.
+    Root,
+    /// It names a parent that is not in the trace.
+    Orphan,
+    /// Its parents lead back to itself; the tree is cut above this one.
+    Cycle,
+}
+
+// === impl Trace ===
+
+impl Trace {
+    /// Builds the tree. All spans must be of this trace.
+    ///
+    /// Where a span id is there more than once, children belong to the earliest span with it. A
+    /// cycle is cut above its earliest span.
+    pub fn new(id: TraceId, mut spans: Vec<Span>) -> Self {
+        debug_assert!(spans.iter().all(|span| span.trace_id == id));
+        spans.sort_by_key(|span| (span.start_ns, std::cmp::Reverse(span.end_ns)));
+
+        let mut by_id: HashMap<SpanId, usize> = HashMap::with_capacity(spans.len());
+        for (index, span) in spans.iter().enumerate() {
+            by_id.entry(span.span_id).or_insert(index);
+        }
+        let mut parents: Vec<Option<usize>> = spans
+            .iter()
+            .map(|span| by_id.get(&span.parent_span_id?).copied())
+            .collect();
+        cut_cycles(&mut parents);
+
+        let mut children = vec![Vec::new(); spans.len()];
+        let mut tops = Vec::new();
+        for (index, parent) in parents.iter().enumerate() {
+            match parent {
+                Some(parent) => children[*parent].push(index),
+                None => tops.push(index),
+            }
+        }
+        Trace { id, spans, parents, children, tops }
+    }
+
+    /// The id of the trace.
+    pub fn id(&self) -> TraceId {
+        self.id
+    }
+
+    /// The spans, earliest start first.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// The span at a place.
+    pub fn span(&self, index: usize) -> &Span {
+        &self.spans[index]
+    }
+
+    /// The parent of a span, if it has one that is here.
+    pub fn parent(&self, index: usize) -> Option<usize> {
+        self.parents[index]
+    }
+
+    /// The children of a span, earliest start first.
+    pub fn children(&self, index: usize) -> &[usize] {
+        &self.children[index]
+    }
+
+    /// The spans from which all others are reached: roots, orphans, and one span of each cycle.
+    pub fn tops(&self) -> &[usize] {
+        &self.tops
+    }
+
+    /// Why a span stands at the top, or `None` if it does not.
+    pub fn top(&self, index: usize) -> Option<Top> {
+        if self.parents[index].is_some() {
+            return None;
+        }
+        let Some(named) = self.spans[index].parent_span_id else {
+            return Some(Top::Root);
+        };
+        // A span whose parent is present stands here only because its cycle was cut.
+        if self.spans.iter().any(|span| span.span_id == named) {
+            Some(Top::Cycle)
+        } else {
+            Some(Top::Orphan)
+        }
+    }
+
+    /// The spans that name no parent.
+    pub fn roots(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tops_that_are(Top::Root)
+    }
+
+    /// The spans whose parent is named and absent.
+    pub fn orphans(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tops_that_are(Top::Orphan)
+    }
+
+    /// All spans in the order of the tree, each with its depth: parents before children.
+    ///
+    /// Walks with a stack of its own, so that a chain of 100,000 spans does not end the process.
+    pub fn walk(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let mut stack: Vec<(usize, usize)> = self.tops.iter().rev().map(|&top| (top, 0)).collect();
+        std::iter::from_fn(move || {
+            let (index, depth) = stack.pop()?;
+            stack.extend(self.children[index].iter().rev().map(|&child| (child, depth + 1)));
+            Some((index, depth))
+        })
+    }
+
+    fn tops_that_are(&self, why: Top) -> impl Iterator<Item = usize> + '_ {
+        self.tops.iter().copied().filter(move |&index| self.top(index) == Some(why))
+    }
+}
+
+/// Cuts every cycle above its earliest span, so that the parents form a forest.
+fn cut_cycles(parents: &mut [Option<usize>]) {
+    const UNSEEN: usize = usize::MAX;
+    let mut seen_from = vec![UNSEEN; parents.len()];
+    for start in 0..parents.len() {
+        let mut at = start;
+        while seen_from[at] == UNSEEN {
+            seen_from[at] = start;
+            match parents[at] {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        // A walk that ran into itself found a cycle: `at` is in it.
+        if seen_from[at] == start && parents[at].is_some() {
+            let mut earliest = at;
+            let mut next = parents[at];
+            while let Some(member) = next.filter(|&member| member != at) {
+                earliest = earliest.min(member);
+                next = parents[member];
+            }
+            if next == Some(at) {
+                parents[earliest] = None;
+            }
+        }
+    }
+}

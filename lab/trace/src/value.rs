@@ -1,0 +1,142 @@
+//! Typed attribute values, as OTLP has them: an integer is never a string.
+
+use std::fmt;
+
+/// The value of an attribute (OTLP `AnyValue`).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A value that was sent without content: present, and not a string.
+    Empty,
+    /// UTF-8 text.
+    String(String),
+    /// A boolean.
+    Bool(bool),
+    /// A signed 64-bit integer.
+    Int(i64),
+    /// An IEEE 754 double; `NaN` and `-0.0` are kept as they are.
+    Double(f64),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A list of values, which need not be of one type.
+    Array(Vec<Value>),
+    /// A map of values, in the order in which it was sent.
+    Map(Attributes),
+}
+
+/// Attributes in the order in which they were sent. A key that was sent twice stays twice; `get`
+/// answers the first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(pub Vec<(String, Value)>);
+
+// === impl Value ===
+
+impl Value {
+    /// The name of the value's type, as expectations and messages write it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Empty => "empty",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Double(_) => "double",
+            Value::Bytes(_) => "bytes",
+            Value::Array(_) => "array",
+            Value::Map(_) => "map",
+        }
+    }
+
+    /// The text of a string value.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of an integer value.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::String(text.to_owned())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Value::Bool(truth)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Value::Double(number)
+    }
+}
+
+/// Prints a value as a person would write it: strings in quotes, so that `"20"` and `20` differ.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Empty => write!(f, "(empty)"),
+            Value::String(text) => write!(f, "{text:?}"),
+            Value::Bool(truth) => write!(f, "{truth}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Double(number) => write!(f, "{number:?}"),
+            Value::Bytes(bytes) => {
+                write!(f, "0x")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Value::Array(values) => {
+                let values: Vec<_> = values.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
+            }
+            Value::Map(map) => {
+                let pairs: Vec<_> = map.iter().map(|(k, v)| format!("{k}: {v}")).collect();
+                write!(f, "{{{}}}", pairs.join(", "))
+            }
+        }
+    }
+}
+
+// === impl Attributes ===
+
+impl Attributes {
+    /// The value of the first attribute with this key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// All keys and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Attributes(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}

@@ -1,0 +1,1 @@
+//! Goose journeys through the shop, and the ledger of what was asked and answered.

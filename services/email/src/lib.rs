@@ -1,0 +1,1 @@
+//! The email service: consumes order.placed and sends the confirmation.

@@ -1,0 +1,1 @@
+//! The payment service: validates cards and charges them through the provider.
