@@ -1,0 +1,246 @@
+//! The boundary to a message broker: PRODUCER and CONSUMER spans around lapin.
+//!
+//! Context travels in the headers of the message. Semantic conventions: "Messaging" and "RabbitMQ"
+//! (in development): a destination is `{exchange}:{routing key}`, with `:{queue}` behind it for a
+//! consumer.
+
+use lapin::{
+    BasicProperties, Channel, Confirmation,
+    message::Delivery,
+    options::BasicPublishOptions,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use opentelemetry::{
+    Context, global,
+    propagation::{Extractor, Injector},
+    trace::{Status, TraceContextExt},
+};
+use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
+use thiserror::Error;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::propagation;
+
+/// A message to be sent. It is persistent, mandatory, and sent only when the broker says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The exchange that it is published to.
+    pub exchange: &'a str,
+    /// The key by which the exchange routes it.
+    pub routing_key: &'a str,
+    /// Its id, by which consumers know that they had it before.
+    pub id: &'a str,
+    /// The media type of the body.
+    pub content_type: &'a str,
+    /// What it says.
+    pub body: &'a [u8],
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// The broker is away, or the channel was closed.
+    #[error("the broker could not be reached: {0}")]
+    Broker(#[from] lapin::Error),
+    /// No queue is bound for it.
+    #[error("no queue takes messages of {exchange}:{routing_key} ({reply})")]
+    Returned {
+        /// The exchange that it was published to.
+        exchange: String,
+        /// The key that no queue is bound with.
+        routing_key: String,
+        /// What the broker said.
+        reply: String,
+    },
+    /// The broker could not keep it.
+    #[error("the broker refused the message")]
+    Refused,
+    /// The channel was not put into confirm mode.
+    #[error("the channel does not confirm what is published")]
+    Unconfirmed,
+    /// A name or an id is longer than 255 bytes.
+    #[error("{0:?} is too long for AMQP")]
+    TooLong(String),
+}
+
+/// How a consumer's span stands to the producer's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessagingRelation {
+    /// The consumer goes on in the producer's trace, and links to its span as well.
+    #[default]
+    Parent,
+    /// The consumer starts a trace of its own that links to the producer's span.
+    Link,
+}
+
+// === Sending ===
+
+/// Publishes a message in its PRODUCER span, and waits until the broker has confirmed it.
+pub async fn send(channel: &Channel, message: Message<'_>) -> Result<(), SendError> {
+    let span = producer_span(&message);
+    let mut headers = FieldTable::default();
+    global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&span.context(), &mut TableInjector(&mut headers));
+    });
+    let outcome = publish(channel, message, headers)
+        .instrument(span.clone())
+        .await;
+    if let Err(error) = &outcome {
+        span.set_attribute(ERROR_TYPE, error.kind());
+        span.set_status(Status::error(error.to_string()));
+    }
+    outcome
+}
+
+fn producer_span(message: &Message<'_>) -> Span {
+    let destination = format!("{}:{}", message.exchange, message.routing_key);
+    tracing::info_span!(
+        "amqp.send",
+        otel.name = format!("send {destination}"),
+        otel.kind = "producer",
+        messaging.system = "rabbitmq",
+        messaging.operation.name = "send",
+        messaging.operation.type = "send",
+        messaging.destination.name = destination,
+        messaging.rabbitmq.destination.routing_key = message.routing_key,
+        messaging.message.id = message.id,
+        messaging.message.body.size = i64::try_from(message.body.len()).ok(),
+    )
+}
+
+async fn publish(
+    channel: &Channel,
+    message: Message<'_>,
+    headers: FieldTable,
+) -> Result<(), SendError> {
+    const PERSISTENT: u8 = 2;
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let properties = BasicProperties::default()
+        .with_message_id(short(message.id)?)
+        .with_content_type(short(message.content_type)?)
+        .with_delivery_mode(PERSISTENT)
+        .with_headers(headers);
+    let confirmation = channel
+        .basic_publish(
+            short(message.exchange)?,
+            short(message.routing_key)?,
+            options,
+            message.body,
+            properties,
+        )
+        .await?
+        .await?;
+    match confirmation {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(returned)) => Err(SendError::Returned {
+            exchange: message.exchange.to_owned(),
+            routing_key: message.routing_key.to_owned(),
+            reply: returned.reply_text.to_string(),
+        }),
+        Confirmation::Nack(_) => Err(SendError::Refused),
+        Confirmation::NotRequested => Err(SendError::Unconfirmed),
+    }
+}
+
+fn short(text: &str) -> Result<ShortString, SendError> {
+    ShortString::try_new(text).map_err(|_| SendError::TooLong(text.to_owned()))
+}
+
+impl SendError {
+    fn kind(&self) -> &'static str {
+        match self {
+            SendError::Broker(_) => "broker_unreachable",
+            SendError::Returned { .. } => "returned",
+            SendError::Refused => "refused",
+            SendError::Unconfirmed => "unconfirmed",
+            SendError::TooLong(_) => "too_long",
+        }
+    }
+}
+
+// === Receiving ===
+
+/// The CONSUMER span in which a delivery is processed. It always links to the span that sent it.
+///
+/// `origin` is what the message was first published as (`exchange:routing key`): a redelivery comes
+/// through a retry queue and no longer says so itself.
+pub fn process_span(
+    delivery: &Delivery,
+    origin: &str,
+    queue: &str,
+    relation: MessagingRelation,
+) -> Span {
+    let destination = format!("{origin}:{queue}");
+    let message_id = delivery
+        .properties
+        .message_id()
+        .as_ref()
+        .map(ShortString::as_str);
+    let span = tracing::info_span!(
+        parent: None,
+        "amqp.process",
+        otel.name = format!("process {destination}"),
+        otel.kind = "consumer",
+        messaging.system = "rabbitmq",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = destination,
+        messaging.rabbitmq.destination.routing_key = delivery.routing_key.as_str(),
+        messaging.rabbitmq.message.delivery_tag = i64::try_from(delivery.delivery_tag).ok(),
+        messaging.message.id = message_id,
+        messaging.message.body.size = i64::try_from(delivery.data.len()).ok(),
+    );
+    let sender = extract(delivery);
+    let creation = sender.span().span_context().clone();
+    match relation {
+        MessagingRelation::Parent => propagation::adopt(&span, sender),
+        // The baggage still comes along: it belongs to the request, not to the trace.
+        MessagingRelation::Link => {
+            let baggage_only =
+                sender.with_remote_span_context(opentelemetry::trace::SpanContext::empty_context());
+            propagation::adopt(&span, baggage_only);
+        }
+    }
+    span.add_link(creation);
+    span
+}
+
+fn extract(delivery: &Delivery) -> Context {
+    let empty = FieldTable::default();
+    let headers = delivery.properties.headers().as_ref().unwrap_or(&empty);
+    global::get_text_map_propagator(|propagator| {
+        propagator.extract_with_context(&Context::new(), &TableExtractor(headers))
+    })
+}
+
+// === The headers of a message as a carrier ===
+
+struct TableInjector<'a>(&'a mut FieldTable);
+
+struct TableExtractor<'a>(&'a FieldTable);
+
+impl Injector for TableInjector<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let Ok(key) = ShortString::try_new(key) {
+            self.0.insert(key, AMQPValue::LongString(value.into()));
+        }
+    }
+}
+
+impl Extractor for TableExtractor<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        match self.0.inner().get(key)? {
+            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+            AMQPValue::ShortString(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.inner().keys().map(ShortString::as_str).collect()
+    }
+}

@@ -1,0 +1,347 @@
+//! The queue between a span's end and its export, which counts what it loses.
+//!
+//! The SDK has a batch processor too. It drops spans when its queue is full and says so once, at
+//! shutdown, while `force_flush` and `shutdown` answer `Ok`: of a burst of 20,000 spans 2,560 may
+//! arrive without a word. This one knows at every moment that
+//!
+//! > ended = exported + dropped + failed + queued
+//!
+//! and says so as soon as a span is lost. Exports run on a thread of their own with a runtime of
+//! its own, so that a flush never waits for the runtime that it blocks.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc as blocking,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::{
+    Resource,
+    error::{OTelSdkError, OTelSdkResult},
+    trace::{Span, SpanData, SpanExporter, SpanProcessor},
+};
+use serde::Serialize;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{config::BatchConfig, install::InstallError};
+
+/// What became of the spans of this process so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Sampled spans that have ended.
+    pub ended: u64,
+    /// Spans that the receiver took.
+    pub exported: u64,
+    /// Spans that ended while the queue was full, or after shutdown.
+    pub dropped: u64,
+    /// Spans whose export failed for good.
+    pub failed: u64,
+    /// Spans that wait or are on their way.
+    pub queued: u64,
+}
+
+/// The span processor: takes spans as they end and exports them in batches.
+#[derive(Debug)]
+pub(crate) struct BatchProcessor {
+    handle: BatchHandle,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Reads the counts and asks for a flush, from anywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchHandle {
+    counters: Arc<Counters>,
+    spans: mpsc::Sender<SpanData>,
+    commands: mpsc::UnboundedSender<Command>,
+    /// How long a flush may take: what is queued is exported in one go, or the receiver is away.
+    patience: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    ended: AtomicU64,
+    exported: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+enum Command {
+    SetResource(Resource),
+    Flush(oneshot::Sender<()>),
+    BlockingFlush(blocking::Sender<()>),
+    Shutdown(blocking::Sender<()>),
+}
+
+// === impl BatchProcessor ===
+
+impl BatchProcessor {
+    /// Starts the export thread. `build` makes the exporter inside the thread's runtime, where its
+    /// connections will live.
+    pub(crate) fn start<E, F>(
+        endpoint: String,
+        config: BatchConfig,
+        build: F,
+    ) -> Result<Self, InstallError>
+    where
+        E: SpanExporter + 'static,
+        F: FnOnce() -> Result<E, String> + Send + 'static,
+    {
+        let counters = Arc::new(Counters::default());
+        let (spans, ended) = mpsc::channel(config.max_queue_size);
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (built, whether_built) = blocking::channel();
+
+        let thread_counters = Arc::clone(&counters);
+        let thread = thread::Builder::new()
+            .name("otlp-export".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let exporter = match build() {
+                        Ok(exporter) => exporter,
+                        Err(error) => return drop(built.send(Err(error))),
+                    };
+                    let _ = built.send(Ok(()));
+                    let worker = Worker {
+                        exporter,
+                        endpoint,
+                        config,
+                        counters: thread_counters,
+                        batch: Vec::new(),
+                        reported: None,
+                    };
+                    worker.run(ended, commanded).await;
+                });
+            })?;
+        whether_built
+            .recv()
+            .unwrap_or_else(|_| Err("the export thread ended at once".to_owned()))
+            .map_err(InstallError::Exporter)?;
+
+        // An export and its retries may take the timeout once for what is on its way, and once for
+        // what is queued behind it.
+        let patience = config.export_timeout * 2;
+        let handle = BatchHandle {
+            counters,
+            spans,
+            commands,
+            patience,
+        };
+        Ok(BatchProcessor {
+            handle,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> BatchHandle {
+        self.handle.clone()
+    }
+}
+
+impl SpanProcessor for BatchProcessor {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        let counters = &self.handle.counters;
+        counters.ended.fetch_add(1, Ordering::Relaxed);
+        if self.handle.spans.try_send(span).is_err() {
+            // The export thread reports it: this is the hot path of whoever ended the span.
+            counters.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.handle
+            .command(Command::BlockingFlush, self.handle.patience)
+    }
+
+    fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
+        self.handle.command(Command::Shutdown, limit)?;
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            thread.join().map_err(|_| {
+                OTelSdkError::InternalFailure("the export thread panicked".to_owned())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        drop(
+            self.handle
+                .commands
+                .send(Command::SetResource(resource.clone())),
+        );
+    }
+}
+
+// === impl BatchHandle ===
+
+impl BatchHandle {
+    pub(crate) fn counts(&self) -> Counts {
+        let counters = &self.counters;
+        // `ended` is read last: a span is counted there first, so the sum never runs ahead of it.
+        let exported = counters.exported.load(Ordering::Acquire);
+        let dropped = counters.dropped.load(Ordering::Acquire);
+        let failed = counters.failed.load(Ordering::Acquire);
+        let ended = counters.ended.load(Ordering::Acquire);
+        let queued = ended.saturating_sub(exported + dropped + failed);
+        Counts {
+            ended,
+            exported,
+            dropped,
+            failed,
+            queued,
+        }
+    }
+
+    pub(crate) async fn flush(&self) -> Counts {
+        let (done, wait) = oneshot::channel();
+        if self.commands.send(Command::Flush(done)).is_ok()
+            && timeout(self.patience, wait).await.is_err()
+        {
+            tracing::warn!("the flush of the trace pipeline took too long and goes on behind");
+        }
+        self.counts()
+    }
+
+    /// Sends a command from outside any runtime and waits until it is done.
+    fn command(
+        &self,
+        command: impl FnOnce(blocking::Sender<()>) -> Command,
+        limit: Duration,
+    ) -> OTelSdkResult {
+        let (done, wait) = blocking::channel();
+        self.commands
+            .send(command(done))
+            .map_err(|_| OTelSdkError::AlreadyShutdown)?;
+        match wait.recv_timeout(limit) {
+            Ok(()) => Ok(()),
+            Err(blocking::RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(limit)),
+            Err(blocking::RecvTimeoutError::Disconnected) => Err(OTelSdkError::AlreadyShutdown),
+        }
+    }
+}
+
+// === The export thread ===
+
+struct Worker<E> {
+    exporter: E,
+    endpoint: String,
+    config: BatchConfig,
+    counters: Arc<Counters>,
+    batch: Vec<SpanData>,
+    /// When losses were last reported, and how many there were by then.
+    reported: Option<(Instant, u64)>,
+}
+
+impl<E: SpanExporter> Worker<E> {
+    async fn run(
+        mut self,
+        mut ended: mpsc::Receiver<SpanData>,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let mut deadline = Instant::now();
+        loop {
+            tokio::select! {
+                span = ended.recv() => {
+                    let Some(span) = span else { return };
+                    if self.batch.is_empty() {
+                        deadline = Instant::now() + self.config.schedule_delay;
+                    }
+                    self.batch.push(span);
+                    if self.batch.len() >= self.config.max_export_batch_size {
+                        self.export().await;
+                    }
+                }
+                () = sleep_until(deadline), if !self.batch.is_empty() => self.export().await,
+                command = commands.recv() => match command {
+                    None => return,
+                    Some(Command::SetResource(resource)) => self.exporter.set_resource(&resource),
+                    Some(Command::Flush(done)) => {
+                        self.drain(&mut ended).await;
+                        let _ = done.send(());
+                    }
+                    Some(Command::BlockingFlush(done)) => {
+                        self.drain(&mut ended).await;
+                        let _ = done.send(());
+                    }
+                    Some(Command::Shutdown(done)) => {
+                        ended.close();
+                        self.drain(&mut ended).await;
+                        drop(self.exporter.shutdown());
+                        let _ = done.send(());
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Exports all that has ended by now.
+    async fn drain(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
+        while let Ok(span) = ended.try_recv() {
+            self.batch.push(span);
+            if self.batch.len() >= self.config.max_export_batch_size {
+                self.export().await;
+            }
+        }
+        if !self.batch.is_empty() {
+            self.export().await;
+        }
+        self.report(None);
+    }
+
+    async fn export(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let count = batch.len() as u64;
+        let limit = self.config.export_timeout;
+        let problem = match timeout(limit, self.exporter.export(batch)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer in {limit:?}")),
+        };
+        let counter = match problem {
+            None => &self.counters.exported,
+            Some(_) => &self.counters.failed,
+        };
+        counter.fetch_add(count, Ordering::Release);
+        self.report(problem);
+    }
+
+    /// Says on standard error what was lost: at once the first time, then every ten seconds.
+    fn report(&mut self, problem: Option<String>) {
+        const EVERY: Duration = Duration::from_secs(10);
+        let dropped = self.counters.dropped.load(Ordering::Acquire);
+        let failed = self.counters.failed.load(Ordering::Acquire);
+        let lost = dropped + failed;
+        let due = self
+            .reported
+            .is_none_or(|(when, before)| when.elapsed() >= EVERY && lost > before);
+        if lost == 0 || !due {
+            return;
+        }
+        self.reported = Some((Instant::now(), lost));
+        let problem = problem.unwrap_or_else(|| "the queue was full".to_owned());
+        tracing::warn!(
+            endpoint = %self.endpoint,
+            dropped,
+            failed,
+            max_queue_size = self.config.max_queue_size,
+            "spans are being lost: {problem}"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! Resource → sampler → batch → exporter, and the bridge from `tracing`.
+//!
+//! Spans are made with `tracing`; the bridge hands them to the OpenTelemetry SDK. Log events stay
+//! on standard error: they do not become span events, or each would be told twice once logs are
+//! exported as well.
+
+use std::io;
+
+use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SdkTracerProvider, Tracer},
+};
+use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
+use thiserror::Error;
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+use crate::{
+    batch::{BatchHandle, BatchProcessor, Counts},
+    config::{Config, Export, Protocol},
+    propagation,
+};
+
+/// A running pipeline. Keep it for the life of the process, and call
+/// [`shutdown`](Telemetry::shutdown) at its end.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pipeline: Pipeline,
+}
+
+#[derive(Clone, Debug)]
+enum Pipeline {
+    /// No span is made, or none is exported.
+    Silent,
+    /// Spans flow to an exporter.
+    Exporting {
+        batch: BatchHandle,
+        provider: SdkTracerProvider,
+    },
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// The exporter refused its settings.
+    #[error("the OTLP exporter cannot be built: {0}")]
+    Exporter(String),
+    /// The thread of the batch could not be started.
+    #[error("the export thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+    /// Someone else set a global subscriber before.
+    #[error("telemetry is set up twice in one process: {0}")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Sets up the pipeline for this process, once.
+    pub fn install(self) -> Result<Telemetry, InstallError> {
+        global::set_text_map_propagator(propagation::composite(&self.propagators));
+        // Messages of the services go to standard error; standard output is for machines.
+        let log = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .compact()
+            .with_filter(
+                EnvFilter::builder()
+                    .with_default_directive(LevelFilter::WARN.into())
+                    .from_env_lossy(),
+            );
+        let registry = tracing_subscriber::registry().with(log);
+
+        let builder = SdkTracerProvider::builder()
+            .with_resource(resource(self.service_name, self.service_version))
+            .with_sampler(self.sampler);
+        let (pipeline, provider) = match self.export {
+            Export::SdkDisabled => {
+                registry.try_init()?;
+                return Ok(Telemetry {
+                    pipeline: Pipeline::Silent,
+                });
+            }
+            Export::None => (Pipeline::Silent, builder.build()),
+            Export::Otlp { protocol, endpoint } => {
+                let batch =
+                    BatchProcessor::start(endpoint, self.batch, move || exporter(protocol))?;
+                let handle = batch.handle();
+                let provider = builder.with_span_processor(batch).build();
+                (
+                    Pipeline::Exporting {
+                        batch: handle,
+                        provider: provider.clone(),
+                    },
+                    provider,
+                )
+            }
+        };
+        registry
+            .with(bridge(provider.tracer(self.service_name)))
+            .try_init()?;
+        global::set_tracer_provider(provider);
+        Ok(Telemetry { pipeline })
+    }
+}
+
+/// Who sends the spans. What `OTEL_RESOURCE_ATTRIBUTES` says wins over what we know.
+fn resource(service_name: &'static str, service_version: &'static str) -> Resource {
+    const NAME: opentelemetry::Key = opentelemetry::Key::from_static_str("service.name");
+    let from_env = Resource::builder().build();
+    let given = |key: &'static str| from_env.get(&key.into()).is_some();
+    // The SDK answers `unknown_service:…` where the environment gives no name.
+    let named = from_env
+        .get(&NAME)
+        .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+
+    let mut ours = Vec::new();
+    if !named {
+        ours.push(KeyValue::new(NAME, service_name));
+    }
+    if !given(SERVICE_VERSION) {
+        ours.push(KeyValue::new(SERVICE_VERSION, service_version));
+    }
+    if !given(SERVICE_INSTANCE_ID) {
+        ours.push(KeyValue::new(
+            SERVICE_INSTANCE_ID,
+            uuid::Uuid::new_v4().to_string(),
+        ));
+    }
+    Resource::builder().with_attributes(ours).build()
+}
+
+/// The OTLP exporter. Endpoint, headers, compression and timeout are read from the standard
+/// variables by its builder; failed exports are retried with backoff by the exporter.
+fn exporter(protocol: Protocol) -> Result<SpanExporter, String> {
+    let built = match protocol {
+        Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
+        Protocol::HttpProtobuf => SpanExporter::builder()
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .build(),
+    };
+    built.map_err(|error| error.to_string())
+}
+
+/// The bridge from `tracing` spans to OpenTelemetry spans. What the layer adds by default (threads,
+/// code locations, busy and idle times) is switched off: a learner should see the attributes that
+/// the conventions name, and no others.
+pub(crate) fn bridge<S>(tracer: Tracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_error_fields_to_exceptions(false)
+        .with_error_records_to_exceptions(false)
+        .with_error_events_to_exceptions(false)
+        .with_error_events_to_status(false)
+        .with_filter(filter_fn(is_ours))
+}
+
+/// Spans of the services, and not those that libraries open for their own debugging.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    const LIBRARIES: [&str; 8] = [
+        "h2",
+        "hyper",
+        "hyper_util",
+        "lapin",
+        "reqwest",
+        "sqlx",
+        "tonic",
+        "tower",
+    ];
+    let crate_name = metadata.target().split("::").next().unwrap_or_default();
+    metadata.is_span()
+        && *metadata.level() <= tracing::Level::INFO
+        && !LIBRARIES.contains(&crate_name)
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// What became of the spans so far.
+    pub fn counts(&self) -> Counts {
+        match &self.pipeline {
+            Pipeline::Silent => Counts::default(),
+            Pipeline::Exporting { batch, .. } => batch.counts(),
+        }
+    }
+
+    /// Exports all spans that have ended, and says what became of them.
+    pub async fn flush(&self) -> Counts {
+        match &self.pipeline {
+            Pipeline::Silent => Counts::default(),
+            Pipeline::Exporting { batch, .. } => batch.flush().await,
+        }
+    }
+
+    /// Exports what is left and ends the pipeline. Spans that end later are not recorded.
+    pub async fn shutdown(self) -> Counts {
+        match self.pipeline {
+            Pipeline::Silent => Counts::default(),
+            Pipeline::Exporting { batch, provider } => {
+                batch.flush().await;
+                // The provider's shutdown waits for the export thread: not on a runtime thread.
+                let stopped = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+                if let Ok(Err(error)) = stopped {
+                    tracing::warn!(%error, "the trace pipeline did not stop cleanly");
+                }
+                batch.counts()
+            }
+        }
+    }
+}

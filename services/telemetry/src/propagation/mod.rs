@@ -1,0 +1,78 @@
+//! How context crosses a process boundary: `traceparent`, `tracestate` and `baggage`.
+//!
+//! The stock propagator is lenient: it takes headers that the specification tells to discard. Ours
+//! follows W3C Trace Context level 2 to the letter, and passes the public test suite in strict
+//! mode.
+
+mod baggage;
+mod headers;
+mod saved;
+mod trace_context;
+
+use opentelemetry::{
+    Context,
+    propagation::{TextMapCompositePropagator, TextMapPropagator},
+    trace::TraceContextExt,
+};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+pub use baggage::StrictBaggagePropagator;
+pub(crate) use headers::{HeaderExtractor, HeaderInjector};
+pub use saved::SavedContext;
+pub(crate) use saved::adopt;
+pub use trace_context::StrictTraceContextPropagator;
+
+/// A propagator that `OTEL_PROPAGATORS` can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagator {
+    /// `tracecontext`: `traceparent` and `tracestate`.
+    TraceContext,
+    /// `baggage`.
+    Baggage,
+}
+
+/// All the propagators of a process as one.
+pub(crate) fn composite(propagators: &[Propagator]) -> TextMapCompositePropagator {
+    TextMapCompositePropagator::new(
+        propagators
+            .iter()
+            .map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
+                match propagator {
+                    Propagator::TraceContext => Box::new(StrictTraceContextPropagator::default()),
+                    Propagator::Baggage => Box::new(StrictBaggagePropagator::default()),
+                }
+            })
+            .collect(),
+    )
+}
+
+/// The id of the trace that the current span belongs to, as 32 hexadecimal digits.
+pub fn current_trace_id() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span_context = span.span_context();
+    span_context
+        .is_valid()
+        .then(|| span_context.trace_id().to_string())
+}
+
+/// The value of a baggage entry of the current context.
+pub fn current_baggage(key: &str) -> Option<String> {
+    use opentelemetry::baggage::BaggageExt;
+    let context = Span::current().context();
+    context
+        .baggage()
+        .get(key)
+        .map(|value| value.as_str().to_owned())
+}
+
+/// The `traceresponse` of a context: which trace and span a reply came from. A draft of the W3C
+/// (Trace Context Response, an editor's draft), in the format of `traceparent`.
+pub(crate) fn traceresponse(context: &Context) -> Option<String> {
+    let span = context.span();
+    let span_context = span.span_context();
+    span_context
+        .is_valid()
+        .then(|| trace_context::traceparent(span_context))
+}

@@ -1,0 +1,188 @@
+//! The boundary to a database: a CLIENT span around one statement of sqlx, on SQLite or PostgreSQL.
+//!
+//! Semantic conventions: "Database client" (stable). The name of the span is the query's summary,
+//! such as `SELECT products`; the text keeps its placeholders, so it holds no value of a user.
+
+use std::future::Future;
+
+use opentelemetry::trace::Status;
+use opentelemetry_semantic_conventions::attribute::{DB_RESPONSE_STATUS_CODE, ERROR_TYPE};
+use sqlx::AnyPool;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// A database of a service: its pool, and what the conventions want to know of it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// The connections.
+    pub pool: AnyPool,
+    system: System,
+    namespace: String,
+    server: Option<(String, u16)>,
+}
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// `sqlite`.
+    Sqlite,
+    /// `postgresql`.
+    Postgresql,
+}
+
+// === impl Database ===
+
+impl Database {
+    /// A database with its name, and its address where it has one.
+    pub fn new(
+        pool: AnyPool,
+        system: System,
+        namespace: String,
+        server: Option<(String, u16)>,
+    ) -> Self {
+        Database {
+            pool,
+            system,
+            namespace,
+            server,
+        }
+    }
+
+    /// Which database it is.
+    pub fn system(&self) -> System {
+        self.system
+    }
+
+    /// Runs one statement in its CLIENT span. `run` is given the text once more, so that what is
+    /// recorded is what is run.
+    pub async fn trace<'q, T, F>(
+        &self,
+        sql: &'q str,
+        run: impl FnOnce(&'q str) -> F,
+    ) -> sqlx::Result<T>
+    where
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        let span = self.span(sql);
+        let outcome = run(sql).instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            record_error(&span, error);
+        }
+        outcome
+    }
+
+    fn span(&self, sql: &str) -> Span {
+        let summary = Summary::of(sql);
+        let (address, port) = match &self.server {
+            Some((address, port)) => (Some(address.as_str()), Some(i64::from(*port))),
+            None => (None, None),
+        };
+        tracing::info_span!(
+            "sql",
+            otel.name = summary.to_string(),
+            otel.kind = "client",
+            db.system.name = self.system.name(),
+            db.namespace = self.namespace,
+            db.operation.name = summary.operation,
+            db.collection.name = summary.collection,
+            db.query.summary = summary.to_string(),
+            db.query.text = sql,
+            server.address = address,
+            server.port = port,
+        )
+    }
+}
+
+impl System {
+    /// The value of `db.system.name`.
+    pub fn name(self) -> &'static str {
+        match self {
+            System::Sqlite => "sqlite",
+            System::Postgresql => "postgresql",
+        }
+    }
+}
+
+/// Having no row is an answer, not an error; all else is one, with the database's own code.
+fn record_error(span: &Span, error: &sqlx::Error) {
+    if matches!(error, sqlx::Error::RowNotFound) {
+        return;
+    }
+    let code = error.as_database_error().and_then(|error| error.code());
+    if let Some(code) = &code {
+        span.set_attribute(DB_RESPONSE_STATUS_CODE, code.to_string());
+    }
+    let error_type = match (&code, error) {
+        (Some(code), _) => code.to_string(),
+        (None, sqlx::Error::PoolTimedOut) => "pool_timed_out".to_owned(),
+        (None, sqlx::Error::Io(_)) => "io".to_owned(),
+        (None, _) => "sqlx::Error".to_owned(),
+    };
+    span.set_attribute(ERROR_TYPE, error_type);
+    span.set_status(Status::error(error.to_string()));
+}
+
+/// The summary of a statement: its operation and its first table.
+struct Summary<'q> {
+    operation: &'q str,
+    collection: Option<&'q str>,
+}
+
+impl<'q> Summary<'q> {
+    fn of(sql: &'q str) -> Self {
+        let mut words = sql
+            .split(|c: char| c.is_whitespace() || c == '(')
+            .filter(|w| !w.is_empty());
+        let operation = words.next().unwrap_or_default();
+        let collection = if operation.eq_ignore_ascii_case("UPDATE") {
+            words.next()
+        } else {
+            words
+                .by_ref()
+                .find(|word| {
+                    ["FROM", "INTO"]
+                        .iter()
+                        .any(|key| word.eq_ignore_ascii_case(key))
+                })
+                .and_then(|_| words.next())
+        };
+        let collection = collection.map(|word| word.trim_end_matches([',', ';', ')']));
+        Summary {
+            operation,
+            collection: collection.filter(|word| !word.is_empty()),
+        }
+    }
+}
+
+impl std::fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.collection {
+            Some(collection) => write!(f, "{} {collection}", self.operation),
+            None => f.write_str(self.operation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_the_operation_and_the_first_table() {
+        for (sql, summary) in [
+            (
+                "SELECT sku, price_cents FROM products WHERE sku IN ($1, $2)",
+                "SELECT products",
+            ),
+            ("INSERT INTO orders(id) VALUES ($1)", "INSERT orders"),
+            ("UPDATE stock SET available = available - 1", "UPDATE stock"),
+            ("DELETE FROM outbox WHERE id = $1", "DELETE outbox"),
+            ("SELECT 1", "SELECT"),
+            ("BEGIN IMMEDIATE", "BEGIN"),
+            ("SELECT\n  a\nFROM\n  cart_lines;", "SELECT cart_lines"),
+            ("", ""),
+        ] {
+            assert_eq!(Summary::of(sql).to_string(), summary, "{sql}");
+        }
+    }
+}
