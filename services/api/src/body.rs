@@ -1,0 +1,58 @@
+//! Reads the body of a request, up to a bound.
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::Problem;
+
+/// The largest body that a service of the shop takes, in bytes. A cart of 200 lines is some 10 KiB.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// How much of a body that is too large is read and thrown away, in bytes.
+///
+/// A client that is still sending when the connection closes sees a broken pipe, not the reply. So
+/// a body that is merely too large is read to its end; only an absurd one is cut off.
+const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The whole body, if it is no larger than [`BODY_LIMIT`].
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+    let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
+    match read {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            if !expects_continue(headers) {
+                drain(body).await;
+            }
+            Err(too_large())
+        }
+        Err(error) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "body-incomplete",
+            "The body of the request did not arrive",
+        )
+        .detail(error.to_string())),
+    }
+}
+
+/// Whether the client waits for leave to send its body; it has sent none of it, then.
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+async fn drain(body: Body) {
+    let mut rest = Limited::new(body, DRAIN_LIMIT);
+    while let Some(Ok(_)) = rest.frame().await {}
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body-too-large",
+        "The body of the request is too large",
+    )
+    .detail(format!("A body may have up to {BODY_LIMIT} bytes."))
+    .with("limit_bytes", BODY_LIMIT)
+}

@@ -1,0 +1,189 @@
+//! Extractors that refuse with a [`Problem`]: [`Json`], [`Query`] and [`Path`].
+//!
+//! They read as axum's own do; only what they say of a request that they cannot use is the shop's.
+
+use std::error::Error;
+
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Problem, body};
+
+/// A body of JSON, in a request or a reply.
+///
+/// A request is refused with 415 if it does not say that it is JSON, 413 past
+/// [`BODY_LIMIT`](crate::BODY_LIMIT), 400 with line and column if it is not JSON, and 422 with the
+/// path of the field if it is JSON that does not mean a `T`.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+/// The query of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+/// The parts of a request's path that its route names.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+// === impl Json ===
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(unsupported_media_type(&parts.headers));
+        }
+        let body = body::read(&parts.headers, body).await?;
+        parse(&body).map(Json)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Whether the body says that it is JSON: `application/json`, or a type that ends in `+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(content_type)) = headers.get(header::CONTENT_TYPE).map(|v| v.to_str()) else {
+        return false;
+    };
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn unsupported_media_type(headers: &HeaderMap) -> Problem {
+    let found = match headers.get(header::CONTENT_TYPE) {
+        Some(value) => format!("is {value:?}"),
+        None => "is missing".to_owned(),
+    };
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body of the request is not said to be JSON",
+    )
+    .detail(format!(
+        "Content-Type {found}; it must be application/json."
+    ))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        unusable_json(error.inner(), Some(&field))
+    })?;
+    json.end().map_err(|error| unusable_json(&error, None))?;
+    Ok(value)
+}
+
+fn unusable_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
+    let problem = if error.is_data() {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-body",
+            "The body of the request does not mean what is needed here",
+        )
+    } else {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-json",
+            "The body of the request is not JSON",
+        )
+    };
+    // The path of the whole body is written as a dot: there is no field to name.
+    let problem = match field.filter(|field| *field != ".") {
+        Some(field) => problem
+            .detail(format!("{field}: {error}"))
+            .with("field", field),
+        None => problem.detail(error.to_string()),
+    };
+    problem
+        .with("line", error.line())
+        .with("column", error.column())
+}
+
+// === impl Query ===
+
+impl<T, S> FromRequestParts<S> for Query<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Query(value)),
+            Err(rejection) => Err(unusable_query(&rejection)),
+        }
+    }
+}
+
+fn unusable_query(rejection: &QueryRejection) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid-query",
+        "The query of the request cannot be used",
+    )
+    .detail(innermost(rejection))
+}
+
+// === impl Path ===
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Path(value)),
+            Err(rejection) => Err(unusable_path(&rejection)),
+        }
+    }
+}
+
+fn unusable_path(rejection: &PathRejection) -> Problem {
+    if rejection.status().is_server_error() {
+        // The route does not name what the handler asks for: a mistake of ours, not the caller's.
+        return Problem::internal();
+    }
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid-path",
+        "The path of the request cannot be used",
+    )
+    .detail(innermost(rejection))
+}
+
+/// What the first cause says: the causes above it only say what was being tried.
+fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,212 @@
+//! [`Problem`]: how a service says that it will not, or could not (RFC 9457).
+
+use std::fmt;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use opentelemetry::{Context, trace::TraceContextExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Where the types of problems live; what follows is the kind, such as `empty-cart`.
+const TYPES: &str = "/problems/";
+
+/// A problem detail (RFC 9457), with the id of the trace that tells how it came to be.
+///
+/// It says to the caller what the caller can use. What went wrong inside is for the span.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What sort of problem it is: a URI reference such as `/problems/empty-cart`.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// The sort of problem in a few words, the same for every problem of the type.
+    pub title: String,
+    /// The status of the reply.
+    #[serde(with = "status")]
+    pub status: StatusCode,
+    /// What is the matter with this request, and what would be right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The trace of the request, in hex. Filled in when the problem becomes a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// Extension members (RFC 9457 section 3.2): what a program can use, such as the SKUs meant.
+    /// `instance` would be one of them; the trace id serves for it.
+    ///
+    /// In a box, so that a `Result` that may hold a problem stays small.
+    #[serde(flatten)]
+    pub extensions: Box<Map<String, Value>>,
+}
+
+// === impl Problem ===
+
+impl Problem {
+    /// The media type of a problem detail.
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+
+    /// A problem of the given kind, such as `empty-cart`.
+    pub fn new(status: StatusCode, kind: &str, title: impl Into<String>) -> Problem {
+        Problem {
+            type_uri: format!("{TYPES}{kind}"),
+            title: title.into(),
+            status,
+            detail: None,
+            trace_id: None,
+            extensions: Box::default(),
+        }
+    }
+
+    /// The one that tells nothing: what went wrong is on the span, which the trace id leads to.
+    pub fn internal() -> Problem {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on our side",
+        )
+        .detail("The request was understood and could not be done. Its trace tells why.")
+    }
+
+    /// Says what is the matter with this request, and what would be right.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Problem {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds an extension member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The kind of the problem: what its type ends with, such as `empty-cart`.
+    pub fn kind(&self) -> &str {
+        self.type_uri.strip_prefix(TYPES).unwrap_or(&self.type_uri)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        if self.trace_id.is_none() {
+            self.trace_id = current_trace_id();
+        }
+        let status = self.status;
+        let body = serde_json::to_vec(&self).expect("strings, a number and JSON values are JSON");
+        let media_type = HeaderValue::from_static(Problem::MEDIA_TYPE);
+        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.title, self.kind())?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The trace that is being recorded here and now, if one is.
+fn current_trace_id() -> Option<String> {
+    let context = Context::current();
+    let span = context.span();
+    let span_context = span.span_context();
+    span_context
+        .is_valid()
+        .then(|| span_context.trace_id().to_string())
+}
+
+/// A status code as the number that it is.
+mod status {
+    use http::StatusCode;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        status: &StatusCode,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(status.as_u16())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<StatusCode, D::Error> {
+        StatusCode::from_u16(u16::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_reads_as_rfc_9457_says() {
+        let problem = Problem::new(
+            StatusCode::CONFLICT,
+            "out-of-stock",
+            "There is not enough in stock",
+        )
+        .detail("Of TENT-2P-GRN there are 2.")
+        .with("skus", vec!["TENT-2P-GRN"]);
+        assert_eq!(
+            serde_json::to_value(&problem).unwrap(),
+            json!({
+                "type": "/problems/out-of-stock",
+                "title": "There is not enough in stock",
+                "status": 409,
+                "detail": "Of TENT-2P-GRN there are 2.",
+                "skus": ["TENT-2P-GRN"],
+            })
+        );
+    }
+
+    #[test]
+    fn a_problem_survives_the_wire() {
+        let sent = Problem::new(StatusCode::PAYMENT_REQUIRED, "card-declined", "Declined")
+            .with("order_id", "o-1");
+        let received: Problem =
+            serde_json::from_value(serde_json::to_value(&sent).unwrap()).unwrap();
+        assert_eq!(received, sent);
+        assert_eq!(received.kind(), "card-declined");
+    }
+
+    #[tokio::test]
+    async fn a_reply_carries_the_media_type_and_the_trace_id() {
+        let span_context = SpanContext::new(
+            TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap(),
+            SpanId::from_hex("b7ad6b7169203331").unwrap(),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        );
+        let response = {
+            let _active = Context::new()
+                .with_remote_span_context(span_context)
+                .attach();
+            Problem::internal().into_response()
+        };
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        let body = axum::body::to_bytes(response.into_body(), 4096)
+            .await
+            .unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    }
+
+    #[test]
+    fn outside_a_trace_there_is_no_trace_id() {
+        assert_eq!(current_trace_id(), None);
+    }
+}
