@@ -1,1 +1,27 @@
 //! What every service of the shop stands on: its listener, database, pace, health, flush and clean stop.
+//!
+//! The `main` of a service reads the same everywhere: [`start_telemetry`], [`listen`],
+//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run`, which ends in [`serve`]. The
+//! caller makes the runtime, so that a service may run on as many threads as its story needs.
+//!
+//! Nothing here knows what a service does.
+
+mod args;
+mod database;
+mod error;
+mod listen;
+mod pace;
+mod serve;
+mod stop;
+mod telemetry_setup;
+
+pub use self::{
+    args::ServiceArgs,
+    database::{DatabaseArgs, DatabaseError},
+    error::Error,
+    listen::{ListenError, listen},
+    pace::Pace,
+    serve::{serve, serve_unobserved},
+    stop::stop_signal,
+    telemetry_setup::start_telemetry,
+};
