@@ -5,9 +5,11 @@
 //! or any other crate of this workspace.
 
 pub mod id;
+pub mod otlp;
 pub mod span;
 pub mod tree;
 pub mod value;
+pub mod waterfall;
 
 pub use id::{SpanId, TraceId};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};

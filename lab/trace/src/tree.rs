@@ -1,6 +1,9 @@
 //! The tree of a trace: who is whose child, and what a hostile trace cannot break.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use crate::{Span, SpanId, TraceId};
 
@@ -15,6 +18,8 @@ pub struct Trace {
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
     tops: Vec<usize>,
+    /// For each span, why it stands at the top if it does: found once, where the ids are at hand.
+    why: Vec<Option<Top>>,
 }
 
 /// Why a span stands at the top of the tree.
@@ -26,6 +31,20 @@ pub enum Top {
     Orphan,
     /// Its parents lead back to itself; the tree is cut above this one.
     Cycle,
+}
+
+/// Sorts spans of any traces into theirs, earliest start first.
+pub fn group(spans: impl IntoIterator<Item = Span>) -> Vec<Trace> {
+    let mut by_id: HashMap<TraceId, Vec<Span>> = HashMap::new();
+    for span in spans {
+        by_id.entry(span.trace_id).or_default().push(span);
+    }
+    let mut traces: Vec<Trace> = by_id
+        .into_iter()
+        .map(|(id, spans)| Trace::new(id, spans))
+        .collect();
+    traces.sort_by_key(|trace| (trace.start_ns(), trace.id()));
+    traces
 }
 
 // === impl Trace ===
@@ -51,13 +70,28 @@ impl Trace {
 
         let mut children = vec![Vec::new(); spans.len()];
         let mut tops = Vec::new();
+        let mut why = vec![None; spans.len()];
         for (index, parent) in parents.iter().enumerate() {
-            match parent {
-                Some(parent) => children[*parent].push(index),
-                None => tops.push(index),
+            if let Some(parent) = parent {
+                children[*parent].push(index);
+                continue;
             }
+            tops.push(index);
+            why[index] = Some(match spans[index].parent_span_id {
+                None => Top::Root,
+                // A span whose parent is here stands at the top only because its cycle was cut.
+                Some(named) if by_id.contains_key(&named) => Top::Cycle,
+                Some(_) => Top::Orphan,
+            });
         }
-        Trace { id, spans, parents, children, tops }
+        Trace {
+            id,
+            spans,
+            parents,
+            children,
+            tops,
+            why,
+        }
     }
 
     /// The id of the trace.
@@ -92,18 +126,7 @@ impl Trace {
 
     /// Why a span stands at the top, or `None` if it does not.
     pub fn top(&self, index: usize) -> Option<Top> {
-        if self.parents[index].is_some() {
-            return None;
-        }
-        let Some(named) = self.spans[index].parent_span_id else {
-            return Some(Top::Root);
-        };
-        // A span whose parent is present stands here only because its cycle was cut.
-        if self.spans.iter().any(|span| span.span_id == named) {
-            Some(Top::Cycle)
-        } else {
-            Some(Top::Orphan)
-        }
+        self.why[index]
     }
 
     /// The spans that name no parent.
@@ -123,13 +146,56 @@ impl Trace {
         let mut stack: Vec<(usize, usize)> = self.tops.iter().rev().map(|&top| (top, 0)).collect();
         std::iter::from_fn(move || {
             let (index, depth) = stack.pop()?;
-            stack.extend(self.children[index].iter().rev().map(|&child| (child, depth + 1)));
+            stack.extend(
+                self.children[index]
+                    .iter()
+                    .rev()
+                    .map(|&child| (child, depth + 1)),
+            );
             Some((index, depth))
         })
     }
 
+    /// When its earliest span starts, in nanoseconds since the Unix epoch; zero without spans.
+    pub fn start_ns(&self) -> u64 {
+        self.spans.first().map_or(0, |span| span.start_ns)
+    }
+
+    /// When its last span ends, in nanoseconds since the Unix epoch, and never before the start.
+    pub fn end_ns(&self) -> u64 {
+        self.spans
+            .iter()
+            .map(|span| span.end_ns)
+            .max()
+            .unwrap_or(0)
+            .max(self.start_ns())
+    }
+
+    /// From the start of its earliest span to the end of its last one.
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.end_ns() - self.start_ns())
+    }
+
+    /// The services of its spans, each once, in the order in which they first appear.
+    pub fn services(&self) -> Vec<&str> {
+        let mut seen = HashSet::new();
+        self.spans
+            .iter()
+            .map(Span::service)
+            .filter(|service| seen.insert(*service))
+            .collect()
+    }
+
+    /// How many of its spans have the status error.
+    pub fn errors(&self) -> usize {
+        self.spans.iter().filter(|span| span.is_error()).count()
+    }
+
     fn tops_that_are(&self, why: Top) -> impl Iterator<Item = usize> + '_ {
-        self.tops.iter().copied().filter(move |&index| self.top(index) == Some(why))
+        self.tops
+            .iter()
+            .copied()
+            .filter(move |&index| self.top(index) == Some(why))
     }
 }
 

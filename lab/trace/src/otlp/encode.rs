@@ -1,0 +1,203 @@
+//! From spans to OTLP's messages.
+
+use std::{collections::HashMap, sync::Arc};
+
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value},
+    resource::v1::Resource as ProtoResource,
+    trace::v1 as proto,
+};
+use prost::Message as _;
+
+use crate::{Attributes, Event, Kind, Link, Resource, Scope, Span, Status, StatusCode, Value};
+
+/// The spans as an encoded `ExportTraceServiceRequest`.
+pub fn to_protobuf<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
+    to_request(spans).encode_to_vec()
+}
+
+/// The spans as a request, grouped by resource and scope. Groups, and the spans in each, keep the
+/// order in which they come.
+pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceServiceRequest {
+    let mut groups = Groups::default();
+    for span in spans {
+        groups.of(span).spans.push(to_span(span));
+    }
+    ExportTraceServiceRequest {
+        resource_spans: groups.all,
+    }
+}
+
+/// Groups of spans, found by what their resource and scope hold.
+///
+/// The keys are encoded messages: a resource may hold a `NaN`, which equals nothing. What shares
+/// its resource and scope (nearly everything) is found by their addresses, with no encoding.
+#[derive(Default)]
+struct Groups {
+    all: Vec<proto::ResourceSpans>,
+    places: HashMap<(*const Resource, *const Scope), (usize, usize)>,
+    resources: HashMap<Vec<u8>, usize>,
+    scopes: HashMap<(usize, Vec<u8>), usize>,
+}
+
+impl Groups {
+    fn of(&mut self, span: &Span) -> &mut proto::ScopeSpans {
+        let addresses = (Arc::as_ptr(&span.resource), Arc::as_ptr(&span.scope));
+        let (resource, scope) = match self.places.get(&addresses) {
+            Some(&places) => places,
+            None => {
+                let places = self.place(span);
+                self.places.insert(addresses, places);
+                places
+            }
+        };
+        &mut self.all[resource].scope_spans[scope]
+    }
+
+    fn place(&mut self, span: &Span) -> (usize, usize) {
+        let in_resource = to_resource(&span.resource);
+        let resource = *self
+            .resources
+            .entry(in_resource.encode_to_vec())
+            .or_insert_with(|| {
+                self.all.push(in_resource);
+                self.all.len() - 1
+            });
+        let in_scope = to_scope(&span.scope);
+        let scopes = &mut self.all[resource].scope_spans;
+        let scope = *self
+            .scopes
+            .entry((resource, in_scope.encode_to_vec()))
+            .or_insert_with(|| {
+                scopes.push(in_scope);
+                scopes.len() - 1
+            });
+        (resource, scope)
+    }
+}
+
+fn to_span(span: &Span) -> proto::Span {
+    proto::Span {
+        trace_id: span.trace_id.as_bytes().to_vec(),
+        span_id: span.span_id.as_bytes().to_vec(),
+        trace_state: span.trace_state.clone(),
+        parent_span_id: span
+            .parent_span_id
+            .map(|id| id.as_bytes().to_vec())
+            .unwrap_or_default(),
+        flags: span.flags,
+        name: span.name.clone(),
+        kind: to_kind(span.kind).into(),
+        start_time_unix_nano: span.start_ns,
+        end_time_unix_nano: span.end_ns,
+        attributes: to_attributes(&span.attributes),
+        dropped_attributes_count: span.dropped_attributes,
+        events: span.events.iter().map(to_event).collect(),
+        dropped_events_count: span.dropped_events,
+        links: span.links.iter().map(to_link).collect(),
+        dropped_links_count: span.dropped_links,
+        status: to_status(&span.status),
+    }
+}
+
+fn to_event(event: &Event) -> proto::span::Event {
+    proto::span::Event {
+        time_unix_nano: event.time_ns,
+        name: event.name.clone(),
+        attributes: to_attributes(&event.attributes),
+        dropped_attributes_count: event.dropped_attributes,
+    }
+}
+
+fn to_link(link: &Link) -> proto::span::Link {
+    proto::span::Link {
+        trace_id: link.trace_id.as_bytes().to_vec(),
+        span_id: link.span_id.as_bytes().to_vec(),
+        trace_state: link.trace_state.clone(),
+        attributes: to_attributes(&link.attributes),
+        dropped_attributes_count: link.dropped_attributes,
+        flags: link.flags,
+    }
+}
+
+fn to_kind(kind: Kind) -> proto::span::SpanKind {
+    use proto::span::SpanKind;
+    match kind {
+        Kind::Unspecified => SpanKind::Unspecified,
+        Kind::Internal => SpanKind::Internal,
+        Kind::Server => SpanKind::Server,
+        Kind::Client => SpanKind::Client,
+        Kind::Producer => SpanKind::Producer,
+        Kind::Consumer => SpanKind::Consumer,
+    }
+}
+
+/// A status of which nothing was said is left out, as the SDKs do.
+fn to_status(status: &Status) -> Option<proto::Status> {
+    use proto::status::StatusCode as Code;
+    let code = match status.code {
+        StatusCode::Unset if status.message.is_empty() => return None,
+        StatusCode::Unset => Code::Unset,
+        StatusCode::Ok => Code::Ok,
+        StatusCode::Error => Code::Error,
+    };
+    Some(proto::Status {
+        message: status.message.clone(),
+        code: code.into(),
+    })
+}
+
+fn to_resource(resource: &Resource) -> proto::ResourceSpans {
+    proto::ResourceSpans {
+        resource: Some(ProtoResource {
+            attributes: to_attributes(&resource.attributes),
+            dropped_attributes_count: resource.dropped_attributes,
+            entity_refs: Vec::new(),
+        }),
+        scope_spans: Vec::new(),
+        schema_url: resource.schema_url.clone(),
+    }
+}
+
+fn to_scope(scope: &Scope) -> proto::ScopeSpans {
+    proto::ScopeSpans {
+        scope: Some(InstrumentationScope {
+            name: scope.name.clone(),
+            version: scope.version.clone(),
+            attributes: to_attributes(&scope.attributes),
+            dropped_attributes_count: scope.dropped_attributes,
+        }),
+        spans: Vec::new(),
+        schema_url: scope.schema_url.clone(),
+    }
+}
+
+fn to_attributes(attributes: &Attributes) -> Vec<KeyValue> {
+    attributes
+        .iter()
+        .map(|(key, value)| KeyValue {
+            key: key.to_owned(),
+            value: Some(to_value(value)),
+            key_strindex: 0,
+        })
+        .collect()
+}
+
+fn to_value(value: &Value) -> AnyValue {
+    let value = match value {
+        Value::Empty => None,
+        Value::String(text) => Some(any_value::Value::StringValue(text.clone())),
+        Value::Bool(truth) => Some(any_value::Value::BoolValue(*truth)),
+        Value::Int(number) => Some(any_value::Value::IntValue(*number)),
+        Value::Double(number) => Some(any_value::Value::DoubleValue(*number)),
+        Value::Bytes(bytes) => Some(any_value::Value::BytesValue(bytes.clone())),
+        Value::Array(values) => Some(any_value::Value::ArrayValue(ArrayValue {
+            values: values.iter().map(to_value).collect(),
+        })),
+        Value::Map(map) => Some(any_value::Value::KvlistValue(KeyValueList {
+            values: to_attributes(map),
+        })),
+    };
+    AnyValue { value }
+}

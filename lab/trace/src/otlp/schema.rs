@@ -1,0 +1,305 @@
+//! The messages of OTLP as tables: the name and the number of each field, and what it holds.
+//!
+//! They follow opentelemetry-proto 1.x (`trace.proto`, `logs.proto`, `metrics.proto`,
+//! `common.proto`, `resource.proto`). A field that is not here is unknown, and is ignored.
+
+/// A message.
+pub(super) struct Message(pub(super) &'static [Field]);
+
+/// A field of a message.
+pub(super) struct Field {
+    /// In lowerCamelCase, the only spelling that OTLP/JSON knows.
+    pub(super) name: &'static str,
+    pub(super) number: u32,
+    pub(super) holds: Holds,
+    pub(super) repeated: bool,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Holds {
+    Text,
+    Bool,
+    Double,
+    Int64,
+    Sfixed64,
+    Fixed64,
+    Uint64,
+    Uint32,
+    Fixed32,
+    Sint32,
+    /// Trace and span ids: bytes that are hexadecimal in OTLP's JSON.
+    Hex,
+    Base64,
+    /// Its names, without what they all begin with, and their numbers.
+    Enum(&'static Enum),
+    Message(&'static Message),
+}
+
+/// An enum of OTLP.
+pub(super) struct Enum {
+    /// What each of its names begins with.
+    pub(super) prefix: &'static str,
+    /// The rest of its names, by number from zero.
+    pub(super) names: &'static [&'static str],
+}
+
+const fn one(name: &'static str, number: u32, holds: Holds) -> Field {
+    Field {
+        name,
+        number,
+        holds,
+        repeated: false,
+    }
+}
+
+const fn many(name: &'static str, number: u32, holds: Holds) -> Field {
+    Field {
+        name,
+        number,
+        holds,
+        repeated: true,
+    }
+}
+
+use Holds::{
+    Base64, Bool, Double, Enum as EnumOf, Fixed32, Fixed64, Hex, Int64, Message as MessageOf,
+    Sfixed64, Sint32, Text, Uint32, Uint64,
+};
+
+// === requests ===
+
+pub(super) static TRACES: Message =
+    Message(&[many("resourceSpans", 1, MessageOf(&RESOURCE_SPANS))]);
+pub(super) static LOGS: Message = Message(&[many("resourceLogs", 1, MessageOf(&RESOURCE_LOGS))]);
+pub(super) static METRICS: Message =
+    Message(&[many("resourceMetrics", 1, MessageOf(&RESOURCE_METRICS))]);
+
+// === common ===
+
+static ANY_VALUE: Message = Message(&[
+    one("stringValue", 1, Text),
+    one("boolValue", 2, Bool),
+    one("intValue", 3, Int64),
+    one("doubleValue", 4, Double),
+    one("arrayValue", 5, MessageOf(&ARRAY)),
+    one("kvlistValue", 6, MessageOf(&MAP)),
+    one("bytesValue", 7, Base64),
+]);
+static ARRAY: Message = Message(&[many("values", 1, MessageOf(&ANY_VALUE))]);
+static MAP: Message = Message(&[many("values", 1, MessageOf(&KEY_VALUE))]);
+static KEY_VALUE: Message = Message(&[one("key", 1, Text), one("value", 2, MessageOf(&ANY_VALUE))]);
+static RESOURCE: Message = Message(&[
+    many("attributes", 1, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 2, Uint32),
+]);
+static SCOPE: Message = Message(&[
+    one("name", 1, Text),
+    one("version", 2, Text),
+    many("attributes", 3, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 4, Uint32),
+]);
+
+// === traces ===
+
+static RESOURCE_SPANS: Message = Message(&[
+    one("resource", 1, MessageOf(&RESOURCE)),
+    many("scopeSpans", 2, MessageOf(&SCOPE_SPANS)),
+    one("schemaUrl", 3, Text),
+]);
+static SCOPE_SPANS: Message = Message(&[
+    one("scope", 1, MessageOf(&SCOPE)),
+    many("spans", 2, MessageOf(&SPAN)),
+    one("schemaUrl", 3, Text),
+]);
+static SPAN: Message = Message(&[
+    one("traceId", 1, Hex),
+    one("spanId", 2, Hex),
+    one("traceState", 3, Text),
+    one("parentSpanId", 4, Hex),
+    one("name", 5, Text),
+    one("kind", 6, EnumOf(&SPAN_KIND)),
+    one("startTimeUnixNano", 7, Fixed64),
+    one("endTimeUnixNano", 8, Fixed64),
+    many("attributes", 9, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 10, Uint32),
+    many("events", 11, MessageOf(&EVENT)),
+    one("droppedEventsCount", 12, Uint32),
+    many("links", 13, MessageOf(&LINK)),
+    one("droppedLinksCount", 14, Uint32),
+    one("status", 15, MessageOf(&STATUS)),
+    one("flags", 16, Fixed32),
+]);
+static EVENT: Message = Message(&[
+    one("timeUnixNano", 1, Fixed64),
+    one("name", 2, Text),
+    many("attributes", 3, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 4, Uint32),
+]);
+static LINK: Message = Message(&[
+    one("traceId", 1, Hex),
+    one("spanId", 2, Hex),
+    one("traceState", 3, Text),
+    many("attributes", 4, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 5, Uint32),
+    one("flags", 6, Fixed32),
+]);
+static STATUS: Message = Message(&[
+    one("message", 2, Text),
+    one("code", 3, EnumOf(&STATUS_CODE)),
+]);
+static SPAN_KIND: Enum = Enum {
+    prefix: "SPAN_KIND_",
+    names: &[
+        "UNSPECIFIED",
+        "INTERNAL",
+        "SERVER",
+        "CLIENT",
+        "PRODUCER",
+        "CONSUMER",
+    ],
+};
+static STATUS_CODE: Enum = Enum {
+    prefix: "STATUS_CODE_",
+    names: &["UNSET", "OK", "ERROR"],
+};
+
+// === logs ===
+
+static RESOURCE_LOGS: Message = Message(&[
+    one("resource", 1, MessageOf(&RESOURCE)),
+    many("scopeLogs", 2, MessageOf(&SCOPE_LOGS)),
+    one("schemaUrl", 3, Text),
+]);
+static SCOPE_LOGS: Message = Message(&[
+    one("scope", 1, MessageOf(&SCOPE)),
+    many("logRecords", 2, MessageOf(&LOG_RECORD)),
+    one("schemaUrl", 3, Text),
+]);
+static LOG_RECORD: Message = Message(&[
+    one("timeUnixNano", 1, Fixed64),
+    one("severityNumber", 2, EnumOf(&SEVERITY)),
+    one("severityText", 3, Text),
+    one("body", 5, MessageOf(&ANY_VALUE)),
+    many("attributes", 6, MessageOf(&KEY_VALUE)),
+    one("droppedAttributesCount", 7, Uint32),
+    one("flags", 8, Fixed32),
+    one("traceId", 9, Hex),
+    one("spanId", 10, Hex),
+    one("observedTimeUnixNano", 11, Fixed64),
+    one("eventName", 12, Text),
+]);
+#[rustfmt::skip]
+static SEVERITY: Enum = Enum {
+    prefix: "SEVERITY_NUMBER_",
+    names: &[
+        "UNSPECIFIED",
+        "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4",
+        "INFO", "INFO2", "INFO3", "INFO4", "WARN", "WARN2", "WARN3", "WARN4",
+        "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4",
+    ],
+};
+
+// === metrics ===
+
+static RESOURCE_METRICS: Message = Message(&[
+    one("resource", 1, MessageOf(&RESOURCE)),
+    many("scopeMetrics", 2, MessageOf(&SCOPE_METRICS)),
+    one("schemaUrl", 3, Text),
+]);
+static SCOPE_METRICS: Message = Message(&[
+    one("scope", 1, MessageOf(&SCOPE)),
+    many("metrics", 2, MessageOf(&METRIC)),
+    one("schemaUrl", 3, Text),
+]);
+static METRIC: Message = Message(&[
+    one("name", 1, Text),
+    one("description", 2, Text),
+    one("unit", 3, Text),
+    one("gauge", 5, MessageOf(&GAUGE)),
+    one("sum", 7, MessageOf(&SUM)),
+    one("histogram", 9, MessageOf(&HISTOGRAM)),
+    one(
+        "exponentialHistogram",
+        10,
+        MessageOf(&EXPONENTIAL_HISTOGRAM),
+    ),
+    one("summary", 11, MessageOf(&SUMMARY)),
+    many("metadata", 12, MessageOf(&KEY_VALUE)),
+]);
+static GAUGE: Message = Message(&[many("dataPoints", 1, MessageOf(&NUMBER_POINT))]);
+static SUM: Message = Message(&[
+    many("dataPoints", 1, MessageOf(&NUMBER_POINT)),
+    one("aggregationTemporality", 2, EnumOf(&TEMPORALITY)),
+    one("isMonotonic", 3, Bool),
+]);
+static HISTOGRAM: Message = Message(&[
+    many("dataPoints", 1, MessageOf(&HISTOGRAM_POINT)),
+    one("aggregationTemporality", 2, EnumOf(&TEMPORALITY)),
+]);
+static EXPONENTIAL_HISTOGRAM: Message = Message(&[
+    many("dataPoints", 1, MessageOf(&EXPONENTIAL_POINT)),
+    one("aggregationTemporality", 2, EnumOf(&TEMPORALITY)),
+]);
+static SUMMARY: Message = Message(&[many("dataPoints", 1, MessageOf(&SUMMARY_POINT))]);
+static TEMPORALITY: Enum = Enum {
+    prefix: "AGGREGATION_TEMPORALITY_",
+    names: &["UNSPECIFIED", "DELTA", "CUMULATIVE"],
+};
+static NUMBER_POINT: Message = Message(&[
+    one("startTimeUnixNano", 2, Fixed64),
+    one("timeUnixNano", 3, Fixed64),
+    one("asDouble", 4, Double),
+    many("exemplars", 5, MessageOf(&EXEMPLAR)),
+    one("asInt", 6, Sfixed64),
+    many("attributes", 7, MessageOf(&KEY_VALUE)),
+    one("flags", 8, Uint32),
+]);
+static HISTOGRAM_POINT: Message = Message(&[
+    one("startTimeUnixNano", 2, Fixed64),
+    one("timeUnixNano", 3, Fixed64),
+    one("count", 4, Fixed64),
+    one("sum", 5, Double),
+    many("bucketCounts", 6, Fixed64),
+    many("explicitBounds", 7, Double),
+    many("exemplars", 8, MessageOf(&EXEMPLAR)),
+    many("attributes", 9, MessageOf(&KEY_VALUE)),
+    one("flags", 10, Uint32),
+    one("min", 11, Double),
+    one("max", 12, Double),
+]);
+static EXPONENTIAL_POINT: Message = Message(&[
+    many("attributes", 1, MessageOf(&KEY_VALUE)),
+    one("startTimeUnixNano", 2, Fixed64),
+    one("timeUnixNano", 3, Fixed64),
+    one("count", 4, Fixed64),
+    one("sum", 5, Double),
+    one("scale", 6, Sint32),
+    one("zeroCount", 7, Fixed64),
+    one("positive", 8, MessageOf(&BUCKETS)),
+    one("negative", 9, MessageOf(&BUCKETS)),
+    one("flags", 10, Uint32),
+    many("exemplars", 11, MessageOf(&EXEMPLAR)),
+    one("min", 12, Double),
+    one("max", 13, Double),
+    one("zeroThreshold", 14, Double),
+]);
+static BUCKETS: Message = Message(&[one("offset", 1, Sint32), many("bucketCounts", 2, Uint64)]);
+static SUMMARY_POINT: Message = Message(&[
+    one("startTimeUnixNano", 2, Fixed64),
+    one("timeUnixNano", 3, Fixed64),
+    one("count", 4, Fixed64),
+    one("sum", 5, Double),
+    many("quantileValues", 6, MessageOf(&QUANTILE)),
+    many("attributes", 7, MessageOf(&KEY_VALUE)),
+    one("flags", 8, Uint32),
+]);
+static QUANTILE: Message = Message(&[one("quantile", 1, Double), one("value", 2, Double)]);
+static EXEMPLAR: Message = Message(&[
+    one("timeUnixNano", 2, Fixed64),
+    one("asDouble", 3, Double),
+    one("spanId", 4, Hex),
+    one("traceId", 5, Hex),
+    one("asInt", 6, Sfixed64),
+    many("filteredAttributes", 7, MessageOf(&KEY_VALUE)),
+]);

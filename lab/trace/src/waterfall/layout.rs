@@ -1,0 +1,71 @@
+//! How many columns each part of a line gets.
+
+use super::{
+    rows::{self, Row},
+    words::width,
+};
+use crate::Trace;
+
+/// The widths of the parts of a line. Between two parts are two columns; a width of zero means
+/// that there is no room for the part, nor for those two.
+pub(super) struct Layout {
+    pub(super) name: usize,
+    pub(super) service: usize,
+    pub(super) kind: usize,
+    pub(super) bar: usize,
+    pub(super) duration: usize,
+}
+
+const GAP: usize = 2;
+const KIND: usize = "consumer".len();
+const DURATION: usize = "1.25 min".len();
+const LONGEST_SERVICE: usize = 16;
+/// Below this the kind is left out, and below the next the service: name, bar and time stay.
+const WIDTH_FOR_KIND: usize = 72;
+const WIDTH_FOR_SERVICE: usize = 54;
+
+impl Layout {
+    pub(super) fn new(trace: &Trace, rows: &[Row], total: usize) -> Layout {
+        let longest_service = trace.services().into_iter().map(width).max().unwrap_or(0);
+        let service = if total < WIDTH_FOR_SERVICE {
+            0
+        } else {
+            longest_service.clamp("service".len(), LONGEST_SERVICE)
+        };
+        let kind = if total < WIDTH_FOR_KIND { 0 } else { KIND };
+        let mark = if trace.errors() > 0 { 2 } else { 0 };
+        let columns = [service, kind]
+            .into_iter()
+            .filter(|&column| column > 0)
+            .map(|column| column + GAP);
+        let rest = total - columns.sum::<usize>() - (GAP + GAP + DURATION + mark);
+        // The bars keep three tenths of what the names and they share.
+        let longest_name = rows
+            .iter()
+            .filter_map(|row| name_width(trace, row))
+            .max()
+            .unwrap_or(0);
+        let name = longest_name.max("span".len()).min(rest - rest * 3 / 10);
+        Layout {
+            name,
+            service,
+            kind,
+            bar: rest - name,
+            duration: DURATION,
+        }
+    }
+}
+
+/// How many levels of the tree can have guides, so that a name keeps some room beside them.
+pub(super) fn deepest_guides(total: usize) -> usize {
+    (total / 9).max(2)
+}
+
+fn name_width(trace: &Trace, row: &Row) -> Option<usize> {
+    match row {
+        Row::Span { guide, index } => {
+            Some(guide.width() + width(&rows::name(&trace.span(*index).name)))
+        }
+        Row::Note { .. } => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! The lines of a waterfall, still without their times: the tree with its guides, and the notes.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use super::{
+    paint::Ink,
+    words::{printable, width},
+};
+use crate::{Kind, Link, SpanId, Top, Trace};
+
+/// A line.
+pub(super) enum Row {
+    /// A span, by its place in the trace.
+    Span { guide: Guide, index: usize },
+    /// Something to say of the span above, or of those below.
+    Note {
+        guide: Guide,
+        text: String,
+        ink: Ink,
+    },
+}
+
+/// What stands left of a name: `│  └─ `.
+pub(super) struct Guide(pub(super) String);
+
+impl Guide {
+    pub(super) fn width(&self) -> usize {
+        width(&self.0)
+    }
+}
+
+/// More links than these are counted, not shown: a batch may have hundreds.
+const MOST_LINKS: usize = 4;
+
+/// The lines of a trace: its tree from the top, orphans below a line that stands for their parent.
+pub(super) fn of(trace: &Trace, deepest_guides: usize) -> Vec<Row> {
+    let mut rows = Rows {
+        trace,
+        by_id: first_with_id(trace),
+        deepest_guides,
+        more: Vec::new(),
+        rows: Vec::new(),
+    };
+    let mut orphans = orphans_by_parent(trace);
+    for &top in trace.tops() {
+        match (trace.top(top), trace.span(top).parent_span_id) {
+            (Some(Top::Orphan), Some(parent)) => {
+                // All of them stand where the first of them does.
+                if let Some(siblings) = orphans.remove(&parent) {
+                    rows.orphans_of(parent, &siblings);
+                }
+            }
+            (Some(Top::Cycle), _) => {
+                rows.note(
+                    "(its parents lead back to itself; cut here)".to_owned(),
+                    Ink::Error,
+                );
+                rows.subtrees(&[top]);
+            }
+            _ => rows.subtrees(&[top]),
+        }
+    }
+    rows.rows
+}
+
+/// A span's name, or words for the absence of one.
+pub(super) fn name(name: &str) -> Cow<'_, str> {
+    if name.is_empty() {
+        Cow::Borrowed("(no name)")
+    } else {
+        printable(name)
+    }
+}
+
+/// A span's kind, as the picture says it: nothing where nothing is known.
+pub(super) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unspecified => "",
+        kind => kind.as_str(),
+    }
+}
+
+struct Rows<'a> {
+    trace: &'a Trace,
+    by_id: HashMap<SpanId, (usize, usize)>,
+    deepest_guides: usize,
+    /// For each level above the current line, whether the guide goes on below it.
+    more: Vec<bool>,
+    rows: Vec<Row>,
+}
+
+impl Rows<'_> {
+    fn orphans_of(&mut self, parent: SpanId, orphans: &[usize]) {
+        let text = match orphans.len() {
+            1 => format!("(the parent of this span, {parent}, is missing)"),
+            many => format!("(the parent of these {many} spans, {parent}, is missing)"),
+        };
+        self.note(text, Ink::Error);
+        self.more.push(true);
+        self.subtrees(orphans);
+        self.more.clear();
+    }
+
+    /// The trees below these siblings, with a stack of its own: a chain may be very long.
+    fn subtrees(&mut self, siblings: &[usize]) {
+        let level = self.more.len();
+        let mut stack = Vec::new();
+        push_siblings(&mut stack, siblings, level);
+        while let Some((index, level, last)) = stack.pop() {
+            self.more.truncate(level);
+            if let Some(more) = self.more.last_mut() {
+                *more = !last;
+            }
+            let guide = self.guide(Some(if last { "└─ " } else { "├─ " }));
+            self.rows.push(Row::Span { guide, index });
+            let children = self.trace.children(index);
+            self.more.push(!children.is_empty());
+            self.notes_on(index);
+            push_siblings(&mut stack, children, level + 1);
+        }
+        self.more.truncate(level);
+    }
+
+    fn notes_on(&mut self, index: usize) {
+        let span = self.trace.span(index);
+        if span.is_error() && !span.status.message.is_empty() {
+            self.note(format!("✗ {}", printable(&span.status.message)), Ink::Error);
+        }
+        if let Some((_, times)) = self
+            .by_id
+            .get(&span.span_id)
+            .filter(|(_, times)| *times > 1)
+        {
+            self.note(
+                format!("= span id {} is here {times} times", span.span_id),
+                Ink::Error,
+            );
+        }
+        for link in span.links.iter().take(MOST_LINKS) {
+            let text = format!("~> link to {}", self.link_target(index, link));
+            self.note(text, Ink::Faint);
+        }
+        if let Some(others) = span
+            .links
+            .len()
+            .checked_sub(MOST_LINKS)
+            .filter(|&others| others > 0)
+        {
+            self.note(format!("~> and {others} more links"), Ink::Faint);
+        }
+    }
+
+    fn link_target(&self, index: usize, link: &Link) -> String {
+        if link.trace_id != self.trace.id() {
+            return format!("span {} of trace {}", link.span_id, link.trace_id);
+        }
+        let Some(&(target, _)) = self.by_id.get(&link.span_id) else {
+            return format!("span {}, which is missing here", link.span_id);
+        };
+        let span = self.trace.span(target);
+        let name = name(&span.name);
+        if self.trace.parent(index) == Some(target) {
+            format!("its parent, {name}")
+        } else {
+            format!("{name} ({})", printable(span.service()))
+        }
+    }
+
+    fn note(&mut self, text: String, ink: Ink) {
+        let guide = self.guide(None);
+        self.rows.push(Row::Note { guide, text, ink });
+    }
+
+    /// The guide of the current line: of a span with the branch to it, of a note without. Levels
+    /// too far left to have room are one ellipsis.
+    fn guide(&self, branch: Option<&str>) -> Guide {
+        let levels = match branch {
+            // The last level is the branch itself.
+            Some(_) => self.more.len().saturating_sub(1),
+            None => self.more.len(),
+        };
+        let hidden = levels.saturating_sub(self.deepest_guides);
+        let mut guide = String::new();
+        if hidden > 0 {
+            guide.push_str("… ");
+        }
+        for &more in &self.more[hidden..levels] {
+            guide.push_str(if more { "│  " } else { "   " });
+        }
+        if let Some(branch) = branch.filter(|_| !self.more.is_empty()) {
+            guide.push_str(branch);
+        }
+        Guide(guide)
+    }
+}
+
+fn push_siblings(stack: &mut Vec<(usize, usize, bool)>, siblings: &[usize], level: usize) {
+    for (place, &sibling) in siblings.iter().enumerate().rev() {
+        stack.push((sibling, level, place + 1 == siblings.len()));
+    }
+}
+
+/// For each span id, the earliest span with it and how many there are.
+fn first_with_id(trace: &Trace) -> HashMap<SpanId, (usize, usize)> {
+    let mut by_id = HashMap::with_capacity(trace.spans().len());
+    for (index, span) in trace.spans().iter().enumerate() {
+        by_id.entry(span.span_id).or_insert((index, 0)).1 += 1;
+    }
+    by_id
+}
+
+fn orphans_by_parent(trace: &Trace) -> HashMap<SpanId, Vec<usize>> {
+    let mut orphans: HashMap<SpanId, Vec<usize>> = HashMap::new();
+    for orphan in trace.orphans() {
+        if let Some(parent) = trace.span(orphan).parent_span_id {
+            orphans.entry(parent).or_default().push(orphan);
+        }
+    }
+    orphans
+}

@@ -1,0 +1,102 @@
+//! Text that keeps to its columns: durations in words, names that are cut, padded and made safe.
+
+use std::{borrow::Cow, time::Duration};
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A duration with three digits and its unit: `155 ms`, `18.3 ms`, `1.25 s`.
+pub fn duration(duration: Duration) -> String {
+    let ns = duration.as_nanos() as f64;
+    let units = [
+        ("ns", 1.0),
+        ("µs", 1e3),
+        ("ms", 1e6),
+        ("s", 1e9),
+        ("min", 6e10),
+        ("h", 3.6e12),
+        ("d", 8.64e13),
+    ];
+    let mut chosen = units[0];
+    for unit in units {
+        // What would be rounded up to the next unit is said in it: 1.00 ms, not 1000 µs.
+        if ns >= unit.1 * 0.9995 {
+            chosen = unit;
+        }
+    }
+    let (unit, size) = chosen;
+    let value = ns / size;
+    let digits = match value {
+        _ if unit == "ns" => 0,
+        _ if value >= 99.95 => 0,
+        _ if value >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A round time, with no more digits than it needs: `50 ms`.
+pub(super) fn round_time(ns: u64) -> String {
+    let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
+    for (unit, size) in units {
+        if ns >= size {
+            return format!("{} {unit}", ns as f64 / size as f64);
+        }
+    }
+    format!("{ns} ns")
+}
+
+/// How many columns a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text, cut with an ellipsis if it takes more columns than there are.
+pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
+    let text = printable(text);
+    if text.width() <= columns {
+        return text;
+    }
+    if columns == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut cut = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        cut.push(c);
+    }
+    cut.push('…');
+    Cow::Owned(cut)
+}
+
+/// The text with spaces after it.
+pub(super) fn pad_end(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// The text with spaces before it.
+pub(super) fn pad_start(text: &str, columns: usize) -> String {
+    format!("{}{text}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// The text without what could steer a terminal or turn its writing around: control characters
+/// and the marks of direction.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(unprintable) {
+        Cow::Owned(
+            text.chars()
+                .map(|c| if unprintable(c) { '\u{fffd}' } else { c })
+                .collect(),
+        )
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
