@@ -53,7 +53,10 @@ impl Broker {
 
     /// The channel of the moment, or `None` while the broker is away.
     pub fn channel(&self) -> Option<Channel> {
-        self.channel.borrow().clone().filter(|channel| channel.status().connected())
+        self.channel
+            .borrow()
+            .clone()
+            .filter(|channel| channel.status().connected())
     }
 
     /// Waits for a channel that is not the one before: the first one, or the next.
@@ -90,7 +93,10 @@ async fn stay_connected<F, Fut>(
                 let why = until_lost(&connection, &channel).await;
                 current.send_replace(None);
                 away = true;
-                tracing::warn!("the broker at {} went away: {why}", without_credentials(url));
+                tracing::warn!(
+                    "the broker at {} went away: {why}",
+                    without_credentials(url)
+                );
             }
             failed => {
                 if !away {
@@ -124,7 +130,9 @@ where
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connection = Connection::connect(url, properties).await?;
     let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
     setup(channel.clone()).await?;
     Ok((connection, channel))
 }

@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows what a service does.
 
+pub mod amqp;
 mod args;
 mod database;
 mod error;

@@ -4,6 +4,8 @@
 //! (in development): a destination is `{exchange}:{routing key}`, with `:{queue}` behind it for a
 //! consumer.
 
+use std::time::Duration;
+
 use lapin::{
     BasicProperties, Channel, Confirmation,
     message::Delivery,
@@ -17,10 +19,14 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use thiserror::Error;
+use tokio::time::timeout;
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::propagation;
+
+/// How long a broker may take to confirm a message.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A message to be sent. It is persistent, mandatory, and sent only when the broker says so.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +49,12 @@ pub enum SendError {
     /// The broker is away, or the channel was closed.
     #[error("the broker could not be reached: {0}")]
     Broker(#[from] lapin::Error),
+    /// There is no connection at the moment.
+    #[error("there is no connection to the broker")]
+    Disconnected,
+    /// The broker did not confirm in time; the message may have arrived.
+    #[error("the broker did not confirm within {CONFIRM_PATIENCE:?}")]
+    Timeout,
     /// No queue is bound for it.
     #[error("no queue takes messages of {exchange}:{routing_key} ({reply})")]
     Returned {
@@ -77,15 +89,22 @@ pub enum MessagingRelation {
 // === Sending ===
 
 /// Publishes a message in its PRODUCER span, and waits until the broker has confirmed it.
-pub async fn send(channel: &Channel, message: Message<'_>) -> Result<(), SendError> {
+///
+/// Without a channel, because there is no connection at the moment, the attempt fails at once and is
+/// seen in the trace all the same.
+pub async fn send(channel: Option<&Channel>, message: Message<'_>) -> Result<(), SendError> {
     let span = producer_span(&message);
     let mut headers = FieldTable::default();
     global::get_text_map_propagator(|propagator| {
         propagator.inject_context(&span.context(), &mut TableInjector(&mut headers));
     });
-    let outcome = publish(channel, message, headers)
-        .instrument(span.clone())
-        .await;
+    let outcome = match channel {
+        None => Err(SendError::Disconnected),
+        Some(channel) => timeout(CONFIRM_PATIENCE, publish(channel, message, headers))
+            .instrument(span.clone())
+            .await
+            .unwrap_or(Err(SendError::Timeout)),
+    };
     if let Err(error) = &outcome {
         span.set_attribute(ERROR_TYPE, error.kind());
         span.set_status(Status::error(error.to_string()));
@@ -154,6 +173,8 @@ impl SendError {
     fn kind(&self) -> &'static str {
         match self {
             SendError::Broker(_) => "broker_unreachable",
+            SendError::Disconnected => "disconnected",
+            SendError::Timeout => "timeout",
             SendError::Returned { .. } => "returned",
             SendError::Refused => "refused",
             SendError::Unconfirmed => "unconfirmed",
@@ -200,9 +221,7 @@ pub fn process_span(
         MessagingRelation::Parent => propagation::adopt(&span, sender),
         // The baggage still comes along: it belongs to the request, not to the trace.
         MessagingRelation::Link => {
-            let baggage_only =
-                sender.with_remote_span_context(opentelemetry::trace::SpanContext::empty_context());
-            propagation::adopt(&span, baggage_only);
+            propagation::adopt(&span, propagation::baggage_alone(&sender));
         }
     }
     span.add_link(creation);

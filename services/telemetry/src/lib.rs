@@ -27,4 +27,4 @@ pub mod sql;
 pub use batch::Counts;
 pub use config::{Config, ConfigError};
 pub use install::{InstallError, Telemetry};
-pub use propagation::{SavedContext, current_trace_id};
+pub use propagation::{SavedContext, current_trace_id, record_baggage};

@@ -11,6 +11,7 @@ mod trace_context;
 
 use opentelemetry::{
     Context,
+    baggage::BaggageExt,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TraceContextExt,
 };
@@ -18,6 +19,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 pub use baggage::StrictBaggagePropagator;
+pub(crate) use baggage::baggage_alone;
 pub(crate) use headers::{HeaderExtractor, HeaderInjector};
 pub use saved::SavedContext;
 pub(crate) use saved::adopt;
@@ -57,22 +59,18 @@ pub fn current_trace_id() -> Option<String> {
         .then(|| span_context.trace_id().to_string())
 }
 
-/// The value of a baggage entry of the current context.
-pub fn current_baggage(key: &str) -> Option<String> {
-    use opentelemetry::baggage::BaggageExt;
-    let context = Span::current().context();
-    context
-        .baggage()
-        .get(key)
-        .map(|value| value.as_str().to_owned())
+/// Records a baggage entry of the current context as an attribute of the current span, if it is
+/// there. Baggage is passed on with each call but is on no span unless somebody puts it there.
+pub fn record_baggage(key: &'static str) {
+    let span = Span::current();
+    let context = span.context();
+    if let Some(value) = context.baggage().get(key) {
+        span.set_attribute(key, value.clone());
+    }
 }
 
 /// The `traceresponse` of a context: which trace and span a reply came from. A draft of the W3C
 /// (Trace Context Response, an editor's draft), in the format of `traceparent`.
 pub(crate) fn traceresponse(context: &Context) -> Option<String> {
-    let span = context.span();
-    let span_context = span.span_context();
-    span_context
-        .is_valid()
-        .then(|| trace_context::traceparent(span_context))
+    trace_context::traceparent(context)
 }

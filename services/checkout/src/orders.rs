@@ -1,0 +1,247 @@
+//! Orders as they are kept: written `pending` before anything is charged, then completed or failed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use api::{CartLine, OrderReply, OrderStatus};
+use sqlx::{Any, Transaction};
+use telemetry::{SavedContext, sql::Database};
+
+const INSERT: &str = "INSERT INTO orders (order_id, idempotency_key, fingerprint, email, lines, \
+     item_count, percent_off, status, total_cents, discount_cents, context, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, 0, $8, $9) \
+     ON CONFLICT (idempotency_key) DO NOTHING";
+const COMPLETE: &str = "UPDATE orders SET status = 'completed', total_cents = $2, \
+     discount_cents = $3, message_id = $4 WHERE order_id = $1 AND status = 'pending'";
+const FAIL: &str =
+    "UPDATE orders SET status = 'failed', failure = $2 WHERE order_id = $1 AND status = 'pending'";
+const SELECT: &str = "SELECT order_id, status, total_cents, discount_cents, item_count, \
+     message_id, failure FROM orders WHERE order_id = $1";
+const SELECT_BY_KEY: &str = "SELECT order_id, status, total_cents, discount_cents, item_count, \
+     message_id, failure, fingerprint FROM orders WHERE idempotency_key = $1";
+const SELECT_STATUS: &str = "SELECT status FROM orders WHERE order_id = $1";
+const SELECT_PENDING: &str = "SELECT order_id, email, lines, percent_off, context \
+     FROM orders WHERE status = 'pending' ORDER BY created_at LIMIT 100";
+
+/// An order on its way.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its id, a UUID.
+    pub id: String,
+    /// Where the confirmation goes.
+    pub email: String,
+    /// What was in the cart.
+    pub lines: Vec<CartLine>,
+    /// What the coupon takes off, in percent.
+    pub percent_off: i64,
+}
+
+/// What an order costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// What is paid, in cents.
+    pub total_cents: i64,
+    /// What was taken off, in cents.
+    pub discount_cents: i64,
+}
+
+/// The key that a client gave, and what it asked for under it.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The `Idempotency-Key`; without one, each request is a new order.
+    pub key: Option<String>,
+    /// The request in one line, without the card.
+    pub fingerprint: String,
+}
+
+/// An order that was asked for under an idempotency key before.
+#[derive(Debug)]
+pub struct Earlier {
+    /// How it stands.
+    pub reply: OrderReply,
+    /// What was asked for then.
+    pub fingerprint: String,
+}
+
+/// A pending order that no request works on any more, and the context of the one that did.
+#[derive(Debug)]
+pub struct Abandoned {
+    /// The order.
+    pub order: Order,
+    /// Where its trace goes on.
+    pub context: SavedContext,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    order_id: String,
+    status: String,
+    total_cents: i64,
+    discount_cents: i64,
+    item_count: i64,
+    message_id: Option<String>,
+    failure: Option<String>,
+}
+
+// === Writing ===
+
+/// Writes the order down before anything is charged for it. Answers `false` if there is one under
+/// this idempotency key already.
+pub async fn insert_pending(
+    db: &Database,
+    order: &Order,
+    idempotency: &Idempotency,
+) -> sqlx::Result<bool> {
+    let lines = serde_json::to_string(&order.lines).expect("strings and numbers are valid JSON");
+    let context = SavedContext::current().to_json();
+    let done = db
+        .trace(INSERT, |sql| {
+            sqlx::query(sql)
+                .bind(order.id.as_str())
+                .bind(idempotency.key.clone())
+                .bind(idempotency.fingerprint.as_str())
+                .bind(order.email.as_str())
+                .bind(lines)
+                .bind(order.item_count())
+                .bind(order.percent_off)
+                .bind(context)
+                .bind(now_ms())
+                .execute(&db.pool)
+        })
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Completes a pending order, in the transaction that also writes its message to the outbox.
+/// Answers `false` if it is not pending any more.
+pub async fn complete(
+    db: &Database,
+    transaction: &mut Transaction<'static, Any>,
+    order_id: &str,
+    amount: Amount,
+    message_id: &str,
+) -> sqlx::Result<bool> {
+    let done = db
+        .trace(COMPLETE, |sql| {
+            sqlx::query(sql)
+                .bind(order_id)
+                .bind(amount.total_cents)
+                .bind(amount.discount_cents)
+                .bind(message_id)
+                .execute(&mut **transaction)
+        })
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes down that an order failed, and why. One that is not pending stays as it is.
+pub async fn fail(db: &Database, order_id: &str, failure: &str) -> sqlx::Result<()> {
+    db.trace(FAIL, |sql| {
+        sqlx::query(sql)
+            .bind(order_id)
+            .bind(failure)
+            .execute(&db.pool)
+    })
+    .await?;
+    Ok(())
+}
+
+// === Reading ===
+
+/// The order with this id.
+pub async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<OrderReply>> {
+    let row: Option<Row> = db
+        .trace(SELECT, |sql| {
+            sqlx::query_as(sql).bind(order_id).fetch_optional(&db.pool)
+        })
+        .await?;
+    row.map(Row::into_reply).transpose()
+}
+
+/// The order that was asked for under this key.
+pub async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlier>> {
+    #[derive(sqlx::FromRow)]
+    struct WithFingerprint {
+        #[sqlx(flatten)]
+        row: Row,
+        fingerprint: String,
+    }
+    let found: Option<WithFingerprint> = db
+        .trace(SELECT_BY_KEY, |sql| {
+            sqlx::query_as(sql).bind(key).fetch_optional(&db.pool)
+        })
+        .await?;
+    found
+        .map(|found| {
+            Ok(Earlier {
+                reply: found.row.into_reply()?,
+                fingerprint: found.fingerprint,
+            })
+        })
+        .transpose()
+}
+
+/// The orders that are pending. Not traced: recovery looks again and again, in no request.
+pub async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
+    let rows: Vec<(String, String, String, i64, String)> =
+        sqlx::query_as(SELECT_PENDING).fetch_all(&db.pool).await?;
+    rows.into_iter()
+        .map(|(id, email, lines, percent_off, context)| {
+            let lines = serde_json::from_str(&lines)
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok(Abandoned {
+                order: Order {
+                    id,
+                    email,
+                    lines,
+                    percent_off,
+                },
+                context: SavedContext::from_json(&context),
+            })
+        })
+        .collect()
+}
+
+/// Whether an order is pending still. Not traced, like [`pending`].
+pub async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bool> {
+    let status: Option<(String,)> = sqlx::query_as(SELECT_STATUS)
+        .bind(order_id)
+        .fetch_optional(&db.pool)
+        .await?;
+    Ok(status.is_some_and(|(status,)| status == OrderStatus::Pending.as_str()))
+}
+
+// === impl Order ===
+
+impl Order {
+    /// How many pieces, over all lines.
+    pub fn item_count(&self) -> i64 {
+        self.lines.iter().map(|line| i64::from(line.quantity)).sum()
+    }
+}
+
+// === impl Row ===
+
+impl Row {
+    fn into_reply(self) -> sqlx::Result<OrderReply> {
+        let status = OrderStatus::parse(&self.status).ok_or_else(|| {
+            sqlx::Error::Decode(format!("{:?} is no status of an order", self.status).into())
+        })?;
+        Ok(OrderReply {
+            order_id: self.order_id,
+            status,
+            total_cents: self.total_cents,
+            discount_cents: self.discount_cents,
+            item_count: self.item_count,
+            message_id: self.message_id,
+            failure: self.failure,
+        })
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,165 @@
+//! The outbox: messages are written in the transaction of what they tell of, and sent afterwards,
+//! so that an order is never without its message, nor a message without its order.
+//!
+//! Usually the request sends its message itself. What could not be sent then is sent by the relay,
+//! in the same trace: the row holds the context in which the message was written.
+
+use std::time::Duration;
+
+use api::OrderPlaced;
+use chassis::amqp::Broker;
+use sqlx::{Any, Transaction};
+use telemetry::{
+    SavedContext,
+    amqp::{self, Message},
+    sql::Database,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    orders::now_ms,
+    shop::{Held, InHand},
+};
+
+/// The exchange of the shop, a topic exchange.
+pub const EXCHANGE: &str = "shop";
+const ORDER_PLACED: &str = "order.placed";
+
+const INSERT: &str = "INSERT INTO outbox (message_id, exchange, routing_key, body, context, \
+     created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+const DELETE: &str = "DELETE FROM outbox WHERE message_id = $1";
+const SELECT: &str = "SELECT message_id, exchange, routing_key, body, context FROM outbox \
+     ORDER BY created_at LIMIT 100";
+
+/// How often the relay looks for what was left.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The way to the broker.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    db: Database,
+    broker: Broker,
+    in_hand: InHand,
+}
+
+/// A message with its address.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Letter {
+    message_id: String,
+    exchange: String,
+    routing_key: String,
+    body: String,
+    context: String,
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    /// An outbox in this database, for this broker.
+    pub fn new(db: Database, broker: Broker) -> Self {
+        Outbox {
+            db,
+            broker,
+            in_hand: InHand::default(),
+        }
+    }
+
+    /// The message that tells of an order, with the context of the moment.
+    pub fn letter(message: &OrderPlaced) -> Letter {
+        Letter {
+            message_id: message.message_id.clone(),
+            exchange: EXCHANGE.to_owned(),
+            routing_key: ORDER_PLACED.to_owned(),
+            body: serde_json::to_string(message).expect("strings and numbers are valid JSON"),
+            context: SavedContext::current().to_json(),
+        }
+    }
+
+    /// Keeps the relay from a message that the caller is about to write and to send.
+    pub fn hold(&self, letter: &Letter) -> Option<Held> {
+        self.in_hand.hold(&letter.message_id)
+    }
+
+    /// Writes a message, in the transaction of what it tells of.
+    pub async fn write(
+        db: &Database,
+        transaction: &mut Transaction<'static, Any>,
+        letter: &Letter,
+    ) -> sqlx::Result<()> {
+        db.trace(INSERT, |sql| {
+            sqlx::query(sql)
+                .bind(letter.message_id.as_str())
+                .bind(letter.exchange.as_str())
+                .bind(letter.routing_key.as_str())
+                .bind(letter.body.as_str())
+                .bind(letter.context.as_str())
+                .bind(now_ms())
+                .execute(&mut **transaction)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Sends a message that was written. If that fails the relay will do it: the failure is on the
+    /// PRODUCER span, and nobody needs to wait.
+    pub async fn send(&self, letter: &Letter) -> bool {
+        let message = Message {
+            exchange: &letter.exchange,
+            routing_key: &letter.routing_key,
+            id: &letter.message_id,
+            content_type: "application/json",
+            body: letter.body.as_bytes(),
+        };
+        if amqp::send(self.broker.channel().as_ref(), message)
+            .await
+            .is_err()
+        {
+            return false;
+        }
+        // If the row cannot be deleted the message is sent once more, which its consumer notices.
+        let deleted = self
+            .db
+            .trace(DELETE, |sql| {
+                sqlx::query(sql)
+                    .bind(letter.message_id.as_str())
+                    .execute(&self.db.pool)
+            })
+            .await;
+        deleted.is_ok()
+    }
+
+    /// Sends what was left behind, until `shutdown`.
+    pub async fn relay(self, shutdown: CancellationToken) {
+        let mut broker = self.broker.clone();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+                channel = broker.next_channel() => if channel.is_none() { return },
+            }
+            if self.broker.channel().is_some()
+                && let Err(error) = self.send_what_is_left().await
+            {
+                tracing::warn!("the outbox cannot be read: {error}; trying again");
+            }
+        }
+    }
+
+    async fn send_what_is_left(&self) -> sqlx::Result<()> {
+        // Not traced: the relay looks again and again, in no request.
+        let letters: Vec<Letter> = sqlx::query_as(SELECT).fetch_all(&self.db.pool).await?;
+        for letter in letters {
+            // Whoever wrote it is about to send it.
+            let Some(_held) = self.in_hand.hold(&letter.message_id) else {
+                continue;
+            };
+            let span = tracing::info_span!(parent: None, "relay outbox");
+            SavedContext::from_json(&letter.context).adopt(&span);
+            if !self.send(&letter).instrument(span).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

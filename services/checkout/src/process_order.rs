@@ -1,0 +1,297 @@
+//! The path of an order through the shop, read from top to bottom.
+//!
+//! Each step is a span: `#[tracing::instrument]` gives its name, the fields are its attributes. The
+//! context that connects the steps, here and in the services that they call, is not to be seen:
+//! it crosses in the boundaries.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use api::{
+    Card, CartLine, CheckoutRequest, OrderLine, OrderPlaced, OrderReply, OrderStatus, Price, Prices,
+};
+use telemetry::exception;
+use tracing::{Span, field::Empty};
+use uuid::Uuid;
+
+use crate::{
+    carts, discount,
+    error::{Aftermath, OrderError},
+    orders::{self, Amount, Idempotency, Order},
+    outbox::Outbox,
+    shop::Shop,
+};
+
+/// How long asking the fraud service takes. There is none: this is simulated time.
+const FRAUD_CHECK: Duration = Duration::from_millis(20);
+
+/// Turns a cart into an order that is paid, reserved, and told to the rest of the shop.
+#[tracing::instrument(
+    skip_all,
+    fields(order.id = Empty, order.item_count = Empty, order.discount_applied = Empty)
+)]
+pub async fn process_order(
+    shop: &Shop,
+    request: CheckoutRequest,
+    idempotency: Idempotency,
+) -> Result<OrderReply, OrderError> {
+    let lines = fetch_items(shop, &request.cart_id)
+        .await
+        .inspect_err(exception::propagate)?;
+    let percent_off = match &request.coupon {
+        Some(code) => apply_discount(shop, code)
+            .await
+            .inspect_err(exception::propagate)?,
+        None => 0,
+    };
+    let order = Order {
+        id: Uuid::new_v4().to_string(),
+        email: request.email,
+        lines,
+        percent_off,
+    };
+    Span::current()
+        .record("order.id", &order.id)
+        .record("order.item_count", order.item_count())
+        .record("order.discount_applied", percent_off > 0);
+
+    let _held = shop.in_hand.hold(&order.id);
+    if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
+        return Err(OrderError::InProgress);
+    }
+    match fulfil(shop, &order, request.card).await {
+        Ok(reply) => Ok(reply),
+        Err(error) => {
+            exception::propagate(&error);
+            give_up(shop, &order, error).await
+        }
+    }
+}
+
+async fn fulfil(shop: &Shop, order: &Order, card: Card) -> Result<OrderReply, OrderError> {
+    let priced = validate_cart(shop, &order.lines, order.percent_off).await?;
+    charge_and_fulfill(shop, order, priced, card).await
+}
+
+/// The lines of the cart.
+#[tracing::instrument(skip_all)]
+async fn fetch_items(shop: &Shop, cart_id: &str) -> Result<Vec<CartLine>, OrderError> {
+    let lines = carts::lines(&shop.db, cart_id).await?;
+    if lines.is_empty() {
+        let error = OrderError::EmptyCart {
+            cart_id: cart_id.to_owned(),
+        };
+        exception::record(&error);
+        return Err(error);
+    }
+    Ok(lines)
+}
+
+/// What the coupon takes off, in percent.
+#[tracing::instrument(skip_all)]
+async fn apply_discount(shop: &Shop, code: &str) -> Result<i64, OrderError> {
+    discount::percent_off(&shop.db, code)
+        .await
+        .inspect_err(exception::record)
+}
+
+/// Asks inventory what each line costs and whether it is there: both at once, for neither needs the
+/// other.
+#[tracing::instrument(name = "validate cart", skip_all)]
+async fn validate_cart(
+    shop: &Shop,
+    lines: &[CartLine],
+    percent_off: i64,
+) -> Result<Priced, OrderError> {
+    let quantities = quantities(lines);
+    let skus: Vec<&str> = quantities.keys().copied().collect();
+    let (prices, stock) =
+        tokio::try_join!(shop.inventory.prices(&skus), shop.inventory.stock(&skus))
+            .inspect_err(exception::record)?;
+
+    let missing: Vec<String> = stock
+        .stock
+        .iter()
+        .filter(|level| quantities.get(level.sku.as_str()).copied() > Some(level.available))
+        .map(|level| level.sku.clone())
+        .collect();
+    if !missing.is_empty() {
+        let error = OrderError::OutOfStock { skus: missing };
+        exception::record(&error);
+        return Err(error);
+    }
+    Priced::new(lines, &prices, percent_off).inspect_err(exception::record)
+}
+
+/// From here on there is something to undo.
+#[tracing::instrument(skip_all)]
+async fn charge_and_fulfill(
+    shop: &Shop,
+    order: &Order,
+    priced: Priced,
+    card: Card,
+) -> Result<OrderReply, OrderError> {
+    let outcome = async {
+        charge_payment(shop, order, priced.amount, card).await?;
+        update_inventory(shop, order).await?;
+        send_email(shop, order, priced).await
+    };
+    outcome.await.inspect_err(exception::propagate)
+}
+
+#[tracing::instrument(name = "charge payment", skip_all)]
+async fn charge_payment(
+    shop: &Shop,
+    order: &Order,
+    amount: Amount,
+    card: Card,
+) -> Result<(), OrderError> {
+    fraud_check(shop).await;
+    shop.payment
+        .charge(&order.id, amount.total_cents, card)
+        .await
+        .inspect_err(exception::record)
+}
+
+#[tracing::instrument(name = "fraud check", skip_all)]
+async fn fraud_check(shop: &Shop) {
+    shop.pace.step(FRAUD_CHECK).await;
+}
+
+#[tracing::instrument(name = "update inventory", skip_all)]
+pub(crate) async fn update_inventory(shop: &Shop, order: &Order) -> Result<(), OrderError> {
+    shop.inventory
+        .reserve(&order.id, &order.lines)
+        .await
+        .inspect_err(exception::record)
+}
+
+/// Completes the order and writes the message that asks for the confirmation, in one transaction;
+/// then sends it. If the broker is away the order stands all the same: the outbox keeps the message
+/// until it can be sent.
+#[tracing::instrument(name = "send email", skip_all)]
+pub(crate) async fn send_email(
+    shop: &Shop,
+    order: &Order,
+    priced: Priced,
+) -> Result<OrderReply, OrderError> {
+    let message = OrderPlaced {
+        message_id: Uuid::new_v4().to_string(),
+        order_id: order.id.clone(),
+        email: order.email.clone(),
+        lines: priced.lines,
+        total_cents: priced.amount.total_cents,
+        discount_cents: priced.amount.discount_cents,
+    };
+    let letter = Outbox::letter(&message);
+    let held = shop.outbox.hold(&letter);
+    let mut transaction = shop.db.pool.begin().await?;
+    let completed = orders::complete(
+        &shop.db,
+        &mut transaction,
+        &order.id,
+        priced.amount,
+        &message.message_id,
+    )
+    .await?;
+    if !completed {
+        return Err(OrderError::InProgress);
+    }
+    Outbox::write(&shop.db, &mut transaction, &letter).await?;
+    transaction.commit().await?;
+
+    shop.outbox.send(&letter).await;
+    drop(held);
+    Ok(OrderReply {
+        order_id: order.id.clone(),
+        status: OrderStatus::Completed,
+        total_cents: message.total_cents,
+        discount_cents: message.discount_cents,
+        item_count: order.item_count(),
+        message_id: Some(message.message_id),
+        failure: None,
+    })
+}
+
+/// Ends an order that cannot be completed. What may have been charged or reserved is undone first;
+/// if that cannot be done now, the order stays pending, and recovery does it later.
+async fn give_up(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderReply, OrderError> {
+    let undone = match error.aftermath() {
+        Aftermath::Nothing => true,
+        Aftermath::Undo => undo(shop, order).await.is_ok(),
+        Aftermath::Unknown => false,
+    };
+    if !undone {
+        return Err(OrderError::Unresolved {
+            order_id: order.id.clone(),
+            cause: Box::new(error),
+        });
+    }
+    orders::fail(&shop.db, &order.id, error.kind()).await?;
+    Err(error)
+}
+
+/// Voids the charge and releases the stock of an order, whether or not there are any.
+#[tracing::instrument(name = "undo order", skip_all)]
+pub(crate) async fn undo(shop: &Shop, order: &Order) -> Result<(), OrderError> {
+    let undone = tokio::try_join!(
+        shop.payment.void(&order.id),
+        shop.inventory.release(&order.id)
+    );
+    undone.map(|_| ()).inspect_err(exception::record)
+}
+
+/// How many of each SKU: lines of the same SKU are added up.
+pub(crate) fn quantities(lines: &[CartLine]) -> BTreeMap<&str, i64> {
+    let mut quantities = BTreeMap::new();
+    for line in lines {
+        *quantities.entry(line.sku.as_str()).or_insert(0) += i64::from(line.quantity);
+    }
+    quantities
+}
+
+/// An order whose lines have names and prices.
+#[derive(Debug)]
+pub(crate) struct Priced {
+    lines: Vec<OrderLine>,
+    amount: Amount,
+}
+
+// === impl Priced ===
+
+impl Priced {
+    pub(crate) fn new(
+        lines: &[CartLine],
+        prices: &Prices,
+        percent_off: i64,
+    ) -> Result<Self, OrderError> {
+        let by_sku: BTreeMap<&str, &Price> = prices
+            .prices
+            .iter()
+            .map(|price| (price.sku.as_str(), price))
+            .collect();
+        let price_line = |line: &CartLine| {
+            let price = by_sku.get(line.sku.as_str())?;
+            Some(OrderLine {
+                sku: line.sku.clone(),
+                name: price.name.clone(),
+                quantity: line.quantity,
+                price_cents: price.price_cents,
+            })
+        };
+        let lines: Option<Vec<OrderLine>> = lines.iter().map(price_line).collect();
+        let lines = lines.ok_or_else(|| OrderError::Inventory {
+            why: "it left a price out".to_owned(),
+        })?;
+
+        let full: i64 = lines
+            .iter()
+            .map(|line| i64::from(line.quantity) * line.price_cents)
+            .sum();
+        let discount_cents = full * percent_off / 100;
+        let amount = Amount {
+            total_cents: full - discount_cents,
+            discount_cents,
+        };
+        Ok(Priced { lines, amount })
+    }
+}

@@ -1,0 +1,139 @@
+//! The shop's API.
+
+use api::{Cart, CheckoutRequest, Json, OrderReply, OrderStatus, Path, Products, PutCart};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+
+use crate::{
+    carts,
+    error::{CartError, OrderError},
+    orders::{self, Idempotency},
+    process_order::process_order,
+    shop::Shop,
+};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LONGEST_KEY: usize = 255;
+
+/// The baggage entry by which a load generator finds what became of its request.
+const LAB_REQUEST: &str = "lab.request";
+
+/// The routes of checkout.
+pub fn router(shop: Shop) -> Router {
+    Router::new()
+        .route("/products", get(products))
+        .route("/carts/{id}", put(put_cart))
+        .route("/checkout", post(checkout))
+        .route("/orders/{id}", get(order))
+        .layer(middleware::from_fn(record_lab_request))
+        .with_state(shop)
+}
+
+async fn record_lab_request(request: Request, next: Next) -> Response {
+    telemetry::record_baggage(LAB_REQUEST);
+    next.run(request).await
+}
+
+async fn products(State(shop): State<Shop>) -> Result<Json<Products>, OrderError> {
+    Ok(Json(shop.inventory.products().await?))
+}
+
+async fn put_cart(
+    State(shop): State<Shop>,
+    Path(cart_id): Path<String>,
+    Json(cart): Json<PutCart>,
+) -> Result<Json<Cart>, CartError> {
+    carts::put(&shop.db, &cart_id, &cart).await?;
+    Ok(Json(Cart {
+        cart_id,
+        lines: cart.lines,
+    }))
+}
+
+/// Places an order. With an `Idempotency-Key` (an IETF draft), asking again gives the same answer
+/// and orders nothing twice.
+async fn checkout(
+    State(shop): State<Shop>,
+    headers: HeaderMap,
+    Json(request): Json<CheckoutRequest>,
+) -> Result<Response, OrderError> {
+    check_email(&request.email)?;
+    let idempotency = idempotency(&headers, &request)?;
+    if let Some(key) = &idempotency.key
+        && let Some(earlier) = orders::find_by_key(&shop.db, key).await?
+    {
+        return replay(earlier, &idempotency);
+    }
+    let order = process_order(&shop, request, idempotency).await?;
+    Ok(created(order))
+}
+
+async fn order(
+    State(shop): State<Shop>,
+    Path(order_id): Path<String>,
+) -> Result<Json<OrderReply>, OrderError> {
+    let found = orders::find(&shop.db, &order_id).await?;
+    found.map(Json).ok_or(OrderError::UnknownOrder { order_id })
+}
+
+/// What the earlier request under the same key came to.
+fn replay(earlier: orders::Earlier, now: &Idempotency) -> Result<Response, OrderError> {
+    if earlier.fingerprint != now.fingerprint {
+        return Err(OrderError::KeyReused);
+    }
+    match earlier.reply.status {
+        OrderStatus::Completed => Ok(created(earlier.reply)),
+        OrderStatus::Pending => Err(OrderError::InProgress),
+        OrderStatus::Failed => Err(OrderError::FailedEarlier {
+            failure: earlier.reply.failure.unwrap_or_default(),
+        }),
+    }
+}
+
+fn created(order: OrderReply) -> Response {
+    let location = [(header::LOCATION, format!("/orders/{}", order.order_id))];
+    (StatusCode::CREATED, location, Json(order)).into_response()
+}
+
+fn idempotency(headers: &HeaderMap, request: &CheckoutRequest) -> Result<Idempotency, OrderError> {
+    let key = match headers.get(IDEMPOTENCY_KEY) {
+        None => None,
+        Some(value) => {
+            let key = value.to_str().ok().map(str::trim);
+            let key = key.filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+            Some(
+                key.ok_or(OrderError::BadKey {
+                    longest: LONGEST_KEY,
+                })?
+                .to_owned(),
+            )
+        }
+    };
+    // Without the card: what identifies a request must not be a secret.
+    let fingerprint =
+        serde_json::json!([request.cart_id, request.email, request.coupon]).to_string();
+    Ok(Idempotency { key, fingerprint })
+}
+
+/// Refuses what no mail could be sent to. Whether somebody reads it there, only a mail can tell.
+fn check_email(email: &str) -> Result<(), OrderError> {
+    let usable = email.len() <= 254
+        && email.is_ascii()
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;\"()".contains(c))
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        });
+    if usable {
+        Ok(())
+    } else {
+        Err(OrderError::BadEmail {
+            email: email.chars().take(80).collect(),
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The confirmation of one order: what is done for one message, however often it is delivered.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use api::OrderPlaced;
+use lapin::message::Delivery;
+use telemetry::{exception, sql::Database};
+use thiserror::Error;
+
+use crate::{
+    Config,
+    mail::{Letter, MailError},
+};
+
+const SELECT: &str = "SELECT sent_at FROM mails WHERE message_id = $1";
+const INSERT: &str = "INSERT INTO mails (message_id, order_id, recipient, sent_at) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (message_id) DO NOTHING";
+
+/// How long a mail server takes. Writing a file is faster: this is simulated time.
+const DELIVERY: Duration = Duration::from_millis(40);
+
+/// Why a message was not answered with a mail.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The message is none of ours: trying again would not help.
+    #[error("the message cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// The mail could not be written or sent.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Sends the confirmation that a message asks for, unless it was sent before.
+pub async fn confirm(config: &Config, delivery: &Delivery) -> Result<(), Failure> {
+    let outcome = async {
+        let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
+        if was_sent(&config.db, &order.message_id).await? {
+            return Ok(());
+        }
+        let letter = render(&order)?;
+        send(config, letter).await?;
+        remember(&config.db, &order).await?;
+        Ok(())
+    };
+    outcome.await.inspect_err(|error| match error {
+        // The steps below have recorded what was born in them.
+        Failure::Mail(_) => exception::propagate(error),
+        _ => exception::record(error),
+    })
+}
+
+#[tracing::instrument(skip_all)]
+fn render(order: &OrderPlaced) -> Result<Letter, MailError> {
+    Letter::confirming(order).inspect_err(exception::record)
+}
+
+#[tracing::instrument(name = "send mail", skip_all, fields(otel.kind = "client"))]
+async fn send(config: &Config, letter: Letter) -> Result<(), MailError> {
+    config.pace.step(DELIVERY).await;
+    config
+        .mailer
+        .send(letter)
+        .await
+        .inspect_err(exception::record)
+}
+
+async fn was_sent(db: &Database, message_id: &str) -> sqlx::Result<bool> {
+    let row: Option<(i64,)> = db
+        .trace(SELECT, |sql| {
+            sqlx::query_as(sql)
+                .bind(message_id)
+                .fetch_optional(&db.pool)
+        })
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn remember(db: &Database, order: &OrderPlaced) -> sqlx::Result<()> {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    db.trace(INSERT, |sql| {
+        sqlx::query(sql)
+            .bind(order.message_id.as_str())
+            .bind(order.order_id.as_str())
+            .bind(order.email.as_str())
+            .bind(now_ms)
+            .execute(&db.pool)
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Takes deliveries off the queue, and decides what becomes of each.
+//!
+//! A message that was processed is acknowledged. One that failed is rejected and comes back after a
+//! while; at its third failure it goes to the dead-letter queue. A message is acknowledged only
+//! when its mail is sent, so whatever happens to this process, the broker still has it.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use lapin::{
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicRejectOptions},
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use telemetry::amqp::{self, Message};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+use crate::{
+    Config,
+    confirmation::{self, Failure},
+    topology::{DEAD_QUEUE, EXCHANGE, QUEUE, ROUTING_KEY},
+};
+use chassis::amqp::Broker;
+
+/// How often a message is tried before it is given up.
+const TRIES: i64 = 3;
+
+/// The consumer of the queue.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    config: Arc<Config>,
+}
+
+// === impl Consumer ===
+
+impl Consumer {
+    /// A consumer that has not begun.
+    pub fn new(config: Config) -> Self {
+        Consumer {
+            config: Arc::new(config),
+        }
+    }
+
+    /// Consumes until `stop`, on each new channel anew. Work that was begun is finished.
+    pub async fn run(self, mut broker: Broker, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        loop {
+            let channel = tokio::select! {
+                () = stop.cancelled() => break,
+                channel = broker.next_channel() => match channel {
+                    Some(channel) => channel,
+                    None => break,
+                },
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                ended = self.consume(channel, &tasks) => if let Err(error) = ended {
+                    tracing::warn!("consuming from the queue {QUEUE} ended: {error}");
+                },
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn consume(&self, channel: Channel, tasks: &TaskTracker) -> lapin::Result<()> {
+        let mut deliveries = channel
+            .basic_consume(
+                QUEUE.into(),
+                ShortString::default(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+        while let Some(delivery) = deliveries.next().await {
+            // The prefetch of the channel bounds how many there are.
+            tasks.spawn(self.clone().process(channel.clone(), delivery?));
+        }
+        Ok(())
+    }
+
+    async fn process(self, channel: Channel, delivery: Delivery) {
+        let origin = format!("{EXCHANGE}:{ROUTING_KEY}");
+        let span = amqp::process_span(&delivery, &origin, QUEUE, self.config.relation);
+        let settled = async {
+            match confirmation::confirm(&self.config, &delivery).await {
+                Ok(()) => delivery
+                    .acker
+                    .ack(BasicAckOptions::default())
+                    .await
+                    .map(drop),
+                Err(failure) => give_back(&channel, &delivery, &failure).await,
+            }
+        };
+        if let Err(error) = settled.instrument(span).await {
+            // The broker will deliver it once more, and the mail will not be sent twice.
+            tracing::warn!("a message could not be settled: {error}");
+        }
+    }
+}
+
+/// What becomes of a message that failed.
+async fn give_back(channel: &Channel, delivery: &Delivery, failure: &Failure) -> lapin::Result<()> {
+    let hopeless = matches!(failure, Failure::Unreadable(_));
+    if !hopeless && rejections(delivery) + 1 < TRIES {
+        return delivery
+            .acker
+            .reject(BasicRejectOptions { requeue: false })
+            .await
+            .map(drop);
+    }
+    let message_id = delivery
+        .properties
+        .message_id()
+        .as_ref()
+        .map(ShortString::as_str);
+    tracing::warn!(
+        message_id,
+        "a message goes to the queue {DEAD_QUEUE}: {failure}"
+    );
+    let buried = Message {
+        exchange: "",
+        routing_key: DEAD_QUEUE,
+        id: message_id.unwrap_or_default(),
+        content_type: "application/json",
+        body: &delivery.data,
+    };
+    match amqp::send(Some(channel), buried).await {
+        Ok(()) => delivery
+            .acker
+            .ack(BasicAckOptions::default())
+            .await
+            .map(drop),
+        // It stays where it is until it can be buried.
+        Err(_) => delivery
+            .acker
+            .reject(BasicRejectOptions { requeue: true })
+            .await
+            .map(drop),
+    }
+}
+
+/// How often this queue has rejected the message before, as the broker counted it.
+fn rejections(delivery: &Delivery) -> i64 {
+    let Some(headers) = delivery.properties.headers() else {
+        return 0;
+    };
+    let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
+        return 0;
+    };
+    deaths
+        .as_slice()
+        .iter()
+        .filter_map(rejections_in)
+        .max()
+        .unwrap_or(0)
+}
+
+fn rejections_in(death: &AMQPValue) -> Option<i64> {
+    let AMQPValue::FieldTable(death) = death else {
+        return None;
+    };
+    let is = |key: &str, wanted: &str| match death.inner().get(key) {
+        Some(AMQPValue::LongString(text)) => text.as_bytes() == wanted.as_bytes(),
+        _ => false,
+    };
+    if !is("queue", QUEUE) || !is("reason", "rejected") {
+        return None;
+    }
+    match death.inner().get("count")? {
+        AMQPValue::LongLongInt(count) => Some(*count),
+        AMQPValue::LongInt(count) => Some(i64::from(*count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn death(queue: &str, reason: &str, count: i64) -> AMQPValue {
+        let mut table = FieldTable::default();
+        table.insert("queue".into(), AMQPValue::LongString(queue.into()));
+        table.insert("reason".into(), AMQPValue::LongString(reason.into()));
+        table.insert("count".into(), AMQPValue::LongLongInt(count));
+        AMQPValue::FieldTable(table)
+    }
+
+    #[test]
+    fn only_rejections_of_this_queue_count_as_tries() {
+        assert_eq!(rejections_in(&death("email", "rejected", 2)), Some(2));
+        assert_eq!(rejections_in(&death("email.retry", "expired", 2)), None);
+        assert_eq!(rejections_in(&death("email", "expired", 2)), None);
+    }
+}
