@@ -1,1 +1,93 @@
 //! The inventory service: catalogue, prices, stock and reservations.
+//!
+//! [`main`] is the process, [`run`] the service: it takes its listener and its stop from the caller.
+//! What the service does is in `catalogue` (what is there, and what it costs) and `reservation`
+//! (what is set aside for an order). However many lines a request has, it costs the same few
+//! statements.
+
+mod catalogue;
+mod error;
+mod reservation;
+mod skus;
+
+use std::io;
+
+use axum::{
+    Router,
+    routing::{delete, get, post},
+};
+use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use sqlx::migrate::Migrator;
+use telemetry::{Telemetry, sql::Database};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The schema of the service and its catalogue.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The arguments of `tracelab service inventory`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What every service takes.
+    #[command(flatten)]
+    pub service: ServiceArgs<8084>,
+    /// Where the catalogue, the stock and the reservations are kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// What the service works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its database, with [`MIGRATIONS`] applied.
+    pub database: Database,
+    /// Whether its three paced steps take their simulated time.
+    pub pace: Pace,
+    /// Where its spans go.
+    pub telemetry: Telemetry,
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+struct Inventory {
+    database: Database,
+    pace: Pace,
+}
+
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+pub async fn main(args: Args) -> Result<(), chassis::Error> {
+    let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"))?;
+    let listener = chassis::listen(args.service.listen).await?;
+    let config = Config {
+        database: args.database.open(&MIGRATIONS).await?,
+        pace: args.service.pace,
+        telemetry,
+    };
+    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
+    Ok(run(listener, config, stop).await?)
+}
+
+/// The service: answers requests until it is told to stop.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let Config {
+        database,
+        pace,
+        telemetry,
+    } = config;
+    let router = router(Inventory { database, pace });
+    chassis::serve(listener, router, telemetry, shutdown).await
+}
+
+fn router(inventory: Inventory) -> Router {
+    Router::new()
+        .route("/products", get(catalogue::products))
+        .route("/prices", get(catalogue::prices))
+        .route("/stock", get(catalogue::stock))
+        .route("/reservations", post(reservation::reserve))
+        .route("/reservations/{order_id}", delete(reservation::release))
+        .with_state(inventory)
+}

@@ -1,0 +1,148 @@
+//! What there is, what it costs, and how much of it is left. One query each.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use api::{Json, Price, Prices, Product, Products, Query, Stock, StockLevel};
+use axum::extract::State;
+use serde::Deserialize;
+use sqlx::AssertSqlSafe;
+use telemetry::sql::Database;
+use tokio::time::Instant;
+
+use crate::{
+    Inventory,
+    error::Error,
+    skus::{SkuQuery, placeholders},
+};
+
+/// How long a request for prices takes at the textbook pace.
+const PRICES_TIME: Duration = Duration::from_millis(18);
+
+/// How long a request for stock takes at the textbook pace.
+const STOCK_TIME: Duration = Duration::from_millis(18);
+
+/// The query of `GET /products`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Window {
+    /// How many products to show; all, if it is not said.
+    limit: Option<u32>,
+}
+
+/// `GET /products`: what the shop window shows.
+pub(crate) async fn products(
+    State(inventory): State<Inventory>,
+    Query(window): Query<Window>,
+) -> Result<Json<Products>, Error> {
+    const SQL: &str = "SELECT sku, name, price_cents FROM products ORDER BY position LIMIT $1";
+    let database = &inventory.database;
+    let limit = window.limit.unwrap_or(u32::MAX);
+    let rows: Vec<(String, String, i64)> = database
+        .trace(SQL, |sql| {
+            sqlx::query_as(sql)
+                .bind(i64::from(limit))
+                .fetch_all(&database.pool)
+        })
+        .await?;
+    let products = rows
+        .into_iter()
+        .map(|(sku, name, price_cents)| Product {
+            sku,
+            name,
+            price_cents,
+        })
+        .collect();
+    Ok(Json(Products { products }))
+}
+
+/// `GET /prices?sku=A,B`: what one of each costs.
+pub(crate) async fn prices(
+    State(inventory): State<Inventory>,
+    Query(query): Query<SkuQuery>,
+) -> Result<Json<Prices>, Error> {
+    let start = Instant::now();
+    let skus = query.skus()?;
+    let prices = select_prices(&inventory.database, &skus).await?;
+    all_known(&skus, prices.iter().map(|price| price.sku.as_str()))?;
+    inventory.pace.until(start, PRICES_TIME).await;
+    Ok(Json(Prices { prices }))
+}
+
+/// `GET /stock?sku=A,B`: how much of each is left.
+pub(crate) async fn stock(
+    State(inventory): State<Inventory>,
+    Query(query): Query<SkuQuery>,
+) -> Result<Json<Stock>, Error> {
+    let start = Instant::now();
+    let skus = query.skus()?;
+    let stock = select_stock(&inventory.database, &skus).await?;
+    all_known(&skus, stock.iter().map(|level| level.sku.as_str()))?;
+    inventory.pace.until(start, STOCK_TIME).await;
+    Ok(Json(Stock { stock }))
+}
+
+async fn select_prices(
+    database: &Database,
+    skus: &BTreeSet<&str>,
+) -> Result<Vec<Price>, sqlx::Error> {
+    let sql = format!(
+        "SELECT sku, name, price_cents FROM products WHERE sku IN ({}) ORDER BY sku",
+        placeholders(skus.len())
+    );
+    let rows: Vec<(String, String, i64)> = database
+        .trace(&sql, |sql| {
+            // Safe: the text holds placeholders, never a value.
+            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            for sku in skus {
+                query = query.bind((*sku).to_owned());
+            }
+            query.fetch_all(&database.pool)
+        })
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(sku, name, price_cents)| Price {
+            sku,
+            name,
+            price_cents,
+        })
+        .collect())
+}
+
+/// How much is left of each product that the catalogue has.
+pub(crate) async fn select_stock(
+    database: &Database,
+    skus: &BTreeSet<&str>,
+) -> Result<Vec<StockLevel>, sqlx::Error> {
+    let sql = format!(
+        "SELECT sku, available FROM stock WHERE sku IN ({}) ORDER BY sku",
+        placeholders(skus.len())
+    );
+    let rows: Vec<(String, i64)> = database
+        .trace(&sql, |sql| {
+            // Safe: the text holds placeholders, never a value.
+            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            for sku in skus {
+                query = query.bind((*sku).to_owned());
+            }
+            query.fetch_all(&database.pool)
+        })
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(sku, available)| StockLevel { sku, available })
+        .collect())
+}
+
+fn all_known<'a>(skus: &BTreeSet<&str>, found: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let found: BTreeSet<_> = found.collect();
+    let unknown: Vec<_> = skus
+        .iter()
+        .filter(|sku| !found.contains(*sku))
+        .map(|sku| (*sku).to_owned())
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::UnknownProducts(unknown))
+    }
+}

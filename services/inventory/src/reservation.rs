@@ -1,0 +1,306 @@
+//! Sets stock aside for an order, and gives it back.
+//!
+//! A reservation is all or nothing, and one for an order: asking again changes nothing, and once it
+//! was released it is not to be had again. So whoever lost a reply may ask once more, and a request
+//! that comes after the release (a caller that gave up long ago) takes nothing.
+//!
+//! Each transaction begins with its write: see the database of the chassis.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use api::{CartLine, Json, Path, Reservation, ReserveRequest};
+use axum::{extract::State, http::StatusCode};
+use sqlx::{Any, AssertSqlSafe, Transaction};
+use telemetry::sql::{Database, System};
+use tokio::time::Instant;
+
+use crate::{
+    Inventory,
+    catalogue::select_stock,
+    error::{Error, Shortage},
+    skus,
+};
+
+/// How long a reservation takes at the textbook pace.
+const RESERVATION_TIME: Duration = Duration::from_millis(13);
+
+/// What an order wants: how many of each product.
+type Wanted = BTreeMap<String, i64>;
+
+/// `POST /reservations`: 201 if the stock is now reserved, 200 if it was already.
+pub(crate) async fn reserve(
+    State(inventory): State<Inventory>,
+    Json(request): Json<ReserveRequest>,
+) -> Result<(StatusCode, Json<Reservation>), Error> {
+    let start = Instant::now();
+    let wanted = add_up(request.lines)?;
+    let status = set_aside(&inventory.database, &request.order_id, &wanted).await?;
+    inventory.pace.until(start, RESERVATION_TIME).await;
+    let reservation = Reservation {
+        order_id: request.order_id,
+        lines: to_lines(wanted),
+    };
+    Ok((status, Json(reservation)))
+}
+
+/// `DELETE /reservations/{order_id}`: 204, whether there was anything to release or not.
+pub(crate) async fn release(
+    State(inventory): State<Inventory>,
+    Path(order_id): Path<String>,
+) -> Result<StatusCode, Error> {
+    give_back(&inventory.database, &order_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn add_up(lines: Vec<CartLine>) -> Result<Wanted, Error> {
+    let mut wanted = Wanted::new();
+    for line in lines {
+        if line.quantity == 0 {
+            return Err(Error::NoQuantity(line.sku));
+        }
+        *wanted.entry(line.sku).or_default() += i64::from(line.quantity);
+    }
+    match wanted.len() {
+        0 => Err(Error::NoLines),
+        count if count > skus::LIMIT => Err(Error::TooMany {
+            count,
+            limit: skus::LIMIT,
+        }),
+        _ => Ok(wanted),
+    }
+}
+
+fn to_lines(wanted: Wanted) -> Vec<CartLine> {
+    wanted
+        .into_iter()
+        .map(|(sku, quantity)| CartLine {
+            sku,
+            // What was wanted is in stock; more than four billion of anything never is.
+            quantity: u32::try_from(quantity).unwrap_or(u32::MAX),
+        })
+        .collect()
+}
+
+async fn set_aside(
+    database: &Database,
+    order_id: &str,
+    wanted: &Wanted,
+) -> Result<StatusCode, Error> {
+    let mut transaction = database.pool.begin().await?;
+    if !insert_reservation(database, &mut transaction, order_id, "reserved").await? {
+        let agrees = agrees_with_earlier(database, &mut transaction, order_id, wanted).await;
+        transaction.rollback().await?;
+        return agrees.map(|()| StatusCode::OK);
+    }
+    insert_lines(database, &mut transaction, order_id, wanted).await?;
+    lock_stock(database, &mut transaction, order_id).await?;
+    let taken = take_stock(database, &mut transaction, order_id).await?;
+    if taken.len() == wanted.len() {
+        transaction.commit().await?;
+        Ok(StatusCode::CREATED)
+    } else {
+        transaction.rollback().await?;
+        Err(why_not(database, wanted, &taken).await?)
+    }
+}
+
+async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
+    let mut transaction = database.pool.begin().await?;
+    // An order that nobody knows is written down as released, for its request may yet come. If one
+    // is under way, this waits for its end.
+    if !insert_reservation(database, &mut transaction, order_id, "released").await?
+        && mark_released(database, &mut transaction, order_id).await?
+    {
+        lock_stock(database, &mut transaction, order_id).await?;
+        return_stock(database, &mut transaction, order_id).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Whether the order had no reservation, so that this is its first.
+async fn insert_reservation(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+    status: &'static str,
+) -> Result<bool, Error> {
+    const SQL: &str = "INSERT INTO reservations (order_id, status) VALUES ($1, $2) \
+                       ON CONFLICT (order_id) DO NOTHING";
+    let done = database
+        .trace(SQL, |sql| {
+            sqlx::query(sql)
+                .bind(order_id.to_owned())
+                .bind(status)
+                .execute(&mut **transaction)
+        })
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether the reservation that the order has already is the one that is asked for now.
+async fn agrees_with_earlier(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT r.status, l.sku, l.quantity FROM reservations r \
+                       LEFT JOIN reservation_lines l ON l.order_id = r.order_id \
+                       WHERE r.order_id = $1";
+    let rows: Vec<(String, Option<String>, Option<i64>)> = database
+        .trace(SQL, |sql| {
+            sqlx::query_as(sql)
+                .bind(order_id.to_owned())
+                .fetch_all(&mut **transaction)
+        })
+        .await?;
+    if rows.iter().any(|(status, ..)| status == "released") {
+        return Err(Error::Released(order_id.to_owned()));
+    }
+    let reserved: Wanted = rows
+        .into_iter()
+        .filter_map(|(_, sku, quantity)| Some((sku?, quantity?)))
+        .collect();
+    if reserved == *wanted {
+        Ok(())
+    } else {
+        Err(Error::Differs(order_id.to_owned()))
+    }
+}
+
+async fn insert_lines(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    let rows: Vec<_> = (0..wanted.len())
+        .map(|n| format!("($1, ${}, ${})", 2 * n + 2, 2 * n + 3))
+        .collect();
+    let sql = format!(
+        "INSERT INTO reservation_lines (order_id, sku, quantity) VALUES {}",
+        rows.join(", ")
+    );
+    database
+        .trace(&sql, |sql| {
+            // Safe: the text holds placeholders, never a value.
+            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(order_id.to_owned());
+            for (sku, quantity) in wanted {
+                query = query.bind(sku.clone()).bind(*quantity);
+            }
+            query.execute(&mut **transaction)
+        })
+        .await?;
+    Ok(())
+}
+
+/// Locks the order's products, in the order of their SKUs: if all do so, no two orders can hold what
+/// the other waits for. SQLite has one lock for the whole database, and the first write took it.
+async fn lock_stock(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT sku FROM stock \
+                       WHERE sku IN (SELECT sku FROM reservation_lines WHERE order_id = $1) \
+                       ORDER BY sku FOR UPDATE";
+    if database.system() == System::Postgresql {
+        database
+            .trace(SQL, |sql| {
+                sqlx::query(sql)
+                    .bind(order_id.to_owned())
+                    .execute(&mut **transaction)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Takes the order's lines from the stock, and says of which products there was enough.
+async fn take_stock(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+) -> Result<BTreeSet<String>, Error> {
+    const SQL: &str = "UPDATE stock SET available = available - lines.quantity \
+                       FROM reservation_lines AS lines \
+                       WHERE lines.order_id = $1 AND lines.sku = stock.sku \
+                         AND stock.available >= lines.quantity \
+                       RETURNING stock.sku";
+    let taken: Vec<String> = database
+        .trace(SQL, |sql| {
+            sqlx::query_scalar(sql)
+                .bind(order_id.to_owned())
+                .fetch_all(&mut **transaction)
+        })
+        .await?;
+    Ok(taken.into_iter().collect())
+}
+
+async fn return_stock(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE stock SET available = available + lines.quantity \
+                       FROM reservation_lines AS lines \
+                       WHERE lines.order_id = $1 AND lines.sku = stock.sku";
+    database
+        .trace(SQL, |sql| {
+            sqlx::query(sql)
+                .bind(order_id.to_owned())
+                .execute(&mut **transaction)
+        })
+        .await?;
+    Ok(())
+}
+
+/// Whether there was a reservation to be released; it is, then.
+async fn mark_released(
+    database: &Database,
+    transaction: &mut Transaction<'_, Any>,
+    order_id: &str,
+) -> Result<bool, Error> {
+    const SQL: &str = "UPDATE reservations SET status = 'released' \
+                       WHERE order_id = $1 AND status = 'reserved'";
+    let done = database
+        .trace(SQL, |sql| {
+            sqlx::query(sql)
+                .bind(order_id.to_owned())
+                .execute(&mut **transaction)
+        })
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What is the matter with the products that could not be taken.
+async fn why_not(
+    database: &Database,
+    wanted: &Wanted,
+    taken: &BTreeSet<String>,
+) -> Result<Error, Error> {
+    let missing: BTreeSet<&str> = wanted
+        .keys()
+        .filter(|sku| !taken.contains(*sku))
+        .map(String::as_str)
+        .collect();
+    let levels = select_stock(database, &missing).await?;
+    let known: BTreeSet<&str> = levels.iter().map(|level| level.sku.as_str()).collect();
+    let unknown: Vec<_> = missing.difference(&known).map(|&sku| sku.into()).collect();
+    if !unknown.is_empty() {
+        return Ok(Error::UnknownLines(unknown));
+    }
+    let shortages = levels
+        .into_iter()
+        .map(|level| Shortage {
+            wanted: wanted[&level.sku],
+            available: level.available,
+            sku: level.sku,
+        })
+        .collect();
+    Ok(Error::OutOfStock(shortages))
+}

@@ -1,0 +1,78 @@
+//! The products that a request is about, in its query and in SQL.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// The most products that one request may name. SQLite takes 32,766 parameters a statement, of
+/// which a line of a reservation needs two.
+pub(crate) const LIMIT: usize = 1_000;
+
+/// The query `?sku=A,B`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SkuQuery {
+    #[serde(default)]
+    sku: String,
+}
+
+// === impl SkuQuery ===
+
+impl SkuQuery {
+    /// The products, each once.
+    pub(crate) fn skus(&self) -> Result<BTreeSet<&str>, Error> {
+        let names = self.sku.split(',').map(str::trim);
+        let skus: BTreeSet<_> = names.filter(|sku| !sku.is_empty()).collect();
+        match skus.len() {
+            0 => Err(Error::NoSkus),
+            count if count > LIMIT => Err(Error::TooMany {
+                count,
+                limit: LIMIT,
+            }),
+            _ => Ok(skus),
+        }
+    }
+}
+
+/// `$1, $2, …`: as many placeholders as there are products.
+pub(crate) fn placeholders(count: usize) -> String {
+    let mut list = String::new();
+    for n in 1..=count {
+        let comma = if n == 1 { "" } else { ", " };
+        write!(list, "{comma}${n}").expect("a string takes all that is written to it");
+    }
+    list
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    fn ask(sku: &str) -> SkuQuery {
+        SkuQuery { sku: sku.into() }
+    }
+
+    #[test]
+    fn each_product_counts_once_however_it_is_written() {
+        let query = ask("MUG-BLU, TENT-2P-GRN,,MUG-BLU,");
+        let skus: Vec<_> = query.skus().unwrap().into_iter().collect();
+        assert_eq!(skus, ["MUG-BLU", "TENT-2P-GRN"]);
+    }
+
+    #[test]
+    fn a_query_must_name_some_products_and_not_too_many() {
+        assert!(matches!(ask(" , ").skus(), Err(Error::NoSkus)));
+        let many: Vec<_> = (0..=LIMIT).map(|n| n.to_string()).collect();
+        assert!(matches!(
+            ask(&many.join(",")).skus(),
+            Err(Error::TooMany { count: 1_001, .. })
+        ));
+    }
+
+    #[test]
+    fn placeholders_are_numbered_from_one() {
+        assert_eq!(placeholders(3), "$1, $2, $3");
+    }
+}

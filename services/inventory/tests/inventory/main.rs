@@ -1,0 +1,6 @@
+//! The inventory service over real HTTP, on a real database file.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod catalogue;
+mod reservations;
+mod support;
