@@ -1,1 +1,28 @@
 //! Goose journeys through the shop, and the ledger of what was asked and answered.
+//!
+//! [`drive`] carries out a [`Plan`]: goose users go through the shop (`PUT /carts/{id}`, then
+//! `POST /checkout`), and every request leaves a [`Line`] in the ledger, answered or not. The
+//! ledger is the ground truth of a run: what the instruments see is held against it.
+//!
+//! The load generator starts no traces. It sends no `traceparent`, only baggage
+//! `lab.request=<id>`, and learns the trace id from the reply's `traceresponse` header (a draft of
+//! the W3C). So nothing here knows OpenTelemetry, and nothing here knows how traces are stored.
+
+mod attack;
+mod drive;
+mod error;
+mod journey;
+mod latency;
+mod ledger;
+mod plan;
+mod process;
+mod tickets;
+
+pub use self::{
+    drive::{Outcome, Recording, drive},
+    error::Error,
+    latency::Latency,
+    ledger::{Line, Progress, RequestId, Step, UnixNanos},
+    plan::{Journey, Load, Plan, Rate, RateError},
+    process::reserve_ctrl_c,
+};

@@ -1,0 +1,184 @@
+//! Goose, and how it is held: users are started, make journeys as long as there are tickets, and
+//! leave. Nothing here knows what a journey is made of.
+//!
+//! Goose 0.19 does three things that a load generator in a larger program cannot have:
+//!
+//! - it prints on standard output when the last user was started, unless its metrics are reset at
+//!   that point (`--no-reset-metrics` and `--iterations` both make it print);
+//! - if its metrics are reset, the requests before that are not in its count;
+//! - it looks only twice a second whether the users are done.
+//!
+//! So the reset stays on and the users are held at a [`Gate`] until it is over. Each of them tells
+//! goose at once that it is leaving, as goose's users do when they are done, and then makes its
+//! journeys. Once all have told it, goose never resets again, waits for the users to finish, and
+//! ends when the last one does.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use goose::{
+    GooseAttack,
+    client::GooseClientBuilder,
+    config::GooseConfiguration,
+    goose::{GooseUser, Scenario, Transaction, TransactionResult},
+    metrics::GooseMetrics,
+};
+use reqwest::{Client, Url};
+use tokio::{sync::OnceCell, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Error, journey::Customers, plan::Load, tickets::Tickets};
+
+/// How long goose takes to start its users: a millisecond for each, and no less than this.
+///
+/// After the last user it waits one more turn before it looks who is leaving. A turn that is too
+/// short for a user to say so would cost half a second.
+const SHORTEST_RAMP: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether goose has taken notice of all users.
+const GATE_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What all users of an attack share.
+pub(crate) struct Attack {
+    pub(crate) customers: Customers,
+    load: Load,
+    /// Made when the gate opens, since that is when the load begins.
+    tickets: OnceCell<Tickets>,
+    gate: Gate,
+    stop: CancellationToken,
+}
+
+/// Holds the users until goose has started all of them and will not reset its metrics any more.
+struct Gate {
+    users: usize,
+    announced: AtomicUsize,
+    open: CancellationToken,
+}
+
+// === impl Attack ===
+
+impl Attack {
+    pub(crate) fn new(customers: Customers, load: Load, stop: CancellationToken) -> Attack {
+        Attack {
+            customers,
+            load,
+            tickets: OnceCell::new(),
+            gate: Gate {
+                users: load.users().get(),
+                announced: AtomicUsize::new(0),
+                open: CancellationToken::new(),
+            },
+            stop,
+        }
+    }
+
+    /// Runs goose on the current runtime. The number of requests that it counted.
+    pub(crate) async fn execute(self: Arc<Attack>, target: &Url) -> Result<u64, Error> {
+        let goose_error = |error: goose::GooseError| Error::Goose(error.to_string());
+        let users = self.gate.users;
+        let configuration = configuration(target, users).map_err(goose_error)?;
+        let metrics = GooseAttack::initialize_with_config(configuration)
+            .map_err(goose_error)?
+            // One client for all, or goose builds one for each user before it starts.
+            .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
+            .map_err(goose_error)?
+            .register_scenario(
+                Scenario::new("shop").register_transaction(Arc::clone(&self).transaction()),
+            )
+            .execute()
+            .await
+            .map_err(goose_error)?;
+        Ok(requests(&metrics))
+    }
+
+    /// The tickets, once the load has begun.
+    pub(crate) fn tickets(&self) -> Option<&Tickets> {
+        self.tickets.get()
+    }
+
+    fn transaction(self: Arc<Attack>) -> Transaction {
+        Transaction::new(Arc::new(move |user: &mut GooseUser| {
+            let attack = Arc::clone(&self);
+            Box::pin(async move { attack.make_journeys(user).await })
+        }))
+    }
+
+    /// All journeys of one user. Goose would run this again and again; once is enough.
+    async fn make_journeys(&self, user: &mut GooseUser) -> TransactionResult {
+        // A user has its own copy of the configuration, and leaves after as many iterations.
+        user.config.iterations = Some(1);
+        user.client = Client::clone(&self.customers.client);
+        if !self.gate.pass(user, &self.stop).await {
+            return Ok(());
+        }
+        let tickets = self
+            .tickets
+            .get_or_init(async || Tickets::new(&self.load, Instant::now(), self.stop.clone()))
+            .await;
+        while let Some(ticket) = tickets.draw().await {
+            if !self.customers.make_journey(user, ticket).await {
+                self.stop.cancel();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn configuration(target: &Url, users: usize) -> Result<GooseConfiguration, goose::GooseError> {
+    let rate = (users as f64 / SHORTEST_RAMP.as_secs_f64()).min(1000.0);
+    GooseConfiguration::parse_args_default(&[
+        "--host",
+        target.as_str(),
+        "--users",
+        &users.to_string(),
+        "--increase-rate",
+        &rate.to_string(),
+        "--quiet",
+        "--no-print-metrics",
+        "--no-transaction-metrics",
+        "--no-scenario-metrics",
+        "--no-error-summary",
+        // It would listen on a port.
+        "--no-telnet",
+    ])
+}
+
+fn requests(metrics: &GooseMetrics) -> u64 {
+    let counts = metrics
+        .requests
+        .values()
+        .map(|request| request.success_count + request.fail_count);
+    counts.sum::<usize>() as u64
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Waits until the gate is open. `false` if the load was stopped before.
+    async fn pass(&self, user: &mut GooseUser, stop: &CancellationToken) -> bool {
+        // Taken away, so that goose does not announce the user once more when it leaves.
+        if let Some(leaving) = user.shutdown_channel.take() {
+            // Goose counts its users from 1 here. An error means that goose is gone, and with it
+            // whoever would open the gate; then the load is stopped as well.
+            let _ = leaving.send(user.weighted_users_index + 1);
+            if self.announced.fetch_add(1, Ordering::AcqRel) + 1 == self.users {
+                // All are announced. Once goose has read that, it waits for them and nothing else;
+                // a reset of its metrics can only have been before.
+                while !leaving.is_empty() && !stop.is_cancelled() {
+                    tokio::time::sleep(GATE_INTERVAL).await;
+                }
+                self.open.cancel();
+            }
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => false,
+            () = self.open.cancelled() => true,
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The ledger: what was asked of the shop and what it answered, a line a request.
+//!
+//! It knows nothing of goose and nothing of how a request is made.
+
+use std::{
+    fmt, io,
+    io::Write,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use trace::TraceId;
+
+use crate::latency::{Latency, Recorder};
+
+/// A request, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What the request was called in its baggage, as `lab.request`.
+    pub request_id: RequestId,
+    /// The journey that it was part of; the first is 0. `None` for a request that served all.
+    pub journey: Option<u64>,
+    /// Which request of the journey it was.
+    pub step: Step,
+    /// When it was to start.
+    ///
+    /// In open load that is where the schedule had it; for a later step of a journey, where the
+    /// schedule would have had it if the journey had begun on time. Otherwise it is when it started.
+    pub planned: UnixNanos,
+    /// When it started; `None` if it never did, and `reply` says why.
+    pub started: Option<UnixNanos>,
+    /// When its reply had been read to the end, or when it was clear that there would be none.
+    pub ended: Option<UnixNanos>,
+    /// The trace that the shop made of it, by the reply's `traceresponse` header.
+    pub trace_id: Option<TraceId>,
+    /// The status code of the reply; `None` if there was no reply.
+    pub status: Option<u16>,
+    /// The order that it placed, or that it could not complete.
+    pub order_id: Option<String>,
+    /// The message that told the shop of the order.
+    pub message_id: Option<String>,
+    /// What the shop said instead of yes, or why it said nothing. `None` if all went well.
+    pub reply: Option<String>,
+}
+
+/// What a request is called in its baggage. No two are called the same, over all runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(String);
+
+/// Which request of a journey it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Step {
+    /// The catalogue, which is read once, before the journeys.
+    #[serde(rename = "GET /products")]
+    Catalogue,
+    /// A cart is filled.
+    #[serde(rename = "PUT /carts/{id}")]
+    Cart,
+    /// The order is placed. It is the step whose latency counts.
+    #[serde(rename = "POST /checkout")]
+    Checkout,
+}
+
+/// Nanoseconds since the Unix epoch, as OTLP counts time.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct UnixNanos(pub u64);
+
+/// How far a load has come: counts of requests, the one for the catalogue among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Requests that got a reply which says that all went well (2xx).
+    pub succeeded: u64,
+    /// Requests that got any other reply.
+    pub refused: u64,
+    /// Requests that got no reply, or one that broke off.
+    pub unanswered: u64,
+    /// Requests that were planned and never sent.
+    pub never_started: u64,
+    /// Checkouts that succeeded: orders.
+    pub orders: u64,
+}
+
+/// Told of every line, and of how far the load has come with it.
+pub(crate) type Observer = Box<dyn Fn(&Progress, &Line) + Send + Sync>;
+
+/// Takes the lines of one load.
+pub(crate) struct Ledger {
+    entries: Mutex<Entries>,
+    observer: Observer,
+}
+
+/// What a ledger came to.
+pub(crate) struct Closed {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) progress: Progress,
+    pub(crate) checkout: Option<Latency>,
+    pub(crate) journal_error: Option<io::Error>,
+}
+
+/// Tells the time of day by a clock that does not jump.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    epoch: Duration,
+    instant: Instant,
+}
+
+struct Entries {
+    lines: Vec<Line>,
+    keep: bool,
+    journal: Option<Box<dyn Write + Send>>,
+    journal_error: Option<io::Error>,
+    progress: Progress,
+    checkout: Recorder,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// How long the customer waited, from the planned instant; `None` without a reply.
+    pub fn latency(&self) -> Option<Duration> {
+        self.status?;
+        let nanos = self.ended?.0.saturating_sub(self.planned.0);
+        Some(Duration::from_nanos(nanos))
+    }
+
+    /// Whether the shop said yes.
+    pub fn succeeded(&self) -> bool {
+        self.status
+            .is_some_and(|status| (200..300).contains(&status))
+            && self.reply.is_none()
+    }
+}
+
+// === impl RequestId ===
+
+impl RequestId {
+    pub(crate) fn new(id: String) -> RequestId {
+        RequestId(id)
+    }
+
+    /// The id as the baggage has it. It needs no escaping there.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    /// The method and the route, such as `PUT /carts/{id}`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Catalogue => "GET /products",
+            Step::Cart => "PUT /carts/{id}",
+            Step::Checkout => "POST /checkout",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// The requests that were sent.
+    pub fn sent(&self) -> u64 {
+        self.succeeded + self.refused + self.unanswered
+    }
+
+    fn count(&mut self, line: &Line) {
+        if line.started.is_none() {
+            self.never_started += 1;
+        } else if line.succeeded() {
+            self.succeeded += 1;
+            self.orders += u64::from(line.step == Step::Checkout);
+        } else if line
+            .status
+            .is_some_and(|status| !(200..300).contains(&status))
+        {
+            self.refused += 1;
+        } else {
+            self.unanswered += 1;
+        }
+    }
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    pub(crate) fn new(
+        keep: bool,
+        journal: Option<Box<dyn Write + Send>>,
+        observer: Observer,
+    ) -> Ledger {
+        Ledger {
+            entries: Mutex::new(Entries {
+                lines: Vec::new(),
+                keep,
+                journal,
+                journal_error: None,
+                progress: Progress::default(),
+                checkout: Recorder::new(),
+            }),
+            observer,
+        }
+    }
+
+    /// Takes a line. `false` if the journal cannot be written any more.
+    pub(crate) fn record(&self, line: Line) -> bool {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.progress.count(&line);
+        if line.step == Step::Checkout
+            && let Some(latency) = line.latency()
+        {
+            entries.checkout.record(latency);
+        }
+        entries.write(&line);
+        // While the lock is held, so that an observer sees the lines one after another.
+        (self.observer)(&entries.progress, &line);
+        if entries.keep {
+            entries.lines.push(line);
+        }
+        entries.journal_error.is_none()
+    }
+
+    /// The requests that were sent up to now.
+    pub(crate) fn sent(&self) -> u64 {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.progress.sent()
+    }
+
+    /// What the ledger came to. It is empty afterwards.
+    pub(crate) fn close(&self) -> Closed {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut journal) = entries.journal.take()
+            && let Err(error) = journal.flush()
+        {
+            entries.journal_error.get_or_insert(error);
+        }
+        Closed {
+            lines: std::mem::take(&mut entries.lines),
+            progress: entries.progress,
+            checkout: entries.checkout.latency(),
+            journal_error: entries.journal_error.take(),
+        }
+    }
+}
+
+// === impl Entries ===
+
+impl Entries {
+    /// Writes the line to the journal. After an error no more is written, since a line may be
+    /// there in part.
+    fn write(&mut self, line: &Line) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        let mut json = serde_json::to_vec(line).expect("strings and numbers are JSON");
+        json.push(b'\n');
+        if let Err(error) = journal.write_all(&json) {
+            self.journal = None;
+            self.journal_error = Some(error);
+        }
+    }
+}
+
+// === impl Clock ===
+
+impl Clock {
+    /// A clock that agrees with the system's now, and does not follow it when it is set.
+    pub(crate) fn new() -> Clock {
+        Clock {
+            epoch: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+            instant: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixNanos {
+        self.at(Instant::now())
+    }
+
+    /// The time of day at an instant, which may be somewhat before the clock was made.
+    pub(crate) fn at(&self, instant: Instant) -> UnixNanos {
+        let since_epoch = match instant.checked_duration_since(self.instant) {
+            Some(after) => self.epoch.saturating_add(after),
+            None => self.epoch.saturating_sub(self.instant - instant),
+        };
+        UnixNanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            request_id: RequestId::new("7f3a-0-checkout".into()),
+            journey: Some(0),
+            step: Step::Checkout,
+            planned: UnixNanos(1_000),
+            started: Some(UnixNanos(2_000)),
+            ended: Some(UnixNanos(5_000)),
+            trace_id: Some("0af7651916cd43dd8448eb211c80319c".parse().unwrap()),
+            status: Some(201),
+            order_id: Some("o-1".into()),
+            message_id: Some("m-1".into()),
+            reply: None,
+        }
+    }
+
+    #[test]
+    fn a_line_survives_json() {
+        let json = serde_json::to_value(line()).unwrap();
+        assert_eq!(json["step"], "POST /checkout");
+        assert_eq!(json["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(json["planned"], 1_000);
+        assert_eq!(serde_json::from_value::<Line>(json).unwrap(), line());
+    }
+
+    #[test]
+    fn a_step_is_called_the_same_in_json_and_in_print() {
+        for step in [Step::Catalogue, Step::Cart, Step::Checkout] {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+        }
+    }
+
+    #[test]
+    fn latency_counts_from_the_planned_instant() {
+        assert_eq!(line().latency(), Some(Duration::from_nanos(4_000)));
+        let unanswered = Line {
+            status: None,
+            ..line()
+        };
+        assert_eq!(unanswered.latency(), None);
+    }
+
+    #[test]
+    fn a_journal_that_breaks_is_written_no_further() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let ledger = Ledger::new(true, Some(Box::new(Full)), Box::new(|_, _| ()));
+        assert!(!ledger.record(line()));
+        let closed = ledger.close();
+        assert_eq!(closed.lines, [line()], "the ledger in memory is whole");
+        let error = closed.journal_error.unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,8 @@
+//! Loads driven by goose against a small server that answers like the shop, over TCP.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod closed;
+mod open;
+mod process;
+mod shop;
+mod trouble;
