@@ -1,1 +1,68 @@
-//! The scenario file: parse and lint, with positions in every error.
+//! The scenario file: parse and lint, with a position in every error.
+//!
+//! A scenario says what load the shop is given and what its traces must look like. This crate
+//! turns the file into types ([`Scenario`], [`Expectation`]) and refuses what it does not
+//! understand: a word that is not known is an error with its place and the nearest word that is,
+//! and never ignored. It must not know how an expectation is checked or how a load is driven.
+//!
+//! ```
+//! let text = "
+//! name: one-order
+//! title: One order
+//! load: { requests: 1, users: 1 }
+//! expect:
+//!   trace: { roots: 1, orphans: 0 }
+//!   tree:
+//!     - span: { service: checkout, name: POST /checkout, kind: sever }
+//! ";
+//! let error = scenario::parse("one-order.yaml", text).unwrap_err();
+//! assert_eq!(
+//!     error.to_string().lines().next(),
+//!     Some(r#"one-order.yaml:8:62: unknown kind "sever"; did you mean "server"?"#),
+//! );
+//! ```
+
+pub mod embedded;
+pub mod error;
+pub mod expectation;
+pub mod file;
+pub mod range;
+
+mod read;
+mod word;
+mod yaml;
+
+use std::path::Path;
+
+pub use embedded::embedded;
+pub use error::{Error, Position};
+pub use expectation::{Check, Counts, EventNode, Expectation, LinkNode, Node, Pattern, Text, Want};
+pub use file::{Journey, Load, Rate, Scenario};
+pub use range::{Count, DoubleRange, DurationRange, IntRange};
+pub use read::scenario as parse;
+
+/// No scenario file is longer: 1 MiB.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// Reads and parses a scenario file.
+pub fn load(path: &Path) -> Result<Scenario, Error> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::of_file(&file, format!("cannot be read: {error}")))?;
+    parse(&file, &text)
+}
+
+/// Finds a scenario by what a user typed: the path of a file, or the name of an embedded one.
+///
+/// What holds a path separator or ends in `.yaml` or `.yml` is a path.
+pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
+    let path = Path::new(name_or_path);
+    let yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if yaml || path.components().count() > 1 {
+        load(path)
+    } else {
+        embedded(name_or_path)
+    }
+}

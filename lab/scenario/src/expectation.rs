@@ -1,0 +1,215 @@
+//! What a trace must look like.
+//!
+//! The children of a span are matched as a set: the nodes share them out, and each child counts
+//! for one node. A node *describes* every child that fits what it says of the span itself; `times`
+//! is how many of these there must be, and one is meant where nothing is said. Children that no
+//! node describes do not matter, unless the parent is `closed`.
+
+use regex::Regex;
+use trace::{Kind, StatusCode, Value};
+
+use crate::{Count, DoubleRange, DurationRange, IntRange, Position};
+
+/// What a trace must look like: `expect:` of a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Expectation {
+    /// Counts over the whole trace.
+    pub trace: Counts,
+    /// The spans at the top of the tree.
+    pub tree: Vec<Node>,
+}
+
+/// Counts over the whole trace: `trace:`. What is `None` is not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Spans that name no parent.
+    pub roots: Option<Count>,
+    /// Spans whose parents lead to no root: a parent is absent, or they go in a circle.
+    pub orphans: Option<Count>,
+    /// All spans.
+    pub spans: Option<Count>,
+    /// Spans with status error.
+    pub errors: Option<Count>,
+}
+
+/// One node of `tree:`: a span, or `times` of them.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// Which span is meant: `span:`.
+    pub span: Pattern,
+    /// How many there must be.
+    pub times: Count,
+    /// Attributes of the span itself, in the order of the file.
+    pub attributes: Vec<(String, Check)>,
+    /// Attributes of its resource. The span's own are never looked at.
+    pub resource: Vec<(String, Check)>,
+    /// Attributes of its instrumentation scope.
+    pub scope: Vec<(String, Check)>,
+    /// Its status code.
+    pub status: Option<StatusCode>,
+    /// How long it may take.
+    pub duration: Option<DurationRange>,
+    /// Events that it must have.
+    pub events: Vec<EventNode>,
+    /// Links that it must have.
+    pub links: Vec<LinkNode>,
+    /// Its children; of an `any-depth` child, a descendant.
+    pub children: Vec<Node>,
+    /// Whether it may have no children but those listed.
+    pub closed: bool,
+    /// Whether it may stand anywhere below its parent, and not only directly.
+    pub any_depth: bool,
+}
+
+/// Which span is meant. What is `None` is not asked; at least one is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Pattern {
+    /// The `service.name` of its resource.
+    pub service: Option<Text>,
+    /// Its name.
+    pub name: Option<Text>,
+    /// Which side of a call it is.
+    pub kind: Option<Kind>,
+    /// The name by which other nodes refer to it, without the `$`.
+    pub bound: Option<String>,
+}
+
+/// A text that is asked for.
+#[derive(Clone, Debug)]
+pub enum Text {
+    /// Exactly this text.
+    Exactly(String),
+    /// A regular expression that the whole text must match: `~SELECT .*`.
+    Matches(Regex),
+}
+
+/// What is asked of an attribute.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// It is there, whatever its value: `present`.
+    Present,
+    /// It is not there: `absent`. An empty value is there.
+    Absent,
+    /// It has one of these values, type included.
+    AnyOf(Vec<Want>),
+}
+
+/// A value that is asked for. All of them fix the type: 20, 20.0 and "20" are three values.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// Exactly this value.
+    Exactly(Value),
+    /// An integer in a range: `{ int: 1..3 }`.
+    Int(IntRange),
+    /// A double in a range: `{ double: 0.5..1.5 }`.
+    Double(DoubleRange),
+    /// A string that a pattern matches as a whole: `{ matches: "order-[0-9]+" }`.
+    Matches(Regex),
+}
+
+/// An event that a span must have, `times` of it.
+#[derive(Clone, Debug)]
+pub struct EventNode {
+    /// Its name.
+    pub name: Text,
+    /// Attributes of the event.
+    pub attributes: Vec<(String, Check)>,
+    /// How many events must fit; 1 where the file says nothing.
+    pub times: Count,
+}
+
+/// A link that a span must have.
+#[derive(Clone, Debug)]
+pub struct LinkNode {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The bound name of the span that is linked to, without the `$`.
+    pub to: String,
+    /// Attributes of the link.
+    pub attributes: Vec<(String, Check)>,
+}
+
+// === impl Text ===
+
+impl Text {
+    /// Whether a text is what is asked for.
+    pub fn matches(&self, text: &str) -> bool {
+        match self {
+            Text::Exactly(want) => want == text,
+            Text::Matches(pattern) => pattern.is_match(text),
+        }
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Text::Exactly(want) => f.write_str(want),
+            Text::Matches(pattern) => write!(f, "~{}", bare(pattern)),
+        }
+    }
+}
+
+// === impl Check ===
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Check::Present => f.write_str("present"),
+            Check::Absent => f.write_str("absent"),
+            Check::AnyOf(wants) => {
+                let wants: Vec<_> = wants.iter().map(Want::to_string).collect();
+                f.write_str(&wants.join(" or "))
+            }
+        }
+    }
+}
+
+// === impl Want ===
+
+impl Want {
+    /// Whether a value is what is asked for, type included. A NaN that is asked for is any NaN.
+    pub fn matches(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Want::Exactly(Value::Double(want)), Value::Double(got)) => {
+                want == got || (want.is_nan() && got.is_nan())
+            }
+            (Want::Exactly(want), got) => want == got,
+            (Want::Int(range), Value::Int(got)) => range.contains(*got),
+            (Want::Double(range), Value::Double(got)) => range.contains(*got),
+            (Want::Matches(pattern), Value::String(got)) => pattern.is_match(got),
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Want {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Want::Exactly(value) => write!(f, "{} {value}", value.type_name()),
+            Want::Int(range) => write!(f, "int {range}"),
+            Want::Double(range) => write!(f, "double {range}"),
+            Want::Matches(pattern) => write!(f, "string ~{}", bare(pattern)),
+        }
+    }
+}
+
+/// A pattern anchored at both ends, as all patterns of this language are.
+pub(crate) fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
+    // Checked alone first: `a)(b` would be valid inside the anchors.
+    Regex::new(pattern)?;
+    Regex::new(&format!("{PREFIX}{pattern}{SUFFIX}"))
+}
+
+const PREFIX: &str = r"\A(?:";
+const SUFFIX: &str = r")\z";
+
+/// The pattern as the file has it.
+fn bare(pattern: &Regex) -> &str {
+    let text = pattern.as_str();
+    text.strip_prefix(PREFIX)
+        .and_then(|text| text.strip_suffix(SUFFIX))
+        .unwrap_or(text)
+}

@@ -1,0 +1,189 @@
+//! Single values: texts, numbers, ranges, words, patterns.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use crate::{
+    Count, DurationRange, Error, Position, Text,
+    expectation::anchored,
+    range, word,
+    yaml::{Bare, Data, Node},
+};
+
+/// The file that is read, for its errors.
+pub(super) struct Doc<'a> {
+    pub(super) file: &'a str,
+    pub(super) text: &'a str,
+}
+
+// === impl Doc ===
+
+impl Doc<'_> {
+    /// An error at a place of the file.
+    pub(super) fn error(&self, at: Position, message: impl Into<String>) -> Error {
+        Error::at(self.file, self.text, at, message.into())
+    }
+
+    /// An error at a node: what should be there, and what is.
+    pub(super) fn wanted(&self, node: &Node, want: &str) -> Error {
+        self.error(
+            node.at,
+            format!(
+                "{want} should be here, and this is {}",
+                node.data.describe()
+            ),
+        )
+    }
+
+    /// A text. Empty only where the quotes say so.
+    pub(super) fn text<'n>(&self, node: &'n Node) -> Result<&'n str, Error> {
+        match &node.data {
+            Data::Text(text, _) => Ok(text),
+            _ => Err(self
+                .wanted(node, "a text")
+                .with_hint("write it in quotes to make it a text")),
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn word<T: Copy>(
+        &self,
+        node: &Node,
+        what: &str,
+        words: &[(&str, T)],
+    ) -> Result<T, Error> {
+        let text = self.text(node)?;
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(*value),
+            None => Err(self
+                .error(node.at, format!("unknown {what} {text:?}"))
+                .with_hint(word::suggest(text, words.iter().map(|(word, _)| *word)))),
+        }
+    }
+
+    /// A boolean.
+    pub(super) fn boolean(&self, node: &Node) -> Result<bool, Error> {
+        match node.data {
+            Data::Bool(truth) => Ok(truth),
+            _ => Err(self.wanted(node, "true or false")),
+        }
+    }
+
+    /// An integer within bounds.
+    pub(super) fn integer<T: TryFrom<i64>>(
+        &self,
+        node: &Node,
+        within: RangeInclusive<i64>,
+    ) -> Result<T, Error> {
+        let want = || format!("an integer from {} to {}", within.start(), within.end());
+        match node.data {
+            Data::Int(number) if within.contains(&number) => {
+                T::try_from(number).map_err(|_| self.wanted(node, &want()))
+            }
+            _ => Err(self.wanted(node, &want())),
+        }
+    }
+
+    /// A list.
+    pub(super) fn list<'n>(&self, node: &'n Node) -> Result<&'n [Node], Error> {
+        match &node.data {
+            Data::List(items) => Ok(items),
+            _ => Err(self.wanted(node, "a list")),
+        }
+    }
+
+    /// A text or, with a `~` before it, a pattern.
+    pub(super) fn text_or_pattern(&self, node: &Node) -> Result<Text, Error> {
+        let text = self.text(node)?;
+        match text.strip_prefix('~') {
+            Some(pattern) => Ok(Text::Matches(self.pattern(node.at, pattern)?)),
+            None if text.is_empty() => Err(self.error(node.at, "the text is empty")),
+            None => Ok(Text::Exactly(text.to_owned())),
+        }
+    }
+
+    /// A regular expression, anchored at both ends.
+    pub(super) fn pattern(&self, at: Position, pattern: &str) -> Result<regex::Regex, Error> {
+        anchored(pattern).map_err(|error| {
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            self.error(
+                at,
+                format!("{pattern:?} is no regular expression: {reason}"),
+            )
+        })
+    }
+
+    /// `n`, `a..b`, `a..` or `..b`, of numbers from 0.
+    pub(super) fn count(&self, node: &Node) -> Result<Count, Error> {
+        let want = "a count such as 3, 1..3, 1.. or ..3";
+        let number = |text: &str| text.parse::<u64>().map_err(|_| self.wanted(node, want));
+        match &node.data {
+            Data::Int(count) => match u64::try_from(*count) {
+                Ok(count) => Ok(Count::exactly(count)),
+                Err(_) => Err(self.wanted(node, want)),
+            },
+            Data::Text(text, Bare::Yes) => {
+                let (min, max) = range::split(text).ok_or_else(|| self.wanted(node, want))?;
+                let min = min.map(number).transpose()?.unwrap_or(0);
+                let max = max.map(number).transpose()?;
+                self.ordered(node, &min, &max.unwrap_or(u64::MAX))?;
+                Ok(Count { min, max })
+            }
+            _ => Err(self.wanted(node, want)),
+        }
+    }
+
+    /// A duration such as `5s`.
+    pub(super) fn duration(&self, node: &Node) -> Result<Duration, Error> {
+        let text = match &node.data {
+            Data::Text(text, _) => range::duration(text),
+            _ => None,
+        };
+        text.ok_or_else(|| self.wanted(node, "a duration such as 800ms, 5s, 2m or 1h"))
+    }
+
+    /// `"<= 800ms"`, `"< 1s"`, `">= 20ms"`, `"> 0ms"` or `20ms..30ms`.
+    pub(super) fn duration_range(&self, node: &Node) -> Result<DurationRange, Error> {
+        let want = "a range of durations such as \"<= 800ms\", \">= 20ms\" or 20ms..30ms";
+        let wanted = || self.wanted(node, want);
+        let Data::Text(text, _) = &node.data else {
+            return Err(wanted());
+        };
+        let end = |text: &str| range::duration(text).ok_or_else(wanted);
+        let tick = Duration::from_nanos(1);
+        let (min, max) = if let Some(text) = text.strip_prefix("<=") {
+            (Duration::ZERO, end(text)?)
+        } else if let Some(text) = text.strip_prefix(">=") {
+            (end(text)?, Duration::MAX)
+        } else if let Some(text) = text.strip_prefix('<') {
+            let max = end(text)?.checked_sub(tick);
+            (
+                Duration::ZERO,
+                max.ok_or_else(|| self.error(node.at, "nothing is shorter than 0"))?,
+            )
+        } else if let Some(text) = text.strip_prefix('>') {
+            (end(text)?.saturating_add(tick), Duration::MAX)
+        } else {
+            let (min, max) = range::split(text).ok_or_else(wanted)?;
+            let min = min.map(end).transpose()?.unwrap_or(Duration::ZERO);
+            (min, max.map(end).transpose()?.unwrap_or(Duration::MAX))
+        };
+        self.ordered(node, &min, &max)?;
+        Ok(DurationRange { min, max })
+    }
+
+    /// Refuses a range that nothing can be in.
+    pub(super) fn ordered<T: PartialOrd>(
+        &self,
+        node: &Node,
+        min: &T,
+        max: &T,
+    ) -> Result<(), Error> {
+        // Not `min > max`: a NaN at an end makes a range that nothing is in.
+        if min <= max {
+            return Ok(());
+        }
+        Err(self.error(node.at, "nothing is in this range: it begins after its end"))
+    }
+}
