@@ -1,1 +1,71 @@
 //! The OTLP receiver of the lab: bounded store, exact accounting.
+//!
+//! [`run`] serves OTLP/gRPC and OTLP/HTTP from two listeners into a [`Store`], of which the rest of
+//! the lab reads. Traces are kept; logs and metrics are decoded, so that what is wrong with them is
+//! said, and counted.
+//!
+//! What it does, and where the OTLP specification (1.x) says so:
+//!
+//! | here | OTLP specification |
+//! | --- | --- |
+//! | `grpc` | "OTLP/gRPC": unary calls of the three collector services, gzip and zstd |
+//! | `http` | "OTLP/HTTP": `POST /v1/{traces,logs,metrics}`, binary protobuf and JSON, answered in the encoding of the request; `Content-Encoding` gzip or zstd |
+//! | [`Taken`] | "Partial Success": how many were refused and why; a request is never sent again for it |
+//! | `status` | "Failures": `google.rpc.Status`; `INVALID_ARGUMENT` and 400 for what can never be taken |
+//! | `gate` | "OTLP/gRPC Throttling", "OTLP/HTTP Throttling": `RESOURCE_EXHAUSTED` with `RetryInfo`, 429 with `Retry-After` |
+//!
+//! At every instant, spans received = stored + evicted + refused. What was never decoded (a
+//! malformed request, one turned away at the gate) is counted as a request, since nobody knows how
+//! many spans it held.
+//!
+//! It must not know the shop, nor what the spans mean.
+
+mod compression;
+mod config;
+mod gate;
+mod grpc;
+mod http;
+mod status;
+mod store;
+mod take;
+
+pub use config::Config;
+pub use store::{
+    Query, Store,
+    search::Summary,
+    stats::{Bytes, Received, Requests, Spans, Stats, Traces},
+};
+pub use take::Taken;
+
+use std::{io, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long a request that was begun may take to end once the sink is told to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Receives OTLP on both listeners until it is told to stop; then ends what was begun.
+pub async fn run(
+    grpc: TcpListener,
+    http: TcpListener,
+    store: Store,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let gate = gate::Gate::new(store.config());
+    let serving = async {
+        tokio::try_join!(
+            grpc::serve(grpc, store.clone(), gate.clone(), shutdown.clone()),
+            http::serve(http, store.clone(), gate.clone(), shutdown.clone()),
+        )
+    };
+    let too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served.map(|_| ()),
+        // A peer that never ends its request must not keep the lab from ending.
+        () = too_long => Ok(()),
+    }
+}

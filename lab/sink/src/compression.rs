@@ -1,0 +1,61 @@
+//! Decompressing what may be a bomb.
+
+use std::io::{self, Read};
+
+/// A `Content-Encoding` that the sink takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// Why something could not be decompressed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It would be larger than it may be.
+    TooLarge,
+    /// It is no such thing.
+    Malformed(io::Error),
+}
+
+impl Compression {
+    /// By its name in the header; all three are case-insensitive (RFC 9110, section 8.4.1).
+    pub(crate) fn from_name(name: &str) -> Option<Compression> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Compression::None),
+            "gzip" | "x-gzip" => Some(Compression::Gzip),
+            "zstd" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    /// The bytes, of which there may be so many: more are never produced.
+    pub(crate) fn decompress(self, bytes: &[u8], most: usize) -> Result<Vec<u8>, Failure> {
+        match self {
+            Compression::None => Ok(bytes.to_vec()),
+            Compression::Gzip => read(flate2::read::MultiGzDecoder::new(bytes), most),
+            Compression::Zstd => {
+                let mut decoder =
+                    zstd::stream::read::Decoder::new(bytes).map_err(Failure::Malformed)?;
+                // A frame may ask for a window of gigabytes before it says anything: 8 MiB is what
+                // RFC 8878, section 3.1.1.1.2, recommends to support.
+                decoder.window_log_max(23).map_err(Failure::Malformed)?;
+                read(decoder, most)
+            }
+        }
+    }
+}
+
+fn read(reader: impl Read, most: usize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    reader
+        .take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Failure::Malformed)?;
+    if bytes.len() > most {
+        Err(Failure::TooLarge)
+    } else {
+        Ok(bytes)
+    }
+}

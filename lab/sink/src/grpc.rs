@@ -1,0 +1,159 @@
+//! OTLP/gRPC.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    extract::{Request as HttpRequest, State},
+    middleware::{self, Next},
+    response::Response as HttpResponse,
+};
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::{
+        ExportLogsServiceRequest, ExportLogsServiceResponse,
+        logs_service_server::{LogsService, LogsServiceServer},
+    },
+    metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Response, Status as GrpcStatus, codec::CompressionEncoding, service::Routes,
+};
+
+use crate::{
+    Store, Taken,
+    gate::Gate,
+    status::Status,
+    store::Counters,
+    take::{self, take},
+};
+
+/// Serves the three collector services until it is told to stop.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    store: Store,
+    gate: Gate,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    tonic::transport::Server::builder()
+        .add_routes(routes(store, gate))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
+        .await
+        .map_err(io::Error::other)
+}
+
+/// The answer to an export of spans, the same in both protocols.
+pub(crate) fn traces_answer(taken: &Taken) -> ExportTraceServiceResponse {
+    let partial_success = (taken.refused > 0).then(|| ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(taken.refused).unwrap_or(i64::MAX),
+        error_message: taken.message(),
+    });
+    ExportTraceServiceResponse { partial_success }
+}
+
+fn routes(store: Store, gate: Gate) -> Routes {
+    let most = store.config().max_request_bytes;
+    let receiver = Arc::new(Receiver(store.clone()));
+    macro_rules! service {
+        ($server:ident) => {
+            $server::from_arc(Arc::clone(&receiver))
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Zstd)
+                .max_decoding_message_size(most)
+        };
+    }
+    let services = Routes::new(service!(TraceServiceServer))
+        .add_service(service!(LogsServiceServer))
+        .add_service(service!(MetricsServiceServer));
+    services
+        .into_axum_router()
+        .layer(middleware::from_fn_with_state((store, gate), guard))
+        .into()
+}
+
+/// Stands before the decoder of every call: lets in as many as there are places, and puts what the
+/// decoder says into the codes of OTLP.
+async fn guard(
+    State((store, gate)): State<(Store, Gate)>,
+    request: HttpRequest,
+    next: Next,
+) -> HttpResponse {
+    let Some(_place) = gate.enter() else {
+        Counters::add(&store.counters().overloaded, 1);
+        return Status::overloaded(gate.retry_after).into_grpc().into_http();
+    };
+    let Ok(response) = tokio::time::timeout(gate.request_timeout, next.run(request)).await else {
+        Counters::add(&store.counters().malformed, 1);
+        let seconds = gate.request_timeout.as_secs_f64();
+        return GrpcStatus::deadline_exceeded(format!(
+            "the request did not arrive within {seconds} s"
+        ))
+        .into_http();
+    };
+    match GrpcStatus::from_header_map(response.headers()) {
+        None => response,
+        Some(status) if status.code() == Code::Ok => response,
+        Some(status) => {
+            Counters::add(&store.counters().malformed, 1);
+            as_otlp_says(status).into_http()
+        }
+    }
+}
+
+/// Nothing here fails but the decoder, which says so in codes that would make an OTLP client send
+/// the same request again, or call it our fault.
+fn as_otlp_says(status: GrpcStatus) -> GrpcStatus {
+    match status.code() {
+        // Too large. Without RetryInfo, an OTLP client does not send it again.
+        Code::OutOfRange | Code::ResourceExhausted => {
+            GrpcStatus::resource_exhausted(status.message())
+        }
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            GrpcStatus::invalid_argument(status.message())
+        }
+        _ => status,
+    }
+}
+
+struct Receiver(Store);
+
+#[tonic::async_trait]
+impl TraceService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, GrpcStatus> {
+        let taken = take(&self.0, take::Request::Traces(request.into_inner()));
+        Ok(Response::new(traces_answer(&taken)))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, GrpcStatus> {
+        take(&self.0, take::Request::Logs(request.into_inner()));
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, GrpcStatus> {
+        take(&self.0, take::Request::Metrics(request.into_inner()));
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}

@@ -1,0 +1,205 @@
+//! The spans that were received: bounded in bytes, each accounted for.
+//!
+//! One lock guards the traces and the counters together, so that whoever reads the counters finds
+//! that they add up. It is held for moving and counting only; spans are sized before it is taken,
+//! and copied and searched after.
+
+mod held;
+pub(crate) mod search;
+mod size;
+pub(crate) mod stats;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::watch;
+use trace::{Span, Trace, TraceId, otlp::Decoded};
+
+use self::{
+    held::{Batch, Refusal, State},
+    search::Summary,
+    stats::{Received, Requests, Stats},
+};
+use crate::{Config, Taken};
+
+pub use search::Query;
+
+/// A handle on the spans; its clones are of the same store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    state: Mutex<State>,
+    /// The revision of the whole store: it grows with every change.
+    revision: watch::Sender<u64>,
+    counters: Counters,
+}
+
+/// What is counted one by one, and need not agree with anything else.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) log_records: AtomicU64,
+    pub(crate) data_points: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) partial: AtomicU64,
+    pub(crate) malformed: AtomicU64,
+    pub(crate) overloaded: AtomicU64,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(config: Config) -> Store {
+        let state = Mutex::new(State::new(&config));
+        Store(Arc::new(Inner {
+            config,
+            state,
+            revision: watch::Sender::new(0),
+            counters: Counters::default(),
+        }))
+    }
+
+    /// The bounds that it was made with.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Takes what was in a request: its spans are stored, or refused with a reason.
+    pub fn take(&self, decoded: Decoded) -> Taken {
+        let mut taken = Taken::default();
+        for rejected in &decoded.rejected {
+            taken.refuse(1, || rejected.to_string());
+        }
+        let batches = by_trace(decoded.spans);
+        let mut state = self.state();
+        state.refuse_malformed(decoded.rejected.len());
+        let mut stored = false;
+        for batch in batches {
+            let (id, spans) = (batch.trace_id, batch.spans.len());
+            let refused = state.take(batch);
+            stored |= refused.as_ref().is_none_or(|refused| refused.spans < spans);
+            if let Some(Refusal { spans, reason }) = refused {
+                taken.refuse(spans, || format!("trace {id}: {reason}"));
+            }
+        }
+        let revision = state.revision();
+        drop(state);
+        if stored {
+            self.announce(revision);
+        }
+        taken
+    }
+
+    /// The trace with this id, as far as its spans have come.
+    pub fn trace(&self, id: TraceId) -> Option<Trace> {
+        let batches = self.state().batches(id)?;
+        let spans = batches
+            .iter()
+            .flat_map(|spans| spans.iter().cloned())
+            .collect();
+        Some(Trace::new(id, spans))
+    }
+
+    /// A number that grows whenever spans of this trace come: while it is the same, so is the
+    /// trace. Read it before the trace, not after.
+    pub fn revision(&self, id: TraceId) -> Option<u64> {
+        self.state().trace_revision(id)
+    }
+
+    /// Tells of every change: its value grows when spans were stored or all were forgotten.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
+    }
+
+    /// The ids of all traces, newest first.
+    pub fn trace_ids(&self) -> Vec<TraceId> {
+        self.state().ids_newest_first().collect()
+    }
+
+    /// The traces that a query is true of, newest first.
+    pub fn search(&self, query: &Query) -> Vec<Summary> {
+        let candidates = self.state().candidates();
+        search::search(candidates, query)
+    }
+
+    /// Forgets all traces; their spans count as evicted, and late ones are refused.
+    pub fn forget_all(&self) {
+        let mut state = self.state();
+        state.evict_all();
+        let revision = state.revision();
+        drop(state);
+        self.announce(revision);
+    }
+
+    /// The counters, all of one instant where they must agree.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.0.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let state = self.state();
+        Stats {
+            spans: state.spans(),
+            traces: state.traces(),
+            bytes: state.bytes(),
+            logs: Received {
+                received: read(&counters.log_records),
+            },
+            metrics: Received {
+                received: read(&counters.data_points),
+            },
+            requests: Requests {
+                accepted: read(&counters.accepted),
+                partial: read(&counters.partial),
+                malformed: read(&counters.malformed),
+                overloaded: read(&counters.overloaded),
+            },
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    fn announce(&self, revision: u64) {
+        self.0.revision.send_if_modified(|known| {
+            // Two that were taken one after the other may come here in the other order.
+            let newer = revision > *known;
+            *known = revision.max(*known);
+            newer
+        });
+    }
+
+    /// A panic under the lock is a defect, and is reported where it happens; what the lock guards
+    /// is still the best there is to read.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, number: u64) {
+        counter.fetch_add(number, Ordering::Relaxed);
+    }
+}
+
+/// The spans of each trace, in the order in which the traces first come.
+fn by_trace(spans: Vec<Span>) -> Vec<Batch> {
+    let mut places: HashMap<TraceId, usize> = HashMap::new();
+    let mut groups: Vec<(TraceId, Vec<Span>)> = Vec::new();
+    for span in spans {
+        let place = *places.entry(span.trace_id).or_insert_with(|| {
+            groups.push((span.trace_id, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(span);
+    }
+    groups
+        .into_iter()
+        .map(|(id, spans)| Batch::new(id, spans))
+        .collect()
+}

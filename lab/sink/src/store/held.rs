@@ -1,0 +1,321 @@
+//! What is under the store's lock: traces, their bytes, and the four numbers that must add up.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use thiserror::Error;
+use trace::{Span, TraceId};
+
+use super::{
+    search::Candidate,
+    size,
+    stats::{Bytes, Spans, Traces},
+};
+use crate::Config;
+
+/// The spans of one trace that came in one request, with what they weigh.
+pub(super) struct Batch {
+    pub(super) trace_id: TraceId,
+    pub(super) spans: Vec<Span>,
+    /// Bytes of each span, without what it shares.
+    bytes: Vec<usize>,
+}
+
+/// Spans that were not stored.
+pub(super) struct Refusal {
+    pub(super) spans: usize,
+    pub(super) reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, Error)]
+pub(super) enum Reason {
+    #[error("it was evicted to make room, and its late spans are refused")]
+    Evicted,
+    #[error("it has reached the {0} bytes that one trace may take")]
+    TooLarge(usize),
+}
+
+/// Traces and counters, in agreement.
+#[derive(Debug)]
+pub(super) struct State {
+    max_bytes: usize,
+    max_trace_bytes: usize,
+    traces: HashMap<TraceId, Held>,
+    /// The ids of `traces`, oldest first.
+    order: VecDeque<TraceId>,
+    evicted: Evicted,
+    shared: Shared,
+    /// Of all spans, with what they share.
+    bytes: usize,
+    stored_spans: usize,
+    received_spans: u64,
+    evicted_spans: u64,
+    refused_spans: u64,
+    evicted_traces: u64,
+    revision: u64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// As they came: a reader takes handles on them, and copies when the lock is free again.
+    batches: Vec<Arc<[Span]>>,
+    spans: usize,
+    bytes: usize,
+    revision: u64,
+}
+
+impl Batch {
+    pub(super) fn new(trace_id: TraceId, spans: Vec<Span>) -> Batch {
+        let bytes = spans.iter().map(size::of_span).collect();
+        Batch {
+            trace_id,
+            spans,
+            bytes,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(config: &Config) -> State {
+        State {
+            max_bytes: config.max_bytes,
+            max_trace_bytes: config.max_trace_bytes.min(config.max_bytes),
+            traces: HashMap::new(),
+            order: VecDeque::new(),
+            evicted: Evicted {
+                most: config.remembered_evictions,
+                ..Evicted::default()
+            },
+            shared: Shared::default(),
+            bytes: 0,
+            stored_spans: 0,
+            received_spans: 0,
+            evicted_spans: 0,
+            refused_spans: 0,
+            evicted_traces: 0,
+            revision: 0,
+        }
+    }
+
+    /// Counts spans that could not even be told to a trace.
+    pub(super) fn refuse_malformed(&mut self, spans: usize) {
+        self.received_spans += spans as u64;
+        self.refused_spans += spans as u64;
+    }
+
+    /// Stores a batch, or as much of it as its trace has room for, and makes room by evicting.
+    pub(super) fn take(&mut self, batch: Batch) -> Option<Refusal> {
+        let Batch {
+            trace_id,
+            mut spans,
+            bytes,
+        } = batch;
+        let received = spans.len();
+        self.received_spans += received as u64;
+        if self.evicted.contains(trace_id) {
+            self.refused_spans += received as u64;
+            return Some(Refusal {
+                spans: received,
+                reason: Reason::Evicted,
+            });
+        }
+
+        let held_bytes = self
+            .traces
+            .get(&trace_id)
+            .map_or(size::OF_A_TRACE, |held| held.bytes);
+        let mut after = held_bytes;
+        let fitting = bytes.iter().take_while(|&&bytes| {
+            let fits = after + bytes <= self.max_trace_bytes;
+            after += if fits { bytes } else { 0 };
+            fits
+        });
+        let fitting = fitting.count();
+        spans.truncate(fitting);
+        self.refused_spans += (received - fitting) as u64;
+        if fitting > 0 {
+            self.store(trace_id, spans, after);
+            self.make_room();
+        }
+        (fitting < received).then_some(Refusal {
+            spans: received - fitting,
+            reason: Reason::TooLarge(self.max_trace_bytes),
+        })
+    }
+
+    pub(super) fn evict_all(&mut self) {
+        while self.evict_oldest() {}
+        self.revision += 1;
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(super) fn trace_revision(&self, id: TraceId) -> Option<u64> {
+        self.traces.get(&id).map(|held| held.revision)
+    }
+
+    pub(super) fn batches(&self, id: TraceId) -> Option<Vec<Arc<[Span]>>> {
+        self.traces.get(&id).map(|held| held.batches.clone())
+    }
+
+    pub(super) fn ids_newest_first(&self) -> impl Iterator<Item = TraceId> {
+        self.order.iter().rev().copied()
+    }
+
+    /// All traces, newest first.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let traces = self
+            .ids_newest_first()
+            .filter_map(|id| Some((id, self.traces.get(&id)?)));
+        traces
+            .map(|(trace_id, held)| Candidate {
+                trace_id,
+                revision: held.revision,
+                batches: held.batches.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn spans(&self) -> Spans {
+        Spans {
+            received: self.received_spans,
+            stored: self.stored_spans as u64,
+            evicted: self.evicted_spans,
+            refused: self.refused_spans,
+        }
+    }
+
+    pub(super) fn traces(&self) -> Traces {
+        Traces {
+            stored: self.traces.len() as u64,
+            evicted: self.evicted_traces,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Bytes {
+        Bytes {
+            stored: self.bytes as u64,
+            limit: self.max_bytes as u64,
+        }
+    }
+
+    /// Stores spans of a trace, which weighs `bytes` with them.
+    fn store(&mut self, id: TraceId, spans: Vec<Span>, bytes: usize) {
+        self.revision += 1;
+        self.stored_spans += spans.len();
+        self.bytes += spans
+            .iter()
+            .map(|span| self.shared.hold(span))
+            .sum::<usize>();
+        let held = self.traces.entry(id).or_insert_with(|| {
+            self.order.push_back(id);
+            Held::default()
+        });
+        self.bytes += bytes - held.bytes;
+        held.bytes = bytes;
+        held.spans += spans.len();
+        held.revision = self.revision;
+        held.batches.push(spans.into());
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > self.max_bytes && self.evict_oldest() {}
+    }
+
+    fn evict_oldest(&mut self) -> bool {
+        let Some(id) = self.order.pop_front() else {
+            return false;
+        };
+        let held = self.traces.remove(&id).unwrap_or_default();
+        self.bytes -= held.bytes;
+        for span in held.batches.iter().flat_map(|spans| spans.iter()) {
+            self.bytes -= self.shared.release(span);
+        }
+        self.stored_spans -= held.spans;
+        self.evicted_spans += held.spans as u64;
+        self.evicted_traces += 1;
+        self.evicted.remember(id);
+        true
+    }
+}
+
+/// Resources and scopes that stored spans share, so that each is counted once, and as long as one
+/// span holds it. Known by their addresses, which are theirs as long as that.
+#[derive(Debug, Default)]
+struct Shared(HashMap<usize, Holding>);
+
+#[derive(Debug)]
+struct Holding {
+    bytes: usize,
+    spans: usize,
+}
+
+impl Shared {
+    /// The bytes that this span adds.
+    fn hold(&mut self, span: &Span) -> usize {
+        let resource = self.add(address(&span.resource), || {
+            size::of_resource(&span.resource)
+        });
+        resource + self.add(address(&span.scope), || size::of_scope(&span.scope))
+    }
+
+    /// The bytes that go with this span.
+    fn release(&mut self, span: &Span) -> usize {
+        self.subtract(address(&span.resource)) + self.subtract(address(&span.scope))
+    }
+
+    fn add(&mut self, address: usize, bytes: impl FnOnce() -> usize) -> usize {
+        let holding = self.0.entry(address).or_insert_with(|| Holding {
+            bytes: bytes(),
+            spans: 0,
+        });
+        holding.spans += 1;
+        if holding.spans == 1 { holding.bytes } else { 0 }
+    }
+
+    fn subtract(&mut self, address: usize) -> usize {
+        let Some(holding) = self.0.get_mut(&address) else {
+            return 0;
+        };
+        holding.spans -= 1;
+        if holding.spans > 0 {
+            return 0;
+        }
+        let bytes = holding.bytes;
+        self.0.remove(&address);
+        bytes
+    }
+}
+
+fn address<T>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
+/// The ids of evicted traces, the latest so many of them.
+#[derive(Debug, Default)]
+struct Evicted {
+    most: usize,
+    ids: HashSet<TraceId>,
+    order: VecDeque<TraceId>,
+}
+
+impl Evicted {
+    fn contains(&self, id: TraceId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    fn remember(&mut self, id: TraceId) {
+        if self.ids.insert(id) {
+            self.order.push_back(id);
+        }
+        while self.order.len() > self.most {
+            if let Some(forgotten) = self.order.pop_front() {
+                self.ids.remove(&forgotten);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What spans weigh in memory: their own size and that of all they hold, by capacity.
+
+use std::mem::size_of;
+
+use trace::{Attributes, Event, Link, Resource, Scope, Span, TraceId, Value};
+
+/// What a trace costs beside its spans: its entries in the store's tables.
+pub(super) const OF_A_TRACE: usize = 4 * size_of::<TraceId>() + 128;
+
+/// A span, without its resource and scope.
+pub(super) fn of_span(span: &Span) -> usize {
+    size_of::<Span>()
+        + span.trace_state.capacity()
+        + span.name.capacity()
+        + span.status.message.capacity()
+        + of_attributes(&span.attributes)
+        + span.events.capacity() * size_of::<Event>()
+        + span.events.iter().map(of_event).sum::<usize>()
+        + span.links.capacity() * size_of::<Link>()
+        + span.links.iter().map(of_link).sum::<usize>()
+}
+
+pub(super) fn of_resource(resource: &Resource) -> usize {
+    size_of::<Resource>() + of_attributes(&resource.attributes) + resource.schema_url.capacity()
+}
+
+pub(super) fn of_scope(scope: &Scope) -> usize {
+    size_of::<Scope>()
+        + scope.name.capacity()
+        + scope.version.capacity()
+        + of_attributes(&scope.attributes)
+        + scope.schema_url.capacity()
+}
+
+fn of_event(event: &Event) -> usize {
+    event.name.capacity() + of_attributes(&event.attributes)
+}
+
+fn of_link(link: &Link) -> usize {
+    link.trace_state.capacity() + of_attributes(&link.attributes)
+}
+
+fn of_attributes(attributes: &Attributes) -> usize {
+    let pairs = attributes
+        .0
+        .iter()
+        .map(|(key, value)| key.capacity() + of_value(value));
+    attributes.0.capacity() * size_of::<(String, Value)>() + pairs.sum::<usize>()
+}
+
+/// What a value holds, without its own size: it lies in an attribute or in another value.
+fn of_value(value: &Value) -> usize {
+    match value {
+        Value::Empty | Value::Bool(_) | Value::Int(_) | Value::Double(_) => 0,
+        Value::String(text) => text.capacity(),
+        Value::Bytes(bytes) => bytes.capacity(),
+        Value::Array(values) => {
+            values.capacity() * size_of::<Value>() + values.iter().map(of_value).sum::<usize>()
+        }
+        Value::Map(map) => of_attributes(map),
+    }
+}

@@ -1,0 +1,112 @@
+//! What becomes of a decoded request, whichever way it came.
+
+use std::sync::atomic::AtomicU64;
+
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
+    metrics::v1::metric::Data,
+};
+use trace::otlp;
+
+use crate::{Store, store::Counters};
+
+/// What was taken of a request, and what not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many spans were refused.
+    pub refused: usize,
+    /// Why: a sentence for each of the first reasons. Empty if nothing was refused.
+    pub reasons: Vec<String>,
+    /// For how many spans there is no sentence.
+    unsaid: usize,
+}
+
+/// Which signal a request is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signal {
+    Traces,
+    Logs,
+    Metrics,
+}
+
+/// A decoded request.
+pub(crate) enum Request {
+    Traces(ExportTraceServiceRequest),
+    Logs(ExportLogsServiceRequest),
+    Metrics(ExportMetricsServiceRequest),
+}
+
+/// More reasons than these are counted, not told.
+const MOST_REASONS: usize = 5;
+
+/// Takes a request: stores its spans, or counts its records or points.
+pub(crate) fn take(store: &Store, request: Request) -> Taken {
+    let counters = store.counters();
+    let taken = match request {
+        Request::Traces(request) => store.take(otlp::from_request(request)),
+        Request::Logs(request) => count(&counters.log_records, log_records(&request)),
+        Request::Metrics(request) => count(&counters.data_points, data_points(&request)),
+    };
+    let answered = if taken.refused == 0 {
+        &counters.accepted
+    } else {
+        &counters.partial
+    };
+    Counters::add(answered, 1);
+    taken
+}
+
+impl Taken {
+    /// The reasons as one text, as partial success has it.
+    pub fn message(&self) -> String {
+        let mut message = self.reasons.join("; ");
+        if self.unsaid > 0 {
+            message.push_str(&format!("; and {} more", self.unsaid));
+        }
+        message
+    }
+
+    /// Counts spans as refused. The reason is put into words only if it is told.
+    pub(crate) fn refuse(&mut self, spans: usize, reason: impl FnOnce() -> String) {
+        self.refused += spans;
+        if self.reasons.len() < MOST_REASONS {
+            self.reasons.push(reason());
+        } else {
+            self.unsaid += spans;
+        }
+    }
+}
+
+fn count(counter: &AtomicU64, number: usize) -> Taken {
+    Counters::add(counter, number as u64);
+    Taken::default()
+}
+
+fn log_records(request: &ExportLogsServiceRequest) -> usize {
+    let scopes = request
+        .resource_logs
+        .iter()
+        .flat_map(|resource| &resource.scope_logs);
+    scopes.map(|scope| scope.log_records.len()).sum()
+}
+
+fn data_points(request: &ExportMetricsServiceRequest) -> usize {
+    let scopes = request
+        .resource_metrics
+        .iter()
+        .flat_map(|resource| &resource.scope_metrics);
+    let metrics = scopes.flat_map(|scope| &scope.metrics);
+    metrics
+        .map(|metric| match &metric.data {
+            None => 0,
+            Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+            Some(Data::Sum(sum)) => sum.data_points.len(),
+            Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+            Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
+            Some(Data::Summary(summary)) => summary.data_points.len(),
+        })
+        .sum()
+}
