@@ -1,1 +1,83 @@
 //! The third-party payment provider: deliberately not instrumented.
+//!
+//! The shop does not own it, so it makes no spans and knows nothing of tracing: what it does is
+//! seen only as the time of the call that payment makes. It is a process like any other all the
+//! same, with a database of its own, and keeps its promise: a charge is made once for each
+//! `Idempotency-Key`, whatever becomes of the replies.
+
+mod charge;
+mod error;
+mod ledger;
+
+use std::io;
+
+use axum::{Router, routing::post};
+use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use ledger::Ledger;
+use sqlx::{AnyPool, migrate::Migrator};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use charge::{Cancellation, Charge, ChargeRequest};
+
+/// The schema of the provider.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The arguments of `tracelab service provider`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What every service takes.
+    #[command(flatten)]
+    pub service: ServiceArgs<8083>,
+    /// Where the charges are kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// What the provider works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its database, with [`MIGRATIONS`] applied.
+    pub database: AnyPool,
+    /// Whether the card network takes its simulated time.
+    pub pace: Pace,
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+struct Provider {
+    ledger: Ledger,
+    pace: Pace,
+}
+
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+pub async fn main(args: Args) -> Result<(), chassis::Error> {
+    let listener = chassis::listen(args.service.listen).await?;
+    let config = Config {
+        database: args.database.open(&MIGRATIONS).await?.pool,
+        pace: args.service.pace,
+    };
+    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
+    Ok(run(listener, config, stop).await?)
+}
+
+/// The provider: answers requests until it is told to stop.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let provider = Provider {
+        ledger: Ledger::new(config.database),
+        pace: config.pace,
+    };
+    chassis::serve_unobserved(listener, router(provider), shutdown).await
+}
+
+fn router(provider: Provider) -> Router {
+    Router::new()
+        .route("/v1/charges", post(charge::charge))
+        .route("/v1/charges/{charge_id}/refund", post(charge::refund))
+        .route("/v1/cancellations", post(charge::cancel))
+        .with_state(provider)
+}
