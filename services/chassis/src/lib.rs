@@ -17,7 +17,7 @@ mod stop;
 mod telemetry_setup;
 
 pub use self::{
-    args::ServiceArgs,
+    args::{ServiceArgs, service_url},
     database::{DatabaseArgs, DatabaseError},
     error::Error,
     listen::{ListenError, listen},

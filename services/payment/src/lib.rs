@@ -1,1 +1,111 @@
 //! The payment service: validates cards and charges them through the provider.
+//!
+//! Start with `charge`: it shows a charge being made. `void` undoes one, or keeps one from ever
+//! being made. `ledger` is what payment knows, `provider` whom it asks.
+
+mod card;
+mod charge;
+mod error;
+mod ledger;
+mod provider;
+mod void;
+
+use std::{io, time::Duration};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use ledger::Ledger;
+use provider::Provider;
+use sqlx::migrate::Migrator;
+use telemetry::{Telemetry, sql::Database};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The schema of the service.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long the provider may take. Shorter than checkout's own patience, so that checkout is told.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The arguments of `tracelab service payment`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What every service takes.
+    #[command(flatten)]
+    pub service: ServiceArgs<8082>,
+    /// Where the charges are kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Where the payment provider listens.
+    #[arg(
+        long,
+        env = "PROVIDER_URL",
+        value_name = "URL",
+        value_parser = chassis::service_url,
+        default_value = "http://127.0.0.1:8083"
+    )]
+    pub provider_url: String,
+}
+
+/// What the service works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its database, with [`MIGRATIONS`] applied.
+    pub database: Database,
+    /// Where the provider listens, without a slash at the end.
+    pub provider_url: String,
+    /// How long the provider may take.
+    pub provider_deadline: Duration,
+    /// Whether validating a card takes its simulated time.
+    pub pace: Pace,
+    /// Where its spans go.
+    pub telemetry: Telemetry,
+}
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+struct Payment {
+    ledger: Ledger,
+    provider: Provider,
+    pace: Pace,
+}
+
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+pub async fn main(args: Args) -> Result<(), chassis::Error> {
+    let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"))?;
+    let listener = chassis::listen(args.service.listen).await?;
+    let config = Config {
+        database: args.database.open(&MIGRATIONS).await?,
+        provider_url: args.provider_url,
+        provider_deadline: PROVIDER_DEADLINE,
+        pace: args.service.pace,
+        telemetry,
+    };
+    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
+    Ok(run(listener, config, stop).await?)
+}
+
+/// The service: answers requests until it is told to stop.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let payment = Payment {
+        ledger: Ledger::new(config.database),
+        provider: Provider::new(config.provider_url, config.provider_deadline),
+        pace: config.pace,
+    };
+    chassis::serve(listener, router(payment), config.telemetry, shutdown).await
+}
+
+fn router(payment: Payment) -> Router {
+    Router::new()
+        .route("/charges", post(charge::charge))
+        .route("/charges/{order_id}", get(charge::find))
+        .route("/charges/{order_id}/void", post(void::void))
+        .with_state(payment)
+}

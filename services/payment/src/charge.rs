@@ -1,0 +1,136 @@
+//! Makes a charge: validates the card, then has the provider charge it, once for each order.
+
+use std::time::Duration;
+
+use api::{Card, Charge, ChargeRequest, ChargeStatus, Json, Path};
+use axum::{extract::State, http::StatusCode};
+use chassis::Pace;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use crate::{
+    Payment,
+    card::{self, CardError},
+    error::Error,
+    provider::ProviderError,
+};
+
+/// How long validating a card takes at the textbook pace.
+const VALIDATION_TIME: Duration = Duration::from_millis(30);
+
+/// `POST /charges`: 201 if the card is now charged, 200 if it was already.
+pub(crate) async fn charge(
+    State(payment): State<Payment>,
+    Json(request): Json<ChargeRequest>,
+) -> Result<(StatusCode, Json<Charge>), Error> {
+    check_amount(&request)?;
+    let card_number = validate_card(&request.card, payment.pace).await?;
+    process_charge(&payment, &request, &card_number).await
+}
+
+/// `GET /charges/{order_id}`: how the charge of an order stands.
+pub(crate) async fn find(
+    State(payment): State<Payment>,
+    Path(order_id): Path<String>,
+) -> Result<Json<Charge>, Error> {
+    match payment.ledger.find(&order_id).await {
+        Ok(Some(charge)) => Ok(Json(charge)),
+        Ok(None) => Err(Error::UnknownOrder(order_id)),
+        Err(error) => {
+            telemetry::exception::record(&error);
+            Err(error.into())
+        }
+    }
+}
+
+fn check_amount(request: &ChargeRequest) -> Result<(), Error> {
+    if request.amount_cents < 1 {
+        return Err(Error::Amount(request.amount_cents));
+    }
+    let currency = request.currency.as_bytes();
+    if currency.len() != 3 || !currency.iter().all(u8::is_ascii_uppercase) {
+        return Err(Error::Currency(request.currency.clone()));
+    }
+    Ok(())
+}
+
+#[tracing::instrument(name = "validate card", skip_all)]
+async fn validate_card(card: &Card, pace: Pace) -> Result<String, CardError> {
+    pace.step(VALIDATION_TIME).await;
+    card::validate(card, today()).inspect_err(telemetry::exception::record)
+}
+
+#[tracing::instrument(
+    name = "process charge",
+    skip_all,
+    fields(
+        order.id = request.order_id,
+        charge.amount_cents = request.amount_cents,
+        charge.currency = request.currency,
+    )
+)]
+async fn process_charge(
+    payment: &Payment,
+    request: &ChargeRequest,
+    card_number: &str,
+) -> Result<(StatusCode, Json<Charge>), Error> {
+    charge_once(payment, request, card_number)
+        .await
+        .map(|(status, charge)| (status, Json(charge)))
+        .inspect_err(telemetry::exception::record)
+}
+
+/// Writes down what is about to happen, has it happen, and writes down what came of it. Whoever is
+/// stopped in between finds the order pending, and may ask again: the provider charges once for it.
+async fn charge_once(
+    payment: &Payment,
+    request: &ChargeRequest,
+    card_number: &str,
+) -> Result<(StatusCode, Charge), Error> {
+    let order_id = &request.order_id;
+    if let Some(earlier) = payment.ledger.open(request).await? {
+        if earlier.status == ChargeStatus::Voided {
+            return Err(Error::Voided(order_id.clone()));
+        }
+        if earlier.amount_cents != request.amount_cents {
+            return Err(Error::OtherAmount(order_id.clone()));
+        }
+        match earlier.status {
+            ChargeStatus::Charged => return Ok((StatusCode::OK, earlier)),
+            ChargeStatus::Declined => return Err(Error::Declined),
+            ChargeStatus::Pending | ChargeStatus::Voided => {}
+        }
+    }
+    match payment.provider.charge(request, card_number).await {
+        Ok(charge_id) => settle(payment, request, charge_id).await,
+        Err(ProviderError::Declined) => {
+            payment.ledger.decline(order_id).await?;
+            Err(Error::Declined)
+        }
+        Err(ProviderError::Cancelled) => Err(Error::Voided(order_id.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn settle(
+    payment: &Payment,
+    request: &ChargeRequest,
+    charge_id: String,
+) -> Result<(StatusCode, Charge), Error> {
+    if !payment.ledger.settle(&request.order_id, &charge_id).await? {
+        // The order was voided while the provider charged: the money goes back.
+        payment.provider.refund(&charge_id).await?;
+        return Err(Error::Voided(request.order_id.clone()));
+    }
+    let charge = Charge {
+        order_id: request.order_id.clone(),
+        charge_id: Some(charge_id),
+        status: ChargeStatus::Charged,
+        amount_cents: request.amount_cents,
+    };
+    Ok((StatusCode::CREATED, charge))
+}
+
+/// The day, somewhere: a card is good to the end of its last month, wherever its owner is.
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}

@@ -1,0 +1,111 @@
+//! Why payment refuses a request, and how it says so.
+
+use api::Problem;
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+use crate::{card::CardError, provider::ProviderError};
+
+/// Why payment refuses a request. It was recorded where it was born: nothing is recorded here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The request asks for nothing.
+    #[error("the amount is {0} cents; it must be at least 1")]
+    Amount(i64),
+    /// The request names no currency.
+    #[error("the currency is {0:?}; it must be three letters, as in EUR")]
+    Currency(String),
+    /// The card cannot be good.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The bank does not want to.
+    #[error("the bank that issued the card declined the charge")]
+    Declined,
+    /// The order was voided: whoever wants to charge it comes too late.
+    #[error("the charge of order {0} was voided; nothing will be charged for it")]
+    Voided(String),
+    /// The order has a charge, of another amount.
+    #[error("order {0} has a charge already, of another amount")]
+    OtherAmount(String),
+    /// Nobody ever asked for a charge.
+    #[error("order {0} has no charge")]
+    UnknownOrder(String),
+    /// The provider failed.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+// === impl Error ===
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Error::Database(_) = self {
+            return Problem::internal().into_response();
+        }
+        self.problem().detail(self.to_string()).into_response()
+    }
+}
+
+impl Error {
+    fn problem(&self) -> Problem {
+        match self {
+            Error::Amount(_) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-amount",
+                "The amount cannot be charged",
+            ),
+            Error::Currency(_) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-currency",
+                "The currency is not one",
+            ),
+            Error::Card(error) => Problem::new(
+                StatusCode::PAYMENT_REQUIRED,
+                "card-invalid",
+                "The card cannot be used",
+            )
+            .with("field", error.field()),
+            Error::Declined | Error::Provider(ProviderError::Declined) => Problem::new(
+                StatusCode::PAYMENT_REQUIRED,
+                "card-declined",
+                "The card was declined",
+            ),
+            Error::Voided(_) | Error::Provider(ProviderError::Cancelled) => Problem::new(
+                StatusCode::CONFLICT,
+                "charge-voided",
+                "The charge was voided",
+            ),
+            Error::OtherAmount(_) => Problem::new(
+                StatusCode::CONFLICT,
+                "charge-differs",
+                "The order has another charge",
+            ),
+            Error::UnknownOrder(_) => Problem::new(
+                StatusCode::NOT_FOUND,
+                "unknown-charge",
+                "There is no such charge",
+            ),
+            Error::Provider(ProviderError::TimedOut(_)) => Problem::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "provider-timeout",
+                "The payment provider took too long",
+            ),
+            Error::Provider(ProviderError::Unreachable(_)) => Problem::new(
+                StatusCode::BAD_GATEWAY,
+                "provider-unreachable",
+                "The payment provider cannot be reached",
+            ),
+            Error::Provider(ProviderError::Failed(_)) => Problem::new(
+                StatusCode::BAD_GATEWAY,
+                "provider-failed",
+                "The payment provider failed",
+            ),
+            Error::Database(_) => Problem::internal(),
+        }
+    }
+}

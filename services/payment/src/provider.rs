@@ -1,0 +1,125 @@
+//! The payment provider as payment calls it: a third party, with words of its own.
+
+use std::time::Duration;
+
+use api::{ChargeRequest, Problem};
+use reqwest::{Response, StatusCode};
+use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
+use serde::{Deserialize, Serialize};
+
+/// A client of the provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    http: ClientWithMiddleware,
+    url: String,
+    deadline: Duration,
+}
+
+/// Why the provider did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProviderError {
+    #[error("the bank that issued the card declined the charge")]
+    Declined,
+    #[error("the provider was told before that this order is not to be charged")]
+    Cancelled,
+    #[error("the provider did not answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    #[error("the provider cannot be reached")]
+    Unreachable(#[source] reqwest_middleware::Error),
+    #[error("the provider answered {0}")]
+    Failed(StatusCode),
+}
+
+#[derive(Serialize)]
+struct ChargeBody<'a> {
+    amount_cents: i64,
+    currency: &'a str,
+    card_number: &'a str,
+}
+
+#[derive(Serialize)]
+struct CancellationBody<'a> {
+    idempotency_key: &'a str,
+}
+
+#[derive(Deserialize)]
+struct ChargeReply {
+    id: String,
+}
+
+// === impl Provider ===
+
+impl Provider {
+    pub(crate) fn new(url: String, deadline: Duration) -> Provider {
+        Provider {
+            http: telemetry::http_client::client(),
+            url,
+            deadline,
+        }
+    }
+
+    /// Charges a card, and returns the provider's id of the charge. The order is the key: however
+    /// often it is asked for, it is charged once.
+    pub(crate) async fn charge(
+        &self,
+        request: &ChargeRequest,
+        card_number: &str,
+    ) -> Result<String, ProviderError> {
+        let body = ChargeBody {
+            amount_cents: request.amount_cents,
+            currency: &request.currency,
+            card_number,
+        };
+        let ask = self
+            .http
+            .post(format!("{}/v1/charges", self.url))
+            .header("Idempotency-Key", &request.order_id)
+            .json(&body);
+        let reply = self.send(ask).await?;
+        let charge: ChargeReply = reply.json().await.map_err(|error| self.failure(error))?;
+        Ok(charge.id)
+    }
+
+    /// Gives back what was charged. Giving it back twice gives it back once.
+    pub(crate) async fn refund(&self, charge_id: &str) -> Result<(), ProviderError> {
+        let url = format!("{}/v1/charges/{charge_id}/refund", self.url);
+        self.send(self.http.post(url)).await.map(drop)
+    }
+
+    /// Gives back whatever was charged for an order, and lets nothing be charged for it later.
+    pub(crate) async fn cancel(&self, order_id: &str) -> Result<(), ProviderError> {
+        let body = CancellationBody {
+            idempotency_key: order_id,
+        };
+        let url = format!("{}/v1/cancellations", self.url);
+        self.send(self.http.post(url).json(&body)).await.map(drop)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
+        let response = request
+            .timeout(self.deadline)
+            .send()
+            .await
+            .map_err(|error| self.failure(error))?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            StatusCode::PAYMENT_REQUIRED => Err(ProviderError::Declined),
+            StatusCode::CONFLICT if is_cancelled(response).await => Err(ProviderError::Cancelled),
+            status => Err(ProviderError::Failed(status)),
+        }
+    }
+
+    fn failure(&self, error: impl Into<reqwest_middleware::Error>) -> ProviderError {
+        let error = error.into();
+        if error.is_timeout() {
+            ProviderError::TimedOut(self.deadline)
+        } else {
+            ProviderError::Unreachable(error)
+        }
+    }
+}
+
+async fn is_cancelled(response: Response) -> bool {
+    let problem = response.json::<Problem>().await;
+    problem.is_ok_and(|problem| problem.kind() == "charge-cancelled")
+}

@@ -1,0 +1,8 @@
+//! The payment service over real HTTP, on a real database file, with a real provider; where the
+//! provider must misbehave, one stands in that does.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod charges;
+mod provider_trouble;
+mod support;
+mod voids;
