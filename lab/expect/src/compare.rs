@@ -1,0 +1,456 @@
+//! One node against one span: what differs, and what cannot be known.
+
+use scenario::{Check, Count, DurationRange, EventNode, LinkNode, Node, Pattern, Text};
+use trace::{Attributes, Event, Kind, Link, Span, StatusCode, Value};
+
+use crate::{
+    forest::Forest,
+    plan::{FIELD, Item, identity, service},
+    report,
+};
+
+/// One field of a span that is not as it should be.
+#[derive(Clone, Copy)]
+pub(crate) struct Mismatch<'a> {
+    pub(crate) field: Field<'a>,
+    /// Whether it is certain; otherwise the sender dropped what would decide it.
+    pub(crate) certain: bool,
+}
+
+/// Which field, what it should be, and where to look for what it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Field<'a> {
+    Service(&'a Text),
+    Name(&'a Text),
+    Kind(Kind),
+    Status(StatusCode),
+    Duration(DurationRange),
+    Attribute(Holder, &'a str, &'a Check),
+    Event(&'a EventNode, Seen),
+    Link(&'a LinkNode, Target<'a>),
+}
+
+/// Whose attributes are meant. They are never merged.
+#[derive(Clone, Copy)]
+pub(crate) enum Holder {
+    Span,
+    Resource,
+    Scope,
+}
+
+/// How many events fit an expected one.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    fit: u64,
+    /// How many might fit, but the sender dropped attributes of them.
+    might: u64,
+}
+
+/// The span that a link should lead to.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// This one.
+    Span(usize),
+    /// Any that looks like it: it is not yet known which one it is.
+    Like(&'a Pattern),
+    /// There is none.
+    Missing,
+}
+
+/// What the comparison of a node with a span comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// The span is all that the node says of it.
+    Yes,
+    /// It is, as far as is known.
+    Unknown,
+    /// So much differs.
+    No(i64),
+}
+
+/// Compares all that a node says of the span itself; `None` if it is clearly another span.
+pub(crate) fn fit<'a>(
+    item: &Item<'a>,
+    span: &Span,
+    forest: &Forest<'_>,
+    target: impl Fn(&str) -> Target<'a>,
+) -> Option<Fit> {
+    let differs = identity(&item.node.span, span);
+    let mut cost = item.cost(differs)?;
+    let mut certain = differs.any();
+    others(item.node, span, forest, target, &mut |mismatch| {
+        cost += FIELD;
+        certain |= mismatch.certain;
+    });
+    Some(match (cost, certain) {
+        (0, _) => Fit::Yes,
+        (_, false) => Fit::Unknown,
+        (cost, true) => Fit::No(cost),
+    })
+}
+
+/// All that differs between a node and a span, identity included.
+pub(crate) fn mismatches<'a>(
+    node: &'a Node,
+    span: &Span,
+    forest: &Forest<'_>,
+    target: impl Fn(&str) -> Target<'a>,
+) -> Vec<Mismatch<'a>> {
+    let mut found = Vec::new();
+    let differs = identity(&node.span, span);
+    let pattern = &node.span;
+    let service = pattern
+        .service
+        .as_ref()
+        .filter(|_| differs.service)
+        .map(Field::Service);
+    let name = pattern
+        .name
+        .as_ref()
+        .filter(|_| differs.name)
+        .map(Field::Name);
+    let kind = pattern.kind.filter(|_| differs.kind).map(Field::Kind);
+    let fields = [service, name, kind].into_iter().flatten();
+    found.extend(fields.map(|field| Mismatch {
+        field,
+        certain: true,
+    }));
+    others(node, span, forest, target, &mut |mismatch| {
+        found.push(mismatch)
+    });
+    found
+}
+
+/// Reports every field that differs, apart from the identity.
+fn others<'a>(
+    node: &'a Node,
+    span: &Span,
+    forest: &Forest<'_>,
+    target: impl Fn(&str) -> Target<'a>,
+    report: &mut impl FnMut(Mismatch<'a>),
+) {
+    if let Some(want) = node.status.filter(|want| *want != span.status.code) {
+        report(Mismatch {
+            field: Field::Status(want),
+            certain: true,
+        });
+    }
+    // A span that ends before it begins has no duration that could be in a range.
+    let backwards = span.end_ns < span.start_ns;
+    let in_range = |want: &DurationRange| !backwards && want.contains(span.duration());
+    if let Some(want) = node.duration.filter(|want| !in_range(want)) {
+        report(Mismatch {
+            field: Field::Duration(want),
+            certain: true,
+        });
+    }
+    let holders = [
+        (Holder::Span, &node.attributes),
+        (Holder::Resource, &node.resource),
+        (Holder::Scope, &node.scope),
+    ];
+    for (holder, checks) in holders {
+        let (attributes, dropped) = holder.attributes(span);
+        for (key, check) in checks {
+            if let Some(certain) = attribute_differs(key, check, attributes, dropped) {
+                report(Mismatch {
+                    field: Field::Attribute(holder, key, check),
+                    certain,
+                });
+            }
+        }
+    }
+    for want in &node.events {
+        let seen = Seen::of(want, span);
+        if let Some(certain) = seen.differs(want.times, span.dropped_events > 0) {
+            report(Mismatch {
+                field: Field::Event(want, seen),
+                certain,
+            });
+        }
+    }
+    for want in &node.links {
+        let target = target(&want.to);
+        if let Some(certain) = link_differs(want, span, forest, target) {
+            report(Mismatch {
+                field: Field::Link(want, target),
+                certain,
+            });
+        }
+    }
+}
+
+/// `None` if an attribute is as it should be; otherwise whether that it is not is certain.
+fn attribute_differs(
+    key: &str,
+    check: &Check,
+    attributes: &Attributes,
+    dropped: u32,
+) -> Option<bool> {
+    let mut values = attributes
+        .iter()
+        .filter(|(known, _)| *known == key)
+        .map(|(_, value)| value);
+    match (check, values.next()) {
+        (Check::Absent, Some(_)) => Some(true),
+        (Check::Absent, None) => (dropped > 0).then_some(false),
+        (Check::Present, Some(_)) => None,
+        (Check::Present | Check::AnyOf(_), None) => Some(dropped == 0),
+        // A key that was sent twice must be right each time.
+        (Check::AnyOf(wants), Some(first)) => {
+            let right = |value| wants.iter().any(|want| want.matches(value));
+            (!(right(first) && values.all(right))).then_some(true)
+        }
+    }
+}
+
+/// What all checks of some attributes come to: fits, does not, or cannot be known.
+fn attributes_fit(
+    checks: &[(String, Check)],
+    attributes: &Attributes,
+    dropped: u32,
+) -> Option<bool> {
+    let differences: Vec<bool> = checks
+        .iter()
+        .filter_map(|(key, check)| attribute_differs(key, check, attributes, dropped))
+        .collect();
+    match differences.iter().any(|certain| *certain) {
+        true => Some(false),
+        false if differences.is_empty() => Some(true),
+        false => None,
+    }
+}
+
+fn link_differs(
+    want: &LinkNode,
+    span: &Span,
+    forest: &Forest<'_>,
+    target: Target<'_>,
+) -> Option<bool> {
+    if matches!(target, Target::Missing) {
+        return Some(true);
+    }
+    let mut unknown = span.dropped_links > 0;
+    for link in span.links.iter().filter(|link| target.is(link, forest)) {
+        match attributes_fit(&want.attributes, &link.attributes, link.dropped_attributes) {
+            Some(true) => return None,
+            Some(false) => {}
+            None => unknown = true,
+        }
+    }
+    Some(!unknown)
+}
+
+// === impl Holder ===
+
+impl Holder {
+    fn attributes(self, span: &Span) -> (&Attributes, u32) {
+        match self {
+            Holder::Span => (&span.attributes, span.dropped_attributes),
+            Holder::Resource => (&span.resource.attributes, span.resource.dropped_attributes),
+            Holder::Scope => (&span.scope.attributes, span.scope.dropped_attributes),
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Holder::Span => "",
+            Holder::Resource => "resource ",
+            Holder::Scope => "scope ",
+        }
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn of(want: &EventNode, span: &Span) -> Self {
+        let mut seen = Seen { fit: 0, might: 0 };
+        for event in span
+            .events
+            .iter()
+            .filter(|event| want.name.matches(&event.name))
+        {
+            match attributes_fit(
+                &want.attributes,
+                &event.attributes,
+                event.dropped_attributes,
+            ) {
+                Some(true) => seen.fit += 1,
+                Some(false) => {}
+                None => seen.might += 1,
+            }
+        }
+        seen
+    }
+
+    /// `None` if the count is right whatever was dropped; otherwise whether it is certainly wrong.
+    fn differs(self, times: Count, events_dropped: bool) -> Option<bool> {
+        let most = if events_dropped {
+            u64::MAX
+        } else {
+            self.fit + self.might
+        };
+        let least_right = self.fit >= times.min;
+        let most_right = times.max.is_none_or(|max| most <= max);
+        if least_right && most_right {
+            return None;
+        }
+        Some(most < times.min || times.max.is_some_and(|max| self.fit > max))
+    }
+}
+
+// === impl Target ===
+
+impl Target<'_> {
+    fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
+        match self {
+            Target::Span(index) => {
+                let span = forest.span(index);
+                (span.trace_id, span.span_id) == (link.trace_id, link.span_id)
+            }
+            Target::Like(pattern) => forest
+                .find(link)
+                .is_some_and(|index| !identity(pattern, forest.span(index)).any()),
+            Target::Missing => false,
+        }
+    }
+}
+
+// === impl Mismatch ===
+
+impl Mismatch<'_> {
+    /// The mismatch in words, for a span.
+    pub(crate) fn describe(&self, span: &Span, forest: &Forest<'_>) -> report::Difference {
+        let (field, want, got) = match self.field {
+            Field::Service(want) => (
+                "service".to_owned(),
+                want.to_string(),
+                absent_or(service(span)),
+            ),
+            Field::Name(want) => ("name".to_owned(), want.to_string(), span.name.clone()),
+            Field::Kind(want) => ("kind".to_owned(), want.to_string(), span.kind.to_string()),
+            Field::Status(want) => (
+                "status".to_owned(),
+                want.to_string(),
+                span.status.code.to_string(),
+            ),
+            Field::Duration(want) => {
+                let got = match span.end_ns < span.start_ns {
+                    true => "an end before the start".to_owned(),
+                    false => format!("{:?}", span.duration()),
+                };
+                ("duration".to_owned(), want.to_string(), got)
+            }
+            Field::Attribute(holder, key, want) => {
+                let (attributes, _) = holder.attributes(span);
+                (
+                    format!("{}{key}", holder.prefix()),
+                    want.to_string(),
+                    got(key, attributes),
+                )
+            }
+            Field::Event(want, seen) => event(want, seen, &span.events),
+            Field::Link(want, target) => link(want, target, span, forest),
+        };
+        let unknown = (!self.certain).then(|| {
+            "cannot be known: the sender dropped attributes, events or links of this span"
+                .to_owned()
+        });
+        report::Difference {
+            field,
+            want,
+            got,
+            unknown,
+        }
+    }
+}
+
+fn typed(value: &Value) -> String {
+    format!("{} {value}", value.type_name())
+}
+
+fn absent_or(value: Option<&Value>) -> String {
+    value.map_or_else(
+        || "absent".to_owned(),
+        |value| match value {
+            Value::String(text) => text.clone(),
+            other => typed(other),
+        },
+    )
+}
+
+/// The value of a key, or all of them if it was sent more than once.
+fn got(key: &str, attributes: &Attributes) -> String {
+    let values: Vec<_> = attributes
+        .iter()
+        .filter(|(known, _)| *known == key)
+        .map(|(_, value)| typed(value))
+        .collect();
+    match values.as_slice() {
+        [] => "absent".to_owned(),
+        [one] => one.clone(),
+        several => format!("{} values: {}", several.len(), several.join(", ")),
+    }
+}
+
+fn event(want: &EventNode, seen: Seen, events: &[Event]) -> (String, String, String) {
+    let checks: Vec<_> = want
+        .attributes
+        .iter()
+        .map(|(key, check)| format!("{key}: {check}"))
+        .collect();
+    let with = if checks.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", checks.join(", "))
+    };
+    let named: Vec<_> = events
+        .iter()
+        .filter(|event| want.name.matches(&event.name))
+        .collect();
+    let got = match (named.as_slice(), seen.fit) {
+        ([], _) => format!("none of {} events", events.len()),
+        ([one], 0) => {
+            let values = want
+                .attributes
+                .iter()
+                .map(|(key, _)| format!("{key}: {}", got(key, &one.attributes)));
+            format!("one with {}", values.collect::<Vec<_>>().join(", "))
+        }
+        (_, fit) => format!("{fit}"),
+    };
+    (
+        format!("event {}", want.name),
+        format!("{}{with}", want.times),
+        got,
+    )
+}
+
+fn link(
+    want: &LinkNode,
+    target: Target<'_>,
+    span: &Span,
+    forest: &Forest<'_>,
+) -> (String, String, String) {
+    let name = |ids: (String, String)| format!("trace {} span {}", ids.0, ids.1);
+    let wanted = match target {
+        Target::Span(index) => {
+            let span = forest.span(index);
+            name((span.trace_id.to_string(), span.span_id.to_string()))
+        }
+        Target::Like(_) => format!("${}", want.to),
+        Target::Missing => format!("${}, which is missing", want.to),
+    };
+    let got: Vec<_> = span
+        .links
+        .iter()
+        .map(|link| name((link.trace_id.to_string(), link.span_id.to_string())))
+        .collect();
+    let got = if got.is_empty() {
+        "no link".to_owned()
+    } else {
+        got.join(", ")
+    };
+    (format!("link ${}", want.to), wanted, got)
+}

@@ -1,0 +1,168 @@
+//! The matching, as lines of a report.
+
+use scenario::Node;
+use trace::{Span, Value};
+
+use crate::{
+    compare::{Mismatch, mismatches},
+    forest::Forest,
+    nearest::Nearest,
+    plan::{Plan, service},
+    report::{Line, Mark},
+    search::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
+};
+
+/// The lines of the tree.
+pub(crate) fn lines(plan: &Plan<'_>, forest: &Forest<'_>, matching: &Matching<'_>) -> Vec<Line> {
+    let explain = Explain {
+        plan,
+        forest,
+        bindings: plan.crosses.then_some(&matching.bindings),
+        nearest: Nearest::new(plan, forest, &matching.top),
+    };
+    let mut lines = explain.siblings(&matching.top, None);
+    if !matching.consistent {
+        lines.push(Line {
+            note: Some("it could not be settled which spans the links refer to".to_owned()),
+            ..blank(Mark::Unsupported)
+        });
+    }
+    lines
+}
+
+struct Explain<'s, 'e, 't> {
+    plan: &'s Plan<'e>,
+    forest: &'s Forest<'t>,
+    bindings: Option<&'s Bindings<'e>>,
+    nearest: Nearest<'s, 'e, 't>,
+}
+
+// === impl Explain ===
+
+impl Explain<'_, '_, '_> {
+    /// The lines of some nodes and the spans beside them, in the order of the file.
+    fn siblings(&self, siblings: &Siblings<'_>, parent: Option<usize>) -> Vec<Line> {
+        let pairs = siblings
+            .pairs
+            .iter()
+            .map(|pair| (pair.item, self.pair(pair)));
+        let missing = siblings
+            .missing
+            .iter()
+            .map(|missing| (missing.item, self.missing(missing, parent)));
+        let mut lines: Vec<_> = pairs.chain(missing).collect();
+        lines.sort_by_key(|(item, _)| *item);
+        let excess = siblings.excess.iter().map(|excess| self.excess(excess));
+        lines
+            .into_iter()
+            .map(|(_, line)| line)
+            .chain(excess)
+            .collect()
+    }
+
+    fn pair(&self, pair: &Pair<'_>) -> Line {
+        let node = self.plan.items[pair.item].node;
+        let span = self.forest.span(pair.span);
+        let found = mismatches(node, span, self.forest, |name| {
+            let in_scope = pair.scope.get(name).copied();
+            match in_scope {
+                Some(span) => crate::compare::Target::Span(span),
+                None => target(self.plan, &Bindings::new(), self.bindings, name),
+            }
+        });
+        let mark = match found.is_empty() {
+            true => Mark::Same,
+            false if found.iter().any(|mismatch| mismatch.certain) => Mark::Differs,
+            false => Mark::Unsupported,
+        };
+        let describe = |mismatch: &Mismatch<'_>| mismatch.describe(span, self.forest);
+        Line {
+            position: Some(node.position),
+            differences: found.iter().map(describe).collect(),
+            children: self.siblings(&pair.children, Some(pair.span)),
+            ..of_span(mark, span)
+        }
+    }
+
+    fn missing(&self, missing: &Missing, parent: Option<usize>) -> Line {
+        let node = self.plan.items[missing.item].node;
+        let (service, name) = label(node);
+        Line {
+            service,
+            name,
+            times: missing.count,
+            position: Some(node.position),
+            note: Some(self.nearest.why_missing(missing.item, parent)),
+            ..blank(Mark::Missing)
+        }
+    }
+
+    fn excess(&self, excess: &Excess) -> Line {
+        let times = |item: usize| self.plan.items[item].node.times;
+        let (mark, item, note) = match excess.why {
+            Why::TooMany(item) => (
+                Mark::Unexpected,
+                Some(item),
+                format!("times: {}", times(item)),
+            ),
+            Why::Closed => (Mark::Unexpected, None, "closed: true".to_owned()),
+            Why::MayBeTooMany(item) => {
+                let note = format!(
+                    "cannot be known: one more than times: {} allows, unless what its sender \
+                     dropped makes it another",
+                    times(item)
+                );
+                (Mark::Unsupported, Some(item), note)
+            }
+        };
+        Line {
+            position: item.map(|item| self.plan.items[item].node.position),
+            note: Some(note),
+            ..of_span(mark, self.forest.span(excess.span))
+        }
+    }
+}
+
+fn of_span(mark: Mark, span: &Span) -> Line {
+    Line {
+        service: match service(span) {
+            Some(Value::String(service)) => service.clone(),
+            _ => "(no service)".to_owned(),
+        },
+        name: span.name.clone(),
+        span_id: Some(span.span_id),
+        nanoseconds: Some(span.end_ns.saturating_sub(span.start_ns)),
+        ..blank(mark)
+    }
+}
+
+/// What a node is called that has no span: its service and name, or whatever else it says.
+fn label(node: &Node) -> (String, String) {
+    let service = node
+        .span
+        .service
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let name = match (&node.span.name, node.span.kind) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(kind)) => format!("({kind})"),
+        (None, None) => String::new(),
+    };
+    (service, name)
+}
+
+fn blank(mark: Mark) -> Line {
+    Line {
+        mark,
+        service: String::new(),
+        name: String::new(),
+        times: 1,
+        span_id: None,
+        nanoseconds: None,
+        position: None,
+        differences: Vec::new(),
+        note: None,
+        children: Vec::new(),
+    }
+}

@@ -1,0 +1,119 @@
+//! The trace and its related traces as one forest, in which a number names a span.
+
+use std::collections::{HashMap, HashSet};
+
+use trace::{Link, Span, SpanId, Top, Trace, TraceId};
+
+/// All spans that are looked at. Those of the trace itself come first.
+pub(crate) struct Forest<'t> {
+    spans: Vec<&'t Span>,
+    parents: Vec<Option<usize>>,
+    children: Vec<Vec<usize>>,
+    tops: Vec<Option<Top>>,
+    ids: HashMap<(TraceId, SpanId), usize>,
+    /// How many spans are of the trace itself.
+    own: usize,
+}
+
+// === impl Forest ===
+
+impl<'t> Forest<'t> {
+    pub(crate) fn new(trace: &'t Trace, related: &'t [Trace]) -> Self {
+        let mut forest = Forest {
+            spans: Vec::new(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            tops: Vec::new(),
+            ids: HashMap::new(),
+            own: trace.spans().len(),
+        };
+        forest.add(trace);
+        for other in related.iter().filter(|other| other.id() != trace.id()) {
+            forest.add(other);
+        }
+        forest
+    }
+
+    fn add(&mut self, trace: &'t Trace) {
+        let base = self.spans.len();
+        let tops = tops(trace);
+        for (index, span) in trace.spans().iter().enumerate() {
+            self.ids
+                .entry((span.trace_id, span.span_id))
+                .or_insert(base + index);
+            self.spans.push(span);
+            self.parents
+                .push(trace.parent(index).map(|parent| base + parent));
+            self.children.push(
+                trace
+                    .children(index)
+                    .iter()
+                    .map(|child| base + child)
+                    .collect(),
+            );
+            self.tops.push(tops[index]);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(crate) fn span(&self, index: usize) -> &'t Span {
+        self.spans[index]
+    }
+
+    /// The span that a link leads to, if it is here.
+    pub(crate) fn find(&self, link: &Link) -> Option<usize> {
+        self.ids.get(&(link.trace_id, link.span_id)).copied()
+    }
+
+    pub(crate) fn parent(&self, index: usize) -> Option<usize> {
+        self.parents[index]
+    }
+
+    pub(crate) fn children(&self, index: usize) -> &[usize] {
+        &self.children[index]
+    }
+
+    /// Why a span stands at the top of its trace, or `None` if it does not.
+    pub(crate) fn top(&self, index: usize) -> Option<Top> {
+        self.tops[index]
+    }
+
+    /// Whether a span is of the trace that is checked, and not of a related one.
+    pub(crate) fn is_own(&self, index: usize) -> bool {
+        index < self.own
+    }
+
+    /// The spans at the top of all traces, the checked one first.
+    pub(crate) fn all_tops(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.spans.len()).filter(|&index| self.tops[index].is_some())
+    }
+
+    /// All spans below one, parents before children. Needs no call stack.
+    pub(crate) fn descendants(&self, index: usize) -> Vec<usize> {
+        let mut found = self.children[index].clone();
+        let mut next = 0;
+        while let Some(&span) = found.get(next) {
+            found.extend(&self.children[span]);
+            next += 1;
+        }
+        found
+    }
+}
+
+/// Why each span stands at the top. [`Trace::top`] answers the same of one span, at the cost of
+/// looking at all.
+pub(crate) fn tops(trace: &Trace) -> Vec<Option<Top>> {
+    let present: HashSet<_> = trace.spans().iter().map(|span| span.span_id).collect();
+    let mut tops = vec![None; trace.spans().len()];
+    for &index in trace.tops() {
+        tops[index] = Some(match trace.span(index).parent_span_id {
+            None => Top::Root,
+            Some(parent) if present.contains(&parent) => Top::Cycle,
+            Some(_) => Top::Orphan,
+        });
+    }
+    tops
+}

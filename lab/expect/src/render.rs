@@ -1,0 +1,247 @@
+//! The report as text: the failure tree.
+
+use std::fmt::Write as _;
+
+use crate::report::{Line, Mark, Report, Verdict};
+
+/// Of the children of one span, so many lines are printed; JSON has them all.
+const MOST_LINES: usize = 30;
+/// Columns are aligned up to these widths; what is longer pushes its own line to the right.
+const WIDEST_LABEL: usize = 72;
+const WIDEST_VALUE: usize = 48;
+
+// === impl Report ===
+
+impl Report {
+    /// The report as text that ends in a line break.
+    ///
+    /// `title` is what was checked, such as the name of the scenario; `note` what else is known,
+    /// such as where the trace was read from; it may be empty. A trace that passes takes one line.
+    pub fn text(&self, title: &str, note: &str, colour: bool) -> String {
+        let paint = Paint { colour };
+        let mut text = String::new();
+        let verdict = match self.verdict {
+            Verdict::Pass => paint.green("PASS"),
+            Verdict::Fail => paint.red("FAIL"),
+            Verdict::Unsupported => paint.yellow("UNSUPPORTED"),
+        };
+        let note = if note.is_empty() {
+            String::new()
+        } else {
+            format!("  {note}")
+        };
+        let _ = writeln!(text, "{verdict} {title}  trace {}{note}", self.trace_id);
+        if self.verdict == Verdict::Pass {
+            return text;
+        }
+        for line in self.counts.iter().filter(|line| !line.ok) {
+            let got = paint.red(&format!("got {}", line.got));
+            let _ = writeln!(
+                text,
+                "  {} {:<8} want {}  {got}",
+                paint.red("~"),
+                line.what,
+                line.want
+            );
+        }
+        let mut rows = Vec::new();
+        for line in &self.tree {
+            rows.push(Row {
+                indent: "  ".to_owned(),
+                below: "  ".to_owned(),
+                line,
+                top: true,
+            });
+            if line.verdict() != Verdict::Pass {
+                children(line, "  ", &mut rows);
+            }
+        }
+        layout(&rows, &paint, &mut text);
+        text
+    }
+}
+
+/// A line with its place in the drawing.
+struct Row<'l> {
+    /// What is drawn before it.
+    indent: String,
+    /// What is drawn before what continues it.
+    below: String,
+    line: &'l Line,
+    top: bool,
+}
+
+/// The rows of a line's children. What passes is not opened.
+fn children<'l>(line: &'l Line, indent: &str, rows: &mut Vec<Row<'l>>) {
+    let mut shown: Vec<&Line> = line.children.iter().collect();
+    if shown.len() > MOST_LINES {
+        // What passes goes first, so that what is wrong is seen.
+        shown.retain(|child| child.verdict() != Verdict::Pass);
+        shown.truncate(MOST_LINES);
+    }
+    for (index, child) in shown.iter().enumerate() {
+        let last = index + 1 == shown.len();
+        let (fork, rail) = if last {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
+        let below = format!("{indent}{rail}");
+        let opened = child.verdict() != Verdict::Pass && !child.children.is_empty();
+        rows.push(Row {
+            indent: format!("{indent}{fork}"),
+            below: if opened {
+                format!("{below}│ ")
+            } else {
+                format!("{below}  ")
+            },
+            line: child,
+            top: false,
+        });
+        if opened {
+            children(child, &below, rows);
+        }
+    }
+}
+
+/// The widths of the columns.
+struct Columns {
+    /// Drawing and label.
+    label: usize,
+    field: usize,
+    want: usize,
+}
+
+fn layout(rows: &[Row<'_>], paint: &Paint, text: &mut String) {
+    let columns = Columns::of(rows);
+    for row in rows {
+        let said = row.said(&columns, paint);
+        let head = format!("{}{}", row.indent, row.painted(paint));
+        let gap = columns.label.saturating_sub(row.width());
+        let first = said.first().map_or("", String::as_str);
+        let _ = writeln!(text, "{}", format!("{head}{:gap$}  {first}", "").trim_end());
+        let gap = columns.label.max(row.width()) - width(&row.below);
+        for more in said.iter().skip(1) {
+            let _ = writeln!(text, "{}{:gap$}  {more}", row.below, "");
+        }
+    }
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+// === impl Columns ===
+
+impl Columns {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let widest = |widths: &mut dyn Iterator<Item = usize>, bound: usize| {
+            widths.filter(|width| *width <= bound).max().unwrap_or(0)
+        };
+        let differences = || rows.iter().flat_map(|row| &row.line.differences);
+        let saying = rows.iter().filter(|row| row.says_something());
+        Columns {
+            label: widest(&mut saying.map(Row::width), WIDEST_LABEL),
+            field: widest(&mut differences().map(|d| width(&d.field)), WIDEST_VALUE),
+            want: widest(&mut differences().map(|d| width(&d.want)), WIDEST_VALUE),
+        }
+    }
+}
+
+// === impl Row ===
+
+impl Row<'_> {
+    /// How wide the drawing and the label are.
+    fn width(&self) -> usize {
+        width(&self.indent) + width(&self.painted(&Paint { colour: false }))
+    }
+
+    fn says_something(&self) -> bool {
+        let line = self.line;
+        line.note.is_some() || !line.differences.is_empty() || line.verdict() == Verdict::Pass
+    }
+
+    /// What is said of the line, at least of what passes and of what is wrong itself.
+    fn said(&self, columns: &Columns, paint: &Paint) -> Vec<String> {
+        if self.line.verdict() == Verdict::Pass {
+            return vec![paint.green("ok")];
+        }
+        let note = self.line.note.iter().map(|note| self.note(note, paint));
+        let differences = self.line.differences.iter().map(|difference| {
+            let (field, want) = (clean(&difference.field), clean(&difference.want));
+            let got = format!("got {}", clean(&difference.got));
+            let got = match &difference.unknown {
+                None => paint.red(&got),
+                Some(why) => format!("{} ({why})", paint.yellow(&got)),
+            };
+            let Columns {
+                field: field_width,
+                want: want_width,
+                ..
+            } = *columns;
+            format!("{field:<field_width$}  want {want:<want_width$}  {got}")
+        });
+        note.chain(differences).collect()
+    }
+
+    fn painted(&self, paint: &Paint) -> String {
+        let line = self.line;
+        let mark = match line.mark {
+            Mark::Same if self.top => String::new(),
+            Mark::Same => paint.green("=") + " ",
+            Mark::Unsupported => paint.yellow("?") + " ",
+            mark => paint.red(&mark.as_char().to_string()) + " ",
+        };
+        let mut label = format!("{mark}{} {}", clean(&line.service), clean(&line.name));
+        if line.times > 1 {
+            let _ = write!(label, "  ×{}", line.times);
+        }
+        if let (true, Some(nanoseconds)) = (self.top, line.nanoseconds) {
+            let _ = write!(label, "  {:.0}ms", nanoseconds as f64 / 1e6);
+        }
+        label
+    }
+
+    fn note(&self, note: &str, paint: &Paint) -> String {
+        let note = clean(note);
+        match self.line.mark {
+            Mark::Missing => format!("{}; {note}", paint.red("MISSING")),
+            Mark::Unexpected => format!("{} ({note})", paint.red("UNEXPECTED")),
+            _ => paint.yellow(&note),
+        }
+    }
+}
+
+/// A text of a trace that cannot drive the terminal.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+struct Paint {
+    colour: bool,
+}
+
+// === impl Paint ===
+
+impl Paint {
+    fn red(&self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn green(&self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn yellow(&self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        match self.colour {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Counts over a whole trace, and whether it is complete enough to be checked.
+
+use scenario::{Counts, Expectation};
+use trace::{Top, Trace};
+
+use crate::{forest, report::CountLine};
+
+/// Whether a trace has what its `trace:` block says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// It has. Whether it is also at rest is for the reader to see, who reads it twice.
+    Ready,
+    /// It does not have it yet, and perhaps never will.
+    Waiting {
+        /// What is not as it should be, such as `spans: want 25..45, got 12`.
+        reason: String,
+    },
+}
+
+/// Says whether the counts of roots, orphans and spans hold. Errors do not count here: a trace
+/// does not become complete by them.
+pub fn settled(expectation: &Expectation, trace: &Trace) -> Settle {
+    let asked = Counts {
+        errors: None,
+        ..expectation.trace
+    };
+    let wrong: Vec<_> = counts(&asked, trace)
+        .into_iter()
+        .filter(|line| !line.ok)
+        .map(|line| format!("{}: want {}, got {}", line.what, line.want, line.got))
+        .collect();
+    match wrong.is_empty() {
+        true => Settle::Ready,
+        false => Settle::Waiting {
+            reason: wrong.join("; "),
+        },
+    }
+}
+
+/// Each count that is asked for, with what it is. That a trace has spans at all is always asked:
+/// an expectation of what is not there would hold of nothing.
+pub(crate) fn counts(counts: &Counts, trace: &Trace) -> Vec<CountLine> {
+    let tops = forest::tops(trace);
+    let roots = tops.iter().filter(|top| **top == Some(Top::Root)).count();
+    let orphans = tops
+        .iter()
+        .flatten()
+        .filter(|top| **top != Top::Root)
+        .count();
+    let errors = trace.spans().iter().filter(|span| span.is_error()).count();
+    let spans = trace.spans().len();
+
+    let asked = [
+        ("roots", counts.roots, roots),
+        ("orphans", counts.orphans, orphans),
+        ("spans", counts.spans, spans),
+        ("errors", counts.errors, errors),
+    ];
+    let mut lines: Vec<_> = asked
+        .into_iter()
+        .filter_map(|(what, want, got)| {
+            let (want, got) = (want?, got as u64);
+            Some(CountLine {
+                what,
+                want: want.to_string(),
+                got,
+                ok: want.contains(got),
+            })
+        })
+        .collect();
+    if counts.spans.is_none() && spans == 0 {
+        lines.push(CountLine {
+            what: "spans",
+            want: "1..".to_owned(),
+            got: 0,
+            ok: false,
+        });
+    }
+    lines
+}
