@@ -1,0 +1,59 @@
+//! What machines read.
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::StatusCode,
+};
+use serde_json::{Value, json};
+use sink::{Stats, Store};
+use trace::{Trace, TraceId, otlp};
+
+use crate::{Problem, query};
+
+pub(crate) async fn trace(
+    State(store): State<Store>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(otlp::to_json(find(&store, id)?.spans())))
+}
+
+pub(crate) async fn search(
+    State(store): State<Store>,
+    parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(parameters) =
+        parameters.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let query = query::parse(parameters)?;
+    Ok(Json(json!({ "traces": store.search(&query) })))
+}
+
+pub(crate) async fn forget(State(store): State<Store>) -> StatusCode {
+    store.forget_all();
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
+    Json(store.stats())
+}
+
+/// The trace that a path names.
+pub(crate) fn find(
+    store: &Store,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Trace, Problem> {
+    let Path(text) = id.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let id: TraceId = text.parse().map_err(|error| {
+        Problem::bad_request(format!(
+            "{text:?} is no trace id: {error}; 32 hexadecimal digits would be right"
+        ))
+    })?;
+    store.trace(id).ok_or_else(|| {
+        Problem::not_found(format!(
+            "trace {id} is not here: it never came, or it was evicted to make room"
+        ))
+    })
+}
