@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::Context;
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
@@ -158,8 +158,9 @@ impl SpanProcessor for BatchProcessor {
         let counters = &self.handle.counters;
         counters.ended.fetch_add(1, Ordering::Relaxed);
         if self.handle.spans.try_send(span).is_err() {
-            // The export thread reports it: this is the hot path of whoever ended the span.
-            counters.dropped.fetch_add(1, Ordering::Relaxed);
+            // The export thread reports it: this is the hot path of whoever ended the span. Release,
+            // so that whoever sees the drop sees the end as well.
+            counters.dropped.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -262,10 +263,7 @@ impl<E: SpanExporter> Worker<E> {
                     if self.batch.is_empty() {
                         deadline = Instant::now() + self.config.schedule_delay;
                     }
-                    self.batch.push(span);
-                    if self.batch.len() >= self.config.max_export_batch_size {
-                        self.export().await;
-                    }
+                    self.take(span).await;
                 }
                 () = sleep_until(deadline), if !self.batch.is_empty() => self.export().await,
                 command = commands.recv() => match command {
@@ -281,7 +279,11 @@ impl<E: SpanExporter> Worker<E> {
                     }
                     Some(Command::Shutdown(done)) => {
                         ended.close();
-                        self.drain(&mut ended).await;
+                        // Once closed it ends, with those that are being put in at this moment.
+                        while let Some(span) = ended.recv().await {
+                            self.take(span).await;
+                        }
+                        self.export_rest().await;
                         drop(self.exporter.shutdown());
                         let _ = done.send(());
                         return;
@@ -291,14 +293,24 @@ impl<E: SpanExporter> Worker<E> {
         }
     }
 
-    /// Exports all that has ended by now.
+    /// Exports all that has ended by now. What ends meanwhile waits for its turn, so that a flush
+    /// comes to an end under load as well.
     async fn drain(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
-        while let Ok(span) = ended.try_recv() {
-            self.batch.push(span);
-            if self.batch.len() >= self.config.max_export_batch_size {
-                self.export().await;
-            }
+        for _ in 0..ended.len() {
+            let Ok(span) = ended.try_recv() else { break };
+            self.take(span).await;
         }
+        self.export_rest().await;
+    }
+
+    async fn take(&mut self, span: SpanData) {
+        self.batch.push(span);
+        if self.batch.len() >= self.config.max_export_batch_size {
+            self.export().await;
+        }
+    }
+
+    async fn export_rest(&mut self) {
         if !self.batch.is_empty() {
             self.export().await;
         }
@@ -306,7 +318,10 @@ impl<E: SpanExporter> Worker<E> {
     }
 
     async fn export(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        for span in &mut batch {
+            keep_last_values(&mut span.attributes);
+        }
         let count = batch.len() as u64;
         let limit = self.config.export_timeout;
         let problem = match timeout(limit, self.exporter.export(batch)).await {
@@ -345,3 +360,19 @@ impl<E: SpanExporter> Worker<E> {
         );
     }
 }
+
+/// Of a key that was set twice the last value counts, as the specification says of setting an
+/// attribute. The SDK keeps both; keys that are not unique are invalid in OTLP.
+fn keep_last_values(attributes: &mut Vec<KeyValue>) {
+    let mut index = 0;
+    while let Some((attribute, later)) = attributes[index..].split_first() {
+        if later.iter().any(|other| other.key == attribute.key) {
+            attributes.remove(index);
+        } else {
+            index += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

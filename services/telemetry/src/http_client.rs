@@ -14,7 +14,10 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{http_server::protocol_version, propagation::HeaderInjector};
+use crate::{
+    http_server::{protocol_version, without_brackets},
+    propagation::HeaderInjector,
+};
 
 /// A client whose requests carry the current context.
 pub fn client() -> ClientWithMiddleware {
@@ -62,7 +65,7 @@ fn client_span(request: &Request) -> Span {
         otel.kind = "client",
         http.request.method = method,
         url.full = without_credentials(url).as_str(),
-        server.address = url.host_str(),
+        server.address = url.host_str().map(without_brackets),
         server.port = url.port_or_known_default().map(i64::from),
     )
 }

@@ -33,11 +33,18 @@ pub async fn trace(request: Request, next: Next) -> Response {
     let work = async move {
         let span = Span::current();
         let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let mut response = handled.unwrap_or_else(|panic| {
-            exception::record_panic(&span, panic.as_ref());
-            internal_error()
-        });
-        record_response(&span, response.status());
+        let mut response = match handled {
+            Ok(response) => {
+                record_error(&span, response.status());
+                response
+            }
+            Err(panic) => {
+                exception::record_panic(&span, panic.as_ref());
+                internal_error()
+            }
+        };
+        let status = i64::from(response.status().as_u16());
+        span.set_attribute(HTTP_RESPONSE_STATUS_CODE, status);
         if let Some(value) = propagation::traceresponse(&span.context())
             && let Ok(value) = HeaderValue::from_str(&value)
         {
@@ -97,8 +104,7 @@ fn extract(request: &Request) -> Context {
 }
 
 /// A 4xx is the caller's error: the status of a SERVER span stays unset. A 5xx is ours.
-fn record_response(span: &Span, status: StatusCode) {
-    span.set_attribute(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+fn record_error(span: &Span, status: StatusCode) {
     if status.is_server_error() {
         span.set_attribute(ERROR_TYPE, status.as_str().to_owned());
         span.set_status(Status::error(""));
@@ -126,10 +132,15 @@ fn internal_error() -> Response {
 fn split_host(host: &str) -> (Option<&str>, Option<i64>) {
     match host.rsplit_once(':') {
         Some((address, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (Some(address), port.parse().ok())
+            (Some(without_brackets(address)), port.parse().ok())
         }
-        _ => (Some(host), None),
+        _ => (Some(without_brackets(host)), None),
     }
+}
+
+/// An IPv6 address is in brackets where a port may follow; in `server.address` none does.
+pub(crate) fn without_brackets(address: &str) -> &str {
+    address.trim_matches(['[', ']'])
 }
 
 pub(crate) fn protocol_version(version: http::Version) -> Option<&'static str> {

@@ -10,9 +10,12 @@ use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
+    resource::{ResourceDetector, SdkProvidedResourceDetector},
     trace::{SdkTracerProvider, Tracer},
 };
-use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
+use opentelemetry_semantic_conventions::resource::{
+    SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
+};
 use thiserror::Error;
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -109,28 +112,25 @@ impl Config {
     }
 }
 
-/// Who sends the spans. What `OTEL_RESOURCE_ATTRIBUTES` says wins over what we know.
+/// Who sends the spans. What the environment says wins over what we know.
 fn resource(service_name: &'static str, service_version: &'static str) -> Resource {
-    const NAME: opentelemetry::Key = opentelemetry::Key::from_static_str("service.name");
+    // Asked by itself, this detector lets `OTEL_SERVICE_NAME` win, as the specification says; in the
+    // builder `OTEL_RESOURCE_ATTRIBUTES` would. It answers `unknown_service:…` where neither is set.
+    let given_name = SdkProvidedResourceDetector
+        .detect()
+        .get(&SERVICE_NAME.into())
+        .filter(|name| !name.as_str().starts_with("unknown_service"));
+    let name = given_name.unwrap_or_else(|| service_name.into());
+    let mut ours = vec![KeyValue::new(SERVICE_NAME, name)];
+
     let from_env = Resource::builder().build();
     let given = |key: &'static str| from_env.get(&key.into()).is_some();
-    // The SDK answers `unknown_service:…` where the environment gives no name.
-    let named = from_env
-        .get(&NAME)
-        .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-
-    let mut ours = Vec::new();
-    if !named {
-        ours.push(KeyValue::new(NAME, service_name));
-    }
     if !given(SERVICE_VERSION) {
         ours.push(KeyValue::new(SERVICE_VERSION, service_version));
     }
     if !given(SERVICE_INSTANCE_ID) {
-        ours.push(KeyValue::new(
-            SERVICE_INSTANCE_ID,
-            uuid::Uuid::new_v4().to_string(),
-        ));
+        let id = uuid::Uuid::new_v4().to_string();
+        ours.push(KeyValue::new(SERVICE_INSTANCE_ID, id));
     }
     Resource::builder().with_attributes(ours).build()
 }
@@ -151,7 +151,9 @@ fn exporter(protocol: Protocol) -> Result<SpanExporter, String> {
 /// The bridge from `tracing` spans to OpenTelemetry spans. What the layer adds by default (threads,
 /// code locations, busy and idle times) is switched off: a learner should see the attributes that
 /// the conventions name, and no others.
-pub(crate) fn bridge<S>(tracer: Tracer) -> impl Layer<S>
+///
+/// [`Config::install`] uses it; by itself it serves tests, which put a recorder behind the tracer.
+pub fn bridge<S>(tracer: Tracer) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {

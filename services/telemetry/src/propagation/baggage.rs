@@ -5,7 +5,7 @@
 
 use opentelemetry::{
     Context,
-    baggage::{Baggage, BaggageExt},
+    baggage::{Baggage, BaggageExt, KeyValueMetadata},
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
 };
 
@@ -60,6 +60,14 @@ impl TextMapPropagator for StrictBaggagePropagator {
     fn fields(&self) -> FieldIter<'_> {
         FieldIter::new(&self.fields)
     }
+}
+
+/// A context that has the baggage of another, and nothing of its trace.
+pub(crate) fn baggage_alone(context: &Context) -> Context {
+    let entries = context.baggage().iter();
+    Context::new().with_baggage(entries.map(|(key, (value, properties))| {
+        KeyValueMetadata::new(key.clone(), value.clone(), properties.clone())
+    }))
 }
 
 struct Member {

@@ -11,6 +11,9 @@ use opentelemetry::{
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
+/// Section 3.2.2.5.2: the trace id is random, so that others may sample by it.
+const RANDOM: TraceFlags = TraceFlags::new(0x02);
+
 /// Section 3.3.1.1: a list has at most 32 members.
 const MAX_MEMBERS: usize = 32;
 
@@ -20,10 +23,17 @@ pub struct StrictTraceContextPropagator {
     fields: [String; 2],
 }
 
-/// A valid `tracestate` that [`TraceState`] cannot hold, kept as it came so that it goes on. (The
-/// stock type refuses a vendor of 14 characters, which the specification allows.)
+/// What a received context said and the SDK does not hand on to the spans beneath it. It rides in
+/// the [`Context`] beside the span, and so reaches every header that goes out in the same trace.
 #[derive(Debug)]
-struct VerbatimTraceState(String);
+struct Received {
+    /// The random-trace-id flag, which has to stay as it came (section 3.2.2.5.2). The SDK clears
+    /// all flags where a trace is not sampled.
+    random: bool,
+    /// A valid `tracestate` that [`TraceState`] cannot hold, as it came. (The stock type refuses a
+    /// vendor of 14 characters, which the specification allows.)
+    tracestate: Option<String>,
+}
 
 // === impl StrictTraceContextPropagator ===
 
@@ -37,16 +47,15 @@ impl Default for StrictTraceContextPropagator {
 
 impl TextMapPropagator for StrictTraceContextPropagator {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        let span = context.span();
-        let span_context = span.span_context();
-        if !span_context.is_valid() {
+        let Some(traceparent) = traceparent(context) else {
             return;
-        }
-        injector.set(TRACEPARENT, traceparent(span_context));
-        let tracestate = match context.get::<VerbatimTraceState>() {
-            Some(VerbatimTraceState(verbatim)) => verbatim.clone(),
-            None => span_context.trace_state().header(),
         };
+        injector.set(TRACEPARENT, traceparent);
+        let verbatim = context
+            .get::<Received>()
+            .and_then(|received| received.tracestate.clone());
+        let tracestate =
+            verbatim.unwrap_or_else(|| context.span().span_context().trace_state().header());
         if !tracestate.is_empty() {
             injector.set(TRACESTATE, tracestate);
         }
@@ -59,23 +68,22 @@ impl TextMapPropagator for StrictTraceContextPropagator {
         };
         let headers = extractor.get_all(TRACESTATE).unwrap_or_default();
         let members = parse_tracestate(&headers).unwrap_or_default();
-        let held = TraceState::from_key_value(members.iter().copied());
-        let remote = SpanContext::new(
-            parent.trace_id,
-            parent.span_id,
-            parent.flags,
-            true,
-            held.as_ref().cloned().unwrap_or_default(),
-        );
-        let context = context.with_remote_span_context(remote);
-        if held.is_ok() {
-            return context;
-        }
-        let verbatim: Vec<_> = members
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        context.with_value(VerbatimTraceState(verbatim.join(",")))
+        let (held, verbatim) = match TraceState::from_key_value(members.iter().copied()) {
+            Ok(held) => (held, None),
+            Err(_) => (TraceState::NONE, Some(list(&members))),
+        };
+        context
+            .with_remote_span_context(SpanContext::new(
+                parent.trace_id,
+                parent.span_id,
+                parent.flags,
+                true,
+                held,
+            ))
+            .with_value(Received {
+                random: parent.flags & RANDOM == RANDOM,
+                tracestate: verbatim,
+            })
     }
 
     fn fields(&self) -> FieldIter<'_> {
@@ -83,11 +91,23 @@ impl TextMapPropagator for StrictTraceContextPropagator {
     }
 }
 
-/// Writes a `traceparent` of version 00 (section 3.2.2).
-pub(crate) fn traceparent(span: &SpanContext) -> String {
-    // Level 2 knows two flags, sampled and random; section 3.2.2.5 has all others set to zero.
-    let flags = span.trace_flags().to_u8() & 0x03;
-    format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())
+/// Writes the `traceparent` of a context's span, in version 00 (section 3.2.2).
+pub(crate) fn traceparent(context: &Context) -> Option<String> {
+    let span = context.span();
+    let span_context = span.span_context();
+    if !span_context.is_valid() {
+        return None;
+    }
+    let random = match context.get::<Received>() {
+        Some(received) => received.random,
+        // A trace that was not received began here, and the SDK draws its ids at random.
+        None => true,
+    };
+    // Level 2 knows these two flags; section 3.2.2.5.3 has all others set to zero.
+    let sampled = span_context.trace_flags() & TraceFlags::SAMPLED;
+    let flags = if random { sampled | RANDOM } else { sampled };
+    let (trace_id, span_id) = (span_context.trace_id(), span_context.span_id());
+    Some(format!("00-{trace_id}-{span_id}-{flags:02x}"))
 }
 
 struct Parent {
@@ -118,8 +138,9 @@ fn parse_traceparent(header: &str) -> Option<Parent> {
     if trace_id == TraceId::INVALID || span_id == SpanId::INVALID {
         return None;
     }
-    // Sampled (0x01) and random-trace-id (0x02); unknown flags are not passed on.
-    let flags = TraceFlags::new(u8::try_from(hex(flags, 2)?).ok()? & 0x03);
+    // Unknown flags are not passed on.
+    let known = TraceFlags::SAMPLED | RANDOM;
+    let flags = TraceFlags::new(u8::try_from(hex(flags, 2)?).ok()?) & known;
     Some(Parent {
         trace_id,
         span_id,
@@ -148,6 +169,14 @@ fn parse_tracestate<'a>(headers: &[&'a str]) -> Option<Vec<(&'a str, &'a str)>> 
         members.push((key, value));
     }
     Some(members)
+}
+
+fn list(members: &[(&str, &str)]) -> String {
+    let members: Vec<_> = members
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    members.join(",")
 }
 
 /// Section 3.3.1.3.1. A simple key has at most 256 characters; `tenant@system` has at most 241 and

@@ -1,0 +1,273 @@
+//! The whole pipeline, from the standard variables to a real receiver.
+//!
+//! The variables belong to a process, so the service of these tests is one: the test runs itself
+//! again with the variables of the case, and what the process makes of them is asked of the
+//! receiver and of what the process prints.
+
+use std::{collections::BTreeMap, env, net::SocketAddr};
+
+use opentelemetry_proto::tonic::{
+    common::v1::any_value::Value,
+    trace::v1::{ResourceSpans, Span},
+};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::{
+    otlp_receiver::{Answer, Receiver},
+    server::closed_port,
+};
+
+/// Marks the process that is the service.
+const IS_SERVICE: &str = "TELEMETRY_TEST_IS_SERVICE";
+
+const SPANS: u64 = 3;
+
+#[tokio::test]
+async fn spans_arrive_with_who_sent_them() {
+    const TEST: &str = "export::spans_arrive_with_who_sent_them";
+    if is_service() {
+        return be_the_service().await;
+    }
+    let mut instances = Vec::new();
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start(Answer::Take).await;
+        let service = service(TEST, to(&receiver, protocol)).await;
+        assert_eq!(service.said["exported"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(service.said["ended"], SPANS, "{protocol}: {service:?}");
+
+        let taken = receiver.taken();
+        let spans = spans(&taken);
+        assert_eq!(spans.len() as u64, SPANS, "{protocol}");
+        for span in spans {
+            assert_eq!(span.name, "step");
+            assert_eq!(span.attributes.len(), 1, "nothing but our own: {span:?}");
+            let count = span.attributes[0].value.as_ref().unwrap().value.as_ref();
+            assert_eq!(count, Some(&Value::IntValue(3)));
+        }
+        let resource = resource(&taken);
+        assert_eq!(resource["service.name"], "checkout");
+        assert_eq!(resource["service.version"], "1.2.3");
+        assert_eq!(resource["telemetry.sdk.language"], "rust");
+        instances.push(resource["service.instance.id"].clone());
+    }
+    assert_ne!(
+        instances[0], instances[1],
+        "each process is an instance of its own"
+    );
+}
+
+#[tokio::test]
+async fn what_the_variables_say_of_the_service_wins() {
+    const TEST: &str = "export::what_the_variables_say_of_the_service_wins";
+    if is_service() {
+        return be_the_service().await;
+    }
+    const GIVEN: &str = "service.name=shop,service.version=9,service.instance.id=pod-1,deployment.environment.name=ci";
+    for (service_name, expected) in [(None, "shop"), (Some("till"), "till")] {
+        let receiver = Receiver::start(Answer::Take).await;
+        let mut variables = to(&receiver, "grpc");
+        variables.push(("OTEL_RESOURCE_ATTRIBUTES", GIVEN.to_owned()));
+        variables.extend(service_name.map(|name: &str| ("OTEL_SERVICE_NAME", name.to_owned())));
+        service(TEST, variables).await;
+
+        let resource = resource(&receiver.taken());
+        assert_eq!(resource["service.name"], expected);
+        assert_eq!(resource["service.version"], "9");
+        assert_eq!(resource["service.instance.id"], "pod-1");
+        assert_eq!(resource["deployment.environment.name"], "ci");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_away_costs_spans_and_not_the_service_and_the_loss_is_said() {
+    const TEST: &str =
+        "export::a_receiver_that_is_away_costs_spans_and_not_the_service_and_the_loss_is_said";
+    if is_service() {
+        return be_the_service().await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let service = service(TEST, away(closed_port().await, protocol)).await;
+        assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(service.said["exported"], 0, "{protocol}: {service:?}");
+        assert_eq!(service.said["queued"], 0, "{protocol}: {service:?}");
+        assert!(
+            service.log.contains("spans are being lost"),
+            "{protocol}: {service:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spans_that_are_refused_are_counted_as_failed() {
+    const TEST: &str = "export::spans_that_are_refused_are_counted_as_failed";
+    if is_service() {
+        return be_the_service().await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start(Answer::Refuse).await;
+        let service = service(TEST, to(&receiver, protocol)).await;
+        assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_too_busy_is_asked_again() {
+    const TEST: &str = "export::a_receiver_that_is_too_busy_is_asked_again";
+    if is_service() {
+        return be_the_service().await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start(Answer::TooBusyAtFirst).await;
+        let service = service(TEST, to(&receiver, protocol)).await;
+        assert_eq!(service.said["exported"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(spans(&receiver.taken()).len() as u64, SPANS, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_sampler_that_keeps_nothing_exports_nothing_and_passes_context_on() {
+    const TEST: &str = "export::a_sampler_that_keeps_nothing_exports_nothing_and_passes_context_on";
+    if is_service() {
+        return be_the_service().await;
+    }
+    let receiver = Receiver::start(Answer::Take).await;
+    let mut variables = to(&receiver, "grpc");
+    variables.push(("OTEL_TRACES_SAMPLER", "always_off".to_owned()));
+    let service = service(TEST, variables).await;
+    assert_eq!(service.said["ended"], 0, "{service:?}");
+    assert!(
+        service.said["traceparent"]
+            .as_str()
+            .unwrap()
+            .ends_with("-02"),
+        "{service:?}"
+    );
+    assert_eq!(receiver.taken(), []);
+}
+
+#[tokio::test]
+async fn without_an_exporter_context_is_passed_on_and_with_the_sdk_disabled_nothing_is() {
+    const TEST: &str =
+        "export::without_an_exporter_context_is_passed_on_and_with_the_sdk_disabled_nothing_is";
+    if is_service() {
+        return be_the_service().await;
+    }
+    for (variable, value, passed_on) in [
+        ("OTEL_TRACES_EXPORTER", "none", true),
+        ("OTEL_SDK_DISABLED", "true", false),
+    ] {
+        let service = service(TEST, vec![(variable, value.to_owned())]).await;
+        assert_eq!(service.said["ended"], 0, "{variable}: {service:?}");
+        assert_eq!(
+            service.said["traceparent"].is_string(),
+            passed_on,
+            "{variable}: {service:?}"
+        );
+    }
+}
+
+// === The service ===
+
+#[derive(Debug)]
+struct Service {
+    /// The one line of JSON that it printed.
+    said: serde_json::Value,
+    log: String,
+}
+
+fn is_service() -> bool {
+    env::var_os(IS_SERVICE).is_some()
+}
+
+/// What the process does that is the service. Its runtime has one thread, as that of payment has.
+async fn be_the_service() {
+    let config = telemetry::Config::from_env("checkout", "1.2.3").unwrap();
+    let telemetry = config.install().unwrap();
+    let mut fields = serde_json::Value::Null;
+    for _ in 0..SPANS {
+        let step = tracing::info_span!("step", order.item_count = 3_i64);
+        let saved = step.in_scope(telemetry::SavedContext::current);
+        fields = serde_json::from_str(&saved.to_json()).unwrap();
+    }
+    let counts = telemetry.shutdown().await;
+    let mut said = json!(counts);
+    said["traceparent"] = fields["traceparent"].take();
+    println!("\n{said}");
+}
+
+/// Runs one test of this binary as the service, with these variables and no other `OTEL_*`.
+async fn service(test: &str, variables: Vec<(&str, String)>) -> Service {
+    let mut command = Command::new(env::current_exe().unwrap());
+    for (name, _) in env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(["--exact", test, "--nocapture"])
+        .env(IS_SERVICE, "yes")
+        .envs(variables)
+        .kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success(),
+        "the service failed: {printed}{log}"
+    );
+    let said = printed
+        .lines()
+        .find_map(|line| serde_json::from_str(line).ok())
+        .unwrap_or_else(|| panic!("the service said nothing: {printed}{log}"));
+    Service { said, log }
+}
+
+fn to(receiver: &Receiver, protocol: &str) -> Vec<(&'static str, String)> {
+    let address = match protocol {
+        "grpc" => receiver.grpc,
+        _ => receiver.http,
+    };
+    variables(address, protocol)
+}
+
+/// As [`to`], with little patience for an answer that cannot come.
+fn away(address: SocketAddr, protocol: &str) -> Vec<(&'static str, String)> {
+    let mut variables = variables(address, protocol);
+    variables.push(("OTEL_EXPORTER_OTLP_TIMEOUT", "300".to_owned()));
+    variables
+}
+
+fn variables(address: SocketAddr, protocol: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}")),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+    ]
+}
+
+// === What the receiver has ===
+
+fn spans(taken: &[ResourceSpans]) -> Vec<&Span> {
+    taken
+        .iter()
+        .flat_map(|resource| &resource.scope_spans)
+        .flat_map(|scope| &scope.spans)
+        .collect()
+}
+
+/// The attributes of the one resource; all of them are text.
+fn resource(taken: &[ResourceSpans]) -> BTreeMap<String, String> {
+    let resource = taken.first().and_then(|first| first.resource.as_ref());
+    let attributes = &resource.expect("a resource was received").attributes;
+    attributes
+        .iter()
+        .map(|attribute| {
+            match attribute
+                .value
+                .as_ref()
+                .and_then(|value| value.value.as_ref())
+            {
+                Some(Value::StringValue(text)) => (attribute.key.clone(), text.clone()),
+                other => panic!("{} is no text: {other:?}", attribute.key),
+            }
+        })
+        .collect()
+}

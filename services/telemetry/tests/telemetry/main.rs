@@ -1,0 +1,16 @@
+//! What the telemetry of a service promises, tested on real connections, files and processes.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod amqp;
+mod baggage;
+mod carrier;
+mod exception;
+mod export;
+mod http_client;
+mod http_server;
+mod otlp_receiver;
+mod recorder;
+mod saved_context;
+mod server;
+mod sql;
+mod trace_context;

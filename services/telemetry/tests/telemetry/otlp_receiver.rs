@@ -1,0 +1,118 @@
+//! A small real receiver of OTLP, over gRPC and over HTTP.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+    trace::v1::ResourceSpans,
+};
+use prost::Message;
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+
+use crate::server::serve;
+
+pub(crate) struct Receiver {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    desk: Arc<Desk>,
+}
+
+/// How a receiver answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It takes everything.
+    Take,
+    /// It takes nothing, and trying again is of no use.
+    Refuse,
+    /// It is too busy for the first request.
+    TooBusyAtFirst,
+}
+
+struct Desk {
+    answer: Answer,
+    asked_before: AtomicBool,
+    taken: Mutex<Vec<ResourceSpans>>,
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    pub(crate) async fn start(answer: Answer) -> Self {
+        let desk = Arc::new(Desk {
+            answer,
+            asked_before: AtomicBool::new(false),
+            taken: Mutex::default(),
+        });
+        let router = Router::new()
+            .route("/v1/traces", post(take_http))
+            .with_state(Arc::clone(&desk));
+        let http = serve(router).await;
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let grpc = listener.local_addr().unwrap();
+        let service = TraceServiceServer::from_arc(Arc::clone(&desk));
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(TcpIncoming::from(listener)),
+        );
+        Receiver { grpc, http, desk }
+    }
+
+    pub(crate) fn taken(&self) -> Vec<ResourceSpans> {
+        self.desk.taken.lock().unwrap().clone()
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    fn take(&self, request: ExportTraceServiceRequest) -> Result<(), (StatusCode, Status)> {
+        let first = !self.asked_before.swap(true, Ordering::Relaxed);
+        match self.answer {
+            Answer::Refuse => Err((StatusCode::BAD_REQUEST, Status::invalid_argument("no"))),
+            Answer::TooBusyAtFirst if first => Err((
+                StatusCode::SERVICE_UNAVAILABLE,
+                Status::unavailable("later"),
+            )),
+            Answer::Take | Answer::TooBusyAtFirst => {
+                self.taken.lock().unwrap().extend(request.resource_spans);
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn take_http(State(desk): State<Arc<Desk>>, body: Bytes) -> StatusCode {
+    let Ok(request) = ExportTraceServiceRequest::decode(body) else {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    };
+    match desk.take(request) {
+        Ok(()) => StatusCode::OK,
+        Err((status, _)) => status,
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Desk {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        match self.take(request.into_inner()) {
+            Ok(()) => Ok(Response::new(ExportTraceServiceResponse::default())),
+            Err((_, status)) => Err(status),
+        }
+    }
+}
