@@ -1,1 +1,53 @@
 //! The embedded AMQP 0-9-1 broker: one node, honest about what it lacks.
+//!
+//! It lets the shop run without RabbitMQ, and serves any AMQP 0-9-1 client for what it supports:
+//! direct, fanout and topic exchanges, queues with TTL, length limits and dead-lettering, publisher
+//! confirms, `mandatory` returns, consumers with prefetch. Replies, reply codes and `x-death` follow
+//! RabbitMQ 3.x, so that a client sees the same answers from both.
+//!
+//! What it lacks it says so with the reply code that AMQP has for it, never by silence: headers
+//! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, quorum
+//! queues and streams, `immediate`. There is one virtual host, `/`, and every user name with any
+//! password may log in: it is made for loopback.
+//!
+//! **Nothing survives the process.** `durable` and persistent messages are accepted, remembered and
+//! reported, but all is held in memory.
+//!
+//! How it is built, from the wire inwards:
+//!
+//! 1. `server` accepts, `handshake` negotiates, `connection` lasts; its `session` reads and answers.
+//! 2. `wire` turns octets into frames, `content` frames into messages, `outbox` replies into
+//!    octets.
+//! 3. `methods` answers one method at a time on the `state`, which one mutex guards and in which
+//!    nothing waits. `publish`, `delivery` and `dead_letter` move the messages.
+//! 4. `memory` counts what is held and blocks publishers at the limit.
+//!
+//! It must not know the shop, nor who its clients are.
+
+mod arguments;
+mod broker;
+mod channel;
+mod config;
+mod connection;
+mod content;
+mod dead_letter;
+mod delivery;
+mod exchange;
+mod handshake;
+mod memory;
+mod message;
+mod methods;
+mod outbox;
+mod publish;
+mod queue;
+mod ready;
+mod reply_code;
+mod server;
+mod session;
+mod state;
+mod topic;
+mod topology;
+mod wire;
+
+pub use config::Config;
+pub use server::run;

@@ -1,0 +1,398 @@
+//! The `x-…` arguments of a queue: read, refused, compared.
+//!
+//! What RabbitMQ knows and this broker lacks is refused with `NOT_IMPLEMENTED`; names that RabbitMQ
+//! does not know either are ignored, as it does. The texts are RabbitMQ's.
+
+use std::time::Duration;
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use crate::reply_code::{Refusal, ReplyCode};
+
+/// Arguments that must be the same when a queue is declared again, in the order of comparison.
+const COMPARED: [&str; 10] = [
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-single-active-consumer",
+    "x-queue-type",
+];
+
+/// The longest time that a timer takes, in milliseconds, as in RabbitMQ: some 49 days.
+const MAX_TIMER: i64 = u32::MAX as i64;
+
+/// What the arguments of a queue say.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments {
+    /// After this time a message dies.
+    pub(crate) message_ttl: Option<Duration>,
+    /// After this time without use the queue dies.
+    pub(crate) expires: Option<Duration>,
+    /// Most messages that wait.
+    pub(crate) max_length: Option<usize>,
+    /// Most octets of bodies that wait.
+    pub(crate) max_length_bytes: Option<usize>,
+    /// Which message gives way at the limit.
+    pub(crate) overflow: Overflow,
+    /// Where dead messages go.
+    pub(crate) dead_letter: Option<DeadLetterTo>,
+    /// As they were declared.
+    declared: FieldTable,
+}
+
+/// Which message gives way when a queue is full.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overflow {
+    /// The oldest is dropped, or dead-lettered.
+    #[default]
+    DropHead,
+    /// The new one is refused, which its publisher learns by a `basic.nack`.
+    RejectPublish,
+    /// The same, and the new one is dead-lettered.
+    RejectPublishDeadLetter,
+}
+
+/// Where the dead messages of a queue go.
+#[derive(Debug, Clone)]
+pub(crate) struct DeadLetterTo {
+    pub(crate) exchange: String,
+    /// The messages keep their own routing key if there is none.
+    pub(crate) routing_key: Option<String>,
+}
+
+impl Arguments {
+    /// Reads the arguments of the queue that is described so (`queue 'q' in vhost '/'`).
+    pub(crate) fn parse(declared: FieldTable, queue: &str) -> Result<Self, Refusal> {
+        let reader = Reader {
+            table: &declared,
+            queue,
+        };
+        reader.refuse_what_is_lacking()?;
+        let expires = reader.integer("x-expires", 1, MAX_TIMER)?;
+        let message_ttl = reader.integer("x-message-ttl", 0, MAX_TIMER)?;
+        let dead_letter = reader.dead_letter()?;
+        let max_length = reader.integer("x-max-length", 0, i64::MAX)?;
+        let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?;
+        let overflow = reader.overflow()?;
+        Ok(Self {
+            message_ttl: message_ttl.map(Duration::from_millis),
+            expires: expires.map(Duration::from_millis),
+            max_length: max_length.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            max_length_bytes: max_length_bytes.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+            overflow,
+            dead_letter,
+            declared,
+        })
+    }
+
+    /// Refuses a declaration that asks for something else than what is there.
+    pub(crate) fn check_equivalent(
+        &self,
+        received: &FieldTable,
+        queue: &str,
+    ) -> Result<(), Refusal> {
+        for name in COMPARED {
+            let current = self
+                .declared
+                .inner()
+                .get(name)
+                .filter(|value| !is_default(name, value));
+            let received = received
+                .inner()
+                .get(name)
+                .filter(|value| !is_default(name, value));
+            let difference = match (received, current) {
+                (Some(received), Some(current)) if is_same(received, current) => continue,
+                (Some(received), Some(current)) => {
+                    format!(
+                        "received '{}' but current is '{}'",
+                        shown(received),
+                        shown(current)
+                    )
+                }
+                (None, None) => continue,
+                _ => format!(
+                    "received {} but current is {}",
+                    with_type(received),
+                    with_type(current)
+                ),
+            };
+            let text = format!("inequivalent arg '{name}' for {queue}: {difference}");
+            return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
+        }
+        Ok(())
+    }
+}
+
+/// The time to live that a message's `expiration` property gives, in milliseconds as text.
+pub(crate) fn expiration(text: &str) -> Result<Duration, Refusal> {
+    let why = match text.parse::<i64>() {
+        Ok(ms @ 0..=MAX_TIMER) => return Ok(Duration::from_millis(ms.unsigned_abs())),
+        Ok(ms) if ms < 0 => format!("{{value_negative,{ms}}}"),
+        Ok(ms) => format!("{{value_too_big,{ms}}}"),
+        Err(_) => "no_integer".to_owned(),
+    };
+    Err(Refusal::new(
+        ReplyCode::PreconditionFailed,
+        format!("invalid expiration '{text}': {why}"),
+    ))
+}
+
+/// An integer of whatever size a client wrote it in.
+pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::ShortShortInt(n) => Some(n.into()),
+        AMQPValue::ShortShortUInt(n) => Some(n.into()),
+        AMQPValue::ShortInt(n) => Some(n.into()),
+        AMQPValue::ShortUInt(n) => Some(n.into()),
+        AMQPValue::LongInt(n) => Some(n.into()),
+        AMQPValue::LongUInt(n) => Some(n.into()),
+        AMQPValue::LongLongInt(n) => Some(n),
+        _ => None,
+    }
+}
+
+/// Reads one table and says in its refusals whose it is.
+struct Reader<'a> {
+    table: &'a FieldTable,
+    queue: &'a str,
+}
+
+impl Reader<'_> {
+    fn get(&self, name: &str) -> Option<&AMQPValue> {
+        self.table.inner().get(name)
+    }
+
+    fn refuse_what_is_lacking(&self) -> Result<(), Refusal> {
+        let lacking = |what: &str| {
+            Err(Refusal::new(
+                ReplyCode::NotImplemented,
+                format!("{what} for {}", self.queue),
+            ))
+        };
+        match self.get("x-queue-type").map(shown).as_deref() {
+            None | Some("classic") => {}
+            Some(kind @ ("quorum" | "stream")) => return lacking(&format!("queue type '{kind}'")),
+            Some(kind) => {
+                return Err(self.invalid(
+                    "x-queue-type",
+                    format!("\"unsupported queue type '{kind}'\""),
+                ));
+            }
+        }
+        if self.get("x-max-priority").is_some() {
+            return lacking("arg 'x-max-priority'");
+        }
+        if self
+            .get("x-single-active-consumer")
+            .is_some_and(|value| value.as_bool() != Some(false))
+        {
+            return lacking("arg 'x-single-active-consumer'");
+        }
+        Ok(())
+    }
+
+    fn integer(&self, name: &str, least: i64, most: i64) -> Result<Option<u64>, Refusal> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        match as_integer(value) {
+            None => Err(self.invalid(
+                name,
+                format!("\"expected integer, got {}\"", type_name(value)),
+            )),
+            Some(n) if n < 0 => Err(self.invalid(name, format!("{{value_negative,{n}}}"))),
+            Some(n) if n < least => Err(self.invalid(name, format!("{{value_zero,{n}}}"))),
+            Some(n) if n > most => Err(self.invalid(name, format!("{{value_too_big,{n}}}"))),
+            Some(n) => Ok(Some(n.unsigned_abs())),
+        }
+    }
+
+    fn string(&self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value @ AMQPValue::LongString(_)) => Ok(Some(shown(value))),
+            Some(value) => {
+                let text = format!(
+                    "invalid type '{}' for arg '{name}' in {}",
+                    type_name(value),
+                    self.queue
+                );
+                Err(Refusal::new(ReplyCode::PreconditionFailed, text))
+            }
+        }
+    }
+
+    fn dead_letter(&self) -> Result<Option<DeadLetterTo>, Refusal> {
+        let routing_key = self.string("x-dead-letter-routing-key")?;
+        match (self.string("x-dead-letter-exchange")?, routing_key) {
+            (Some(exchange), routing_key) => Ok(Some(DeadLetterTo {
+                exchange,
+                routing_key,
+            })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(self.invalid(
+                "x-dead-letter-routing-key",
+                "routing_key_but_no_dlx_defined".to_owned(),
+            )),
+        }
+    }
+
+    fn overflow(&self) -> Result<Overflow, Refusal> {
+        match self.string("x-overflow")?.as_deref() {
+            None | Some("drop-head") => Ok(Overflow::DropHead),
+            Some("reject-publish") => Ok(Overflow::RejectPublish),
+            Some("reject-publish-dlx") => Ok(Overflow::RejectPublishDeadLetter),
+            Some(_) => Err(self.invalid("x-overflow", "invalid_overflow".to_owned())),
+        }
+    }
+
+    fn invalid(&self, name: &str, why: String) -> Refusal {
+        let text = format!("invalid arg '{name}' for {}: {why}", self.queue);
+        Refusal::new(ReplyCode::PreconditionFailed, text)
+    }
+}
+
+/// Whether saying this is the same as saying nothing.
+fn is_default(name: &str, value: &AMQPValue) -> bool {
+    name == "x-queue-type" && shown(value) == "classic"
+}
+
+fn is_same(a: &AMQPValue, b: &AMQPValue) -> bool {
+    match (as_integer(a), as_integer(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn shown(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::LongString(text) => text.to_string(),
+        AMQPValue::Boolean(flag) => flag.to_string(),
+        value => as_integer(value).map_or_else(|| format!("{value:?}"), |n| n.to_string()),
+    }
+}
+
+fn with_type(value: Option<&AMQPValue>) -> String {
+    value.map_or_else(
+        || "none".to_owned(),
+        |value| {
+            format!(
+                "the value '{}' of type '{}'",
+                shown(value),
+                type_name(value)
+            )
+        },
+    )
+}
+
+/// RabbitMQ's names of the field types.
+fn type_name(value: &AMQPValue) -> &'static str {
+    match value {
+        AMQPValue::Boolean(_) => "bool",
+        AMQPValue::ShortShortInt(_) => "byte",
+        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
+        AMQPValue::ShortInt(_) => "short",
+        AMQPValue::ShortUInt(_) => "unsignedshort",
+        AMQPValue::LongInt(_) => "signedint",
+        AMQPValue::LongUInt(_) => "unsignedint",
+        AMQPValue::LongLongInt(_) => "long",
+        AMQPValue::Float(_) => "float",
+        AMQPValue::Double(_) => "double",
+        AMQPValue::DecimalValue(_) => "decimal",
+        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
+        AMQPValue::FieldArray(_) => "array",
+        AMQPValue::Timestamp(_) => "timestamp",
+        AMQPValue::FieldTable(_) => "table",
+        AMQPValue::ByteArray(_) => "binary",
+        AMQPValue::Void => "void",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: &str = "queue 'q' in vhost '/'";
+
+    fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
+        let mut table = FieldTable::default();
+        for (name, value) in entries {
+            table.insert((*name).into(), value.clone());
+        }
+        table
+    }
+
+    fn text(entries: &[(&str, AMQPValue)]) -> String {
+        Arguments::parse(table(entries), QUEUE)
+            .expect_err("these arguments are bad")
+            .reply_text()
+    }
+
+    #[test]
+    fn bad_values_get_the_words_of_rabbitmq() {
+        assert_eq!(
+            text(&[("x-message-ttl", AMQPValue::LongInt(-1))]),
+            "PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in vhost '/': {value_negative,-1}"
+        );
+        assert_eq!(
+            text(&[("x-message-ttl", AMQPValue::LongString("a".into()))]),
+            "PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in vhost '/': \"expected integer, got longstr\""
+        );
+        assert_eq!(
+            text(&[("x-dead-letter-exchange", AMQPValue::LongInt(5))]),
+            "PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue 'q' in vhost '/'"
+        );
+        assert!(text(&[("x-expires", AMQPValue::LongInt(0))]).ends_with("{value_zero,0}"));
+        assert!(
+            text(&[("x-queue-type", AMQPValue::LongString("quorum".into()))])
+                .starts_with("NOT_IMPLEMENTED")
+        );
+    }
+
+    #[test]
+    fn integers_are_compared_by_value_and_classic_is_the_default_type() {
+        let classic = ("x-queue-type", AMQPValue::LongString("classic".into()));
+        let declared = table(&[("x-max-length", AMQPValue::LongInt(5)), classic]);
+        let arguments = Arguments::parse(declared, QUEUE).expect("these arguments are good");
+        let same = table(&[
+            ("x-max-length", AMQPValue::LongLongInt(5)),
+            ("x-unknown", AMQPValue::LongInt(1)),
+        ]);
+        assert_eq!(arguments.check_equivalent(&same, QUEUE), Ok(()));
+        let other = table(&[("x-max-length", AMQPValue::LongInt(6))]);
+        let refusal = arguments
+            .check_equivalent(&other, QUEUE)
+            .expect_err("6 is not 5");
+        assert_eq!(
+            refusal.text,
+            "inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received '6' but current is '5'"
+        );
+        let refusal = arguments
+            .check_equivalent(&FieldTable::default(), QUEUE)
+            .expect_err("none is not 5");
+        assert_eq!(
+            refusal.text,
+            "inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is the value '5' of type 'signedint'"
+        );
+    }
+
+    #[test]
+    fn an_expiration_is_milliseconds_as_text() {
+        assert_eq!(expiration("1500"), Ok(Duration::from_millis(1500)));
+        for (bad, why) in [
+            ("", "no_integer"),
+            ("1s", "no_integer"),
+            ("-1", "{value_negative,-1}"),
+        ] {
+            let refusal = expiration(bad).expect_err("it is bad");
+            assert_eq!(refusal.text, format!("invalid expiration '{bad}': {why}"));
+        }
+        assert!(expiration("4294967296").is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! A channel as the broker's state knows it: its consumers, what it has not acknowledged, what it
+//! has not been confirmed. It must not know queues beyond their names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::types::ShortString;
+
+use crate::ready::Entry;
+use crate::reply_code::{Refusal, ReplyCode};
+
+/// A connection, for as long as the broker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// A channel of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ChannelKey {
+    pub(crate) connection: ConnectionId,
+    pub(crate) number: u16,
+}
+
+/// An open channel.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// The queue of each consumer tag.
+    pub(crate) consumers: HashMap<ShortString, Arc<str>>,
+    /// By delivery tag.
+    pub(crate) unacked: BTreeMap<u64, Unacked>,
+    last_delivery_tag: u64,
+    /// The prefetch of the consumers that are added from now on (`basic.qos`, `global` unset).
+    pub(crate) prefetch: u16,
+    /// The prefetch that all its consumers share (`global` set); zero: any number.
+    pub(crate) shared_prefetch: u16,
+    /// How many messages its consumers have unacknowledged together.
+    pub(crate) consumed: u32,
+    /// Whether the client wants deliveries (`channel.flow`).
+    pub(crate) is_active: bool,
+    pub(crate) confirms: Option<Confirms>,
+    /// The queue that an empty queue name stands for.
+    pub(crate) last_queue: Option<Arc<str>>,
+}
+
+/// A message that was delivered and waits for its acknowledgement.
+#[derive(Debug)]
+pub(crate) struct Unacked {
+    pub(crate) queue: Arc<str>,
+    pub(crate) queue_id: u64,
+    /// The consumer that it went to; none after `basic.get`.
+    pub(crate) consumer: Option<ShortString>,
+    pub(crate) entry: Entry,
+}
+
+/// Publisher confirms: which of the messages that came in have been answered.
+#[derive(Debug, Default)]
+pub(crate) struct Confirms {
+    published: u64,
+    answered: u64,
+}
+
+// === impl Channel ===
+
+impl Channel {
+    pub(crate) fn new() -> Self {
+        Self {
+            consumers: HashMap::new(),
+            unacked: BTreeMap::new(),
+            last_delivery_tag: 0,
+            prefetch: 0,
+            shared_prefetch: 0,
+            consumed: 0,
+            is_active: true,
+            confirms: None,
+            last_queue: None,
+        }
+    }
+
+    /// Whether its shared prefetch leaves room for one more unacknowledged message.
+    pub(crate) fn has_window(&self) -> bool {
+        self.shared_prefetch == 0 || self.consumed < u32::from(self.shared_prefetch)
+    }
+
+    pub(crate) fn next_delivery_tag(&mut self) -> u64 {
+        self.last_delivery_tag += 1;
+        self.last_delivery_tag
+    }
+
+    /// Takes the messages that an acknowledgement is about, in the order of their delivery.
+    ///
+    /// Tag zero with `multiple` means all; any other tag must be there.
+    pub(crate) fn take_unacked(
+        &mut self,
+        tag: u64,
+        multiple: bool,
+    ) -> Result<Vec<Unacked>, Refusal> {
+        if tag == 0 && multiple {
+            return Ok(std::mem::take(&mut self.unacked).into_values().collect());
+        }
+        let Some(last) = self.unacked.remove(&tag) else {
+            let text = format!("unknown delivery tag {tag}");
+            return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
+        };
+        let mut taken = Vec::new();
+        if multiple {
+            let later = self.unacked.split_off(&tag);
+            taken.extend(std::mem::replace(&mut self.unacked, later).into_values());
+        }
+        taken.push(last);
+        Ok(taken)
+    }
+
+    /// The queue that a method means: an empty name is the last one that was declared here.
+    pub(crate) fn queue_meant(&self, name: &ShortString) -> Result<Arc<str>, Refusal> {
+        match (name.as_str(), &self.last_queue) {
+            ("", Some(last)) => Ok(Arc::clone(last)),
+            ("", None) => Err(Refusal::new(
+                ReplyCode::NotFound,
+                "no previously declared queue",
+            )),
+            (name, _) => Ok(Arc::from(name)),
+        }
+    }
+}
+
+// === impl Confirms ===
+
+impl Confirms {
+    /// Counts a message that was taken. Its confirm goes out with those of its neighbours.
+    pub(crate) fn accept(&mut self) {
+        self.published += 1;
+    }
+
+    /// Counts a message that was refused: the answers that are due.
+    pub(crate) fn refuse(&mut self) -> Vec<AMQPClass> {
+        let mut answers: Vec<_> = self.due().into_iter().collect();
+        self.published += 1;
+        self.answered = self.published;
+        let nack = basic::Nack {
+            delivery_tag: self.published,
+            multiple: false,
+            requeue: false,
+        };
+        answers.push(AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
+        answers
+    }
+
+    /// The one confirm that answers all messages that are not answered yet.
+    pub(crate) fn due(&mut self) -> Option<AMQPClass> {
+        let unanswered = self.published - self.answered;
+        if unanswered == 0 {
+            return None;
+        }
+        self.answered = self.published;
+        let ack = basic::Ack {
+            delivery_tag: self.published,
+            multiple: unanswered > 1,
+        };
+        Some(AMQPClass::Basic(basic::AMQPMethod::Ack(ack)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ack(delivery_tag: u64, multiple: bool) -> AMQPClass {
+        AMQPClass::Basic(basic::AMQPMethod::Ack(basic::Ack {
+            delivery_tag,
+            multiple,
+        }))
+    }
+
+    #[test]
+    fn confirms_are_batched_and_a_refusal_divides_the_batch() {
+        let mut confirms = Confirms::default();
+        assert_eq!(confirms.due(), None);
+        confirms.accept();
+        assert_eq!(confirms.due(), Some(ack(1, false)));
+        confirms.accept();
+        confirms.accept();
+        let nack = basic::Nack {
+            delivery_tag: 4,
+            multiple: false,
+            requeue: false,
+        };
+        let nack = AMQPClass::Basic(basic::AMQPMethod::Nack(nack));
+        assert_eq!(confirms.refuse(), [ack(3, true), nack]);
+        assert_eq!(confirms.due(), None);
+        confirms.accept();
+        assert_eq!(confirms.due(), Some(ack(5, false)));
+    }
+}

@@ -1,0 +1,35 @@
+//! What the operator may choose.
+
+use std::time::Duration;
+
+/// The limits of a broker.
+///
+/// The defaults suit a laboratory on one machine; they are those of RabbitMQ where it has the same
+/// limit, save for the memory, of which a laboratory needs less.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Bytes of messages (headers, bodies, and a fixed overhead each) that may be held before
+    /// publishers are blocked. They are let go below 80 % of it. A message that is already half
+    /// received may still come in, up to twice the limit.
+    pub memory_limit: usize,
+    /// The heartbeat interval that is suggested to clients; the client decides. Zero: none.
+    pub heartbeat: Duration,
+    /// The largest frame, in octets, that is accepted and sent. At least 4096 (AMQP 0-9-1, 4.2.3).
+    pub frame_max: u32,
+    /// The highest channel number that a connection may open.
+    pub channel_max: u16,
+    /// The largest body of a message, in octets.
+    pub max_message_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            memory_limit: 64 << 20,
+            heartbeat: Duration::from_secs(60),
+            frame_max: 128 << 10,
+            channel_max: 2047,
+            max_message_bytes: 16 << 20,
+        }
+    }
+}

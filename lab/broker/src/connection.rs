@@ -1,0 +1,104 @@
+//! One connection, from its handshake to its end, and the two tasks that it consists of: the
+//! session, which reads and answers, and the sending of what is in the outbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::broker::Broker;
+use crate::channel::ConnectionId;
+use crate::handshake::{self, Agreement};
+use crate::outbox::{self, Outbox};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::session::{End, Session};
+use crate::state::Connection;
+
+/// How long a client may take to acknowledge that its connection is closed, and to take what is
+/// still to be sent to it.
+pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Serves a client until it closes, fails, or is told that the broker shuts down.
+pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: CancellationToken) {
+    // Replies are small and waited for; what belongs together is written together.
+    let _ = stream.set_nodelay(true);
+    let agreed = tokio::select! {
+        agreed = handshake::agree(&mut stream, &broker.config) => agreed,
+        () = shutdown.cancelled() => return,
+    };
+    let agreement = match agreed {
+        Ok(agreement) => agreement,
+        Err(failure) => {
+            debug!(%failure, "no connection");
+            return;
+        }
+    };
+
+    let outbox = Arc::new(Outbox::new(agreement.frame_max));
+    let registration = Registration::new(&broker, &outbox, &agreement);
+    let id = registration.id;
+    let (reader, writer) = stream.into_split();
+    let sender = tokio::spawn({
+        let (outbox, broker, heartbeat) = (
+            Arc::clone(&outbox),
+            Arc::clone(&broker),
+            agreement.heartbeat,
+        );
+        async move {
+            let has_room = || broker.with(|state, _| state.unsettle_consumed_by(id));
+            outbox::run(&outbox, writer, heartbeat, has_room).await
+        }
+    });
+
+    let mut session = Session::new(broker, id, Arc::clone(&outbox), agreement, reader);
+    let end = tokio::select! {
+        end = session.run() => end,
+        () = outbox.broken() => End::Gone,
+        () = shutdown.cancelled() => {
+            End::Refused(Refusal::new(ReplyCode::ConnectionForced, "broker is shutting down"))
+        }
+    };
+    // Before the client learns of the end, so that what was its own is gone when it does.
+    drop(registration);
+    session.part(end).await;
+    outbox.close();
+    let abort = sender.abort_handle();
+    if timeout(CLOSE_PATIENCE, sender).await.is_err() {
+        abort.abort();
+    }
+}
+
+/// A connection's entry in the state, which goes with it, however it ends.
+struct Registration {
+    broker: Arc<Broker>,
+    id: ConnectionId,
+}
+
+// === impl Registration ===
+
+impl Registration {
+    fn new(broker: &Arc<Broker>, outbox: &Arc<Outbox>, agreement: &Agreement) -> Self {
+        let connection = Connection {
+            outbox: Arc::clone(outbox),
+            user: agreement.user.clone(),
+            understands_cancel: agreement.understands_cancel,
+            channels: HashMap::new(),
+        };
+        let id = broker.with(|state, _| state.connect(connection));
+        Self {
+            broker: Arc::clone(broker),
+            id,
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.broker
+            .with(|state, now| state.disconnect(self.id, now));
+    }
+}

@@ -1,0 +1,150 @@
+//! Puts a published message together from its frames: method, header, bodies (AMQP 0-9-1, 4.2.6).
+//!
+//! It must not know queues or connections; it knows the order in which frames must come.
+
+use amq_protocol::protocol::basic;
+use bytes::Bytes;
+
+use crate::memory::{Held, Memory};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::wire::{BASIC_CLASS, ContentHeader};
+
+/// A message that is not yet whole.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    publish: basic::Publish,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    HeaderAwaited,
+    BodyAwaited {
+        header: ContentHeader,
+        body: Vec<u8>,
+        held: Held,
+    },
+}
+
+/// A message as it was received.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) publish: basic::Publish,
+    pub(crate) header: ContentHeader,
+    pub(crate) body: Bytes,
+}
+
+/// What a frame made of a message.
+#[derive(Debug)]
+pub(crate) enum Step {
+    More(Partial),
+    Whole(Content),
+}
+
+impl Partial {
+    pub(crate) fn new(publish: basic::Publish) -> Self {
+        Self {
+            publish,
+            progress: Progress::HeaderAwaited,
+        }
+    }
+
+    /// Takes the header.
+    pub(crate) fn header(
+        self,
+        header: ContentHeader,
+        memory: &Memory,
+        limit: usize,
+    ) -> Result<Step, Refusal> {
+        if !matches!(self.progress, Progress::HeaderAwaited) {
+            return Err(self.interrupted());
+        }
+        if header.class != BASIC_CLASS {
+            let text = format!(
+                "expected content header for class {BASIC_CLASS}, got one for class {} instead",
+                header.class
+            );
+            return Err(self.unexpected(text));
+        }
+        if header.body_size > limit as u64 {
+            let text = format!(
+                "message size {} is larger than configured max size {limit}",
+                header.body_size
+            );
+            return Err(
+                Refusal::new(ReplyCode::PreconditionFailed, text).caused_by(BASIC_CLASS, PUBLISH)
+            );
+        }
+        let held = memory.hold(header.payload.len());
+        Ok(Self {
+            publish: self.publish,
+            progress: Progress::BodyAwaited {
+                header,
+                body: Vec::new(),
+                held,
+            },
+        }
+        .step())
+    }
+
+    /// Takes a piece of the body.
+    pub(crate) fn body(mut self, piece: &[u8], memory: &Memory) -> Result<Step, Refusal> {
+        let Progress::BodyAwaited { header, body, held } = &mut self.progress else {
+            return Err(self.interrupted());
+        };
+        if (body.len() + piece.len()) as u64 > header.body_size {
+            let text = format!(
+                "content body is longer than the {} octets of its header",
+                header.body_size
+            );
+            return Err(self.unexpected(text));
+        }
+        if memory.is_exhausted() {
+            let text = "no memory for the rest of a message";
+            return Err(
+                Refusal::new(ReplyCode::ResourceError, text).caused_by(BASIC_CLASS, PUBLISH)
+            );
+        }
+        held.grow(piece.len());
+        body.extend_from_slice(piece);
+        Ok(self.step())
+    }
+
+    /// The refusal of a frame that came where this message should have gone on.
+    pub(crate) fn interrupted(&self) -> Refusal {
+        let text = match self.progress {
+            Progress::HeaderAwaited => {
+                "expected content header for class 60, got non content header frame instead"
+                    .to_owned()
+            }
+            Progress::BodyAwaited { .. } => {
+                "expected content body, got non content body frame instead".to_owned()
+            }
+        };
+        self.unexpected(text)
+    }
+
+    fn unexpected(&self, text: String) -> Refusal {
+        Refusal::new(ReplyCode::UnexpectedFrame, text).caused_by(BASIC_CLASS, PUBLISH)
+    }
+
+    fn step(self) -> Step {
+        match self.progress {
+            Progress::BodyAwaited {
+                header, mut body, ..
+            } if body.len() as u64 == header.body_size => {
+                // What the vector has reserved beyond the body is memory that nobody would count.
+                body.shrink_to_fit();
+                Step::Whole(Content {
+                    publish: self.publish,
+                    header,
+                    body: Bytes::from(body),
+                })
+            }
+            _ => Step::More(self),
+        }
+    }
+}
+
+/// The method id of `basic.publish`.
+const PUBLISH: u16 = 40;

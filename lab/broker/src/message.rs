@@ -1,0 +1,65 @@
+//! A message as it is held: immutable, shared by the queues that it went to.
+
+use std::time::Duration;
+
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::ShortString;
+use bytes::Bytes;
+
+use crate::memory::{Held, Memory};
+use crate::wire;
+
+/// What a message costs besides its octets: its own fields and its place in a queue. It keeps a
+/// flood of empty messages from being free.
+const OVERHEAD: usize = 256;
+
+/// A published message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    /// The payload of its content header frame, as its publisher wrote it.
+    pub(crate) header: Bytes,
+    pub(crate) body: Bytes,
+    /// Its own time to live.
+    pub(crate) expiration: Option<Duration>,
+    /// Counts it for as long as anything refers to it.
+    _held: Held,
+}
+
+/// What a message is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    pub(crate) header: Bytes,
+    pub(crate) body: Bytes,
+    pub(crate) expiration: Option<Duration>,
+}
+
+impl Message {
+    pub(crate) fn new(parts: Parts, memory: &Memory) -> Self {
+        let Parts {
+            exchange,
+            routing_key,
+            header,
+            body,
+            expiration,
+        } = parts;
+        let names = exchange.as_str().len() + routing_key.as_str().len();
+        let held = memory.hold(names + header.len() + body.len() + OVERHEAD);
+        Self {
+            exchange,
+            routing_key,
+            header,
+            body,
+            expiration,
+            _held: held,
+        }
+    }
+
+    /// Its properties, decoded anew: only dead-lettering needs them.
+    pub(crate) fn properties(&self) -> BasicProperties {
+        wire::properties_of(&self.header)
+    }
+}

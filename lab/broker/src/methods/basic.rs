@@ -1,0 +1,151 @@
+//! The methods of the basic class, save `basic.publish`, whose content comes in further frames.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::AMQPClass;
+use amq_protocol::protocol::basic::{
+    AMQPMethod, Cancel, CancelOk, Consume, ConsumeOk, Qos, QosOk, RecoverOk,
+};
+use amq_protocol::types::ShortString;
+use tokio::time::Instant;
+
+use super::unimplemented;
+use crate::arguments::as_integer;
+use crate::channel::ChannelKey;
+use crate::delivery::Verdict;
+use crate::queue::{Consumer, Queue};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::state::State;
+
+pub(super) fn answer(
+    state: &mut State,
+    at: ChannelKey,
+    method: AMQPMethod,
+    now: Instant,
+) -> Result<(), Refusal> {
+    match method {
+        AMQPMethod::Qos(qos) => set_prefetch(state, at, &qos),
+        AMQPMethod::Consume(consume) => self::consume(state, at, consume)?,
+        AMQPMethod::Cancel(cancel) => self::cancel(state, at, cancel, now),
+        AMQPMethod::Get(get) => {
+            let queue = state.channel_mut(at).queue_meant(&get.queue)?;
+            state.get(at, &queue, get.no_ack, now)?;
+        }
+        AMQPMethod::Ack(ack) => {
+            state.acknowledge(at, ack.delivery_tag, ack.multiple, Verdict::Done)?
+        }
+        AMQPMethod::Nack(nack) => {
+            state.acknowledge(at, nack.delivery_tag, nack.multiple, verdict(nack.requeue))?;
+        }
+        AMQPMethod::Reject(reject) => {
+            state.acknowledge(at, reject.delivery_tag, false, verdict(reject.requeue))?
+        }
+        AMQPMethod::Recover(recover) => {
+            check_recover(recover.requeue)?;
+            state.recover(at);
+            state.reply(at, AMQPClass::Basic(AMQPMethod::RecoverOk(RecoverOk {})));
+        }
+        AMQPMethod::RecoverAsync(recover) => {
+            check_recover(recover.requeue)?;
+            state.recover(at);
+        }
+        _ => return Err(unimplemented()),
+    }
+    Ok(())
+}
+
+fn verdict(requeue: bool) -> Verdict {
+    if requeue {
+        Verdict::Requeue
+    } else {
+        Verdict::Reject
+    }
+}
+
+/// Giving messages back to the very consumers that had them is not implemented, nor is it in
+/// RabbitMQ.
+fn check_recover(requeue: bool) -> Result<(), Refusal> {
+    if requeue {
+        Ok(())
+    } else {
+        Err(Refusal::new(ReplyCode::NotImplemented, "requeue=false"))
+    }
+}
+
+/// With `global` the consumers of the channel share the window, else each that comes has its own;
+/// this is RabbitMQ's reading of the flag, and what its clients expect.
+fn set_prefetch(state: &mut State, at: ChannelKey, qos: &Qos) {
+    let channel = state.channel_mut(at);
+    if qos.global {
+        channel.shared_prefetch = qos.prefetch_count;
+    } else {
+        channel.prefetch = qos.prefetch_count;
+    }
+    state.reply(at, AMQPClass::Basic(AMQPMethod::QosOk(QosOk {})));
+    state.unsettle_consumed_by(at.connection);
+}
+
+fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Refusal> {
+    if consume.queue.as_str() == "amq.rabbitmq.reply-to" {
+        return Err(Refusal::new(ReplyCode::NotImplemented, "direct reply-to"));
+    }
+    let name = state.channel_mut(at).queue_meant(&consume.queue)?;
+    if consume
+        .arguments
+        .inner()
+        .get("x-priority")
+        .is_some_and(|priority| as_integer(priority) != Some(0))
+    {
+        return Err(Refusal::new(
+            ReplyCode::NotImplemented,
+            "consumer priorities",
+        ));
+    }
+    let tag = match consume.consumer_tag.as_str() {
+        "" => ShortString::from(format!("amq.ctag-{:016x}", state.next_id())),
+        _ => consume.consumer_tag,
+    };
+    if state.channel_mut(at).consumers.contains_key(&tag) {
+        let text = format!("attempt to reuse consumer tag '{tag}'");
+        return Err(Refusal::new(ReplyCode::NotAllowed, text));
+    }
+    let prefetch = state.channel_mut(at).prefetch;
+    let queue = state.queue_mut(&name, at.connection)?;
+    let is_taken = queue.consumers.iter().any(|consumer| consumer.exclusive);
+    if is_taken || (consume.exclusive && !queue.consumers.is_empty()) {
+        let text = format!("{} in exclusive use", Queue::described(&name));
+        return Err(Refusal::new(ReplyCode::AccessRefused, text));
+    }
+    queue.consumers.push_back(Consumer {
+        at,
+        tag: tag.clone(),
+        no_ack: consume.no_ack,
+        exclusive: consume.exclusive,
+        prefetch,
+        unacked: 0,
+    });
+    state
+        .channel_mut(at)
+        .consumers
+        .insert(tag.clone(), Arc::clone(&name));
+    state.unsettled.insert(name);
+    if !consume.nowait {
+        let ok = ConsumeOk { consumer_tag: tag };
+        state.reply(at, AMQPClass::Basic(AMQPMethod::ConsumeOk(ok)));
+    }
+    Ok(())
+}
+
+/// Cancels a consumer; what it has not acknowledged stays with its channel. A tag that does not
+/// exist is as good as cancelled.
+fn cancel(state: &mut State, at: ChannelKey, cancel: Cancel, now: Instant) {
+    if let Some(queue) = state.channel_mut(at).consumers.remove(&cancel.consumer_tag) {
+        state.remove_consumer(at, &cancel.consumer_tag, &queue, now);
+    }
+    if !cancel.nowait {
+        let ok = CancelOk {
+            consumer_tag: cancel.consumer_tag,
+        };
+        state.reply(at, AMQPClass::Basic(AMQPMethod::CancelOk(ok)));
+    }
+}

@@ -1,0 +1,78 @@
+//! Answers one method of an open channel on the broker's state.
+//!
+//! A refusal says which method it refuses; whether it ends the channel or the connection is for the
+//! caller to read from its code. What opens and closes channels and connections is not here but in
+//! [`crate::connection`].
+
+mod basic;
+mod exchange;
+mod queue;
+
+use amq_protocol::protocol::{AMQPClass, access, channel, confirm};
+use tokio::time::Instant;
+
+use crate::channel::{ChannelKey, Confirms};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::state::State;
+
+/// Answers a method.
+pub(crate) fn answer(
+    state: &mut State,
+    at: ChannelKey,
+    method: AMQPClass,
+    now: Instant,
+) -> Result<(), Refusal> {
+    let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
+    let answered = match method {
+        AMQPClass::Basic(method) => basic::answer(state, at, method, now),
+        AMQPClass::Exchange(method) => exchange::answer(state, at, method),
+        AMQPClass::Queue(method) => queue::answer(state, at, method, now),
+        AMQPClass::Confirm(confirm::AMQPMethod::Select(select)) => {
+            select_confirms(state, at, &select);
+            Ok(())
+        }
+        AMQPClass::Channel(channel::AMQPMethod::Flow(flow)) => {
+            set_flow(state, at, &flow);
+            Ok(())
+        }
+        AMQPClass::Access(access::AMQPMethod::Request(_)) => {
+            // Realms are gone since AMQP 0-9-1; old clients still ask, and go on with any answer.
+            let ok = access::RequestOk {};
+            state.reply(at, AMQPClass::Access(access::AMQPMethod::RequestOk(ok)));
+            Ok(())
+        }
+        AMQPClass::Tx(_) => Err(Refusal::new(ReplyCode::NotImplemented, "transactions")),
+        AMQPClass::Connection(_)
+        | AMQPClass::Channel(_)
+        | AMQPClass::Access(_)
+        | AMQPClass::Confirm(_) => Err(unimplemented()),
+    };
+    answered.map_err(|refusal| refusal.caused_by(class, id))
+}
+
+/// The refusal of a method that a client must not send, in RabbitMQ's words.
+pub(crate) fn unimplemented() -> Refusal {
+    Refusal::new(ReplyCode::CommandInvalid, "unimplemented method")
+}
+
+fn select_confirms(state: &mut State, at: ChannelKey, select: &confirm::Select) {
+    state
+        .channel_mut(at)
+        .confirms
+        .get_or_insert_with(Confirms::default);
+    if !select.nowait {
+        state.reply(
+            at,
+            AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(confirm::SelectOk {})),
+        );
+    }
+}
+
+fn set_flow(state: &mut State, at: ChannelKey, flow: &channel::Flow) {
+    state.channel_mut(at).is_active = flow.active;
+    let ok = channel::FlowOk {
+        active: flow.active,
+    };
+    state.reply(at, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)));
+    state.unsettle_consumed_by(at.connection);
+}

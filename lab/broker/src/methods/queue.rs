@@ -1,0 +1,234 @@
+//! The methods of the queue class.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use amq_protocol::protocol::AMQPClass;
+use amq_protocol::protocol::queue::{
+    AMQPMethod, Bind, BindOk, Declare, DeclareOk, Delete, DeleteOk, PurgeOk, Unbind, UnbindOk,
+};
+use tokio::time::Instant;
+
+use super::exchange::{check_not_default, not_found};
+use super::unimplemented;
+use crate::arguments::Arguments;
+use crate::channel::ChannelKey;
+use crate::delivery::count;
+use crate::queue::{Queue, Settings};
+use crate::ready::Ready;
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::state::State;
+
+pub(super) fn answer(
+    state: &mut State,
+    at: ChannelKey,
+    method: AMQPMethod,
+    now: Instant,
+) -> Result<(), Refusal> {
+    match method {
+        AMQPMethod::Declare(declare) => {
+            let nowait = declare.nowait;
+            let declared = self::declare(state, at, declare, now)?;
+            reply_unless(nowait, state, at, AMQPMethod::DeclareOk(declared));
+        }
+        AMQPMethod::Bind(bind) => {
+            let nowait = bind.nowait;
+            self::bind(state, at, bind)?;
+            reply_unless(nowait, state, at, AMQPMethod::BindOk(BindOk {}));
+        }
+        AMQPMethod::Unbind(unbind) => {
+            self::unbind(state, at, &unbind)?;
+            reply_unless(false, state, at, AMQPMethod::UnbindOk(UnbindOk {}));
+        }
+        AMQPMethod::Purge(purge) => {
+            let name = state.channel_mut(at).queue_meant(&purge.queue)?;
+            let message_count = count(state.queue_mut(&name, at.connection)?.ready.clear());
+            state.unsettled.insert(name);
+            reply_unless(
+                purge.nowait,
+                state,
+                at,
+                AMQPMethod::PurgeOk(PurgeOk { message_count }),
+            );
+        }
+        AMQPMethod::Delete(delete) => {
+            let message_count = self::delete(state, at, &delete)?;
+            reply_unless(
+                delete.nowait,
+                state,
+                at,
+                AMQPMethod::DeleteOk(DeleteOk { message_count }),
+            );
+        }
+        _ => return Err(unimplemented()),
+    }
+    Ok(())
+}
+
+fn declare(
+    state: &mut State,
+    at: ChannelKey,
+    declare: Declare,
+    now: Instant,
+) -> Result<DeclareOk, Refusal> {
+    let name = match (declare.queue.as_str(), declare.passive) {
+        ("", true) => state.channel_mut(at).queue_meant(&declare.queue)?,
+        ("", false) => generated_name(state),
+        (name, _) => Arc::from(name),
+    };
+    let exists = state.queues.contains_key(&name);
+    if declare.passive || exists {
+        let queue = state.queue_mut(&name, at.connection)?;
+        if !declare.passive {
+            check_equivalent(queue, &declare)?;
+        }
+        queue.unused_since = now;
+    } else {
+        create(state, at, Arc::clone(&name), declare, now)?;
+    }
+    state.unsettled.insert(Arc::clone(&name));
+    state.channel_mut(at).last_queue = Some(Arc::clone(&name));
+    let queue = state.queue_mut(&name, at.connection)?;
+    Ok(DeclareOk {
+        queue: (&*name).into(),
+        message_count: count(queue.ready.len()),
+        consumer_count: count(queue.consumers.len()),
+    })
+}
+
+fn create(
+    state: &mut State,
+    at: ChannelKey,
+    name: Arc<str>,
+    declare: Declare,
+    now: Instant,
+) -> Result<(), Refusal> {
+    if declare.queue.as_str().starts_with("amq.") {
+        let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
+        return Err(Refusal::new(ReplyCode::AccessRefused, text));
+    }
+    let arguments = Arguments::parse(declare.arguments, &Queue::described(&name))?;
+    let settings = Settings {
+        durable: declare.durable,
+        auto_delete: declare.auto_delete,
+        owner: declare.exclusive.then_some(at.connection),
+    };
+    let queue = Queue {
+        name: Arc::clone(&name),
+        id: state.next_id(),
+        settings,
+        arguments,
+        ready: Ready::default(),
+        consumers: VecDeque::new(),
+        unused_since: now,
+        deadline: None,
+    };
+    state.queues.insert(name, queue);
+    Ok(())
+}
+
+fn generated_name(state: &mut State) -> Arc<str> {
+    loop {
+        let name = format!("amq.gen-{:016x}", state.next_id());
+        if !state.queues.contains_key(name.as_str()) {
+            return Arc::from(name);
+        }
+    }
+}
+
+fn check_equivalent(queue: &Queue, declare: &Declare) -> Result<(), Refusal> {
+    if declare.exclusive != queue.settings.owner.is_some() {
+        return Err(queue.locked());
+    }
+    let described = Queue::described(&queue.name);
+    let differences = [
+        ("durable", declare.durable, queue.settings.durable),
+        (
+            "auto_delete",
+            declare.auto_delete,
+            queue.settings.auto_delete,
+        ),
+    ];
+    for (what, received, current) in differences {
+        if received != current {
+            let text = format!(
+                "inequivalent arg '{what}' for {described}: received '{received}' but current is '{current}'"
+            );
+            return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
+        }
+    }
+    queue
+        .arguments
+        .check_equivalent(&declare.arguments, &described)
+}
+
+fn bind(state: &mut State, at: ChannelKey, bind: Bind) -> Result<(), Refusal> {
+    let queue = state.channel_mut(at).queue_meant(&bind.queue)?;
+    let exchange = bind.exchange.as_str();
+    check_not_default(exchange)?;
+    if !state.exchanges.contains_key(exchange) {
+        return Err(not_found(exchange));
+    }
+    state.queue_mut(&queue, at.connection)?;
+    let key = key_meant(&bind.queue, bind.routing_key.as_str(), &queue);
+    if let Some(exchange) = state.exchanges.get_mut(exchange) {
+        exchange.bind(Arc::clone(&queue), &key, bind.arguments);
+    }
+    Ok(())
+}
+
+fn unbind(state: &mut State, at: ChannelKey, unbind: &Unbind) -> Result<(), Refusal> {
+    let queue = state.channel_mut(at).queue_meant(&unbind.queue)?;
+    let exchange = unbind.exchange.as_str();
+    check_not_default(exchange)?;
+    if let Some(queue) = state.queues.get(&queue) {
+        queue.check_access(at.connection)?;
+    }
+    let key = key_meant(&unbind.queue, unbind.routing_key.as_str(), &queue);
+    // Like RabbitMQ it says nothing if there is no such binding: the wish is fulfilled.
+    let was_bound = state
+        .exchanges
+        .get_mut(exchange)
+        .is_some_and(|it| it.unbind(&queue, &key, &unbind.arguments));
+    if was_bound {
+        state.delete_exchange_if_done(exchange);
+    }
+    Ok(())
+}
+
+/// When neither queue nor key is named, the queue's name is the key.
+fn key_meant(named: &amq_protocol::types::ShortString, key: &str, queue: &str) -> String {
+    let is_unnamed = named.as_str().is_empty() && key.is_empty();
+    if is_unnamed { queue } else { key }.to_owned()
+}
+
+fn delete(state: &mut State, at: ChannelKey, delete: &Delete) -> Result<u32, Refusal> {
+    let name = state.channel_mut(at).queue_meant(&delete.queue)?;
+    // Like RabbitMQ it says nothing if there is none: the wish is fulfilled.
+    let Some(queue) = state.queues.get(&name) else {
+        return Ok(0);
+    };
+    queue.check_access(at.connection)?;
+    let described = Queue::described(&name);
+    if delete.if_unused && !queue.consumers.is_empty() {
+        return Err(Refusal::new(
+            ReplyCode::PreconditionFailed,
+            format!("{described} in use"),
+        ));
+    }
+    if delete.if_empty && !queue.ready.is_empty() {
+        return Err(Refusal::new(
+            ReplyCode::PreconditionFailed,
+            format!("{described} not empty"),
+        ));
+    }
+    let message_count = count(queue.ready.len());
+    state.delete_queue(&name);
+    Ok(message_count)
+}
+
+fn reply_unless(nowait: bool, state: &State, at: ChannelKey, method: AMQPMethod) {
+    if !nowait {
+        state.reply(at, AMQPClass::Queue(method));
+    }
+}

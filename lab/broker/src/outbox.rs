@@ -1,0 +1,213 @@
+//! What is to be sent to one client, and the task that sends it.
+//!
+//! It is bounded: deliveries stop while it is full and start again when it drains
+//! ([`Outbox::has_room`]), and the client's own requests are not read while the replies to them
+//! pile up ([`Outbox::replies_fit`]). So a client that reads slowly costs a fixed amount of memory. It
+//! must not know what it sends.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use amq_protocol::protocol::AMQPClass;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::wire;
+
+/// Octets above which no further message is delivered.
+const DELIVERIES_STOP_AT: usize = 256 << 10;
+/// Octets above which the client's requests are no longer read.
+const READING_STOPS_AT: usize = 1 << 20;
+
+/// The octets to be sent to one client, in order.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pending: Mutex<Pending>,
+    /// The largest frame that the client accepts.
+    frame_max: u32,
+    /// Something was added, or it was closed.
+    filled: Notify,
+    /// Something was sent, or sending failed.
+    drained: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    octets: Vec<u8>,
+    /// Octets that the sending task has taken and not yet written.
+    in_flight: usize,
+    /// A delivery was held back for lack of room.
+    is_awaited: bool,
+    /// Nothing will be added.
+    is_closed: bool,
+    /// The client is gone: what is added is thrown away.
+    is_broken: bool,
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    pub(crate) fn new(frame_max: u32) -> Self {
+        Self {
+            pending: Mutex::default(),
+            frame_max,
+            filled: Notify::new(),
+            drained: Notify::new(),
+        }
+    }
+
+    /// Adds a method.
+    pub(crate) fn send(&self, channel: u16, method: AMQPClass) {
+        self.add(|octets| wire::encode_method(octets, channel, method));
+    }
+
+    /// Adds a method with the message that belongs to it.
+    pub(crate) fn send_message(&self, channel: u16, method: AMQPClass, header: &[u8], body: &[u8]) {
+        self.add(|octets| {
+            wire::encode_method(octets, channel, method);
+            wire::encode_content(octets, channel, header, body, self.frame_max);
+        });
+    }
+
+    /// Whether a message may be delivered; if not, [`run`] tells when there is room again.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut pending = self.lock();
+        let has_room = pending.len() < DELIVERIES_STOP_AT && !pending.is_broken;
+        pending.is_awaited |= !has_room;
+        has_room
+    }
+
+    /// Waits until the client has taken so many of the replies that it may ask for more.
+    pub(crate) async fn replies_fit(&self) {
+        self.drained_until(|pending| pending.len() < READING_STOPS_AT || pending.is_broken)
+            .await;
+    }
+
+    /// Waits until the client is known to be gone.
+    pub(crate) async fn broken(&self) {
+        self.drained_until(|pending| pending.is_broken).await;
+    }
+
+    /// Adds nothing more; [`run`] ends when all is sent.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+        self.filled.notify_one();
+    }
+
+    fn add(&self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut pending = self.lock();
+        if pending.is_broken || pending.is_closed {
+            return;
+        }
+        encode(&mut pending.octets);
+        drop(pending);
+        self.filled.notify_one();
+    }
+
+    async fn drained_until(&self, condition: impl Fn(&Pending) -> bool) {
+        loop {
+            let drained = self.drained.notified();
+            tokio::pin!(drained);
+            // Registered before the condition is read, so that no wake-up between is lost.
+            drained.as_mut().enable();
+            if condition(&self.lock()) {
+                return;
+            }
+            drained.await;
+        }
+    }
+
+    /// The next octets to write; none when it is closed and all is sent.
+    async fn next(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut pending = self.lock();
+                if !pending.octets.is_empty() {
+                    let octets = std::mem::take(&mut pending.octets);
+                    pending.in_flight = octets.len();
+                    return Some(octets);
+                }
+                if pending.is_closed {
+                    return None;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Notes that what [`Self::next`] gave is written; whether a delivery waits for that.
+    fn written(&self) -> bool {
+        let mut pending = self.lock();
+        pending.in_flight = 0;
+        let is_awaited = pending.is_awaited && pending.len() < DELIVERIES_STOP_AT;
+        pending.is_awaited &= !is_awaited;
+        drop(pending);
+        self.drained.notify_waiters();
+        is_awaited
+    }
+
+    fn give_up(&self) {
+        let mut pending = self.lock();
+        pending.is_broken = true;
+        pending.octets = Vec::new();
+        drop(pending);
+        self.drained.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Pending ===
+
+impl Pending {
+    fn len(&self) -> usize {
+        self.octets.len() + self.in_flight
+    }
+}
+
+/// Sends what is in the outbox until it is closed or the client is gone, and a heartbeat whenever
+/// nothing was sent for half an interval. Calls `has_room` when deliveries may go on.
+pub(crate) async fn run(
+    outbox: &Outbox,
+    mut socket: OwnedWriteHalf,
+    heartbeat: Option<Duration>,
+    has_room: impl Fn(),
+) -> std::io::Result<()> {
+    let written = async {
+        let mut last_sent = Instant::now();
+        loop {
+            let octets = tokio::select! {
+                octets = outbox.next() => match octets {
+                    Some(octets) => octets,
+                    None => break,
+                },
+                () = silence(heartbeat, last_sent) => {
+                    let mut octets = Vec::new();
+                    wire::encode_heartbeat(&mut octets);
+                    octets
+                }
+            };
+            socket.write_all(&octets).await?;
+            last_sent = Instant::now();
+            if outbox.written() {
+                has_room();
+            }
+        }
+        socket.shutdown().await
+    }
+    .await;
+    outbox.give_up();
+    written
+}
+
+/// Ends when half a heartbeat interval has passed since `last_sent`; never without heartbeats.
+async fn silence(heartbeat: Option<Duration>, last_sent: Instant) {
+    match heartbeat {
+        Some(interval) => tokio::time::sleep_until(last_sent + interval / 2).await,
+        None => std::future::pending().await,
+    }
+}

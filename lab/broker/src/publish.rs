@@ -1,0 +1,155 @@
+//! From a publisher to the queues.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+use tokio::time::Instant;
+
+use crate::arguments::{self, Overflow};
+use crate::channel::ChannelKey;
+use crate::content::Content;
+use crate::dead_letter::{DeadLetter, Reason};
+use crate::message::{Message, Parts};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::state::State;
+
+impl State {
+    /// Takes a message in: routes it, returns it if it is `mandatory` and leads nowhere, and notes
+    /// its confirm.
+    pub(crate) fn publish(
+        &mut self,
+        at: ChannelKey,
+        content: Content,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let Content {
+            publish,
+            header,
+            body,
+        } = content;
+        if publish.immediate {
+            return Err(Refusal::new(ReplyCode::NotImplemented, "immediate=true"));
+        }
+        let (exchange, routing_key) = (publish.exchange, publish.routing_key);
+        if self
+            .exchanges
+            .get(exchange.as_str())
+            .is_some_and(|exchange| exchange.internal)
+        {
+            let text = format!("cannot publish to internal exchange '{exchange}' in vhost '/'");
+            return Err(Refusal::new(ReplyCode::AccessRefused, text));
+        }
+        let Some(queues) = self.route(exchange.as_str(), routing_key.as_str()) else {
+            return Err(Refusal::new(
+                ReplyCode::NotFound,
+                format!("no exchange '{exchange}' in vhost '/'"),
+            ));
+        };
+        let expiration = header
+            .expiration
+            .as_ref()
+            .map(|text| arguments::expiration(text.as_str()))
+            .transpose()?;
+        if let Some(user_id) = &header.user_id {
+            self.check_user_id(at, user_id.as_str())?;
+        }
+
+        let parts = Parts {
+            exchange,
+            routing_key,
+            header: header.payload,
+            body,
+            expiration,
+        };
+        let message = Arc::new(Message::new(parts, &self.memory));
+        if queues.is_empty() && publish.mandatory {
+            self.return_unroutable(at, &message);
+        }
+        let is_taken = self.enqueue(&queues, message, now);
+        self.confirm(at, is_taken);
+        Ok(())
+    }
+
+    /// The queues that a message goes to; none if there is no such exchange.
+    pub(crate) fn route(&self, exchange: &str, routing_key: &str) -> Option<Vec<Arc<str>>> {
+        if exchange.is_empty() {
+            let queue = self
+                .queues
+                .get(routing_key)
+                .map(|queue| Arc::clone(&queue.name));
+            return Some(queue.into_iter().collect());
+        }
+        Some(self.exchanges.get(exchange)?.route(routing_key))
+    }
+
+    /// Adds a message to queues; whether all of them took it.
+    pub(crate) fn enqueue(
+        &mut self,
+        queues: &[Arc<str>],
+        message: Arc<Message>,
+        now: Instant,
+    ) -> bool {
+        let mut is_taken = true;
+        for name in queues {
+            let Some(queue) = self.queues.get_mut(name) else {
+                continue;
+            };
+            if queue.rejects(&message) {
+                is_taken = false;
+                if queue.arguments.overflow == Overflow::RejectPublishDeadLetter
+                    && let Some(to) = queue.arguments.dead_letter.clone()
+                {
+                    let (message, queue) = (Arc::clone(&message), Arc::clone(name));
+                    self.dead_letters.push_back(DeadLetter {
+                        message,
+                        queue,
+                        reason: Reason::MaxLength,
+                        to,
+                    });
+                }
+                continue;
+            }
+            let expires_at = queue.expiry_of(&message, now);
+            queue.ready.push(Arc::clone(&message), expires_at);
+            self.unsettled.insert(Arc::clone(name));
+        }
+        is_taken
+    }
+
+    /// The user of a message must be who published it, if it names one at all.
+    fn check_user_id(&mut self, at: ChannelKey, user_id: &str) -> Result<(), Refusal> {
+        let user = &self.connection_mut(at.connection).user;
+        if user == user_id {
+            return Ok(());
+        }
+        let text =
+            format!("user_id property set to '{user_id}' but authenticated user was '{user}'");
+        Err(Refusal::new(ReplyCode::PreconditionFailed, text))
+    }
+
+    fn return_unroutable(&mut self, at: ChannelKey, message: &Message) {
+        let returned = basic::Return {
+            reply_code: ReplyCode::NoRoute.number(),
+            reply_text: ReplyCode::NoRoute.name().into(),
+            exchange: message.exchange.clone(),
+            routing_key: message.routing_key.clone(),
+        };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Return(returned));
+        let outbox = &self.connection_mut(at.connection).outbox;
+        outbox.send_message(at.number, method, &message.header, &message.body);
+    }
+
+    fn confirm(&mut self, at: ChannelKey, is_taken: bool) {
+        let connection = self.connection_mut(at.connection);
+        let channel = connection.channels.get_mut(&at.number);
+        match channel.and_then(|channel| channel.confirms.as_mut()) {
+            Some(confirms) if is_taken => confirms.accept(),
+            Some(confirms) => {
+                for answer in confirms.refuse() {
+                    connection.outbox.send(at.number, answer);
+                }
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The messages of one queue that wait for a consumer, in order.
+//!
+//! In memory. This is the one place that stores a queue's messages: a store on disk for durable
+//! queues belongs beneath it. It must not know consumers, limits or dead-lettering.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::message::Message;
+
+/// A message in a queue.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its place in the queue, for good: when it is given back it comes to lie where it was.
+    pub(crate) position: u64,
+    pub(crate) message: Arc<Message>,
+    /// When its time to live is over.
+    pub(crate) expires_at: Option<Instant>,
+    /// Whether it was delivered before.
+    pub(crate) redelivered: bool,
+}
+
+/// The waiting messages of one queue.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    entries: BTreeMap<u64, Entry>,
+    body_bytes: usize,
+    next_position: u64,
+}
+
+impl Ready {
+    /// Adds a message at the end.
+    pub(crate) fn push(&mut self, message: Arc<Message>, expires_at: Option<Instant>) {
+        let position = self.next_position;
+        self.next_position += 1;
+        self.put(Entry {
+            position,
+            message,
+            expires_at,
+            redelivered: false,
+        });
+    }
+
+    /// Puts a message that was taken back to its place.
+    pub(crate) fn put_back(&mut self, entry: Entry) {
+        self.put(Entry {
+            redelivered: true,
+            ..entry
+        });
+    }
+
+    /// The message whose turn it is.
+    pub(crate) fn head(&self) -> Option<&Entry> {
+        self.entries.first_key_value().map(|(_, entry)| entry)
+    }
+
+    /// Takes the message whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        let (_, entry) = self.entries.pop_first()?;
+        self.body_bytes -= entry.message.body.len();
+        Some(entry)
+    }
+
+    /// Throws all messages away; how many there were.
+    pub(crate) fn clear(&mut self) -> usize {
+        self.body_bytes = 0;
+        std::mem::take(&mut self.entries).len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The sum of the sizes of their bodies, which `x-max-length-bytes` limits.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body_bytes
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.body_bytes += entry.message.body.len();
+        self.entries.insert(entry.position, entry);
+    }
+}

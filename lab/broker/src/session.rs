@@ -1,0 +1,398 @@
+//! What a client says on its connection, and in which order it may: reads frames, keeps the phases
+//! of the channels, answers.
+//!
+//! What it remembers is this connection's alone; what is shared is behind [`Broker::with`]. It must
+//! not know what a queue is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amq_protocol::protocol::{AMQPClass, basic, channel, connection};
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::broker::Broker;
+use crate::channel::{ChannelKey, ConnectionId};
+use crate::connection::CLOSE_PATIENCE;
+use crate::content::{Partial, Step};
+use crate::handshake::{self, Agreement};
+use crate::methods;
+use crate::outbox::Outbox;
+use crate::reply_code::{Refusal, ReplyCode, Scope};
+use crate::wire::{self, Frame};
+
+/// How much is read at a time.
+const READ_SIZE: usize = 64 << 10;
+
+/// What a connection reads and remembers by itself.
+pub(crate) struct Session {
+    broker: Arc<Broker>,
+    id: ConnectionId,
+    outbox: Arc<Outbox>,
+    frame_max: u32,
+    channel_max: u16,
+    heartbeat: Option<Duration>,
+    understands_blocked: bool,
+    reader: OwnedReadHalf,
+    octets: BytesMut,
+    phases: HashMap<u16, Phase>,
+    /// Whether messages came in whose confirms may be due.
+    has_published: bool,
+}
+
+/// What a channel waits for. A number that has none is not open.
+enum Phase {
+    /// A method.
+    Open,
+    /// The rest of a message.
+    Publishing(Partial),
+    /// The acknowledgement that the broker has closed it; all else is ignored until then.
+    Closing,
+}
+
+/// How a connection ends.
+pub(crate) enum End {
+    ClosedByClient,
+    Refused(Refusal),
+    Gone,
+}
+
+// === impl Session ===
+
+impl Session {
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        id: ConnectionId,
+        outbox: Arc<Outbox>,
+        agreement: Agreement,
+        reader: OwnedReadHalf,
+    ) -> Self {
+        Self {
+            broker,
+            id,
+            outbox,
+            frame_max: agreement.frame_max,
+            channel_max: agreement.channel_max,
+            heartbeat: agreement.heartbeat,
+            understands_blocked: agreement.understands_blocked,
+            reader,
+            octets: agreement.rest,
+            phases: HashMap::new(),
+            has_published: false,
+        }
+    }
+
+    /// Answers the client until the end.
+    pub(crate) async fn run(&mut self) -> End {
+        loop {
+            loop {
+                match self.next_frame() {
+                    Ok(Some(frame)) => match self.take(frame) {
+                        Ok(None) => {}
+                        Ok(Some(end)) => return end,
+                        Err(refusal) => return End::Refused(refusal),
+                    },
+                    Ok(None) => break,
+                    Err(refusal) => return End::Refused(refusal),
+                }
+                self.wait_for_memory().await;
+                self.outbox.replies_fit().await;
+            }
+            self.send_confirms();
+            if let Err(why) = self.read().await {
+                debug!(connection = self.id.0, %why, "the client is gone");
+                return End::Gone;
+            }
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, Refusal> {
+        wire::decode(&mut self.octets, self.frame_max)
+    }
+
+    /// Reads what has come. A client that is silent for two heartbeat intervals is dead.
+    async fn read(&mut self) -> std::io::Result<()> {
+        self.octets.reserve(READ_SIZE);
+        let read = self.reader.read_buf(&mut self.octets);
+        let read = match self.heartbeat {
+            Some(interval) => timeout(interval * 2, read)
+                .await
+                .map_err(|_| std::io::ErrorKind::TimedOut)??,
+            None => read.await?,
+        };
+        if read == 0 {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reads nothing more from a client that has published while there is no memory left.
+    async fn wait_for_memory(&mut self) {
+        if !self.has_published || !self.broker.memory.is_short() {
+            return;
+        }
+        self.send_confirms();
+        if self.understands_blocked {
+            let reason = "low on memory".into();
+            self.send(
+                0,
+                connection::AMQPMethod::Blocked(connection::Blocked { reason }),
+            );
+        }
+        self.broker.memory.relieved().await;
+        if self.understands_blocked {
+            self.send(
+                0,
+                connection::AMQPMethod::Unblocked(connection::Unblocked {}),
+            );
+        }
+    }
+
+    fn send_confirms(&mut self) {
+        if std::mem::take(&mut self.has_published) {
+            self.broker.with(|state, _| state.send_confirms(self.id));
+        }
+    }
+
+    fn send(&self, channel: u16, method: connection::AMQPMethod) {
+        self.outbox.send(channel, AMQPClass::Connection(method));
+    }
+
+    /// Takes a frame. A refusal that concerns its channel only is dealt with here.
+    fn take(&mut self, frame: Frame) -> Result<Option<End>, Refusal> {
+        let number = match frame {
+            Frame::Heartbeat => return Ok(None),
+            Frame::Method(0, AMQPClass::Connection(method)) => return self.on_connection(&method),
+            Frame::Method(number, _) | Frame::Header(number, _) | Frame::Body(number, _) => number,
+        };
+        match self.on_channel(number, frame) {
+            Err(refusal) if refusal.code.scope() == Scope::Channel => {
+                self.close_channel(number, &refusal);
+                Ok(None)
+            }
+            Err(refusal) => Err(refusal),
+            Ok(()) => Ok(None),
+        }
+    }
+
+    fn on_connection(&mut self, method: &connection::AMQPMethod) -> Result<Option<End>, Refusal> {
+        match method {
+            connection::AMQPMethod::Close(_) => Ok(Some(End::ClosedByClient)),
+            connection::AMQPMethod::UpdateSecret(_) => Err(Refusal::new(
+                ReplyCode::NotImplemented,
+                "connection.update-secret",
+            )
+            .caused_by(10, 70)),
+            other => {
+                let method = AMQPClass::Connection(other.clone());
+                let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
+                Err(methods::unimplemented().caused_by(class, id))
+            }
+        }
+    }
+
+    fn on_channel(&mut self, number: u16, frame: Frame) -> Result<(), Refusal> {
+        if number == 0 {
+            return Err(on_channel_zero(&frame));
+        }
+        let at = ChannelKey {
+            connection: self.id,
+            number,
+        };
+        match self.phases.remove(&number) {
+            None => self.open(at, &frame),
+            Some(Phase::Closing) => {
+                self.while_closing(number, &frame);
+                Ok(())
+            }
+            Some(Phase::Open) => {
+                self.phases.insert(number, Phase::Open);
+                self.on_open_channel(at, frame)
+            }
+            Some(Phase::Publishing(partial)) => {
+                // Whatever comes of it, the channel waits for a method again, if it stays open.
+                self.phases.insert(number, Phase::Open);
+                self.go_on_publishing(at, partial, frame)
+            }
+        }
+    }
+
+    fn open(&mut self, at: ChannelKey, frame: &Frame) -> Result<(), Refusal> {
+        let Frame::Method(number, AMQPClass::Channel(channel::AMQPMethod::Open(_))) = *frame else {
+            return Err(Refusal::new(
+                ReplyCode::ChannelError,
+                "expected 'channel.open'",
+            ));
+        };
+        if number > self.channel_max {
+            let text = format!(
+                "channel {number} is above the negotiated channel_max ({})",
+                self.channel_max
+            );
+            return Err(Refusal::new(ReplyCode::ChannelError, text).caused_by(20, 10));
+        }
+        self.phases.insert(number, Phase::Open);
+        self.broker.with(|state, _| state.open_channel(at));
+        let ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
+        self.outbox.send(number, AMQPClass::Channel(ok));
+        Ok(())
+    }
+
+    fn on_open_channel(&mut self, at: ChannelKey, frame: Frame) -> Result<(), Refusal> {
+        let Frame::Method(number, method) = frame else {
+            let text = "expected method frame, got non method frame instead";
+            return Err(Refusal::new(ReplyCode::UnexpectedFrame, text));
+        };
+        match method {
+            AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) => {
+                self.phases
+                    .insert(number, Phase::Publishing(Partial::new(publish)));
+                Ok(())
+            }
+            AMQPClass::Channel(channel::AMQPMethod::Open(_)) => Err(Refusal::new(
+                ReplyCode::ChannelError,
+                "second 'channel.open' seen",
+            )
+            .caused_by(20, 10)),
+            AMQPClass::Channel(channel::AMQPMethod::Close(_)) => {
+                self.phases.remove(&number);
+                self.broker.with(|state, now| state.close_channel(at, now));
+                self.outbox.send(
+                    number,
+                    AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {})),
+                );
+                Ok(())
+            }
+            method => self
+                .broker
+                .with(|state, now| methods::answer(state, at, method, now)),
+        }
+    }
+
+    fn go_on_publishing(
+        &mut self,
+        at: ChannelKey,
+        partial: Partial,
+        frame: Frame,
+    ) -> Result<(), Refusal> {
+        let memory = &self.broker.memory;
+        let step = match frame {
+            Frame::Header(_, header) => {
+                partial.header(header, memory, self.broker.config.max_message_bytes)?
+            }
+            Frame::Body(_, piece) => partial.body(&piece, memory)?,
+            Frame::Method(..) | Frame::Heartbeat => return Err(partial.interrupted()),
+        };
+        match step {
+            Step::More(partial) => {
+                self.phases.insert(at.number, Phase::Publishing(partial));
+                Ok(())
+            }
+            Step::Whole(content) => {
+                self.has_published = true;
+                let published = self
+                    .broker
+                    .with(|state, now| state.publish(at, content, now));
+                published.map_err(|refusal| refusal.caused_by(60, 40))
+            }
+        }
+    }
+
+    fn close_channel(&mut self, number: u16, refusal: &Refusal) {
+        let at = ChannelKey {
+            connection: self.id,
+            number,
+        };
+        self.broker.with(|state, now| state.close_channel(at, now));
+        self.phases.insert(number, Phase::Closing);
+        let (class_id, method_id) = refusal.cause;
+        let reply_text = refusal.reply_text().into();
+        let close = channel::Close {
+            reply_code: refusal.code.number(),
+            reply_text,
+            class_id,
+            method_id,
+        };
+        self.outbox.send(
+            number,
+            AMQPClass::Channel(channel::AMQPMethod::Close(close)),
+        );
+    }
+
+    fn while_closing(&mut self, number: u16, frame: &Frame) {
+        match frame {
+            Frame::Method(_, AMQPClass::Channel(channel::AMQPMethod::CloseOk(_))) => return,
+            Frame::Method(_, AMQPClass::Channel(channel::AMQPMethod::Close(_))) => {
+                // Both sides have closed it at the same time.
+                let ok = channel::AMQPMethod::CloseOk(channel::CloseOk {});
+                self.outbox.send(number, AMQPClass::Channel(ok));
+            }
+            _ => {}
+        }
+        self.phases.insert(number, Phase::Closing);
+    }
+
+    /// Tells the client how its connection ends, and waits a while until it has understood: closing
+    /// a socket with octets unread would take back what was sent.
+    pub(crate) async fn part(&mut self, end: End) {
+        match end {
+            End::Gone => {}
+            End::ClosedByClient => {
+                self.send(0, connection::AMQPMethod::CloseOk(connection::CloseOk {}))
+            }
+            End::Refused(refusal) => {
+                debug!(
+                    connection = self.id.0,
+                    refusal = refusal.reply_text(),
+                    "closing the connection"
+                );
+                self.outbox.send(0, handshake::close_method(&refusal));
+                let _ = timeout(CLOSE_PATIENCE, self.read_until_closed()).await;
+            }
+        }
+    }
+
+    async fn read_until_closed(&mut self) -> std::io::Result<()> {
+        loop {
+            match self.next_frame() {
+                Ok(Some(Frame::Method(
+                    0,
+                    AMQPClass::Connection(connection::AMQPMethod::CloseOk(_)),
+                ))) => return Ok(()),
+                Ok(Some(Frame::Method(
+                    0,
+                    AMQPClass::Connection(connection::AMQPMethod::Close(_)),
+                ))) => {
+                    self.send(0, connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+                    return Ok(());
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => self.read().await?,
+                Err(_) => {
+                    // After an error in the framing nothing that follows can be read.
+                    self.octets.clear();
+                    self.read().await?;
+                }
+            }
+        }
+    }
+}
+
+/// The refusal of what belongs on another channel.
+fn on_channel_zero(frame: &Frame) -> Refusal {
+    match frame {
+        Frame::Method(_, method) => {
+            let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
+            methods::unimplemented().caused_by(class, id)
+        }
+        _ => Refusal::new(
+            ReplyCode::UnexpectedFrame,
+            "expected method frame, got non method frame instead",
+        ),
+    }
+}

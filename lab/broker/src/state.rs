@@ -1,0 +1,270 @@
+//! All that the broker knows, and the rule by which it comes to rest.
+//!
+//! One mutex guards it (see [`crate::broker`]) and nothing in it waits. An operation changes what it
+//! is about and notes which queues may have something to do; [`State::settle`] then serves those until
+//! nothing is left. It must not know sockets: what a client is to be told goes to its outbox.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use amq_protocol::protocol::AMQPClass;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::channel::{Channel, ChannelKey, ConnectionId};
+use crate::dead_letter::DeadLetter;
+use crate::exchange::{Exchange, Kind};
+use crate::memory::Memory;
+use crate::outbox::Outbox;
+use crate::queue::Queue;
+
+/// The state of the broker.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) exchanges: HashMap<String, Exchange>,
+    pub(crate) queues: HashMap<Arc<str>, Queue>,
+    pub(crate) connections: HashMap<ConnectionId, Connection>,
+    pub(crate) memory: Memory,
+    /// Counts connections, queues and generated names.
+    last_id: u64,
+    /// Queues that may have something to do.
+    pub(crate) unsettled: BTreeSet<Arc<str>>,
+    /// Messages that died and are not yet where they go.
+    pub(crate) dead_letters: VecDeque<DeadLetter>,
+    /// When which queue is to be looked at.
+    deadlines: BTreeSet<(Instant, Arc<str>)>,
+    /// Told when the first of the deadlines changes.
+    pub(crate) first_deadline_changed: Arc<Notify>,
+}
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) outbox: Arc<Outbox>,
+    /// The user that it logged in as.
+    pub(crate) user: String,
+    /// Whether it understands a `basic.cancel` from the broker.
+    pub(crate) understands_cancel: bool,
+    pub(crate) channels: HashMap<u16, Channel>,
+}
+
+// === impl State ===
+
+impl State {
+    pub(crate) fn new(memory: Memory) -> Self {
+        let predeclared = [Kind::Direct, Kind::Fanout, Kind::Topic];
+        let exchanges = predeclared.map(|kind| {
+            (
+                format!("amq.{}", kind.name()),
+                Exchange::new(kind, true, false, false),
+            )
+        });
+        Self {
+            exchanges: HashMap::from(exchanges),
+            queues: HashMap::new(),
+            connections: HashMap::new(),
+            memory,
+            last_id: 0,
+            unsettled: BTreeSet::new(),
+            dead_letters: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            first_deadline_changed: Arc::default(),
+        }
+    }
+
+    /// A number that was not used before.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Adds a connection.
+    pub(crate) fn connect(&mut self, connection: Connection) -> ConnectionId {
+        let id = ConnectionId(self.next_id());
+        self.connections.insert(id, connection);
+        id
+    }
+
+    /// Forgets a connection: its channels are closed and its exclusive queues deleted.
+    pub(crate) fn disconnect(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let mut numbers: Vec<u16> = connection.channels.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            self.close_channel(
+                ChannelKey {
+                    connection: id,
+                    number,
+                },
+                now,
+            );
+        }
+        let owned = self
+            .queues
+            .values()
+            .filter(|queue| queue.settings.owner == Some(id));
+        let owned: Vec<_> = owned.map(|queue| Arc::clone(&queue.name)).collect();
+        for name in owned {
+            self.delete_queue(&name);
+        }
+        self.connections.remove(&id);
+    }
+
+    /// Opens a channel.
+    pub(crate) fn open_channel(&mut self, at: ChannelKey) {
+        self.connection_mut(at.connection)
+            .channels
+            .insert(at.number, Channel::new());
+    }
+
+    /// Closes a channel: confirms what it published, cancels its consumers, gives back what it has
+    /// not acknowledged.
+    pub(crate) fn close_channel(&mut self, at: ChannelKey, now: Instant) {
+        self.send_confirms_of(at);
+        let Some(channel) = self
+            .connection_mut(at.connection)
+            .channels
+            .remove(&at.number)
+        else {
+            return;
+        };
+        // First the messages, so that an auto-delete queue with another consumer keeps them.
+        for unacked in channel.unacked.into_values() {
+            self.requeue(unacked);
+        }
+        for (tag, queue) in channel.consumers {
+            self.remove_consumer(at, &tag, &queue, now);
+        }
+    }
+
+    /// The channel, which the session of its connection has opened.
+    pub(crate) fn channel_mut(&mut self, at: ChannelKey) -> &mut Channel {
+        let channel = self
+            .connection_mut(at.connection)
+            .channels
+            .get_mut(&at.number);
+        channel.expect("a session names only channels that it has opened and not closed")
+    }
+
+    pub(crate) fn connection_mut(&mut self, id: ConnectionId) -> &mut Connection {
+        self.connections
+            .get_mut(&id)
+            .expect("a session uses its connection only until it disconnects")
+    }
+
+    /// Sends a method to a client.
+    pub(crate) fn reply(&self, at: ChannelKey, method: AMQPClass) {
+        if let Some(connection) = self.connections.get(&at.connection) {
+            connection.outbox.send(at.number, method);
+        }
+    }
+
+    /// Sends the confirms that are due on the channels of a connection.
+    pub(crate) fn send_confirms(&mut self, id: ConnectionId) {
+        let connection = self.connection_mut(id);
+        for (number, channel) in &mut connection.channels {
+            if let Some(ack) = channel
+                .confirms
+                .as_mut()
+                .and_then(|confirms| confirms.due())
+            {
+                connection.outbox.send(*number, ack);
+            }
+        }
+    }
+
+    /// Marks all queues that a connection consumes, which may be served again.
+    pub(crate) fn unsettle_consumed_by(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let consumers = connection
+            .channels
+            .values()
+            .flat_map(|channel| channel.consumers.values());
+        self.unsettled.extend(consumers.cloned());
+    }
+
+    /// Serves the queues that may have something to do, and moves the messages that died, until
+    /// nothing is left.
+    ///
+    /// It comes to an end: a message that dies of itself does not come back to a queue in which it was
+    /// (see [`crate::dead_letter`]), and one that is rejected was delivered to a client before.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(name) = self.unsettled.pop_first() {
+                self.serve(&name, now);
+                self.arm(&name);
+            } else if let Some(dead) = self.dead_letters.pop_front() {
+                self.publish_dead_letter(dead, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The time at which [`Self::expire`] is to be called.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Looks at the queues whose time has come.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some((_, name)) = self.deadlines.first().filter(|(at, _)| *at <= now).cloned() {
+            self.disarm(&name);
+            match self.queues.get(&name) {
+                Some(queue) if queue.dies_at().is_some_and(|at| at <= now) => {
+                    self.delete_queue(&name)
+                }
+                Some(_) => {
+                    self.unsettled.insert(name);
+                }
+                None => {}
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Takes a queue off the deadlines.
+    pub(crate) fn disarm(&mut self, name: &Arc<str>) {
+        if let Some(queue) = self.queues.get_mut(name)
+            && let Some(at) = queue.deadline.take()
+        {
+            self.deadlines.remove(&(at, Arc::clone(name)));
+        }
+    }
+
+    /// Sets the deadline of a queue by what is in it now.
+    fn arm(&mut self, name: &Arc<str>) {
+        let Some(queue) = self.queues.get_mut(name) else {
+            return;
+        };
+        let next = queue.next_deadline();
+        if queue.deadline == next {
+            return;
+        }
+        let first = self.deadlines.first().map(|(at, _)| *at);
+        if let Some(old) = std::mem::replace(&mut queue.deadline, next) {
+            self.deadlines.remove(&(old, Arc::clone(name)));
+        }
+        if let Some(next) = next {
+            self.deadlines.insert((next, Arc::clone(name)));
+            if first.is_none_or(|first| next < first) {
+                self.first_deadline_changed.notify_one();
+            }
+        }
+    }
+
+    fn send_confirms_of(&mut self, at: ChannelKey) {
+        let connection = self.connection_mut(at.connection);
+        let confirms = connection
+            .channels
+            .get_mut(&at.number)
+            .and_then(|channel| channel.confirms.as_mut());
+        if let Some(ack) = confirms.and_then(|confirms| confirms.due()) {
+            connection.outbox.send(at.number, ack);
+        }
+    }
+}

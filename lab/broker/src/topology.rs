@@ -1,0 +1,102 @@
+//! How queues, exchanges and consumers go away, and what goes with them.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::types::ShortString;
+use tokio::time::Instant;
+
+use crate::channel::{ChannelKey, ConnectionId};
+use crate::queue::{Consumer, Queue};
+use crate::reply_code::{Refusal, ReplyCode};
+use crate::state::State;
+
+impl State {
+    /// The queue, if it exists and the connection may use it.
+    pub(crate) fn queue_mut(
+        &mut self,
+        name: &str,
+        connection: ConnectionId,
+    ) -> Result<&mut Queue, Refusal> {
+        let Some(queue) = self.queues.get_mut(name) else {
+            return Err(Refusal::new(
+                ReplyCode::NotFound,
+                format!("no {}", Queue::described(name)),
+            ));
+        };
+        queue.check_access(connection)?;
+        Ok(queue)
+    }
+
+    /// Deletes a queue and its bindings, and tells its consumers.
+    pub(crate) fn delete_queue(&mut self, name: &Arc<str>) {
+        self.disarm(name);
+        let Some(queue) = self.queues.remove(name) else {
+            return;
+        };
+        for consumer in queue.consumers {
+            self.tell_cancelled(&consumer);
+        }
+        self.exchanges.retain(|_, exchange| {
+            let was_bound = exchange.forget(name);
+            !(was_bound && exchange.auto_delete && exchange.is_unused())
+        });
+    }
+
+    /// Deletes an exchange that deletes itself when its last binding is gone.
+    pub(crate) fn delete_exchange_if_done(&mut self, name: &str) {
+        if self
+            .exchanges
+            .get(name)
+            .is_some_and(|exchange| exchange.auto_delete && exchange.is_unused())
+        {
+            self.exchanges.remove(name);
+        }
+    }
+
+    /// Takes a consumer from its queue; the queue goes too if it was the last one of an auto-delete
+    /// queue.
+    pub(crate) fn remove_consumer(
+        &mut self,
+        at: ChannelKey,
+        tag: &ShortString,
+        queue: &Arc<str>,
+        now: Instant,
+    ) {
+        let Some(queue) = self.queues.get_mut(queue) else {
+            return;
+        };
+        queue
+            .consumers
+            .retain(|consumer| !(consumer.at == at && consumer.tag == *tag));
+        let name = Arc::clone(&queue.name);
+        if !queue.consumers.is_empty() {
+            self.unsettled.insert(name);
+        } else if queue.settings.auto_delete {
+            self.delete_queue(&name);
+        } else {
+            queue.unused_since = now;
+            self.unsettled.insert(name);
+        }
+    }
+
+    /// Tells a client that its consumer is gone because its queue is.
+    fn tell_cancelled(&mut self, consumer: &Consumer) {
+        let Some(connection) = self.connections.get_mut(&consumer.at.connection) else {
+            return;
+        };
+        if let Some(channel) = connection.channels.get_mut(&consumer.at.number) {
+            channel.consumers.remove(&consumer.tag);
+        }
+        if connection.understands_cancel {
+            let cancel = basic::Cancel {
+                consumer_tag: consumer.tag.clone(),
+                nowait: true,
+            };
+            connection.outbox.send(
+                consumer.at.number,
+                AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)),
+            );
+        }
+    }
+}

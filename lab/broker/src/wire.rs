@@ -1,0 +1,263 @@
+//! Octets to frames and back (AMQP 0-9-1, 4.2), on lapin's codec.
+//!
+//! The framing itself is done here and not by the codec, because a frame's size must be checked
+//! before its octets are waited for, and because a message's header is passed on as it came. It
+//! must not know channels, nor what a method means.
+
+use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parsing};
+use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, constants, parse_class};
+use amq_protocol::types::ShortString;
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::reply_code::{Refusal, ReplyCode};
+
+/// Octets of a frame besides its payload: type, channel, size, end marker.
+const FRAME_OVERHEAD: usize = 8;
+/// Octets of a content header before its properties: class, weight, body size.
+const HEADER_PREFIX: usize = 12;
+/// How deep tables and arrays may lie within each other. The codec recurses, so that a frame of
+/// nothing but opening arrays would otherwise overflow the stack.
+const MAX_NESTING: usize = 64;
+
+/// One frame from a client.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Frame {
+    Method(u16, AMQPClass),
+    Header(u16, ContentHeader),
+    Body(u16, BytesMut),
+    Heartbeat,
+}
+
+/// The header of a message's content.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ContentHeader {
+    pub(crate) class: u16,
+    pub(crate) body_size: u64,
+    /// The two properties that the broker reads itself.
+    pub(crate) expiration: Option<ShortString>,
+    pub(crate) user_id: Option<ShortString>,
+    /// The payload of the frame, as it came: it is passed on to consumers unaltered.
+    pub(crate) payload: Bytes,
+}
+
+/// Takes the next frame off `octets`; none if it is not there yet.
+pub(crate) fn decode(octets: &mut BytesMut, frame_max: u32) -> Result<Option<Frame>, Refusal> {
+    let Some(prefix) = octets.first_chunk::<7>() else {
+        return Ok(None);
+    };
+    let (kind, channel) = (prefix[0], u16::from_be_bytes([prefix[1], prefix[2]]));
+    let size = u32::from_be_bytes([prefix[3], prefix[4], prefix[5], prefix[6]]);
+    if !is_frame_type(kind) {
+        return Err(Refusal::new(
+            ReplyCode::FrameError,
+            format!("type {kind}: unknown frame type"),
+        ));
+    }
+    if size as usize + FRAME_OVERHEAD > frame_max as usize {
+        let text =
+            format!("type {kind}: frame too large: {size} octets, but frame-max is {frame_max}");
+        return Err(Refusal::new(ReplyCode::FrameError, text));
+    }
+    let size = size as usize;
+    if octets.len() < size + FRAME_OVERHEAD {
+        return Ok(None);
+    }
+    octets.advance(7);
+    let payload = octets.split_to(size);
+    let end = octets.get_u8();
+    if end != constants::FRAME_END {
+        let text = format!("type {kind}: invalid frame end marker {end}");
+        return Err(Refusal::new(ReplyCode::FrameError, text));
+    }
+    match kind {
+        constants::FRAME_METHOD => {
+            decode_method(&payload).map(|method| Frame::Method(channel, method))
+        }
+        constants::FRAME_HEADER => {
+            decode_header(&payload).map(|header| Frame::Header(channel, header))
+        }
+        constants::FRAME_BODY => Ok(Frame::Body(channel, payload)),
+        _ if channel == 0 => Ok(Frame::Heartbeat),
+        _ => Err(Refusal::new(
+            ReplyCode::UnexpectedFrame,
+            format!("heartbeat on channel {channel}"),
+        )),
+    }
+    .map(Some)
+}
+
+/// Appends a method frame.
+pub(crate) fn encode_method(out: &mut Vec<u8>, channel: u16, method: AMQPClass) {
+    encode(out, &AMQPFrame::Method(channel, method));
+}
+
+/// Appends a heartbeat frame.
+pub(crate) fn encode_heartbeat(out: &mut Vec<u8>) {
+    encode(out, &AMQPFrame::Heartbeat);
+}
+
+/// Appends a content header and its body, in as many frames as `frame_max` asks for.
+pub(crate) fn encode_content(
+    out: &mut Vec<u8>,
+    channel: u16,
+    header: &[u8],
+    body: &[u8],
+    frame_max: u32,
+) {
+    encode_raw(out, constants::FRAME_HEADER, channel, header);
+    for chunk in body.chunks(frame_max as usize - FRAME_OVERHEAD) {
+        encode_raw(out, constants::FRAME_BODY, channel, chunk);
+    }
+}
+
+/// The payload of a content header frame.
+pub(crate) fn header_payload(body_size: usize, properties: &BasicProperties) -> Bytes {
+    let mut payload = Vec::with_capacity(HEADER_PREFIX + 64);
+    payload.extend_from_slice(&BASIC_CLASS.to_be_bytes());
+    payload.extend_from_slice(&[0, 0]);
+    payload.extend_from_slice(&(body_size as u64).to_be_bytes());
+    let context = basic::gen_properties(properties)(WriteContext::from(payload));
+    Bytes::from(context.expect("a vector takes all that is written").write)
+}
+
+/// The properties in the payload of a content header frame that was decoded before.
+pub(crate) fn properties_of(payload: &[u8]) -> BasicProperties {
+    let decoded = basic::parse_properties(&payload[HEADER_PREFIX..]);
+    decoded
+        .map(|(_, properties)| properties)
+        .unwrap_or_default()
+}
+
+/// The class that carries content, `basic`.
+pub(crate) const BASIC_CLASS: u16 = 60;
+
+fn is_frame_type(kind: u8) -> bool {
+    [
+        constants::FRAME_METHOD,
+        constants::FRAME_HEADER,
+        constants::FRAME_BODY,
+        constants::FRAME_HEARTBEAT,
+    ]
+    .contains(&kind)
+}
+
+fn decode_method(payload: &[u8]) -> Result<AMQPClass, Refusal> {
+    let ids = payload.first_chunk::<4>();
+    let ids =
+        ids.ok_or_else(|| Refusal::new(ReplyCode::FrameError, "method frame without a method"))?;
+    let class = u16::from_be_bytes([ids[0], ids[1]]);
+    let method = u16::from_be_bytes([ids[2], ids[3]]);
+    check_nesting(payload).map_err(|refusal| refusal.caused_by(class, method))?;
+    match parse_class(payload) {
+        Ok(([], decoded)) => {
+            check_prefetch_size(&decoded, payload)?;
+            Ok(decoded)
+        }
+        _ if !is_class(class) => Err(Refusal::new(
+            ReplyCode::CommandInvalid,
+            format!("unknown class {class}"),
+        )
+        .caused_by(class, method)),
+        _ => {
+            let text = format!("cannot decode method {class}.{method}");
+            Err(Refusal::new(ReplyCode::SyntaxError, text).caused_by(class, method))
+        }
+    }
+}
+
+/// `basic.qos` may ask for a window in octets, which the codec reads past.
+fn check_prefetch_size(method: &AMQPClass, payload: &[u8]) -> Result<(), Refusal> {
+    let AMQPClass::Basic(basic::AMQPMethod::Qos(qos)) = method else {
+        return Ok(());
+    };
+    match payload[4..8] {
+        [0, 0, 0, 0] => Ok(()),
+        [a, b, c, d] => {
+            let text = format!("prefetch_size!=0 ({})", u32::from_be_bytes([a, b, c, d]));
+            let refusal = Refusal::new(ReplyCode::NotImplemented, text);
+            Err(refusal.caused_by(qos.get_amqp_class_id(), qos.get_amqp_method_id()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The lowest bits of the property flags announce what AMQP 0-9-1 has not defined. A header with
+/// them would be passed on to consumers that cannot read it.
+fn has_undefined_properties(payload: &[u8]) -> bool {
+    payload
+        .get(HEADER_PREFIX + 1)
+        .is_none_or(|flags| flags & 0b11 != 0)
+}
+
+fn decode_header(payload: &[u8]) -> Result<ContentHeader, Refusal> {
+    check_nesting(payload)?;
+    match parsing::parse_content_header(payload) {
+        Ok((rest, header)) if rest.is_empty() && !has_undefined_properties(payload) => {
+            Ok(ContentHeader {
+                class: header.class_id,
+                body_size: header.body_size,
+                expiration: header.properties.expiration().clone(),
+                user_id: header.properties.user_id().clone(),
+                payload: without_weight(payload),
+            })
+        }
+        _ => Err(Refusal::new(
+            ReplyCode::SyntaxError,
+            "cannot decode a content header",
+        )),
+    }
+}
+
+/// A copy of a header's payload with the weight that AMQP 0-9-1 asks for, zero: some clients insist.
+fn without_weight(payload: &[u8]) -> Bytes {
+    let mut payload = payload.to_vec();
+    payload[2..4].fill(0);
+    Bytes::from(payload)
+}
+
+fn is_class(class: u16) -> bool {
+    matches!(class, 10 | 20 | 30 | 40 | 50 | 60 | 85 | 90)
+}
+
+/// Refuses a payload whose tables and arrays may lie too deep within each other.
+///
+/// Each starts with `F` or `A` and its length. Without decoding, every such pair that fits is taken
+/// for one, and the most that cover one octet are counted: never less than the true depth. Text
+/// does not look like that, since four letters as a length are more than a frame holds.
+pub(crate) fn check_nesting(payload: &[u8]) -> Result<(), Refusal> {
+    let mut closing = std::collections::BinaryHeap::new();
+    for (at, window) in payload.windows(5).enumerate() {
+        while closing
+            .peek()
+            .is_some_and(|std::cmp::Reverse(end)| *end <= at)
+        {
+            closing.pop();
+        }
+        let [b'A' | b'F', length @ ..] = window else {
+            continue;
+        };
+        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
+        if length <= payload.len() - at - 5 {
+            closing.push(std::cmp::Reverse(at + 5 + length));
+        }
+        if closing.len() > MAX_NESTING {
+            let text = format!("tables and arrays are nested deeper than {MAX_NESTING}");
+            return Err(Refusal::new(ReplyCode::SyntaxError, text));
+        }
+    }
+    Ok(())
+}
+
+fn encode(out: &mut Vec<u8>, frame: &AMQPFrame) {
+    let context = gen_frame(frame)(WriteContext::from(std::mem::take(out)));
+    *out = context.expect("a vector takes all that is written").write;
+}
+
+fn encode_raw(out: &mut Vec<u8>, kind: u8, channel: u16, payload: &[u8]) {
+    out.reserve(payload.len() + FRAME_OVERHEAD);
+    out.push(kind);
+    out.extend_from_slice(&channel.to_be_bytes());
+    out.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    out.extend_from_slice(payload);
+    out.push(constants::FRAME_END);
+}
