@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use axum::body::Bytes;
+
 /// A `Content-Encoding` that the sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -31,13 +33,13 @@ impl Compression {
     }
 
     /// The bytes, of which there may be so many: more are never produced.
-    pub(crate) fn decompress(self, bytes: &[u8], most: usize) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn decompress(self, bytes: Bytes, most: usize) -> Result<Bytes, Failure> {
         match self {
-            Compression::None => Ok(bytes.to_vec()),
-            Compression::Gzip => read(flate2::read::MultiGzDecoder::new(bytes), most),
+            Compression::None => Ok(bytes),
+            Compression::Gzip => read(flate2::read::MultiGzDecoder::new(&*bytes), most),
             Compression::Zstd => {
-                let mut decoder =
-                    zstd::stream::read::Decoder::new(bytes).map_err(Failure::Malformed)?;
+                let decoder = zstd::stream::read::Decoder::new(&*bytes);
+                let mut decoder = decoder.map_err(Failure::Malformed)?;
                 // A frame may ask for a window of gigabytes before it says anything: 8 MiB is what
                 // RFC 8878, section 3.1.1.1.2, recommends to support.
                 decoder.window_log_max(23).map_err(Failure::Malformed)?;
@@ -47,7 +49,7 @@ impl Compression {
     }
 }
 
-fn read(reader: impl Read, most: usize) -> Result<Vec<u8>, Failure> {
+fn read(reader: impl Read, most: usize) -> Result<Bytes, Failure> {
     let mut bytes = Vec::new();
     reader
         .take(most as u64 + 1)
@@ -56,6 +58,6 @@ fn read(reader: impl Read, most: usize) -> Result<Vec<u8>, Failure> {
     if bytes.len() > most {
         Err(Failure::TooLarge)
     } else {
-        Ok(bytes)
+        Ok(bytes.into())
     }
 }

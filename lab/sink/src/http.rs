@@ -122,22 +122,15 @@ async fn read(
         .map_err(|_| Refusal::late(receiver.gate.request_timeout.as_secs_f64()))?
         .map_err(|error| Refusal::broken_off(error.as_ref(), most))?
         .to_bytes();
-    let plain;
-    let bytes: &[u8] = match compression {
-        Compression::None => &body,
-        compression => {
-            plain = compression
-                .decompress(&body, most)
-                .map_err(|failure| match failure {
-                    Failure::TooLarge => Refusal::too_large(most),
-                    Failure::Malformed(error) => {
-                        Refusal::malformed(format!("the body is no {compression:?}: {error}"))
-                    }
-                })?;
-            &plain
-        }
-    };
-    decode(encoding, signal, bytes).map_err(|error| Refusal::malformed(error.to_string()))
+    let plain = compression
+        .decompress(body, most)
+        .map_err(|failure| match failure {
+            Failure::TooLarge => Refusal::too_large(most),
+            Failure::Malformed(error) => {
+                Refusal::malformed(format!("the body is no {compression:?}: {error}"))
+            }
+        })?;
+    decode(encoding, signal, &plain).map_err(|error| Refusal::malformed(error.to_string()))
 }
 
 fn decode(encoding: Encoding, signal: Signal, bytes: &[u8]) -> Result<Request, otlp::DecodeError> {
