@@ -1,10 +1,14 @@
 //! The provider over real HTTP, on a real database file.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../../chassis/tests/support/fresh_database.rs"]
+mod fresh_database;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use api::Problem;
-use chassis::{DatabaseArgs, Pace};
+use chassis::Pace;
+use fresh_database::fresh_database;
 use provider::{Cancellation, Charge, ChargeRequest};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
@@ -26,9 +30,7 @@ struct Provider {
 impl Provider {
     async fn start() -> Provider {
         let folder = TempDir::new().unwrap();
-        let args = DatabaseArgs {
-            database: format!("sqlite://{}", folder.path().join("provider.db").display()),
-        };
+        let args = fresh_database(&folder, "provider").await;
         let config = provider::Config {
             database: args.open(&provider::MIGRATIONS).await.unwrap().pool,
             pace: Pace::None,

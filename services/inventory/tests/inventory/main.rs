@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod catalogue;
+#[path = "../../../chassis/tests/support/fresh_database.rs"]
+mod fresh_database;
 mod reservations;
 mod support;

@@ -110,6 +110,30 @@ async fn concurrent_reservations_never_oversell() {
 }
 
 #[tokio::test]
+async fn concurrent_orders_and_releases_of_the_same_products_all_go_through() {
+    let inventory = Arc::new(Inventory::start().await);
+    let skus = ["MUG-BLU", "TENT-2P-GRN", "BELL", "TUBE-29-SV", "SCALE"];
+    let mut orders = JoinSet::new();
+    for n in 0..20 {
+        let inventory = Arc::clone(&inventory);
+        orders.spawn(async move {
+            let mut lines = skus.map(|sku| (sku, 2));
+            lines.rotate_left(n % skus.len());
+            let order_id = format!("o-{n}");
+            let reserved = inventory.reserve(&order_id, &lines).await.status();
+            let released = inventory.release(&order_id).await.status();
+            (reserved, released)
+        });
+    }
+    for answers in orders.join_all().await {
+        assert_eq!(answers, (StatusCode::CREATED, StatusCode::NO_CONTENT));
+    }
+    for sku in skus {
+        assert_eq!(inventory.available(sku).await, 1_000_000, "{sku}");
+    }
+}
+
+#[tokio::test]
 async fn concurrent_requests_for_one_order_reserve_once() {
     let inventory = Arc::new(Inventory::start().await);
     let mut requests = JoinSet::new();

@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::OnceLock};
 
 use api::{CartLine, Problem, ReserveRequest};
-use chassis::{DatabaseArgs, Pace};
+use chassis::Pace;
 use reqwest::{Client, Response};
 use telemetry::Telemetry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::fresh_database::fresh_database;
 
 /// An inventory that runs until it is dropped.
 pub(crate) struct Inventory {
@@ -21,9 +23,7 @@ pub(crate) struct Inventory {
 impl Inventory {
     pub(crate) async fn start() -> Inventory {
         let folder = TempDir::new().unwrap();
-        let args = DatabaseArgs {
-            database: format!("sqlite://{}", folder.path().join("inventory.db").display()),
-        };
+        let args = fresh_database(&folder, "inventory").await;
         let config = inventory::Config {
             database: args.open(&inventory::MIGRATIONS).await.unwrap(),
             pace: Pace::None,

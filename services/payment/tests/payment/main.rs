@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod charges;
+#[path = "../../../chassis/tests/support/fresh_database.rs"]
+mod fresh_database;
 mod provider_trouble;
 mod support;
 mod voids;

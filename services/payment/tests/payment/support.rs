@@ -4,12 +4,14 @@ use std::{net::SocketAddr, sync::OnceLock, time::Duration};
 
 use api::{Card, Charge, ChargeRequest, Problem};
 use axum::Router;
-use chassis::{DatabaseArgs, Pace};
+use chassis::Pace;
 use reqwest::{Client, Response, StatusCode};
 use telemetry::Telemetry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::fresh_database::fresh_database;
 
 pub(crate) const GOOD_CARD: &str = "4242 4242 4242 4242";
 pub(crate) const DECLINED_CARD: &str = "4000 0000 0000 0002";
@@ -32,7 +34,8 @@ impl Payment {
         let folder = TempDir::new().unwrap();
         let stop = CancellationToken::new();
         let config = provider::Config {
-            database: database(&folder, "provider")
+            database: fresh_database(&folder, "provider")
+                .await
                 .open(&provider::MIGRATIONS)
                 .await
                 .unwrap()
@@ -73,7 +76,8 @@ impl Payment {
         stop: CancellationToken,
     ) -> Payment {
         let config = payment::Config {
-            database: database(&folder, "payment")
+            database: fresh_database(&folder, "payment")
+                .await
                 .open(&payment::MIGRATIONS)
                 .await
                 .unwrap(),
@@ -171,13 +175,6 @@ pub(crate) async fn problem(response: Response) -> Problem {
     let problem: Problem = response.json().await.unwrap();
     assert_eq!(problem.status, status);
     problem
-}
-
-fn database(folder: &TempDir, name: &str) -> DatabaseArgs {
-    let file = folder.path().join(format!("{name}.db"));
-    DatabaseArgs {
-        database: format!("sqlite://{}", file.display()),
-    }
 }
 
 /// Spans are made and nobody gets them. Telemetry is one for a process, so the tests share it.
