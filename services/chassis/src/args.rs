@@ -1,6 +1,6 @@
 //! The arguments that every service takes.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::http::Uri;
 
@@ -14,7 +14,7 @@ pub struct ServiceArgs<const PORT: u16> {
         long,
         env = "LISTEN",
         value_name = "ADDRESS:PORT",
-        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))
+        default_value = loopback(PORT)
     )]
     pub listen: SocketAddr,
 
@@ -25,6 +25,13 @@ pub struct ServiceArgs<const PORT: u16> {
     /// Stop when standard input is closed, as it is when the process at its other end dies.
     #[arg(long)]
     pub exit_with_parent: bool,
+}
+
+/// The address of a port that only this machine reaches, for clap's help. It is leaked, once for
+/// each time that a command line is read: clap's `default_value_t` would keep the text in a static,
+/// of which there is one for all values of `PORT`.
+fn loopback(port: u16) -> &'static str {
+    format!("127.0.0.1:{port}").leak()
 }
 
 /// Reads the address of another service, for clap's `value_parser`. What comes of it has no slash at
@@ -41,8 +48,24 @@ pub fn service_url(text: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
+    use clap::{Command, FromArgMatches};
+
     use super::*;
+
+    fn default_port<const PORT: u16>() -> u16 {
+        let command = <ServiceArgs<PORT> as clap::Args>::augment_args(Command::new("service"));
+        let arguments = command.try_get_matches_from(["service"]).unwrap();
+        let args = ServiceArgs::<PORT>::from_arg_matches(&arguments).unwrap();
+        args.listen.port()
+    }
+
+    #[test]
+    fn each_service_has_its_own_default_port() {
+        assert_eq!(default_port::<8081>(), 8081);
+        assert_eq!(default_port::<8082>(), 8082);
+    }
 
     #[test]
     fn the_address_of_a_service_is_ready_for_a_path() {

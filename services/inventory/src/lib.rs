@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 /// The schema of the service and its catalogue.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// The arguments of `tracelab service inventory`.
+/// Keeps the catalogue, the stock, and what is reserved of it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What every service takes.

@@ -30,7 +30,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 /// How long the provider may take. Shorter than checkout's own patience, so that checkout is told.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The arguments of `tracelab service payment`.
+/// Validates cards and charges them through the provider.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What every service takes.

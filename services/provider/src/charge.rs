@@ -71,17 +71,14 @@ pub(crate) async fn charge(
     };
     let (entry, is_new) = provider.ledger.enter(asked.clone()).await?;
     provider.pace.until(start, CARD_NETWORK_TIME).await;
-    if entry.amount_cents != asked.amount_cents || entry.currency != asked.currency {
-        // An entry made by a cancellation has no amount, and is refused below for what it is.
-        if entry.status != Status::Cancelled {
-            return Err(Error::OtherAmount);
-        }
-    }
+    let same_amount = entry.amount_cents == asked.amount_cents && entry.currency == asked.currency;
     match entry.status {
+        // An entry that a cancellation made has no amount: it is refused for what it is.
+        Status::Refunded | Status::Cancelled => Err(Error::Cancelled),
+        _ if !same_amount => Err(Error::OtherAmount),
         Status::Succeeded if is_new => Ok((StatusCode::CREATED, Json(entry.into()))),
         Status::Succeeded => Ok((StatusCode::OK, Json(entry.into()))),
         Status::Declined => Err(Error::Declined),
-        Status::Refunded | Status::Cancelled => Err(Error::Cancelled),
     }
 }
 

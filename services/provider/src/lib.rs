@@ -23,7 +23,7 @@ pub use charge::{Cancellation, Charge, ChargeRequest};
 /// The schema of the provider.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// The arguments of `tracelab service provider`.
+/// The payment provider: a third party, without spans.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What every service takes.
