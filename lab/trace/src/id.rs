@@ -16,12 +16,20 @@ pub struct SpanId([u8; 8]);
 /// Why some bytes or some text are not an id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdError {
-    /// The text or the bytes have the wrong length.
+    /// Bytes of the wrong length.
     #[error("{got} bytes where {want} are needed")]
     Length {
         /// How many bytes an id of this sort has.
         want: usize,
-        /// How many there were (of text: half its digits, rounded up).
+        /// How many there were.
+        got: usize,
+    },
+    /// Text of the wrong length.
+    #[error("{got} digits where {want} are needed")]
+    Digits {
+        /// How many digits an id of this sort has.
+        want: usize,
+        /// How many there were.
         got: usize,
     },
     /// The text holds something that is no hexadecimal digit.
@@ -66,9 +74,9 @@ macro_rules! id {
                     return Err(IdError::Digit(digit));
                 }
                 if text.len() != 2 * $len {
-                    return Err(IdError::Length {
-                        want: $len,
-                        got: text.len().div_ceil(2),
+                    return Err(IdError::Digits {
+                        want: 2 * $len,
+                        got: text.len(),
                     });
                 }
                 let mut bytes = [0; $len];

@@ -1,7 +1,9 @@
 //! What a trace looks like from outside: read, written, drawn.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod id;
 mod make;
 mod otlp;
+mod otlp_json;
 mod tree;
 mod waterfall;

@@ -1,0 +1,373 @@
+//! OTLP/JSON: what the specification allows is read, and the rest is refused with its place.
+
+use opentelemetry_proto::tonic::{
+    collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest},
+    common::v1::{AnyValue, KeyValue, any_value::Value as ProtoValue},
+    metrics::v1 as metrics,
+};
+use serde_json::json;
+use trace::{Attributes, Kind, Span, StatusCode, Value, otlp};
+
+use crate::make::healthy;
+
+/// One span with these fields more, as OTLP/JSON.
+fn document(fields: serde_json::Value) -> Vec<u8> {
+    let mut span = json!({
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "spanId": "00f067aa0ba902b7", "name": "n",
+        "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+    });
+    span.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] })
+        .to_string()
+        .into_bytes()
+}
+
+fn one(fields: serde_json::Value) -> Span {
+    let decoded = otlp::from_json(&document(fields)).unwrap();
+    assert_eq!(decoded.rejected, [], "the span is good");
+    decoded.spans.into_iter().next().unwrap()
+}
+
+fn attribute(value: serde_json::Value) -> Value {
+    one(json!({ "attributes": [{ "key": "k", "value": value }] }))
+        .attributes
+        .get("k")
+        .unwrap()
+        .clone()
+}
+
+fn refusal(fields: serde_json::Value) -> String {
+    otlp::from_json(&document(fields))
+        .expect_err("this is no OTLP/JSON")
+        .to_string()
+}
+
+#[test]
+fn the_example_of_the_specification_is_read() {
+    let decoded = otlp::from_json(include_bytes!("specification.json")).unwrap();
+    assert_eq!(decoded.rejected, []);
+    let span = &decoded.spans[0];
+    assert_eq!(span.service(), "my.service");
+    assert_eq!(
+        span.trace_id.to_string(),
+        "5b8efff798038103d269b633813fc60c"
+    );
+    assert_eq!(span.parent_span_id.unwrap().to_string(), "eee19b7ec3c1b173");
+    assert_eq!(
+        (span.name.as_str(), span.kind),
+        ("I'm a server span", Kind::Server)
+    );
+    assert_eq!(span.start_ns, 1_544_712_660_000_000_000);
+    assert_eq!(
+        span.attributes.get("my.span.attr"),
+        Some(&Value::from("some value"))
+    );
+}
+
+#[test]
+fn integers_may_be_strings_or_numbers() {
+    assert_eq!(
+        attribute(json!({ "intValue": "-9223372036854775808" })),
+        Value::Int(i64::MIN)
+    );
+    assert_eq!(
+        attribute(json!({ "intValue": 9_223_372_036_854_775_807_i64 })),
+        Value::Int(i64::MAX)
+    );
+    assert_eq!(attribute(json!({ "intValue": 5.0 })), Value::Int(5));
+    assert_eq!(
+        one(json!({ "startTimeUnixNano": 18_446_744_073_709_551_615_u64 })).start_ns,
+        u64::MAX
+    );
+    assert_eq!(
+        one(json!({ "startTimeUnixNano": "18446744073709551615" })).start_ns,
+        u64::MAX
+    );
+}
+
+#[test]
+fn doubles_may_be_whole_and_need_not_be_finite() {
+    assert_eq!(attribute(json!({ "doubleValue": 3 })), Value::Double(3.0));
+    assert_eq!(
+        attribute(json!({ "doubleValue": "-Infinity" })),
+        Value::Double(f64::NEG_INFINITY)
+    );
+    assert_eq!(
+        attribute(json!({ "doubleValue": "Infinity" })),
+        Value::Double(f64::INFINITY)
+    );
+    let Value::Double(nan) = attribute(json!({ "doubleValue": "NaN" })) else {
+        panic!("no double")
+    };
+    assert!(nan.is_nan());
+    let Value::Double(zero) = attribute(json!({ "doubleValue": -0.0 })) else {
+        panic!("no double")
+    };
+    assert!(zero.is_sign_negative());
+}
+
+#[test]
+fn enums_may_be_numbers_or_names() {
+    assert_eq!(one(json!({ "kind": 5 })).kind, Kind::Consumer);
+    assert_eq!(
+        one(json!({ "kind": "SPAN_KIND_PRODUCER" })).kind,
+        Kind::Producer
+    );
+    assert_eq!(one(json!({ "kind": 77 })).kind, Kind::Unspecified);
+    assert_eq!(one(json!({ "kind": -1 })).kind, Kind::Unspecified);
+    assert_eq!(
+        one(json!({ "status": { "code": "STATUS_CODE_ERROR" } }))
+            .status
+            .code,
+        StatusCode::Error
+    );
+    assert_eq!(
+        one(json!({ "status": { "code": 1 } })).status.code,
+        StatusCode::Ok
+    );
+    assert_eq!(one(json!({ "status": {} })).status.code, StatusCode::Unset);
+}
+
+#[test]
+fn bytes_are_base64_of_any_sort() {
+    for text in ["+/8=", "+/8", "-_8=", "-_8"] {
+        assert_eq!(
+            attribute(json!({ "bytesValue": text })),
+            Value::Bytes(vec![0xfb, 0xff]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn values_may_be_empty_or_missing_and_unknown_fields_are_ignored() {
+    assert_eq!(attribute(json!({})), Value::Empty);
+    assert_eq!(attribute(json!(null)), Value::Empty);
+    assert_eq!(
+        attribute(json!({ "futureValue": [1, { "a": null }] })),
+        Value::Empty
+    );
+    assert_eq!(
+        attribute(json!({ "futureValue": 1, "stringValue": "" })),
+        Value::from("")
+    );
+    assert_eq!(
+        attribute(json!({ "arrayValue": {} })),
+        Value::Array(Vec::new())
+    );
+    assert_eq!(
+        attribute(json!({ "kvlistValue": { "values": [{ "key": "a" }] } })),
+        Value::Map(Attributes(vec![("a".to_owned(), Value::Empty)]))
+    );
+    assert_eq!(
+        one(json!({ "future": { "deep": [] }, "events": null })).events,
+        []
+    );
+    assert_eq!(otlp::from_json(b"{}").unwrap().spans, []);
+}
+
+#[test]
+fn what_is_no_otlp_json_is_refused_with_its_place() {
+    let span = "resourceSpans[0].scopeSpans[0].spans[0]";
+    assert_eq!(
+        refusal(json!({ "kind": "SERVER" })),
+        format!(
+            "no OTLP/JSON: {span}.kind: a number, or a name such as SPAN_KIND_INTERNAL, is needed, not \"SERVER\""
+        )
+    );
+    assert_eq!(
+        refusal(json!({ "traceId": "xyz" })),
+        format!("no OTLP/JSON: {span}.traceId: hexadecimal digits is needed, not \"xyz\"").replace(
+            "digits is needed",
+            "digits (an even number of them) is needed"
+        )
+    );
+    assert!(
+        refusal(json!({ "attributes": [{ "key": "k", "value": "v" }] })).contains(&format!(
+            "{span}.attributes[0].value: an object is needed, not \"v\""
+        ))
+    );
+    assert!(
+        refusal(json!({ "droppedEventsCount": -1 }))
+            .contains("an unsigned 32-bit integer is needed, not -1")
+    );
+    assert!(
+        refusal(json!({ "startTimeUnixNano": "18446744073709551616" }))
+            .contains("startTimeUnixNano")
+    );
+    assert!(
+        otlp::from_json(b"[]")
+            .unwrap_err()
+            .to_string()
+            .contains("the document: an object is needed, not an array")
+    );
+    assert!(
+        otlp::from_json(b"{\"resourceSpans\": [")
+            .unwrap_err()
+            .to_string()
+            .contains("line 1 column")
+    );
+}
+
+#[test]
+fn a_file_holds_one_document_or_one_a_line() {
+    let document = otlp::to_json(&healthy());
+    assert_eq!(otlp::read(&document.to_string()).unwrap().len(), 27);
+    assert_eq!(otlp::read(&format!("{document:#}\n")).unwrap().len(), 27);
+    assert_eq!(
+        otlp::read(&format!("{document}\n{document}\n"))
+            .unwrap()
+            .len(),
+        54
+    );
+}
+
+#[test]
+fn a_file_that_is_none_is_refused_in_words() {
+    let refused = |text: &str| otlp::read(text).expect_err(text).to_string();
+    assert!(refused("").contains("the file is empty"));
+    assert!(
+        refused("{\n  nonsense").contains("line 2 column 3"),
+        "{}",
+        refused("{\n  nonsense")
+    );
+    assert!(refused("{\"resource_spans\": []}").contains("lowerCamelCase"));
+    assert!(refused("{\"data\": []}").contains("backend's own API"));
+    assert!(
+        refused("{\"resourceSpans\": 1}")
+            .contains("document 1: no OTLP/JSON: resourceSpans: an array is needed")
+    );
+    let bad = String::from_utf8(document(json!({ "spanId": "00" }))).unwrap();
+    let good = otlp::to_json(&healthy());
+    assert!(
+        refused(&format!("{good}\n{bad}"))
+            .contains("document 2: resourceSpans[0].scopeSpans[0].spans[0].spanId: 1 byte")
+    );
+}
+
+#[test]
+fn logs_and_metrics_in_json_say_what_the_generated_code_says() {
+    let logs: ExportLogsServiceRequest = serde_json::from_str(include_str!("logs.json")).unwrap();
+    assert_eq!(
+        otlp::logs_from_json(include_bytes!("logs.json")).unwrap(),
+        logs
+    );
+    let expected: ExportMetricsServiceRequest =
+        serde_json::from_str(include_str!("metrics.json")).unwrap();
+    assert_eq!(
+        otlp::metrics_from_json(include_bytes!("metrics.json")).unwrap(),
+        expected
+    );
+}
+
+/// Every field of a metric's points, written by the generated code and read by the tables.
+#[test]
+fn every_field_of_a_data_point_has_its_number() {
+    let attributes = vec![KeyValue {
+        key: "k".to_owned(),
+        value: Some(AnyValue {
+            value: Some(ProtoValue::IntValue(-7)),
+        }),
+        key_strindex: 0,
+    }];
+    let exemplars = vec![metrics::Exemplar {
+        filtered_attributes: attributes.clone(),
+        time_unix_nano: 3,
+        span_id: vec![4; 8],
+        trace_id: vec![5; 16],
+        value: Some(metrics::exemplar::Value::AsDouble(0.5)),
+    }];
+    let number = metrics::NumberDataPoint {
+        attributes: attributes.clone(),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        exemplars: exemplars.clone(),
+        flags: 1,
+        value: Some(metrics::number_data_point::Value::AsInt(-6)),
+    };
+    let histogram = metrics::HistogramDataPoint {
+        attributes: attributes.clone(),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        count: 3,
+        sum: Some(4.5),
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![0.25],
+        exemplars: exemplars.clone(),
+        flags: 1,
+        min: Some(-1.0),
+        max: Some(9.0),
+    };
+    let buckets = |offset| metrics::exponential_histogram_data_point::Buckets {
+        offset,
+        bucket_counts: vec![7, 8],
+    };
+    let exponential = metrics::ExponentialHistogramDataPoint {
+        attributes: attributes.clone(),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        count: 3,
+        sum: Some(4.5),
+        scale: -3,
+        zero_count: 6,
+        positive: Some(buckets(5)),
+        negative: Some(buckets(-5)),
+        flags: 1,
+        exemplars,
+        min: Some(-1.0),
+        max: Some(9.0),
+        zero_threshold: 0.125,
+    };
+    let summary = metrics::SummaryDataPoint {
+        attributes,
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        count: 3,
+        sum: 4.5,
+        quantile_values: vec![metrics::summary_data_point::ValueAtQuantile {
+            quantile: 0.5,
+            value: 2.0,
+        }],
+        flags: 1,
+    };
+    use metrics::metric::Data;
+    let data = [
+        Data::Gauge(metrics::Gauge {
+            data_points: vec![number.clone()],
+        }),
+        Data::Sum(metrics::Sum {
+            data_points: vec![number],
+            aggregation_temporality: 2,
+            is_monotonic: true,
+        }),
+        Data::Histogram(metrics::Histogram {
+            data_points: vec![histogram],
+            aggregation_temporality: 1,
+        }),
+        Data::ExponentialHistogram(metrics::ExponentialHistogram {
+            data_points: vec![exponential],
+            aggregation_temporality: 2,
+        }),
+        Data::Summary(metrics::Summary {
+            data_points: vec![summary],
+        }),
+    ];
+    let metrics = data.map(|data| metrics::Metric {
+        name: "m".to_owned(),
+        data: Some(data),
+        ..metrics::Metric::default()
+    });
+    let sent = ExportMetricsServiceRequest {
+        resource_metrics: vec![metrics::ResourceMetrics {
+            scope_metrics: vec![metrics::ScopeMetrics {
+                metrics: metrics.to_vec(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+    };
+    let json = serde_json::to_vec(&sent).unwrap();
+    assert_eq!(otlp::metrics_from_json(&json).unwrap(), sent);
+}
