@@ -1,1 +1,51 @@
 //! A service that does nothing but pass context on: the subject of the W3C trace-context test suite.
+//!
+//! The suite (<https://github.com/w3c/trace-context/tree/main/test>) asks a service to call it back
+//! and looks at the headers of the call. What answers here is therefore nothing of its own: the
+//! very boundaries that the shop stands on, [`telemetry::http_server`] and
+//! [`telemetry::http_client`].
+//!
+//! It calls any address that it is told to, so it must not listen where strangers can reach it.
+
+mod call;
+
+use std::io;
+
+use axum::{Router, routing::post};
+use chassis::ServiceArgs;
+use telemetry::Telemetry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The arguments of `tracelab service relay`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What every service takes.
+    #[command(flatten)]
+    pub service: ServiceArgs<8086>,
+}
+
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+pub async fn main(args: Args) -> Result<(), chassis::Error> {
+    let telemetry = chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"))?;
+    let listener = chassis::listen(args.service.listen).await?;
+    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
+    Ok(run(listener, telemetry, stop).await?)
+}
+
+/// The service: answers requests until it is told to stop.
+pub async fn run(
+    listener: TcpListener,
+    telemetry: Telemetry,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    chassis::serve(listener, router(), telemetry, shutdown).await
+}
+
+/// The suite is given one address and may ask for any path beneath it.
+fn router() -> Router {
+    Router::new()
+        .route("/", post(call::each))
+        .route("/{*path}", post(call::each))
+        .with_state(telemetry::http_client::client())
+}

@@ -1,0 +1,49 @@
+//! The one thing that the relay does: call each address in turn, in the context of the request.
+
+use axum::extract::State;
+use reqwest_middleware::ClientWithMiddleware;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A call to make.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Call {
+    url: String,
+    /// What is posted there, as JSON.
+    #[serde(default)]
+    arguments: Value,
+}
+
+/// What came of a call.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    url: String,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    /// The status of the reply.
+    Status(u16),
+    /// Why there is none.
+    Error(String),
+}
+
+/// Makes the calls, one after the other. The reply is 200 whatever came of them: the suite looks at
+/// what arrives, and the body tells the rest.
+pub(crate) async fn each(
+    State(client): State<ClientWithMiddleware>,
+    api::Json(calls): api::Json<Vec<Call>>,
+) -> axum::Json<Vec<Outcome>> {
+    let mut outcomes = Vec::with_capacity(calls.len());
+    for Call { url, arguments } in calls {
+        let answer = match client.post(&url).json(&arguments).send().await {
+            Ok(reply) => Answer::Status(reply.status().as_u16()),
+            Err(error) => Answer::Error(error.to_string()),
+        };
+        outcomes.push(Outcome { url, answer });
+    }
+    axum::Json(outcomes)
+}
