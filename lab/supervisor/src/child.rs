@@ -1,0 +1,198 @@
+//! One child process: started, ready, waited for, stopped.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    process::ExitStatus,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufRead, AsyncRead, BufReader},
+    process::{self, ChildStdin},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{Error, Event, Part, event::Teller, lines::next_line, recipe::Recipe};
+
+/// How long a child may take until it listens. It takes some ten milliseconds; a machine that is
+/// busy with something else takes longer.
+const READY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the last lines of a child that has ended are waited for.
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many of the last lines of standard error are kept for an error message.
+const LAST_LINES: usize = 20;
+
+/// A child that listens.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: process::Child,
+    /// While it is open the child runs.
+    stdin: Option<ChildStdin>,
+    pub(crate) pid: u32,
+    pub(crate) address: SocketAddr,
+    started: Instant,
+}
+
+/// How a child was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It ended by itself when it was told to.
+    Clean,
+    /// It did not, and was killed.
+    Killed,
+}
+
+/// The line that a child prints when it listens.
+#[derive(Deserialize)]
+struct Listening {
+    listening: SocketAddr,
+}
+
+/// The last lines that a child wrote.
+#[derive(Clone, Default)]
+struct LastLines(Arc<Mutex<VecDeque<String>>>);
+
+// === impl Child ===
+
+impl Child {
+    /// Starts a child and waits until it listens.
+    pub(crate) async fn start(
+        recipe: &Recipe,
+        listen: SocketAddr,
+        teller: &Teller,
+    ) -> Result<Child, Error> {
+        let part = recipe.part;
+        let cannot_start = |source| Error::Program {
+            program: recipe.program.clone(),
+            part,
+            source,
+        };
+        let started = Instant::now();
+        let mut process = recipe.command(listen).spawn().map_err(cannot_start)?;
+        let pid = process.id().unwrap_or_default();
+        teller.tell(Event::Started { part, pid });
+
+        let stdin = process.stdin.take();
+        let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
+        let stderr = process.stderr.take().expect("it is a pipe");
+        let last_lines = LastLines::default();
+        let forwarding = forward(part, stderr, teller.clone(), last_lines.clone());
+
+        let announced = tokio::select! {
+            biased;
+            announced = announcement(part, &mut stdout, teller) => announced,
+            () = tokio::time::sleep(READY_PATIENCE) => None,
+        };
+        let Some(address) = announced else {
+            // It has closed its standard output, so it is ending, or it is taking too long.
+            return Err(match timeout(LAST_LINES_PATIENCE, process.wait()).await {
+                Ok(Ok(status)) => Error::Exited {
+                    part,
+                    status,
+                    stderr: last_lines.when_all_are_read(forwarding).await,
+                },
+                Ok(Err(error)) => cannot_start(error),
+                Err(_) => Error::NotReady {
+                    part,
+                    patience: started.elapsed(),
+                    stderr: last_lines.take(),
+                },
+            });
+        };
+        // A pipe that nobody reads would stop a child that writes.
+        forward(part, stdout, teller.clone(), LastLines::default());
+        teller.tell(Event::Ready { part, address });
+        Ok(Child {
+            process,
+            stdin,
+            pid,
+            address,
+            started,
+        })
+    }
+
+    /// Waits until the child comes to its end. It may be called again if it was cancelled.
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.process.wait().await
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn lived(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Tells the child to stop, and waits until it has; kills it if that takes too long.
+    pub(crate) async fn stop(mut self, patience: Duration) -> End {
+        self.stdin = None;
+        match timeout(patience, self.process.wait()).await {
+            Ok(_) => End::Clean,
+            Err(_) => {
+                // An error means that it has just ended after all.
+                let _ = self.process.kill().await;
+                End::Killed
+            }
+        }
+    }
+}
+
+/// Where the child says that it listens; `None` if its standard output ends before it says so.
+async fn announcement(
+    part: Part,
+    stdout: &mut (impl AsyncBufRead + Unpin),
+    teller: &Teller,
+) -> Option<SocketAddr> {
+    while let Ok(Some(line)) = next_line(stdout).await {
+        match serde_json::from_str::<Listening>(&line) {
+            Ok(said) => return Some(said.listening),
+            Err(_) => teller.tell_line(part, line),
+        }
+    }
+    None
+}
+
+/// Tells of every line that the child writes, until it ends.
+fn forward(
+    part: Part,
+    output: impl AsyncRead + Send + Unpin + 'static,
+    teller: Teller,
+    last_lines: LastLines,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut output = BufReader::new(output);
+        while let Ok(Some(line)) = next_line(&mut output).await {
+            last_lines.push(line.clone());
+            teller.tell_line(part, line);
+        }
+    })
+}
+
+// === impl LastLines ===
+
+impl LastLines {
+    fn push(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LAST_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    fn take(&self) -> Vec<String> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.drain(..).collect()
+    }
+
+    /// The last lines of a child that has ended; `reading` is what reads them.
+    async fn when_all_are_read(&self, reading: JoinHandle<()>) -> Vec<String> {
+        // Something that the child has started may hold the pipe open, so not for ever.
+        let _ = timeout(LAST_LINES_PATIENCE, reading).await;
+        self.take()
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a lab could not be started.
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
+
+use thiserror::Error;
+
+use crate::Part;
+
+/// Why a lab could not be started. What was started of it has been stopped again.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Something else listens on a port of the lab.
+    #[error(
+        "port {port} ({part}) is already in use; choose other ports with --port-base N or \
+         --free-ports"
+    )]
+    PortInUse {
+        /// The port.
+        port: u16,
+        /// Which part was to have it.
+        part: Part,
+    },
+    /// There are no nine ports from this one on.
+    #[error("there are no nine ports from {0} on; a port base lies between 1 and 65527")]
+    PortBase(u16),
+    /// A part cannot listen, for some other reason.
+    #[error("the {part} cannot listen on {address}")]
+    Listen {
+        /// Which part.
+        part: Part,
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folder for databases and mails cannot be made or used.
+    #[error("cannot use {} for the data of the lab", .path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The program of the children cannot be started.
+    #[error("cannot start {} as the {part}", .program.display())]
+    Program {
+        /// The program.
+        program: PathBuf,
+        /// Which part it was to be.
+        part: Part,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A child came to its end before it listened.
+    #[error("the {part} stopped before it was ready ({status}){}", Said(.stderr))]
+    Exited {
+        /// Which child.
+        part: Part,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its standard error.
+        stderr: Vec<String>,
+    },
+    /// A child neither listened nor ended.
+    #[error("the {part} was not ready after {} s{}", .patience.as_secs(), Said(.stderr))]
+    NotReady {
+        /// Which child.
+        part: Part,
+        /// How long it was waited for.
+        patience: Duration,
+        /// The last lines of its standard error.
+        stderr: Vec<String>,
+    },
+}
+
+/// What a child said, each line on a line of its own.
+struct Said<'a>(&'a [String]);
+
+// === impl Said ===
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("; it said nothing");
+        }
+        f.write_str("; it said:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}

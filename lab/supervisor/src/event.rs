@@ -1,0 +1,214 @@
+//! What happens in a lab, as it is told to whoever started it.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use crate::Part;
+
+/// Something that happened. Its [`Display`](fmt::Display) form is a line for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A child was started.
+    Started {
+        /// Which child.
+        part: Part,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A child listens.
+    Ready {
+        /// Which child.
+        part: Part,
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// A child wrote a line.
+    Line {
+        /// Which child.
+        part: Part,
+        /// The line, without its end.
+        text: String,
+    },
+    /// Children wrote lines faster than they were read here.
+    LinesLost {
+        /// How many lines are missing before the next one.
+        count: usize,
+    },
+    /// A child came to its end, though nobody had told it to.
+    Died {
+        /// Which child.
+        part: Part,
+        /// How it ended.
+        status: String,
+        /// How long it had run.
+        lived: Duration,
+    },
+    /// A child that died will be started again.
+    Restarting {
+        /// Which child.
+        part: Part,
+        /// How long from now.
+        after: Duration,
+    },
+    /// A child could not be started again. It is going to be tried once more.
+    NotRestarted {
+        /// Which child.
+        part: Part,
+        /// Why not.
+        why: String,
+    },
+    /// A part that runs in this process failed. It is not started again.
+    Failed {
+        /// Which part.
+        part: Part,
+        /// Why.
+        why: String,
+    },
+}
+
+/// The events of a lab, in the order in which they happened.
+#[derive(Debug)]
+pub struct Events {
+    receiver: mpsc::UnboundedReceiver<Event>,
+    lines: Arc<AtomicUsize>,
+}
+
+/// Where events are told.
+///
+/// Only lines are bounded: of the others there are few, and none may be missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Teller {
+    sender: mpsc::UnboundedSender<Event>,
+    /// Lines that wait to be read.
+    lines: Arc<AtomicUsize>,
+    /// Lines that were not sent since the last one that was.
+    lost: Arc<AtomicUsize>,
+}
+
+/// How many lines may wait. Past it they are counted, not kept.
+const MAX_LINES: usize = 1_000;
+
+/// A teller, and what hears it.
+pub(crate) fn channel() -> (Teller, Events) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let lines = Arc::new(AtomicUsize::new(0));
+    let teller = Teller {
+        sender,
+        lines: Arc::clone(&lines),
+        lost: Arc::default(),
+    };
+    (teller, Events { receiver, lines })
+}
+
+// === impl Events ===
+
+impl Events {
+    /// The next event; `None` when the lab has ended and all were read.
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.receiver.recv().await?;
+        self.taken(&event);
+        Some(event)
+    }
+
+    /// The next event, if one has already happened.
+    pub fn try_next(&mut self) -> Option<Event> {
+        let event = self.receiver.try_recv().ok()?;
+        self.taken(&event);
+        Some(event)
+    }
+
+    fn taken(&self, event: &Event) {
+        if matches!(event, Event::Line { .. }) {
+            self.lines.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+// === impl Teller ===
+
+impl Teller {
+    /// Tells of an event that is no line. Nobody may be listening, which is no error.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.sender.send(event);
+    }
+
+    /// Tells of a line that a child wrote.
+    pub(crate) fn tell_line(&self, part: Part, text: String) {
+        if self.lines.load(Ordering::Acquire) >= MAX_LINES {
+            self.lost.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::AcqRel);
+        if lost > 0 {
+            self.tell(Event::LinesLost { count: lost });
+        }
+        self.lines.fetch_add(1, Ordering::AcqRel);
+        self.tell(Event::Line { part, text });
+    }
+}
+
+// === impl Event ===
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Started { part, pid } => write!(f, "{part} started as process {pid}"),
+            Event::Ready { part, address } => write!(f, "{part} listens on {address}"),
+            Event::Line { part, text } => write!(f, "{part}: {text}"),
+            Event::LinesLost { count } => write!(f, "{count} lines of the services were lost"),
+            Event::Died {
+                part,
+                status,
+                lived,
+            } => write!(
+                f,
+                "{part} died after {:.1} s: {status}",
+                lived.as_secs_f64()
+            ),
+            Event::Restarting { part, after } => {
+                write!(f, "{part} is started again in {} ms", after.as_millis())
+            }
+            Event::NotRestarted { part, why } => write!(f, "{part} did not start again: {why}"),
+            Event::Failed { part, why } => write!(f, "{part} failed: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_and_the_lost_ones_counted() {
+        let (teller, mut events) = channel();
+        for n in 0..MAX_LINES + 5 {
+            teller.tell_line(Part::Email, n.to_string());
+        }
+        let died = Event::Died {
+            part: Part::Email,
+            status: "killed".into(),
+            lived: Duration::ZERO,
+        };
+        teller.tell(died.clone());
+        for n in 0..MAX_LINES {
+            let text = n.to_string();
+            let part = Part::Email;
+            assert_eq!(events.try_next().unwrap(), Event::Line { part, text });
+        }
+        assert_eq!(events.try_next().unwrap(), died, "never lost");
+        teller.tell_line(Part::Email, "again".into());
+        assert_eq!(events.try_next().unwrap(), Event::LinesLost { count: 5 });
+        assert!(matches!(events.try_next().unwrap(), Event::Line { .. }));
+        assert_eq!(events.try_next(), None);
+    }
+}

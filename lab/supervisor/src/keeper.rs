@@ -1,0 +1,136 @@
+//! Keeps one child running: starts it again when it dies, until it is told to stop.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Error, Event, Part,
+    backoff::Backoff,
+    child::{Child, End},
+    event::Teller,
+    recipe::Recipe,
+};
+
+/// A child that is kept running.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) part: Part,
+    /// Where it listens. It stays the same when the child is started again.
+    pub(crate) address: SocketAddr,
+    pid: watch::Receiver<Option<u32>>,
+    stop: CancellationToken,
+    task: JoinHandle<End>,
+}
+
+/// What a keeper needs besides its child.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// Where it tells what happens.
+    pub(crate) teller: Teller,
+    /// Cancelled when the child is to stop.
+    pub(crate) stop: CancellationToken,
+    /// How long the child may take to stop.
+    pub(crate) stop_patience: Duration,
+}
+
+struct Kept {
+    recipe: Recipe,
+    address: SocketAddr,
+    pid: watch::Sender<Option<u32>>,
+    terms: Terms,
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// Starts a child, waits until it listens, and keeps it running from then on.
+    pub(crate) async fn start(
+        recipe: Recipe,
+        listen: SocketAddr,
+        terms: Terms,
+    ) -> Result<Keeper, Error> {
+        let child = Child::start(&recipe, listen, &terms.teller).await?;
+        let (pid, current_pid) = watch::channel(Some(child.pid));
+        let (part, address) = (recipe.part, child.address);
+        let stop = terms.stop.clone();
+        let kept = Kept {
+            recipe,
+            address,
+            pid,
+            terms,
+        };
+        Ok(Keeper {
+            part,
+            address,
+            pid: current_pid,
+            stop,
+            task: tokio::spawn(kept.keep(child)),
+        })
+    }
+
+    /// The id of its process; `None` while it is down.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        *self.pid.borrow()
+    }
+
+    /// Stops the child.
+    pub(crate) async fn stop(self) -> End {
+        self.stop.cancel();
+        self.task.await.unwrap_or(End::Killed)
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    async fn keep(self, mut child: Child) -> End {
+        let mut backoff = Backoff::new();
+        loop {
+            let status = tokio::select! {
+                status = child.wait() => status,
+                () = self.terms.stop.cancelled() => return child.stop(self.terms.stop_patience).await,
+            };
+            self.pid.send_replace(None);
+            let lived = child.lived();
+            // With it goes the pipe, so that nothing that it started is left waiting.
+            drop(child);
+            self.terms.teller.tell(Event::Died {
+                part: self.recipe.part,
+                status: status.map_or_else(|error| error.to_string(), |status| status.to_string()),
+                lived,
+            });
+            child = match self.start_again(&mut backoff, lived).await {
+                Some(child) => child,
+                None => return End::Clean,
+            };
+            self.pid.send_replace(Some(child.pid));
+        }
+    }
+
+    /// Tries until the child runs again; `None` if it was told to stop instead.
+    async fn start_again(&self, backoff: &mut Backoff, mut lived: Duration) -> Option<Child> {
+        let part = self.recipe.part;
+        loop {
+            let after = backoff.after(lived);
+            self.terms.teller.tell(Event::Restarting { part, after });
+            let started = async {
+                tokio::time::sleep(after).await;
+                Child::start(&self.recipe, self.address, &self.terms.teller).await
+            };
+            let started = tokio::select! {
+                started = started => started,
+                () = self.terms.stop.cancelled() => return None,
+            };
+            match started {
+                Ok(child) => return Some(child),
+                Err(error) => {
+                    let why = error.to_string();
+                    self.terms.teller.tell(Event::NotRestarted { part, why });
+                    lived = Duration::ZERO;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! How each child is called: its arguments and its environment.
+//!
+//! Everything that a child is to know is in its flags and in the standard `OTEL_*` variables, as
+//! for a service that is started by hand or in a container.
+
+use std::{
+    env,
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use reqwest::Url;
+use tokio::process::Command;
+
+use crate::{Config, Otlp, Part};
+
+/// How a child is called. Only where it is to listen is left open.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    pub(crate) part: Part,
+    pub(crate) program: PathBuf,
+    arguments: Vec<OsString>,
+    set: Vec<(OsString, OsString)>,
+}
+
+/// What the children are told of one another.
+#[derive(Clone, Debug)]
+pub(crate) struct Wiring {
+    pub(crate) data: PathBuf,
+    pub(crate) otlp: Otlp,
+    pub(crate) amqp: String,
+    pub(crate) provider: String,
+    pub(crate) inventory: String,
+    pub(crate) payment: String,
+}
+
+/// Variables that a service would read in place of a flag, and variables of telemetry that would
+/// undo what the lab says of it. They may be meant for another shop, so no child gets them.
+const NOT_PASSED_ON: [&str; 17] = [
+    "LISTEN",
+    "PACE",
+    "DATABASE_URL",
+    "INVENTORY_URL",
+    "PAYMENT_URL",
+    "PROVIDER_URL",
+    "AMQP_URL",
+    "MAIL_DIR",
+    "SMTP_URL",
+    "MESSAGING_RELATION",
+    // It would give all five services one name.
+    "OTEL_SERVICE_NAME",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+];
+
+/// Variables that are set unless the user's environment sets them.
+const DEFAULTS: [(&str, &str); 2] = [
+    // Milliseconds. Nobody wants to wait the default of 5 s for a trace to appear.
+    ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+    // The default of 2,048 spans is less than what a load makes in that time.
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "65536"),
+];
+
+// === impl Recipe ===
+
+impl Recipe {
+    /// How the part is called, which must be one that is a child.
+    pub(crate) fn new(config: &Config, part: Part, wiring: &Wiring) -> Recipe {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut set: Vec<(OsString, OsString)> = Vec::new();
+        if part == Part::Broker {
+            arguments.push("broker".into());
+        } else {
+            arguments.extend(["service".into(), part.name().into()]);
+            arguments.extend(service_arguments(config, part, wiring));
+            set.extend(telemetry(&wiring.otlp));
+        }
+        arguments.push("--exit-with-parent".into());
+        set.extend(
+            config
+                .extra_env
+                .iter()
+                .filter(|(of, _, _)| *of == part)
+                .map(|(_, name, value)| (name.into(), value.into())),
+        );
+        Recipe {
+            part,
+            program: config.program.clone(),
+            arguments,
+            set,
+        }
+    }
+
+    /// The command that starts the child. It dies with the handle that it is started by.
+    pub(crate) fn command(&self, listen: SocketAddr) -> Command {
+        let mut command = Command::new(&self.program);
+        for name in NOT_PASSED_ON {
+            command.env_remove(name);
+        }
+        command
+            .args(&self.arguments)
+            .args(["--listen", &listen.to_string()])
+            .envs(self.set.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C on the terminal is for the lab, which then stops its children in order.
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![
+        "--pace".into(),
+        config.pace.as_str().into(),
+        "--database".into(),
+        database(&wiring.data, part).into(),
+    ];
+    let mut say = |flag: &str, value: &str| arguments.extend([flag.into(), value.into()]);
+    match part {
+        Part::Checkout => {
+            say("--inventory-url", &wiring.inventory);
+            say("--payment-url", &wiring.payment);
+            say("--amqp-url", &wiring.amqp);
+        }
+        Part::Payment => say("--provider-url", &wiring.provider),
+        Part::Email => {
+            say("--amqp-url", &wiring.amqp);
+            say("--messaging-relation", config.messaging_relation.as_str());
+            arguments.extend(["--mail-dir".into(), wiring.data.join("mail").into()]);
+        }
+        _ => {}
+    }
+    arguments
+}
+
+/// The address of a service's SQLite database: a file in the folder, which must be absolute.
+fn database(data: &Path, part: Part) -> String {
+    let file = data.join(format!("{part}.db"));
+    let url = Url::from_file_path(&file).expect("the folder of the lab is an absolute path");
+    // The path is escaped as in any other address, and sqlx undoes it.
+    url.as_str().replacen("file:", "sqlite:", 1)
+}
+
+fn telemetry(otlp: &Otlp) -> Vec<(OsString, OsString)> {
+    let mut set: Vec<(OsString, OsString)> = vec![
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT".into(),
+            otlp.endpoint.as_str().into(),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL".into(),
+            otlp.protocol.as_str().into(),
+        ),
+    ];
+    let unset = DEFAULTS
+        .iter()
+        .filter(|(name, _)| env::var_os(name).is_none());
+    set.extend(unset.map(|(name, value)| (name.into(), value.into())));
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_database_is_escaped() {
+        assert_eq!(
+            database(Path::new("/tmp/my lab"), Part::Email),
+            "sqlite:///tmp/my%20lab/email.db"
+        );
+        assert_eq!(
+            database(Path::new("/tmp/a?b#c%d"), Part::Email),
+            "sqlite:///tmp/a%3Fb%23c%25d/email.db"
+        );
+    }
+}
