@@ -28,6 +28,8 @@ pub struct Config {
     pub otlp: Option<Otlp>,
     /// The bounds of the sink.
     pub sink: sink::Config,
+    /// What is served at the address of the page besides the page.
+    pub routes: axum::Router,
     /// How long a child may take to stop before it is killed.
     pub stop_patience: Duration,
     /// Environment variables for some children, besides those that the lab sets. They win.
