@@ -89,7 +89,7 @@ pub enum OtlpProtocol {
 }
 
 /// Longer than a service takes at most to finish its requests and export its spans.
-const STOP_PATIENCE: Duration = Duration::from_secs(15);
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 // === impl Config ===
 
