@@ -3,6 +3,7 @@
 
 mod amqp;
 mod baggage;
+mod bridge;
 mod carrier;
 mod exception;
 mod export;
