@@ -1,2 +1,72 @@
 //! The `tracelab` command: arguments and wiring, one file a subcommand, no logic.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod broker;
+mod exit;
+mod lab;
+mod load;
+mod order;
+mod run;
+mod screen;
+mod service;
+mod sink;
+mod up;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracelab up                       start the shop and its instruments, place a first order
+  tracelab order                    place one more order and see its trace
+  tracelab run checkout             drive the shop and check every trace
+  tracelab load --rate 5/s --duration 1h
+                                    keep a running shop busy";
+
+/// A laboratory for distributed tracing: a shop of real microservices, and instruments that
+/// receive, show, check and diagnose its traces.
+#[derive(Debug, Parser)]
+#[command(name = "tracelab", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Args),
+    Order(order::Args),
+    Run(run::Args),
+    Load(load::Args),
+    #[command(subcommand)]
+    Service(service::Service),
+    Broker(broker::Args),
+    Sink(sink::Args),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    // Payment has one worker thread: what blocks it blocks all of it, as its story needs.
+    let workers = if matches!(command, Command::Service(service::Service::Payment(_))) {
+        1
+    } else {
+        2
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .expect("a process that cannot start threads can do nothing at all");
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Up(args) => up::main(args).await,
+            Command::Order(args) => order::main(args).await,
+            Command::Run(args) => run::main(args).await,
+            Command::Load(args) => load::main(args).await,
+            Command::Service(service) => service::main(service).await,
+            Command::Broker(args) => broker::main(args).await,
+            Command::Sink(args) => sink::main(args).await,
+        }
+    });
+    exit::code(outcome)
+}

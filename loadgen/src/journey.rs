@@ -27,6 +27,9 @@ use crate::{
 /// A number that card networks keep for tests.
 const CARD_NUMBER: &str = "4242 4242 4242 4242";
 
+/// The shop window. What is further back in the catalogue may be out of stock.
+const CATALOGUE: &str = "/products?limit=200";
+
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// A draft of the W3C, "Trace Context Level 2, Traceresponse"; not a recommendation.
@@ -186,7 +189,7 @@ impl Customers {
             reason,
         };
         let url = target
-            .join("/products")
+            .join(CATALOGUE)
             .map_err(|error| unreadable(error.to_string()))?;
         let request_id = self.request_id(Step::Catalogue, None);
         let started = self.clock.now();

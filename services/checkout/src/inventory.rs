@@ -18,9 +18,11 @@ pub struct Inventory {
 // === impl Inventory ===
 
 impl Inventory {
-    /// The catalogue.
-    pub async fn products(&self) -> Result<Products, OrderError> {
-        read(self.http.get(format!("{}/products", self.url))).await
+    /// The first so many products of the catalogue, or all of it.
+    pub async fn products(&self, limit: Option<u32>) -> Result<Products, OrderError> {
+        let request = self.http.get(format!("{}/products", self.url));
+        let limit: Vec<(&str, u32)> = limit.map(|limit| ("limit", limit)).into_iter().collect();
+        read(request.query(&limit)).await
     }
 
     /// The prices of all these SKUs.

@@ -58,18 +58,14 @@ pub async fn process_order(
     if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
         return Err(OrderError::InProgress);
     }
-    match fulfil(shop, &order, request.card).await {
+    let priced = match validate_cart(shop, &order.lines, percent_off).await {
+        Ok(priced) => priced,
+        Err(error) => return fail(shop, &order, error).await,
+    };
+    match charge_and_fulfill(shop, &order, priced, request.card).await {
         Ok(reply) => Ok(reply),
-        Err(error) => {
-            exception::propagate(&error);
-            give_up(shop, &order, error).await
-        }
+        Err(error) => give_up(shop, &order, error).await,
     }
-}
-
-async fn fulfil(shop: &Shop, order: &Order, card: Card) -> Result<OrderReply, OrderError> {
-    let priced = validate_cart(shop, &order.lines, order.percent_off).await?;
-    charge_and_fulfill(shop, order, priced, card).await
 }
 
 /// The lines of the cart.
@@ -212,6 +208,13 @@ pub(crate) async fn send_email(
     })
 }
 
+/// Ends an order for which nothing was charged and nothing reserved.
+async fn fail(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderReply, OrderError> {
+    exception::propagate(&error);
+    orders::fail(&shop.db, &order.id, error.kind()).await?;
+    Err(error)
+}
+
 /// Ends an order that cannot be completed. What may have been charged or reserved is undone first;
 /// if that cannot be done now, the order stays pending, and recovery does it later.
 async fn give_up(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderReply, OrderError> {
@@ -220,14 +223,14 @@ async fn give_up(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderR
         Aftermath::Undo => undo(shop, order).await.is_ok(),
         Aftermath::Unknown => false,
     };
-    if !undone {
-        return Err(OrderError::Unresolved {
-            order_id: order.id.clone(),
-            cause: Box::new(error),
-        });
+    if undone {
+        return fail(shop, order, error).await;
     }
-    orders::fail(&shop.db, &order.id, error.kind()).await?;
-    Err(error)
+    exception::propagate(&error);
+    Err(OrderError::Unresolved {
+        order_id: order.id.clone(),
+        cause: Box::new(error),
+    })
 }
 
 /// Voids the charge and releases the stock of an order, whether or not there are any.

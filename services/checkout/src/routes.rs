@@ -1,6 +1,6 @@
 //! The shop's API.
 
-use api::{Cart, CheckoutRequest, Json, OrderReply, OrderStatus, Path, Products, PutCart};
+use api::{Cart, CheckoutRequest, Json, OrderReply, OrderStatus, Path, Products, PutCart, Query};
 use axum::{
     Router,
     extract::{Request, State},
@@ -9,6 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
+
+use serde::Deserialize;
 
 use crate::{
     carts,
@@ -40,8 +42,17 @@ async fn record_lab_request(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn products(State(shop): State<Shop>) -> Result<Json<Products>, OrderError> {
-    Ok(Json(shop.inventory.products().await?))
+/// How much of the catalogue is asked for.
+#[derive(Debug, Deserialize)]
+struct Window {
+    limit: Option<u32>,
+}
+
+async fn products(
+    State(shop): State<Shop>,
+    Query(window): Query<Window>,
+) -> Result<Json<Products>, OrderError> {
+    Ok(Json(shop.inventory.products(window.limit).await?))
 }
 
 async fn put_cart(

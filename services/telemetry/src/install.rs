@@ -17,7 +17,7 @@ use opentelemetry_semantic_conventions::resource::{
     SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
 };
 use thiserror::Error;
-use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, registry::LookupSpan,
     util::SubscriberInitExt,
@@ -28,6 +28,10 @@ use crate::{
     config::{Config, Export, Protocol},
     propagation,
 };
+
+/// What is logged unless `RUST_LOG` says otherwise. That a broker went away is told by the service
+/// that needs it, once; lapin would tell it in its own words as well.
+const DEFAULT_LOG: &str = "warn,lapin=off";
 
 /// A running pipeline. Keep it for the life of the process, and call
 /// [`shutdown`](Telemetry::shutdown) at its end.
@@ -73,9 +77,7 @@ impl Config {
             .with_ansi(false)
             .compact()
             .with_filter(
-                EnvFilter::builder()
-                    .with_default_directive(LevelFilter::WARN.into())
-                    .from_env_lossy(),
+                EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG)),
             );
         let registry = tracing_subscriber::registry().with(log);
 

@@ -1,0 +1,161 @@
+//! One order, and its whole trace: what `tracelab up` shows first, and `tracelab order`.
+
+use std::{future::Future, num::NonZeroUsize, time::Duration};
+
+use loadgen::{Journey, Load, Plan, Recording, Step};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use sink::Store;
+use thiserror::Error;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use trace::{Kind, Trace, TraceId};
+
+use crate::judge::with_attribute;
+
+/// An order that was placed, or refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Placed {
+    /// The trace that the shop made of it.
+    pub trace_id: TraceId,
+    /// The order; `None` if it was refused before there was one.
+    pub order_id: Option<String>,
+    /// The status code of the reply.
+    pub status: u16,
+}
+
+/// Why an order could not be placed.
+#[derive(Debug, Error)]
+pub enum OrderError {
+    /// The order could not even be tried.
+    #[error(transparent)]
+    Load(#[from] loadgen::Error),
+    /// Nobody answered.
+    #[error("the shop at {url} does not answer: {why}")]
+    Unanswered {
+        /// Where checkout was looked for.
+        url: Url,
+        /// What became of the attempt.
+        why: String,
+    },
+    /// The shop answered, but not with a trace.
+    #[error("the reply of {url} names no trace: it has no usable traceresponse header")]
+    Untraced {
+        /// Where the reply came from.
+        url: Url,
+    },
+}
+
+/// Fills a cart with this many lines and checks it out, once. An order that the shop refuses is
+/// placed all the same: its trace is what is asked for.
+pub async fn place_order(checkout: &Url, cart_lines: NonZeroUsize) -> Result<Placed, OrderError> {
+    let plan = Plan {
+        target: checkout.clone(),
+        journey: Journey {
+            cart_lines,
+            coupon: true,
+        },
+        load: Load::Closed {
+            users: NonZeroUsize::MIN,
+            requests: 1,
+        },
+        seed: rand::random(),
+        patience: Duration::from_secs(30),
+    };
+    let recording = Recording {
+        keep: true,
+        journal: None,
+    };
+    let outcome = loadgen::drive(plan, recording, |_, _| {}, CancellationToken::new()).await?;
+    let line = outcome
+        .lines
+        .into_iter()
+        .find(|line| line.step == Step::Checkout)
+        .ok_or_else(|| OrderError::Unanswered {
+            url: checkout.clone(),
+            why: String::new(),
+        })?;
+    let Some(status) = line.status else {
+        let why = line.reply.unwrap_or_default();
+        return Err(OrderError::Unanswered {
+            url: checkout.clone(),
+            why,
+        });
+    };
+    let untraced = || OrderError::Untraced {
+        url: checkout.clone(),
+    };
+    let trace_id = line.trace_id.ok_or_else(untraced)?;
+    Ok(Placed {
+        trace_id,
+        order_id: line.order_id,
+        status,
+    })
+}
+
+/// The trace of an order once it is whole, and what links to it: no span is missing whose child is
+/// there, and every message that was sent was processed. After `patience`, whatever there is.
+pub async fn whole_order<F, Fut>(
+    store: &Store,
+    trace_id: TraceId,
+    patience: Duration,
+    flush: F,
+) -> Vec<Trace>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let deadline = Instant::now() + patience;
+    let mut spans_before = 0;
+    loop {
+        let mut arrivals = store.changes();
+        flush().await;
+        let traces = with_related(store, trace_id);
+        let spans = traces.iter().map(|trace| trace.spans().len()).sum();
+        let at_rest = spans == std::mem::replace(&mut spans_before, spans);
+        if Instant::now() >= deadline || (at_rest && is_whole(&traces)) {
+            return traces;
+        }
+        let _ = timeout(Duration::from_millis(20), arrivals.changed()).await;
+    }
+}
+
+fn with_related(store: &Store, trace_id: TraceId) -> Vec<Trace> {
+    let Some(trace) = store.trace(trace_id) else {
+        return Vec::new();
+    };
+    let sent: Vec<String> = trace
+        .spans()
+        .iter()
+        .filter(|span| span.kind == Kind::Producer)
+        .filter_map(|span| {
+            Some(
+                span.attributes
+                    .get("messaging.message.id")?
+                    .as_str()?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    let mut traces = vec![trace];
+    for message in sent {
+        for related in with_attribute(store, "messaging.message.id", &message) {
+            if traces.iter().all(|trace| trace.id() != related.id()) {
+                traces.push(related);
+            }
+        }
+    }
+    traces
+}
+
+fn is_whole(traces: &[Trace]) -> bool {
+    let spans = || traces.iter().flat_map(|trace| trace.spans());
+    let complete = traces
+        .iter()
+        .all(|trace| trace.roots().count() == 1 && trace.orphans().count() == 0);
+    let sent = spans()
+        .filter(|span| span.kind == Kind::Producer && !span.is_error())
+        .count();
+    let processed = spans().filter(|span| span.kind == Kind::Consumer).count();
+    complete && !traces.is_empty() && processed >= sent
+}

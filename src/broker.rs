@@ -1,0 +1,54 @@
+//! `tracelab broker`: the embedded AMQP broker, as an ordinary process.
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use crate::exit::Outcome;
+
+/// Run the embedded AMQP 0-9-1 broker, in the foreground.
+///
+/// One node, in memory: what it holds is gone when it stops. Any user and password will do.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab broker
+  tracelab broker --listen 127.0.0.1:0      take a free port, printed on standard output")]
+pub(crate) struct Args {
+    /// Where to listen. Port 0 takes a free one; the address is printed on standard output.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))
+    )]
+    listen: SocketAddr,
+
+    /// How many MiB of messages it holds before it takes no more.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    memory: usize,
+
+    /// Stop when standard input is closed, as it is when the process at its other end dies.
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let listener = chassis::listen(args.listen)
+        .await
+        .map_err(chassis::Error::from)?;
+    let stop = chassis::stop_signal(args.exit_with_parent)?;
+    let address = listener.local_addr()?;
+    // Whoever started the process learns the port here; nobody may be reading.
+    let _ = writeln!(
+        std::io::stdout(),
+        "{}",
+        serde_json::json!({ "listening": address.to_string() })
+    );
+    let config = broker::Config {
+        memory_limit: args.memory << 20,
+        ..broker::Config::default()
+    };
+    broker::run(listener, config, stop).await?;
+    Ok(Outcome::Passed)
+}

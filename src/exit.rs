@@ -1,0 +1,45 @@
+//! What the process exits with: 0 all passed, 1 an expectation failed, 2 the input was wrong,
+//! 3 the environment failed.
+
+use std::process::ExitCode;
+
+/// How a command ended that ran to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All went well.
+    Passed,
+    /// An expectation failed.
+    Failed,
+}
+
+/// An input that cannot be used: its message says what is wrong, where, and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongInput(pub(crate) String);
+
+/// The exit code of a command; what stopped it goes to standard error, in one message.
+pub(crate) fn code(outcome: anyhow::Result<Outcome>) -> ExitCode {
+    let error = match outcome {
+        Ok(Outcome::Passed) => return ExitCode::from(0),
+        Ok(Outcome::Failed) => return ExitCode::from(1),
+        Err(error) => error,
+    };
+    eprintln!("error: {error:#}");
+    ExitCode::from(code_of(&error))
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<chassis::Error>() {
+            return error.exit_code();
+        }
+        let wrong_input = cause.is::<WrongInput>()
+            || cause.is::<scenario::Error>()
+            || cause.is::<email::mail::MailError>()
+            || matches!(cause.downcast_ref(), Some(supervisor::Error::PortBase(_)));
+        if wrong_input {
+            return 2;
+        }
+    }
+    3
+}

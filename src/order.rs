@@ -1,0 +1,53 @@
+//! `tracelab order`: one more order in a running lab, and its trace.
+
+use std::{io::Write, num::NonZeroUsize};
+
+use anyhow::Context;
+use runner::Placed;
+use trace::Trace;
+
+use crate::{
+    exit::Outcome,
+    lab::LabArgs,
+    screen::{self, Format},
+};
+
+/// Place one order in a running lab, and show its trace.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab order
+  tracelab order --lines 200 --format json")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    lab: LabArgs,
+
+    /// How many lines the cart has.
+    #[arg(long, value_name = "N", default_value = "3")]
+    lines: NonZeroUsize,
+
+    /// What is printed: the waterfall, or {"trace_id", "order_id", "status"}.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let order = serde_json::json!({ "lines": args.lines });
+    let placed: Placed = args.lab.post("/api/orders", &order).await?;
+    let text = match args.format {
+        Format::Json => format!("{}\n", serde_json::to_string(&placed)?),
+        Format::Text => waterfall(&args.lab, &placed).await?,
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(Outcome::Passed)
+}
+
+async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
+    let otlp: serde_json::Value = lab.get(&format!("/api/traces/{}", placed.trace_id)).await?;
+    let decoded = trace::otlp::from_json(otlp.to_string().as_bytes())
+        .context("the lab's answer is not OTLP/JSON")?;
+    let trace = Trace::new(placed.trace_id, decoded.spans);
+    Ok(trace::waterfall::render(&trace, &screen::style()))
+}

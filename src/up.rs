@@ -1,0 +1,267 @@
+//! `tracelab up`: the whole lab in the foreground, until Ctrl-C.
+
+use std::{
+    io::Write,
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use runner::Described;
+use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Pace, Ports, Relation};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    exit::{Outcome, WrongInput},
+    screen::{self, Format},
+};
+
+/// How long the first order's trace may take to be whole.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Start the shop and its instruments, place a first order, and show its trace.
+///
+/// Every service is a process of its own. One that dies is started again; Ctrl-C stops everything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab up
+  tracelab up --free-ports --format json    one line of JSON when ready, for programs
+  tracelab up --pace none --otlp http://127.0.0.1:14317
+                                            send the spans to a collector of your own")]
+pub(crate) struct Args {
+    /// Listen on nine ports from this one on: page, checkout, payment, provider, inventory, email,
+    /// OTLP/gRPC, OTLP/HTTP, AMQP.
+    #[arg(long, value_name = "N", conflicts_with = "free_ports")]
+    port_base: Option<u16>,
+
+    /// Listen on any ports that are free.
+    #[arg(long)]
+    free_ports: bool,
+
+    /// Use this broker, such as amqp://guest:guest@127.0.0.1:5672/%2f, and not the embedded one.
+    #[arg(long, value_name = "URL", value_parser = amqp_url)]
+    amqp: Option<String>,
+
+    /// Send the services' telemetry there (OTLP/gRPC), and not to the sink.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    otlp: Option<String>,
+
+    #[command(flatten)]
+    shop: ShopArgs,
+
+    /// Keep databases and mails in this folder. Without it they are removed at the end.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+
+    /// What is printed: for people, or one JSON line when all is ready.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How the shop of a lab behaves: the arguments that `up` and `run` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShopArgs {
+    /// Whether steps that a demo cannot do for real take a simulated time.
+    #[arg(long, value_enum, default_value_t)]
+    pace: chassis::Pace,
+
+    /// Whether the consumer of a message goes on in the producer's trace, or starts one with a link.
+    #[arg(long, value_enum, default_value_t)]
+    messaging_relation: email::Relation,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let started = Instant::now();
+    let stop = cancelled_by_signals()?;
+    let (routes, mut requests) = runner::routes();
+    let config = Config {
+        ports: match (args.port_base, args.free_ports) {
+            (Some(base), _) => Ports::Base(base),
+            (None, true) => Ports::Free,
+            (None, false) => Ports::Default,
+        },
+        amqp: args.amqp,
+        otlp: args.otlp.map(|endpoint| Otlp {
+            endpoint,
+            protocol: OtlpProtocol::Grpc,
+        }),
+        data_dir: args.data,
+        routes,
+        ..args.shop.config()?
+    };
+    let (lab, events) = Lab::start(config).await?;
+    let told = tokio::spawn(tell(events));
+    let described = runner::describe(&lab);
+    let shown = match args.format {
+        Format::Text => show_first_order(&lab, &described, started).await,
+        Format::Json => print(&format!("{}\n", serde_json::to_string(&described)?)),
+    };
+    if shown.is_ok() {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = runner::answer(&lab, &mut requests) => {}
+        }
+    }
+    // Nobody is answered any more; the page says so until it is gone.
+    drop(requests);
+    if args.format == Format::Text {
+        eprintln!("stopping");
+    }
+    let stopped = lab.stop().await;
+    let _ = told.await;
+    for part in stopped.killed {
+        eprintln!("{part} did not stop in time and was killed");
+    }
+    shown?;
+    Ok(Outcome::Passed)
+}
+
+async fn show_first_order(
+    lab: &Lab,
+    described: &Described,
+    started: Instant,
+) -> anyhow::Result<()> {
+    let checkout = described.services["checkout"].url.parse()?;
+    let lines = NonZeroUsize::new(3).expect("3 is not 0");
+    let placed = runner::place_order(&checkout, lines).await?;
+    let flush = || async { drop(lab.flush().await) };
+    let traces = runner::whole_order(lab.store(), placed.trace_id, PATIENCE, flush).await;
+    let took = started.elapsed();
+
+    let mut text = String::from("A first order, from the request to the mail:\n\n");
+    if traces.is_empty() {
+        text = format!(
+            "The first order has no trace in the sink (trace {}).\n",
+            placed.trace_id
+        );
+    }
+    for trace in &traces {
+        text.push_str(&trace::waterfall::render(trace, &screen::style()));
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "The first trace was whole {:.2} s after the start",
+        took.as_secs_f64()
+    ));
+    if let Some(memory) = lab.memory() {
+        let mebibytes = memory.total as f64 / f64::from(1 << 20);
+        let count = memory.processes.len();
+        text.push_str(&format!(
+            "; {count} processes take {mebibytes:.0} MiB (PSS)"
+        ));
+    }
+    text.push_str(".\n\n");
+    text.push_str(&addresses(described));
+    text.push_str("\nOne more order: tracelab order    Stop: Ctrl-C\n");
+    print(&text)
+}
+
+fn addresses(described: &Described) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, what: &str| text.push_str(&format!("  {name:<10} {what}\n"));
+    line("page", &described.page);
+    for (name, process) in &described.services {
+        let pid = process
+            .pid
+            .map(|pid| format!("   process {pid}"))
+            .unwrap_or_default();
+        line(name, &format!("{}{pid}", process.url));
+    }
+    line("OTLP/gRPC", &described.otlp_grpc);
+    line("OTLP/HTTP", &described.otlp_http);
+    text
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .context("standard output cannot be written")
+}
+
+/// Prints what happens in the lab, on standard error: what the services say, and who died.
+async fn tell(mut events: Events) {
+    while let Some(event) = events.next().await {
+        if is_worth_telling(&event) {
+            eprintln!("{event}");
+        }
+    }
+}
+
+/// Prints what happens in the lab, above a progress bar.
+pub(crate) fn tell_above(bar: ProgressBar) -> impl Fn(Event) + Send + Sync + 'static {
+    move |event| {
+        if is_worth_telling(&event) {
+            bar.suspend(|| eprintln!("{event}"));
+        }
+    }
+}
+
+/// That all starts as it should needs no words.
+fn is_worth_telling(event: &Event) -> bool {
+    !matches!(event, Event::Started { .. } | Event::Ready { .. })
+}
+
+/// A token that is cancelled when the process is asked to stop.
+pub(crate) fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
+    // Goose would take Ctrl-C for itself; it is for the whole lab.
+    loadgen::reserve_ctrl_c()?;
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(stop)
+}
+
+// === impl ShopArgs ===
+
+impl ShopArgs {
+    /// A lab of this very program whose shop behaves like this.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let program = std::env::current_exe().context("the path of this program is not known")?;
+        Ok(Config {
+            pace: match self.pace {
+                chassis::Pace::Textbook => Pace::Textbook,
+                chassis::Pace::None => Pace::None,
+            },
+            messaging_relation: match self.messaging_relation {
+                email::Relation::Parent => Relation::Parent,
+                email::Relation::Link => Relation::Link,
+            },
+            ..Config::new(program)
+        })
+    }
+}
+
+fn amqp_url(text: &str) -> Result<String, WrongInput> {
+    match text.strip_prefix("amqp://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(WrongInput(
+            "a broker's address is amqp://USER:PASSWORD@HOST:PORT/VHOST, such as \
+             amqp://guest:guest@127.0.0.1:5672/%2f"
+                .to_owned(),
+        )),
+    }
+}
+
+fn http_url(text: &str) -> Result<String, WrongInput> {
+    let url: Option<reqwest::Url> = text.parse().ok();
+    match url {
+        Some(url) if url.scheme() == "http" && url.has_host() => Ok(text.to_owned()),
+        _ => Err(WrongInput(
+            "a receiver's address is http://HOST:PORT, such as http://127.0.0.1:4317".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,11 @@
+//! End-to-end: the real binary, real processes, a real AMQP wire, real OTLP. One test binary, a
+//! module for each job.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod docs;
+mod outages;
+mod run;
+mod shop;
+mod support;
+mod up;

@@ -1,0 +1,208 @@
+//! What happens when a part is away: the shop goes on, says so, and loses nothing.
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+use trace::{Kind, StatusCode, Trace};
+
+use crate::support::{Up, eventually, is_alive, reply};
+
+const SERVICES: [&str; 5] = ["checkout", "payment", "provider", "inventory", "email"];
+
+/// Places orders until each service was killed once under them; returns those that the shop said
+/// yes to.
+async fn order_while_killing(up: &mut Up) -> Vec<(String, String)> {
+    let mut answered = Vec::new();
+    for service in SERVICES {
+        let killed = up.pid(service);
+        let mut orders: Vec<_> = (0..6).map(|_| Box::pin(try_order(up))).collect();
+        // Some are under way when the process dies, and the others come after.
+        let rest = orders.split_off(3);
+        let first = futures::future::join_all(orders);
+        let kill = async {
+            tokio::task::yield_now().await;
+            kill_process(killed, Signal::KILL).unwrap();
+        };
+        let (first, ()) = tokio::join!(first, kill);
+        answered.extend(first.into_iter().flatten());
+        answered.extend(futures::future::join_all(rest).await.into_iter().flatten());
+        eventually(&format!("{service} to be back"), async || {
+            let url = format!("{}/healthz", up.url(service));
+            let lab = up.get_json("/api/lab").await;
+            let pid = lab["services"][service]["pid"].as_i64()?;
+            let healthy = up.client.get(url).send().await.ok()?.status() == 200;
+            (healthy && pid != i64::from(killed.as_raw_nonzero().get())).then_some(())
+        })
+        .await;
+        up.look_again().await;
+    }
+    answered
+}
+
+/// An order's id and its message's, if the shop said yes.
+async fn try_order(up: &Up) -> Option<(String, String)> {
+    let cart_id = crate::support::uuid();
+    let url = format!("{}/carts/{cart_id}", up.url("checkout"));
+    let lines = serde_json::json!({ "lines": crate::support::some_lines() });
+    up.client.put(url).json(&lines).send().await.ok()?;
+    let reply = up.checkout_request(&cart_id).send().await.ok()?;
+    let placed = reply.status() == 201;
+    let body: Value = reply.json().await.ok()?;
+    let text = |field: &str| Some(body[field].as_str()?.to_owned());
+    if placed {
+        Some((text("order_id")?, text("message_id")?))
+    } else {
+        None
+    }
+}
+
+#[tokio::test]
+async fn killing_any_service_loses_no_order_that_was_answered_with_success() {
+    let mut up = Up::start().await;
+    let answered = order_while_killing(&mut up).await;
+    assert!(!answered.is_empty(), "no order succeeded at all");
+    for (order_id, message_id) in &answered {
+        let url = format!("{}/orders/{order_id}", up.url("checkout"));
+        let kept = reply(up.client.get(url)).await.expect(200);
+        assert_eq!(kept.text("status"), "completed");
+        up.mail(message_id).await;
+    }
+    // Nor is any order left halfway.
+    let database = format!("sqlite://{}", up.data.path().join("checkout.db").display());
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&database).await.unwrap();
+    eventually("no order to be pending", async || {
+        let (pending,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM orders WHERE status = 'pending'")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        (pending == 0).then_some(())
+    })
+    .await;
+    let (completed,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM orders WHERE status = 'completed'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    eventually("one mail for each order", async || {
+        (up.mails().len() == usize::try_from(completed).unwrap()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_service_is_restarted_and_this_is_said() {
+    let mut up = Up::start().await;
+    let before = up.pid("inventory");
+    kill_process(before, Signal::KILL).unwrap();
+    eventually("the restart to be said", async || {
+        up.said().contains("inventory").then_some(())
+    })
+    .await;
+    eventually("inventory to be back", async || {
+        let lab = up.get_json("/api/lab").await;
+        let pid = lab["services"]["inventory"]["pid"].as_i64()?;
+        (pid != i64::from(before.as_raw_nonzero().get())).then_some(())
+    })
+    .await;
+    up.look_again().await;
+    eventually("an order to succeed", async || try_order(&up).await).await;
+}
+
+#[tokio::test]
+async fn without_a_broker_the_checkout_succeeds_and_the_mail_comes_later_in_the_same_trace() {
+    let mut up = Up::start().await;
+    let broker = up.pid("broker");
+    // A broker that is stopped, not gone: nobody restarts it, and nobody gets an answer.
+    kill_process(broker, Signal::STOP).unwrap();
+    let placed = up.order().await.expect(201);
+    assert!(
+        up.mails()
+            .iter()
+            .all(|path| !path.ends_with(placed.text("message_id")))
+    );
+    kill_process(broker, Signal::KILL).unwrap();
+    up.mail(placed.text("message_id")).await;
+
+    let mended = |trace: &Trace| {
+        let sent = trace
+            .spans()
+            .iter()
+            .filter(|span| span.kind == Kind::Producer);
+        let (failed, done): (Vec<_>, Vec<_>) =
+            sent.partition(|span| span.status.code == StatusCode::Error);
+        let mailed = trace.spans().iter().any(|span| span.name == "send mail");
+        !failed.is_empty() && !done.is_empty() && mailed
+    };
+    let trace = up
+        .trace_when(
+            placed.trace_id,
+            "the failed publish, the relay and the mail",
+            mended,
+        )
+        .await;
+    assert!(trace.spans().iter().any(|span| span.name == "relay outbox"));
+    up.look_again().await;
+    assert_ne!(up.pid("broker"), broker);
+}
+
+#[tokio::test]
+async fn without_a_receiver_the_shop_goes_on_and_says_that_spans_are_lost() {
+    // Nobody listens on port 1.
+    let up = Up::start_with(&["--otlp", "http://127.0.0.1:1"]).await;
+    let placed = up.order().await.expect(201);
+    up.mail(placed.text("message_id")).await;
+    eventually("the loss to be said", async || {
+        up.said().contains("spans are being lost").then_some(())
+    })
+    .await;
+    let flush = format!("{}/lab/flush", up.url("checkout"));
+    let counts: Value = up
+        .client
+        .post(flush)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert!(count("failed") > 0, "{counts}");
+    assert_eq!(count("exported"), 0, "{counts}");
+    assert_eq!(
+        count("ended"),
+        count("failed") + count("dropped") + count("queued"),
+        "{counts}"
+    );
+}
+
+#[tokio::test]
+async fn the_processes_of_a_lab_end_with_the_one_that_started_them() {
+    let up = Up::start().await;
+    let pids: Vec<_> = SERVICES
+        .iter()
+        .chain(&["broker"])
+        .map(|service| up.pid(service))
+        .collect();
+    kill_process(up.supervisor(), Signal::KILL).unwrap();
+    for pid in pids {
+        eventually("every process to end", async || {
+            (!is_alive(pid)).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_everything() {
+    let up = Up::start().await;
+    let pids: Vec<_> = SERVICES
+        .iter()
+        .chain(&["broker"])
+        .map(|service| up.pid(service))
+        .collect();
+    let (code, said) = up.stop().await;
+    assert_eq!(code, 0, "{said}");
+    assert!(pids.into_iter().all(|pid| !is_alive(pid)), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}

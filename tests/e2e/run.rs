@@ -1,0 +1,142 @@
+//! `tracelab run`: the verdict, and that it is one.
+
+use serde_json::Value;
+
+use crate::support::run;
+
+const SCENARIO: &str = include_str!("../../scenarios/checkout.yaml");
+
+async fn run_edited(from: &str, to: &str) -> (i32, Value, String) {
+    assert!(
+        SCENARIO.contains(from),
+        "the scenario does not say {from:?} any more"
+    );
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("edited.yaml");
+    std::fs::write(&path, SCENARIO.replace(from, to)).unwrap();
+    let path = path.to_str().unwrap();
+    let arguments = [
+        "run",
+        path,
+        "--requests",
+        "3",
+        "--pace",
+        "none",
+        "--format",
+        "json",
+        "--patience",
+        "5",
+    ];
+    let (code, stdout, stderr) = run(&arguments).await;
+    (
+        code,
+        serde_json::from_str(&stdout).unwrap_or_default(),
+        stderr,
+    )
+}
+
+#[tokio::test]
+async fn every_trace_of_a_healthy_run_matches() {
+    let arguments = [
+        "run",
+        "checkout",
+        "--requests",
+        "50",
+        "--users",
+        "10",
+        "--pace",
+        "none",
+        "--format",
+        "json",
+    ];
+    let (code, stdout, stderr) = run(&arguments).await;
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["verdict"], "pass");
+    let scenario = &report["scenarios"][0];
+    assert_eq!(scenario["name"], "checkout");
+    for (field, count) in [
+        ("traces", 50),
+        ("passed", 50),
+        ("failed", 0),
+        ("unsupported", 0),
+        ("unexplained_spans", 0),
+        ("dropped_spans", 0),
+    ] {
+        assert_eq!(scenario[field], count, "{field}: {report}");
+    }
+    assert!(scenario["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn a_textbook_run_shows_the_median_trace() {
+    let (code, stdout, stderr) = run(&["run", "checkout", "--requests", "5"]).await;
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    for part in [
+        "POST /checkout",
+        "fraud check",
+        "send mail",
+        "PASS checkout",
+        "5 of 5 match",
+    ] {
+        assert!(stdout.contains(part), "{part} is missing in:\n{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn an_expectation_that_does_not_hold_fails_the_run() {
+    let (code, report, stderr) = run_edited(
+        "order.discount_applied: true",
+        "order.discount_applied: false",
+    )
+    .await;
+    assert_eq!(code, 1, "{stderr}");
+    assert_eq!(report["verdict"], "fail");
+    assert_eq!(report["scenarios"][0]["failed"], 3);
+}
+
+#[tokio::test]
+async fn a_trace_that_never_settles_fails_and_says_what_is_missing() {
+    let (code, report, stderr) = run_edited("roots: 1", "roots: 2").await;
+    assert_eq!(code, 1, "{stderr}");
+    assert_eq!(report["scenarios"][0]["failed"], 3);
+}
+
+#[tokio::test]
+async fn a_scenario_that_cannot_be_read_is_refused_with_its_place() {
+    let (code, _, stderr) = run_edited("closed: true", "closd: true").await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains("edited.yaml:") && stderr.contains("did you mean \"closed\"?"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_run_shows_the_difference() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("edited.yaml");
+    std::fs::write(
+        &path,
+        SCENARIO.replace("name: fraud check", "name: fraud chek"),
+    )
+    .unwrap();
+    let (code, stdout, stderr) = run(&[
+        "run",
+        path.to_str().unwrap(),
+        "--requests",
+        "1",
+        "--pace",
+        "none",
+    ])
+    .await;
+    assert_eq!(code, 1, "{stdout}\n{stderr}");
+    assert!(
+        stdout.contains("FAIL") && stdout.contains("MISSING"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("fraud chek") && stdout.contains("fraud check"),
+        "{stdout}"
+    );
+}

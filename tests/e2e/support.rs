@@ -1,0 +1,356 @@
+//! A lab for a test: `tracelab up` on free ports, in a folder of its own, gone when the test ends.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+use trace::{Trace, TraceId};
+
+/// How long anything may take before a test gives it up. It is no measure of anything: a debug
+/// build on a busy machine is slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running lab.
+pub(crate) struct Up {
+    /// The line that says that all is ready.
+    pub(crate) ready: Value,
+    pub(crate) data: TempDir,
+    pub(crate) client: reqwest::Client,
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+/// A reply, with what tests look at.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) trace_id: TraceId,
+    pub(crate) body: Value,
+}
+
+// === impl Up ===
+
+impl Up {
+    pub(crate) async fn start() -> Up {
+        Up::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(arguments: &[&str]) -> Up {
+        let data = TempDir::new().unwrap();
+        let mut child = tracelab()
+            .args([
+                "up",
+                "--free-ports",
+                "--format",
+                "json",
+                "--pace",
+                "none",
+                "--data",
+            ])
+            .arg(data.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        collect(child.stderr.take().unwrap(), Arc::clone(&said));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line())
+            .await
+            .expect("no line that says ready");
+        let line = line
+            .unwrap()
+            .unwrap_or_else(|| panic!("up ended: {}", said.lock().unwrap()));
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(ready["ready"], true, "{line}");
+        Up {
+            ready,
+            data,
+            client: reqwest::Client::new(),
+            child,
+            said,
+        }
+    }
+
+    /// What went to standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    pub(crate) fn page(&self) -> &str {
+        self.ready["page"].as_str().unwrap()
+    }
+
+    pub(crate) fn url(&self, service: &str) -> &str {
+        self.ready["services"][service]["url"].as_str().unwrap()
+    }
+
+    pub(crate) fn pid(&self, service: &str) -> Pid {
+        let pid = self.ready["services"][service]["pid"].as_i64().unwrap();
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+    }
+
+    /// Where things listen now: after a restart a process has another pid.
+    pub(crate) async fn look_again(&mut self) {
+        self.ready = self.get_json("/api/lab").await;
+    }
+
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.page());
+        self.client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn put_cart(&self, cart_id: &str, lines: Value) -> Reply {
+        let url = format!("{}/carts/{cart_id}", self.url("checkout"));
+        reply(self.client.put(url).json(&json!({ "lines": lines }))).await
+    }
+
+    /// Checks a cart out, with a card that is good.
+    pub(crate) async fn checkout(&self, cart_id: &str) -> Reply {
+        reply(self.checkout_request(cart_id)).await
+    }
+
+    pub(crate) fn checkout_request(&self, cart_id: &str) -> reqwest::RequestBuilder {
+        self.post_checkout(&checkout_body(cart_id))
+    }
+
+    pub(crate) fn post_checkout(&self, body: &Value) -> reqwest::RequestBuilder {
+        self.client
+            .post(format!("{}/checkout", self.url("checkout")))
+            .json(body)
+    }
+
+    /// A new cart of three lines, checked out.
+    pub(crate) async fn order(&self) -> Reply {
+        let cart_id = uuid();
+        self.put_cart(&cart_id, some_lines()).await.expect(200);
+        self.checkout(&cart_id).await
+    }
+
+    /// A trace of the sink, as it is now.
+    pub(crate) async fn trace(&self, id: TraceId) -> Option<Trace> {
+        let url = format!("{}/api/traces/{id}", self.page());
+        let reply = self.client.get(url).send().await.unwrap();
+        if reply.status() == 404 {
+            return None;
+        }
+        assert_eq!(reply.status(), 200);
+        let decoded = trace::otlp::from_json(&reply.bytes().await.unwrap()).unwrap();
+        Some(Trace::new(id, decoded.spans))
+    }
+
+    /// A trace once it is as asked for.
+    pub(crate) async fn trace_when(
+        &self,
+        id: TraceId,
+        what: &str,
+        is: impl Fn(&Trace) -> bool,
+    ) -> Trace {
+        eventually(&format!("trace {id}: {what}"), async || {
+            self.trace(id).await.filter(|trace| is(trace))
+        })
+        .await
+    }
+
+    /// The mails that were written, by the id of the message that asked for each.
+    pub(crate) fn mails(&self) -> Vec<PathBuf> {
+        let folder = self.data.path().join("mails");
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return Vec::new();
+        };
+        let files = entries.map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+            .collect()
+    }
+
+    pub(crate) async fn mail(&self, message_id: &str) -> String {
+        let path = self
+            .data
+            .path()
+            .join("mails")
+            .join(format!("{message_id}.eml"));
+        eventually("the mail", async || std::fs::read_to_string(&path).ok()).await
+    }
+
+    pub(crate) fn supervisor(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
+    }
+
+    /// Asks it to stop as Ctrl-C does, and waits for its end.
+    pub(crate) async fn stop(mut self) -> (i32, String) {
+        kill_process(self.supervisor(), Signal::INT).unwrap();
+        let status = timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it does not stop")
+            .unwrap();
+        (status.code().unwrap_or(-1), self.said())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // The processes of the lab end with the one that started them.
+        let _ = self.child.start_kill();
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    pub(crate) fn expect(self, status: u16) -> Reply {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        self
+    }
+
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.body[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {field} in {:?}", self.body))
+    }
+
+    /// A problem (RFC 9457) of this kind, with the trace to look at.
+    pub(crate) fn expect_problem(self, status: u16, kind: &str) -> Reply {
+        let reply = self.expect(status);
+        assert_eq!(
+            reply.content_type, "application/problem+json",
+            "{:?}",
+            reply.body
+        );
+        assert_eq!(
+            reply.body["type"],
+            format!("/problems/{kind}"),
+            "{:?}",
+            reply.body
+        );
+        assert_eq!(reply.body["status"], status);
+        assert_eq!(reply.text("trace_id"), reply.trace_id.to_string());
+        assert!(!reply.text("title").is_empty());
+        reply
+    }
+}
+
+/// Sends a request to the shop. Every reply of it names its trace.
+pub(crate) async fn reply(request: reqwest::RequestBuilder) -> Reply {
+    let reply = request.send().await.unwrap();
+    let header = |name: &str| {
+        reply
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let traceresponse = header("traceresponse").expect("every reply has a traceresponse");
+    let content_type = header("content-type").unwrap_or_default();
+    let status = reply.status().as_u16();
+    let text = reply.text().await.unwrap();
+    Reply {
+        status,
+        content_type,
+        trace_id: traceresponse.split('-').nth(1).unwrap().parse().unwrap(),
+        body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    }
+}
+
+pub(crate) fn checkout_body(cart_id: &str) -> Value {
+    json!({
+        "cart_id": cart_id,
+        "email": "ada@example.org",
+        "card": { "number": "4242 4242 4242 4242", "expiry": "12/39", "cvc": "123" },
+    })
+}
+
+pub(crate) fn some_lines() -> Value {
+    json!([
+        { "sku": SKUS[0], "quantity": 1 },
+        { "sku": SKUS[1], "quantity": 2 },
+        { "sku": SKUS[2], "quantity": 1 },
+    ])
+}
+
+/// Products of the catalogue of which there are plenty.
+pub(crate) const SKUS: [&str; 3] = ["TENT-2P-GRN", "TENT-3P-GRN", "TENT-1P-GRN"];
+
+/// The binary under test.
+pub(crate) fn tracelab() -> Command {
+    let mut command = Command::new(binary());
+    command.kill_on_drop(true).env_remove("RUST_LOG");
+    command
+}
+
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_tracelab"))
+}
+
+/// Runs the binary to its end: its exit code, standard output and standard error.
+pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = timeout(
+        PATIENCE * 3,
+        tracelab().args(arguments).stdin(Stdio::null()).output(),
+    );
+    let output = output.await.expect("it does not end").unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// Waits until something is so; panics with what it was if it does not come to that.
+pub(crate) async fn eventually<T, F>(what: &str, look: impl Fn() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} in vain for {what}"
+        );
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn is_alive(pid: Pid) -> bool {
+    rustix::process::test_kill_process(pid).is_ok()
+}
+
+pub(crate) fn uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn collect(output: impl AsyncRead + Unpin + Send + 'static, into: Arc<Mutex<String>>) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut said = into.lock().unwrap();
+            said.push_str(&line);
+            said.push('\n');
+        }
+    });
+}
