@@ -4,7 +4,13 @@
 //! units; a unit of a row may go with a unit of a column at the cost of the pair, and any unit may
 //! stay alone at a cost of its own. With one unit in each class this is the assignment problem
 //! that the Hungarian algorithm solves; with classes it is solved just as exactly by successive
-//! shortest paths, and 10,000 equal spans are one column.
+//! shortest paths, and 10,000 equal spans are one column. Rows are expected to be few, as the nodes
+//! of an expectation are: a path costs the square of their number, however many columns there are.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 /// A class of equals: how many, and what each costs that stays alone.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +30,7 @@ pub(crate) struct Flow {
 /// Finds the pairs of least total cost. `costs[row][column]` is `None` where the two cannot go
 /// together.
 pub(crate) fn assign(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>>]) -> Vec<Flow> {
-    let mut problem = Problem {
-        gains: gains(rows, columns, costs),
-        flows: vec![vec![0; columns.len()]; rows.len()],
-        row_rest: rows.iter().map(|class| class.units).collect(),
-        column_rest: columns.iter().map(|class| class.units).collect(),
-    };
+    let mut problem = Problem::new(rows, columns, costs);
     while problem.augment() {}
     let mut flows = Vec::new();
     for (row, units) in problem.flows.iter().enumerate() {
@@ -59,98 +60,141 @@ struct Problem {
     flows: Vec<Vec<u64>>,
     row_rest: Vec<u64>,
     column_rest: Vec<u64>,
+    /// By row: the columns that it can go with, the best one last. Those without units left are
+    /// removed when they come to the end: a column that has none left never has any again.
+    free: Vec<Vec<usize>>,
+    /// By row and other row: the columns of the other that the one could take, by what that costs.
+    /// Those that the other has no more are removed when they come to the top.
+    takes: Vec<Vec<CheapestFirst>>,
 }
 
-/// A shortest way found so far: its length, and the class that it came from.
-type Way = Option<(i64, usize)>;
+/// Columns by what they cost.
+type CheapestFirst = BinaryHeap<Reverse<(i64, usize)>>;
+
+/// A shortest way to a row: its length, and the row and the column that it came by. A way that
+/// begins at the row came by none.
+type Way = Option<(i64, Option<(usize, usize)>)>;
 
 // === impl Problem ===
 
 impl Problem {
+    fn new(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>>]) -> Self {
+        let gains = gains(rows, columns, costs);
+        let mut free = Vec::with_capacity(rows.len());
+        for gains in &gains {
+            let mut of: Vec<_> = (0..columns.len()).filter(|&c| gains[c].is_some()).collect();
+            of.sort_by_key(|&column| Reverse((gains[column], column)));
+            free.push(of);
+        }
+        Problem {
+            gains,
+            flows: vec![vec![0; columns.len()]; rows.len()],
+            row_rest: rows.iter().map(|class| class.units).collect(),
+            column_rest: columns.iter().map(|class| class.units).collect(),
+            free,
+            takes: vec![vec![BinaryHeap::new(); rows.len()]; rows.len()],
+        }
+    }
+
     /// Sends as many units as possible along the cheapest path; false if no path gains anything.
     ///
     /// Path lengths never shrink from one path to the next, so that the first that gains nothing
     /// ends the search at the optimum (Ahuja, Magnanti, Orlin: Network Flows, section 9.7).
     fn augment(&mut self) -> bool {
-        let (to_rows, to_columns) = self.shortest();
-        let end = (0..self.column_rest.len())
-            .filter(|&column| self.column_rest[column] > 0)
-            .filter_map(|column| Some((to_columns[column]?.0, column)))
+        let ways = self.shortest();
+        let end = (0..ways.len())
+            .filter_map(|row| {
+                let column = self.best_free(row)?;
+                Some((ways[row]?.0 + self.gains[row][column]?, row, column))
+            })
             .min();
-        let Some((_, end)) = end.filter(|(length, _)| *length < 0) else {
+        let Some((_, last, end)) = end.filter(|(length, ..)| *length < 0) else {
             return false;
         };
 
-        let mut path = Vec::new();
-        let mut units = self.column_rest[end];
-        let mut column = end;
-        let start = loop {
-            let (_, row) = to_columns[column].expect("a column on a path was reached");
-            path.push((row, column));
-            match to_rows[row].expect("a row on a path was reached") {
-                (_, START) => break row,
-                (_, previous) => {
-                    units = units.min(self.flows[row][previous]);
-                    column = previous;
-                }
-            }
-        };
-        units = units.min(self.row_rest[start]);
-        self.row_rest[start] -= units;
-        self.column_rest[end] -= units;
-        for (step, &(row, column)) in path.iter().enumerate() {
-            self.flows[row][column] += units;
-            if let Some(&(_, given_up)) = path.get(step + 1) {
-                self.flows[row][given_up] -= units;
-            }
+        let (mut row, mut units) = (last, self.column_rest[end]);
+        while let Some((_, Some((previous, column)))) = ways[row] {
+            units = units.min(self.flows[row][column]);
+            row = previous;
         }
-        true
+        units = units.min(self.row_rest[row]);
+        self.row_rest[row] -= units;
+        self.column_rest[end] -= units;
+
+        let (mut row, mut takes) = (last, end);
+        loop {
+            self.add(row, takes, units);
+            let Some((_, Some((previous, column)))) = ways[row] else {
+                return true;
+            };
+            self.flows[row][column] -= units;
+            (row, takes) = (previous, column);
+        }
     }
 
-    /// The shortest ways from any row with units left, forwards along any pair and backwards along
-    /// a pair that is in use (Bellman and Ford; rows are few, so that the rounds are few).
-    fn shortest(&self) -> (Vec<Way>, Vec<Way>) {
-        let mut to_rows: Vec<Way> = self
+    /// The best column for a row that has units left.
+    fn best_free(&mut self, row: usize) -> Option<usize> {
+        while self.free[row]
+            .last()
+            .is_some_and(|&column| self.column_rest[column] == 0)
+        {
+            self.free[row].pop();
+        }
+        self.free[row].last().copied()
+    }
+
+    /// What it costs least that a row takes a column from another, and the column.
+    fn best_take(&mut self, row: usize, other: usize) -> Option<(i64, usize)> {
+        let columns = &mut self.takes[row][other];
+        while columns
+            .peek()
+            .is_some_and(|Reverse((_, column))| self.flows[other][*column] == 0)
+        {
+            columns.pop();
+        }
+        columns.peek().map(|Reverse(best)| *best)
+    }
+
+    /// Gives units of a column to a row, from which others may take them.
+    fn add(&mut self, row: usize, column: usize, units: u64) {
+        let had = self.flows[row][column];
+        self.flows[row][column] += units;
+        let own = self.gains[row][column].expect("a row is given what it can go with");
+        for other in (0..self.takes.len()).filter(|&other| other != row && had == 0) {
+            if let Some(gain) = self.gains[other][column] {
+                self.takes[other][row].push(Reverse((gain - own, column)));
+            }
+        }
+    }
+
+    /// The shortest ways from the rows that have units left, each step of which takes a column
+    /// from another row (Bellman and Ford).
+    fn shortest(&mut self) -> Vec<Way> {
+        let rows = self.row_rest.len();
+        let mut ways: Vec<Way> = self
             .row_rest
             .iter()
-            .map(|&rest| (rest > 0).then_some((0, START)))
+            .map(|&rest| (rest > 0).then_some((0, None)))
             .collect();
-        let mut to_columns: Vec<Way> = vec![None; self.column_rest.len()];
-        let mut changed: Vec<bool> = to_rows.iter().map(Option::is_some).collect();
-        while changed.iter().any(|&changed| changed) {
-            for row in (0..to_rows.len()).filter(|&row| std::mem::take(&mut changed[row])) {
-                let Some((length, _)) = to_rows[row] else {
+        let mut next: VecDeque<usize> = (0..rows).filter(|&row| ways[row].is_some()).collect();
+        while let Some(row) = next.pop_front() {
+            let Some((length, _)) = ways[row] else {
+                continue;
+            };
+            for other in (0..rows).filter(|&other| other != row) {
+                let Some((cost, column)) = self.best_take(row, other) else {
                     continue;
                 };
-                for (column, gain) in self.gains[row].iter().enumerate() {
-                    if let Some(gain) = gain {
-                        shorten(&mut to_columns[column], length + gain, row);
-                    }
-                }
-            }
-            for row in 0..to_rows.len() {
-                for (column, &units) in self.flows[row].iter().enumerate() {
-                    if let (true, Some((length, _)), Some(gain)) =
-                        (units > 0, to_columns[column], self.gains[row][column])
-                    {
-                        changed[row] |= shorten(&mut to_rows[row], length - gain, column);
+                if ways[other].is_none_or(|(known, _)| length + cost < known) {
+                    ways[other] = Some((length + cost, Some((row, column))));
+                    if !next.contains(&other) {
+                        next.push_back(other);
                     }
                 }
             }
         }
-        (to_rows, to_columns)
+        ways
     }
-}
-
-/// Where a way came from that begins at a row.
-const START: usize = usize::MAX;
-
-fn shorten(way: &mut Way, length: i64, from: usize) -> bool {
-    let shorter = way.is_none_or(|(known, _)| length < known);
-    if shorter {
-        *way = Some((length, from));
-    }
-    shorter
 }
 
 #[cfg(test)]

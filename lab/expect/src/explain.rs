@@ -4,12 +4,12 @@ use scenario::Node;
 use trace::{Span, Value};
 
 use crate::{
-    compare::{Mismatch, mismatches},
+    compare::{Mismatch, Target, mismatches},
     forest::Forest,
+    matching::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
     nearest::Nearest,
     plan::{Plan, service},
     report::{Line, Mark},
-    search::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
 };
 
 /// The lines of the tree.
@@ -66,7 +66,7 @@ impl Explain<'_, '_, '_> {
         let found = mismatches(node, span, self.forest, |name| {
             let in_scope = pair.scope.get(name).copied();
             match in_scope {
-                Some(span) => crate::compare::Target::Span(span),
+                Some(span) => Target::Span(span),
                 None => target(self.plan, &Bindings::new(), self.bindings, name),
             }
         });

@@ -19,14 +19,17 @@
 
 mod assign;
 mod compare;
+mod describe;
 mod explain;
 mod forest;
+mod matching;
 mod nearest;
 mod plan;
 mod render;
 mod report;
 mod search;
 mod settle;
+mod table;
 
 pub use report::{CountLine, Difference, Line, Mark, Report, Verdict};
 pub use settle::{Settle, settled};

@@ -6,8 +6,8 @@ use trace::{Span, Top};
 
 use crate::{
     forest::Forest,
+    matching::Siblings,
     plan::{Plan, identity},
-    search::Siblings,
 };
 
 /// Looks for what comes nearest to a span that is missing.

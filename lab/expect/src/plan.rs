@@ -7,15 +7,16 @@ use trace::{Span, Value};
 
 use crate::forest::Forest;
 
-/// What a span weighs that is there at all, beside its fields.
-const PRESENCE: i64 = 2;
+/// What a span weighs that is there at all: more than its fields and many spans that should not be
+/// there, so that costs below this one are exact.
+const PRESENCE: i64 = 1 << 24;
 const NAME: i64 = 3;
 const SERVICE: i64 = 2;
 const KIND: i64 = 1;
 /// What any other field weighs.
 pub(crate) const FIELD: i64 = 1;
-/// No weight is greater, so that sums do not overflow.
-const HEAVIEST: i64 = 1 << 40;
+/// No weight and no cost is greater, so that sums of some of them do not overflow.
+pub(crate) const HEAVIEST: i64 = 1 << 50;
 
 /// An expectation, ready to be searched for.
 pub(crate) struct Plan<'e> {

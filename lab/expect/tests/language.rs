@@ -99,6 +99,26 @@ fn a_tree_is_open_unless_it_is_closed() {
 }
 
 #[test]
+fn a_span_is_never_called_missing_for_what_is_below_it() {
+    let expectation = of_fan("", &["{ span: { name: SELECT products }, times: 1 }"]);
+    let report = check(&expectation, &fan("SELECT products", 200).trace(), &[]);
+    let root = &report.tree[0];
+    assert_eq!(
+        (report.tree.len(), root.mark),
+        (1, Mark::Same),
+        "{}",
+        text(&report)
+    );
+    let excess = root.children.last().unwrap();
+    assert_eq!(
+        (excess.mark, excess.times),
+        (Mark::Unexpected, 199),
+        "{}",
+        text(&report)
+    );
+}
+
+#[test]
 fn nodes_share_out_the_children() {
     // The general node alone would take both; the special one needs one of them.
     let general = "{ span: { kind: client } }";

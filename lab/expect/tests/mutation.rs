@@ -9,10 +9,10 @@ use std::sync::Arc;
 use expect::{Mark, Report, Verdict, check};
 use scenario::Expectation;
 use shop::{Shop, exception, fail, link_to, trace_id};
-use trace::{Kind, SpanId, Value};
+use trace::{Kind, Resource, Span, SpanId, Value};
 
 fn checkout() -> Expectation {
-    scenario::embedded("checkout").unwrap().expect
+    shop::expectation()
 }
 
 fn report(shop: &Shop) -> Report {
@@ -312,6 +312,76 @@ fn no_trace_is_caught() {
     caught(&["roots", "spans", "- checkout POST /checkout"], |shop| {
         shop.spans.clear()
     });
+}
+
+/// Spans that the expectation does not name, or of which it is content with any number.
+const OPEN: [&str; 7] = [
+    "SELECT idempotency_keys",
+    "SELECT reservations",
+    "UPDATE stock",
+    "INSERT reservations",
+    "UPDATE orders",
+    "INSERT outbox",
+    "INSERT processed_messages",
+];
+
+#[test]
+fn every_mutation_of_every_span_that_is_named_is_caught() {
+    type Mutate = fn(&mut Vec<Span>, usize);
+    let mutations: [(&str, Mutate); 8] = [
+        ("drop", |spans, index| drop(spans.remove(index))),
+        ("duplicate", |spans, index| spans.push(spans[index].clone())),
+        ("rename", |spans, index| spans[index].name.push('x')),
+        ("another kind", |spans, index| {
+            spans[index].kind = Kind::Unspecified
+        }),
+        ("another service", |spans, index| {
+            let other = spans[index].service() == "checkout";
+            let named = if other { "payment" } else { "checkout" };
+            spans[index].resource = Arc::new(Resource {
+                attributes: [("service.name", named)].into_iter().collect(),
+                ..Resource::default()
+            });
+        }),
+        ("no parent that is here", |spans, index| {
+            spans[index].parent_span_id = SpanId::from_bytes([0xee; 8]).ok();
+        }),
+        ("no service", |spans, index| {
+            spans[index].resource = Arc::default()
+        }),
+        ("child of itself", |spans, index| {
+            spans[index].parent_span_id = Some(spans[index].span_id);
+        }),
+    ];
+    let healthy = Shop::healthy();
+    let want = shop::expectation();
+    for index in
+        (0..healthy.spans.len()).filter(|&i| !OPEN.contains(&healthy.spans[i].name.as_str()))
+    {
+        for (what, mutate) in mutations {
+            let mut shop = Shop {
+                spans: healthy.spans.clone(),
+            };
+            mutate(&mut shop.spans, index);
+            let verdict = check(&want, &shop.trace(), &[]).verdict;
+            assert_eq!(
+                verdict,
+                Verdict::Fail,
+                "{what}: {}",
+                healthy.spans[index].name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_order_in_which_spans_arrive_or_start_does_not_matter() {
+    let mut shop = Shop::healthy();
+    shop.spans.reverse();
+    for (index, span) in shop.spans.iter_mut().enumerate() {
+        (span.start_ns, span.end_ns) = (index as u64, index as u64);
+    }
+    assert_eq!(report(&shop).verdict, Verdict::Pass);
 }
 
 /// A healthy trace passes one expectation of its own; changed, it fails it.

@@ -17,6 +17,14 @@ pub(crate) fn trace_id() -> TraceId {
     TraceId::from_bytes([7; 16]).unwrap()
 }
 
+/// What is expected of the trace of a checkout: a scenario like the embedded one, which goes with
+/// the real shop and changes with it.
+pub(crate) fn expectation() -> scenario::Expectation {
+    scenario::parse("checkout.yaml", include_str!("checkout.yaml"))
+        .unwrap_or_else(|error| panic!("{error}"))
+        .expect
+}
+
 impl Shop {
     /// A checkout as it should be.
     pub(crate) fn healthy() -> Self {

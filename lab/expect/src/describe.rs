@@ -1,0 +1,149 @@
+//! A mismatch in words.
+
+use scenario::{EventNode, LinkNode};
+use trace::{Attributes, Event, Span, Value};
+
+use crate::{
+    compare::{Field, Mismatch, Seen, Target},
+    forest::Forest,
+    plan::service,
+    report,
+};
+
+// === impl Mismatch ===
+
+impl Mismatch<'_> {
+    /// The mismatch in words, for a span.
+    pub(crate) fn describe(&self, span: &Span, forest: &Forest<'_>) -> report::Difference {
+        let (field, want, got) = match self.field {
+            Field::Service(want) => (
+                "service".to_owned(),
+                want.to_string(),
+                absent_or(service(span)),
+            ),
+            Field::Name(want) => ("name".to_owned(), want.to_string(), span.name.clone()),
+            Field::Kind(want) => ("kind".to_owned(), want.to_string(), span.kind.to_string()),
+            Field::Status(want) => (
+                "status".to_owned(),
+                want.to_string(),
+                span.status.code.to_string(),
+            ),
+            Field::Duration(want) => {
+                let got = match span.end_ns < span.start_ns {
+                    true => "an end before the start".to_owned(),
+                    false => format!("{:?}", span.duration()),
+                };
+                ("duration".to_owned(), want.to_string(), got)
+            }
+            Field::Attribute(holder, key, want) => {
+                let (attributes, _) = holder.attributes(span);
+                (
+                    format!("{}{key}", holder.prefix()),
+                    want.to_string(),
+                    got(key, attributes),
+                )
+            }
+            Field::Event(want, seen) => event(want, seen, &span.events),
+            Field::Link(want, target) => link(want, target, span, forest),
+        };
+        let unknown = (!self.certain).then(|| {
+            "cannot be known: the sender dropped attributes, events or links of this span"
+                .to_owned()
+        });
+        report::Difference {
+            field,
+            want,
+            got,
+            unknown,
+        }
+    }
+}
+
+fn typed(value: &Value) -> String {
+    format!("{} {value}", value.type_name())
+}
+
+fn absent_or(value: Option<&Value>) -> String {
+    value.map_or_else(
+        || "absent".to_owned(),
+        |value| match value {
+            Value::String(text) => text.clone(),
+            other => typed(other),
+        },
+    )
+}
+
+/// The value of a key, or all of them if it was sent more than once.
+fn got(key: &str, attributes: &Attributes) -> String {
+    let values: Vec<_> = attributes
+        .iter()
+        .filter(|(known, _)| *known == key)
+        .map(|(_, value)| typed(value))
+        .collect();
+    match values.as_slice() {
+        [] => "absent".to_owned(),
+        [one] => one.clone(),
+        several => format!("{} values: {}", several.len(), several.join(", ")),
+    }
+}
+
+fn event(want: &EventNode, seen: Seen, events: &[Event]) -> (String, String, String) {
+    let checks: Vec<_> = want
+        .attributes
+        .iter()
+        .map(|(key, check)| format!("{key}: {check}"))
+        .collect();
+    let with = if checks.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", checks.join(", "))
+    };
+    let named: Vec<_> = events
+        .iter()
+        .filter(|event| want.name.matches(&event.name))
+        .collect();
+    let got = match (named.as_slice(), seen.fit) {
+        ([], _) => format!("none of {} events", events.len()),
+        ([one], 0) => {
+            let values = want
+                .attributes
+                .iter()
+                .map(|(key, _)| format!("{key}: {}", got(key, &one.attributes)));
+            format!("one with {}", values.collect::<Vec<_>>().join(", "))
+        }
+        (_, fit) => format!("{fit}"),
+    };
+    (
+        format!("event {}", want.name),
+        format!("{}{with}", want.times),
+        got,
+    )
+}
+
+fn link(
+    want: &LinkNode,
+    target: Target<'_>,
+    span: &Span,
+    forest: &Forest<'_>,
+) -> (String, String, String) {
+    let name = |ids: (String, String)| format!("trace {} span {}", ids.0, ids.1);
+    let wanted = match target {
+        Target::Span(index) => {
+            let span = forest.span(index);
+            name((span.trace_id.to_string(), span.span_id.to_string()))
+        }
+        Target::Like(_) => format!("${}", want.to),
+        Target::Missing => format!("${}, which is missing", want.to),
+    };
+    let got: Vec<_> = span
+        .links
+        .iter()
+        .map(|link| name((link.trace_id.to_string(), link.span_id.to_string())))
+        .collect();
+    let got = if got.is_empty() {
+        "no link".to_owned()
+    } else {
+        got.join(", ")
+    };
+    (format!("link ${}", want.to), wanted, got)
+}

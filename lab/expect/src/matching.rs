@@ -1,0 +1,102 @@
+//! A matching of nodes with spans: what the search finds and the report is made of.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    compare::Target,
+    plan::{HEAVIEST, Plan},
+};
+
+/// The spans that names stand for.
+pub(crate) type Bindings<'e> = BTreeMap<&'e str, usize>;
+
+/// The matching of the whole tree.
+pub(crate) struct Matching<'e> {
+    pub(crate) top: Siblings<'e>,
+    /// The spans that links across the tree were held against.
+    pub(crate) bindings: Bindings<'e>,
+    /// Whether these are the spans that the nodes were matched with. If not, links across the
+    /// tree could not be judged.
+    pub(crate) consistent: bool,
+}
+
+/// The matching of some nodes with some spans: what became of each.
+#[derive(Default)]
+pub(crate) struct Siblings<'e> {
+    pub(crate) pairs: Vec<Pair<'e>>,
+    pub(crate) missing: Vec<Missing>,
+    pub(crate) excess: Vec<Excess>,
+    /// What it costs in all.
+    pub(crate) cost: i64,
+}
+
+/// A node and the span that it goes with.
+pub(crate) struct Pair<'e> {
+    pub(crate) item: usize,
+    pub(crate) span: usize,
+    /// The names that are bound above it and at it.
+    pub(crate) scope: Bindings<'e>,
+    pub(crate) children: Siblings<'e>,
+}
+
+/// A node for which there are so many spans too few.
+pub(crate) struct Missing {
+    pub(crate) item: usize,
+    pub(crate) count: u64,
+}
+
+/// A span that should not be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Excess {
+    pub(crate) span: usize,
+    pub(crate) why: Why,
+}
+
+/// Why a span should not be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It fits a node that has all the spans it may have.
+    TooMany(usize),
+    /// It may fit a node that has all the spans it may have; what would decide it was dropped.
+    MayBeTooMany(usize),
+    /// Its parent is closed, and it fits no node.
+    Closed,
+}
+
+/// The span that a link to a name should lead to.
+pub(crate) fn target<'e>(
+    plan: &Plan<'e>,
+    scope: &Bindings<'e>,
+    bindings: Option<&Bindings<'e>>,
+    name: &str,
+) -> Target<'e> {
+    let span = scope.get(name).or_else(|| bindings?.get(name));
+    match (span, bindings, plan.bound.get(name)) {
+        (Some(&span), ..) => Target::Span(span),
+        (None, None, Some(&item)) => Target::Like(&plan.items[item].node.span),
+        _ => Target::Missing,
+    }
+}
+
+// === impl Siblings ===
+
+impl<'e> Siblings<'e> {
+    /// Adds a cost, so many times.
+    pub(crate) fn charge(&mut self, cost: i64, times: u64) {
+        let times = i64::try_from(times).unwrap_or(HEAVIEST);
+        self.cost = self
+            .cost
+            .saturating_add(cost.saturating_mul(times))
+            .min(HEAVIEST);
+    }
+
+    /// Adds the spans that names are bound to.
+    pub(crate) fn bindings(&self, plan: &Plan<'e>, found: &mut Bindings<'e>) {
+        for pair in &self.pairs {
+            if let Some(name) = &plan.items[pair.item].node.span.bound {
+                found.insert(name, pair.span);
+            }
+            pair.children.bindings(plan, found);
+        }
+    }
+}

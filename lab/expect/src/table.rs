@@ -1,0 +1,109 @@
+//! Nodes against candidates: what each pair costs, and which pairs are the cheapest in all.
+
+use std::collections::HashMap;
+
+use scenario::Count;
+
+use crate::{
+    assign::{Class, Flow, assign},
+    matching::{Excess, Why},
+};
+
+/// Some nodes, some spans that may be theirs, and what each costs with each.
+pub(crate) struct Table {
+    /// By node: how many spans it stands for, and what it costs if one is missing.
+    pub(crate) nodes: Vec<(Count, i64)>,
+    /// The spans.
+    pub(crate) candidates: Vec<usize>,
+    /// By node, then by candidate; `None` where the two cannot go together.
+    pub(crate) costs: Vec<Vec<Option<i64>>>,
+    /// By candidate: what it costs if no node has it, and why.
+    pub(crate) alone: Vec<(i64, Option<Why>)>,
+    /// Candidates that fit a node of which there must be none.
+    pub(crate) forbidden: Vec<Excess>,
+}
+
+/// The cheapest choice. Nodes and candidates are named by their places in the table.
+pub(crate) struct Choice {
+    /// Nodes and their candidates.
+    pub(crate) pairs: Vec<(usize, usize)>,
+    /// Candidates that no node has, in order.
+    pub(crate) left: Vec<usize>,
+}
+
+// === impl Table ===
+
+impl Table {
+    /// Finds the pairs of least total cost.
+    pub(crate) fn cheapest(&self) -> Choice {
+        let (columns, members) = self.columns();
+        let (nodes, rows): (Vec<usize>, Vec<Class>) = self.rows().into_iter().unzip();
+        // The members of a column cost the same: the first stands for all.
+        let cost = |node: usize, members: &Vec<usize>| self.costs[node][members[0]];
+        let costs: Vec<Vec<_>> = nodes
+            .iter()
+            .map(|&node| members.iter().map(|members| cost(node, members)).collect())
+            .collect();
+
+        let mut left: Vec<_> = members
+            .iter()
+            .map(|members| members.iter().copied())
+            .collect();
+        let mut pairs = Vec::new();
+        for Flow { row, column, units } in assign(&rows, &columns, &costs) {
+            for _ in 0..units {
+                let candidate = left[column]
+                    .next()
+                    .expect("a column has a member for each unit");
+                pairs.push((nodes[row], candidate));
+            }
+        }
+        let mut left: Vec<usize> = left.into_iter().flatten().collect();
+        left.sort_unstable();
+        Choice { pairs, left }
+    }
+
+    /// The nodes as rows: so many spans that must be there, and so many more that may.
+    fn rows(&self) -> Vec<(usize, Class)> {
+        let all = self.candidates.len() as u64;
+        let mut rows = Vec::new();
+        for (node, &(times, weight)) in self.nodes.iter().enumerate() {
+            let must = times.min.min(all);
+            let may = times.max.unwrap_or(all).min(all).saturating_sub(must);
+            rows.push((
+                node,
+                Class {
+                    units: must,
+                    alone: weight,
+                },
+            ));
+            rows.push((
+                node,
+                Class {
+                    units: may,
+                    alone: 0,
+                },
+            ));
+        }
+        rows.retain(|(_, class)| class.units > 0);
+        rows
+    }
+
+    /// Candidates that cost the same with each node and alone, as columns with their members.
+    fn columns(&self) -> (Vec<Class>, Vec<Vec<usize>>) {
+        let mut known: HashMap<(Vec<Option<i64>>, i64), usize> = HashMap::new();
+        let (mut columns, mut members): (Vec<Class>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+        for candidate in 0..self.candidates.len() {
+            let costs = self.costs.iter().map(|row| row[candidate]).collect();
+            let alone = self.alone[candidate].0;
+            let column = *known.entry((costs, alone)).or_insert_with(|| {
+                columns.push(Class { units: 0, alone });
+                members.push(Vec::new());
+                columns.len() - 1
+            });
+            columns[column].units += 1;
+            members[column].push(candidate);
+        }
+        (columns, members)
+    }
+}
