@@ -1,10 +1,7 @@
 //! The account of the batch, with exporters that are slow, that fail and that are away.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicUsize},
-    time::Instant as StdInstant,
-};
+use std::{fmt, sync::atomic::AtomicUsize, time::Instant as StdInstant};
 
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
@@ -123,18 +120,20 @@ async fn a_flush_works_within_a_runtime_of_one_thread() {
 #[test]
 fn a_flush_comes_to_an_end_while_spans_go_on_ending() {
     let exporter = Exporter::new(Answer::Take);
-    let processor = start(&exporter, small_queue());
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                processor.on_end(span(0));
-            }
-        });
-        let flushed = processor.force_flush();
-        stop.store(true, Ordering::Relaxed);
-        flushed.unwrap();
+    let config = BatchConfig {
+        export_timeout: Duration::from_secs(5),
+        ..small_queue()
+    };
+    let processor = Arc::new(start(&exporter, config));
+    let ending = Arc::downgrade(&processor);
+    // Each batch that is exported makes another one: the queue is never empty again.
+    exporter.on_each_export(move || {
+        if let Some(processor) = ending.upgrade() {
+            (0..4).for_each(|number| processor.on_end(span(number)));
+        }
     });
+    (0..4).for_each(|number| processor.on_end(span(number)));
+    processor.force_flush().unwrap();
 }
 
 #[test]
@@ -215,19 +214,18 @@ fn of_an_attribute_that_was_set_twice_the_last_value_is_exported() {
 
 // === What the tests stand on ===
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Exporter(Arc<Desk>);
 
-#[derive(Debug)]
 struct Desk {
     answer: Answer,
     permits: Semaphore,
+    on_each_export: Mutex<Box<dyn Fn() + Send>>,
     taken: Mutex<Vec<SpanData>>,
     batches: Mutex<Vec<usize>>,
     shutdowns: AtomicUsize,
 }
 
-#[derive(Debug)]
 enum Answer {
     Take,
     Fail,
@@ -240,6 +238,7 @@ impl Exporter {
         Exporter(Arc::new(Desk {
             answer,
             permits: Semaphore::new(0),
+            on_each_export: Mutex::new(Box::new(|| ())),
             taken: Mutex::default(),
             batches: Mutex::default(),
             shutdowns: AtomicUsize::default(),
@@ -248,6 +247,10 @@ impl Exporter {
 
     fn permit_all(&self) {
         self.0.permits.add_permits(1_000_000);
+    }
+
+    fn on_each_export(&self, act: impl Fn() + Send + 'static) {
+        *self.0.on_each_export.lock().unwrap() = Box::new(act);
     }
 
     /// The names of the spans, in the order in which they came.
@@ -261,6 +264,12 @@ impl Exporter {
     }
 }
 
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exporter")
+    }
+}
+
 impl SpanExporter for Exporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         match self.0.answer {
@@ -268,6 +277,7 @@ impl SpanExporter for Exporter {
             Answer::Fail => return Err(OTelSdkError::InternalFailure("no".to_owned())),
             Answer::WhenPermitted => drop(self.0.permits.acquire().await),
         }
+        self.0.on_each_export.lock().unwrap()();
         self.0.batches.lock().unwrap().push(batch.len());
         self.0.taken.lock().unwrap().extend(batch);
         Ok(())

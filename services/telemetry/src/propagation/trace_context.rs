@@ -196,13 +196,13 @@ fn is_key_part(part: &str, longest: usize) -> bool {
         })
 }
 
-/// Section 3.3.1.3.2: 1 to 256 printable ASCII characters without `,` and `=`, the last no blank.
+/// Section 3.3.1.3.2: 1 to 256 printable ASCII characters without `,` and `=`. (The last may be no
+/// blank; at that place it is white space around the member, and trimmed.)
 fn is_value(value: &str) -> bool {
     (1..=256).contains(&value.len())
         && value
             .bytes()
             .all(|byte| (0x20..=0x7e).contains(&byte) && byte != b'=' && byte != b',')
-        && !value.ends_with(' ')
 }
 
 /// The value of a header that must be there exactly once.
