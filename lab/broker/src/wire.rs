@@ -261,3 +261,128 @@ fn encode_raw(out: &mut Vec<u8>, kind: u8, channel: u16, payload: &[u8]) {
     out.extend_from_slice(payload);
     out.push(constants::FRAME_END);
 }
+
+#[cfg(test)]
+mod tests {
+    use amq_protocol::protocol::{channel, queue};
+    use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FRAME_MAX: u32 = 131_072;
+
+    /// Reads to the end, as a session does.
+    fn drain(octets: &[u8]) -> Result<Vec<Frame>, Refusal> {
+        let mut octets = BytesMut::from(octets);
+        let mut frames = Vec::new();
+        while let Some(frame) = decode(&mut octets, FRAME_MAX)? {
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    fn nested(depth: usize) -> Vec<u8> {
+        let inner = (1..depth).fold(AMQPValue::Void, |value, _| {
+            AMQPValue::FieldArray(FieldArray::from(vec![value]))
+        });
+        let mut arguments = FieldTable::default();
+        arguments.insert("a".into(), inner);
+        let declare = queue::Declare {
+            queue: "q".into(),
+            passive: false,
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+            arguments,
+        };
+        let mut octets = Vec::new();
+        encode_method(
+            &mut octets,
+            1,
+            AMQPClass::Queue(queue::AMQPMethod::Declare(declare)),
+        );
+        octets
+    }
+
+    #[test]
+    fn tables_may_be_nested_to_the_limit() {
+        assert_eq!(
+            drain(&nested(MAX_NESTING)).map(|frames| frames.len()),
+            Ok(1)
+        );
+        // The count of the table itself is not announced by a letter, hence two more.
+        let refusal = drain(&nested(MAX_NESTING + 2)).expect_err("it is too deep");
+        assert_eq!(refusal.code, ReplyCode::SyntaxError);
+        assert_eq!(refusal.cause, (50, 10));
+    }
+
+    #[test]
+    fn text_is_not_taken_for_nesting() {
+        let text = "AF".repeat(10_000);
+        assert_eq!(check_nesting(text.as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn content_is_cut_to_frames_that_the_client_accepts() {
+        let header = header_payload(10_000, &BasicProperties::default());
+        let mut octets = Vec::new();
+        encode_content(&mut octets, 7, &header, &[1; 10_000], 4096);
+        let mut octets = BytesMut::from(octets.as_slice());
+        let mut sizes = Vec::new();
+        while let Some(frame) = decode(&mut octets, 4096).expect("no frame is too large") {
+            match frame {
+                Frame::Header(7, header) => assert_eq!(header.body_size, 10_000),
+                Frame::Body(7, piece) => sizes.push(piece.len()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(sizes, [4088, 4088, 1824]);
+    }
+
+    proptest! {
+        #[test]
+        fn random_octets_are_decoded_or_refused(octets in vec(any::<u8>(), 0..200)) {
+            let _ = drain(&octets);
+        }
+
+        #[test]
+        fn random_payloads_are_decoded_or_refused(
+            kind in 1_u8..=3,
+            class in prop::sample::select(vec![10_u8, 20, 30, 40, 50, 60, 85, 90]),
+            method in prop::sample::select(vec![10_u8, 11, 20, 21, 30, 31, 40, 50, 60, 70, 80, 90, 120]),
+            mut payload in vec(prop_oneof![any::<u8>(), 0_u8..4, Just(b'F'), Just(b'A'), Just(b'S')], 0..200),
+        ) {
+            payload.splice(0..0, [0, class, 0, method]);
+            let mut octets = Vec::new();
+            encode_raw(&mut octets, kind, 1, &payload);
+            let _ = drain(&octets);
+        }
+
+        #[test]
+        fn a_stream_is_read_alike_however_it_is_cut(cuts in vec(1_usize..40, 1..20), body in vec(any::<u8>(), 1..100)) {
+            let mut octets = Vec::new();
+            encode_method(&mut octets, 1, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})));
+            encode_heartbeat(&mut octets);
+            let header = header_payload(body.len(), &BasicProperties::default().with_message_id("m".into()));
+            encode_content(&mut octets, 1, &header, &body, FRAME_MAX);
+            let whole = drain(&octets).expect("the frames are good");
+
+            let (mut read, mut frames, mut rest) = (BytesMut::new(), Vec::new(), octets.as_slice());
+            for cut in cuts.into_iter().cycle() {
+                let (piece, later) = rest.split_at(cut.min(rest.len()));
+                read.extend_from_slice(piece);
+                rest = later;
+                while let Some(frame) = decode(&mut read, FRAME_MAX).expect("the frames are good") {
+                    frames.push(frame);
+                }
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(frames, whole);
+        }
+    }
+}

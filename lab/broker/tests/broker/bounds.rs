@@ -1,0 +1,233 @@
+//! What is bounded: messages in memory, one message, what a slow client is sent.
+
+use std::pin::pin;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+use broker::Config;
+use futures::{Stream, StreamExt};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation, Event};
+
+use crate::support::{
+    TestBroker, assert_refused, declare, eventually, publish, soon, take, waiting,
+};
+
+const KIBI: usize = 1024;
+
+fn small_memory() -> Config {
+    Config {
+        memory_limit: 256 * KIBI,
+        ..Config::default()
+    }
+}
+
+async fn send(channel: &Channel, body: &[u8]) -> lapin::PublisherConfirm {
+    let options = BasicPublishOptions::default();
+    channel
+        .basic_publish(
+            "".into(),
+            "q".into(),
+            options,
+            body,
+            BasicProperties::default(),
+        )
+        .await
+        .unwrap()
+}
+
+async fn next_event(events: &mut (impl Stream<Item = Event> + Unpin)) -> Event {
+    soon("an event", events.next()).await.unwrap()
+}
+
+#[tokio::test]
+async fn publishers_are_blocked_at_the_limit_and_let_go_below_it() {
+    let broker = TestBroker::start_with(small_memory()).await;
+    let (publisher, publishing) = broker.channel().await;
+    let mut events = pin!(publisher.events_listener());
+    publishing
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    declare(&publishing, "q", &[]).await.unwrap();
+    let (_consumer, consuming) = broker.channel().await;
+
+    let body = vec![b'x'; 64 * KIBI];
+    // Lapin keeps back what it may not send, and with it whoever asks it to.
+    let confirmed = tokio::spawn(async move {
+        let mut confirms = Vec::new();
+        for _ in 0..12 {
+            confirms.push(send(&publishing, &body).await);
+        }
+        futures::future::try_join_all(confirms).await
+    });
+    assert!(
+        matches!(next_event(&mut events).await, Event::ConnectionBlocked(why) if why == "low on memory")
+    );
+    let held = waiting(&consuming, "q").await;
+    assert!(
+        (4..12).contains(&held),
+        "some of the 12 are still with their publisher: {held}"
+    );
+
+    // Other connections are served, and what they take makes room.
+    for _ in 0..12 {
+        eventually("the next message", || take(&consuming, "q")).await;
+    }
+    loop {
+        match next_event(&mut events).await {
+            Event::ConnectionUnblocked => break,
+            Event::ConnectionBlocked(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let confirmations = soon("the confirms", confirmed).await.unwrap().unwrap();
+    assert_eq!(confirmations.len(), 12);
+    assert!(
+        confirmations
+            .iter()
+            .all(|it| *it == Confirmation::Ack(None))
+    );
+}
+
+#[tokio::test]
+async fn who_only_consumes_is_not_blocked() {
+    let broker = TestBroker::start_with(small_memory()).await;
+    let (_publisher, publishing) = broker.channel().await;
+    declare(&publishing, "q", &[]).await.unwrap();
+    let (consumer, consuming) = broker.channel().await;
+    let mut events = pin!(consumer.events_listener());
+    let sending = tokio::spawn(async move {
+        for _ in 0..5 {
+            drop(send(&publishing, &vec![b'x'; 64 * KIBI]).await);
+        }
+    });
+    for _ in 0..5 {
+        eventually("the next message", || take(&consuming, "q")).await;
+    }
+    soon("the end of publishing", sending).await.unwrap();
+    consumer.close(200, "bye".into()).await.unwrap();
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(events.next()) {
+        assert!(!matches!(event, Event::ConnectionBlocked(_)), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn empty_messages_are_not_free() {
+    let broker = TestBroker::start_with(Config {
+        memory_limit: 16 * KIBI,
+        ..Config::default()
+    })
+    .await;
+    let (publisher, publishing) = broker.channel().await;
+    let mut events = pin!(publisher.events_listener());
+    declare(&publishing, "q", &[]).await.unwrap();
+    let sending = tokio::spawn(async move {
+        for _ in 0..100 {
+            drop(send(&publishing, b"").await);
+        }
+    });
+    assert!(matches!(
+        next_event(&mut events).await,
+        Event::ConnectionBlocked(_)
+    ));
+    sending.abort();
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_closes_its_channel_only() {
+    let broker = TestBroker::start_with(Config {
+        max_message_bytes: 1000,
+        ..Config::default()
+    })
+    .await;
+    let (connection, channel) = broker.channel().await;
+    declare(&channel, "q", &[]).await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    let refused = send(&channel, &[0; 1001]).await.await;
+    assert_refused(
+        refused,
+        406,
+        "message size 1001 is larger than configured max size 1000",
+    );
+    let channel = connection.create_channel().await.unwrap();
+    publish(&channel, "", "q", &"x".repeat(1000)).await;
+    assert_eq!(waiting(&channel, "q").await, 1);
+}
+
+#[tokio::test]
+async fn half_messages_cannot_fill_the_memory() {
+    let broker = TestBroker::start_with(Config {
+        memory_limit: 100 * KIBI,
+        ..Config::default()
+    })
+    .await;
+    let mut raw = broker.raw().await;
+    raw.open_channel(0).await;
+    let publish = basic::Publish {
+        exchange: "".into(),
+        routing_key: "q".into(),
+        mandatory: false,
+        immediate: false,
+    };
+    raw.send(1, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)))
+        .await;
+    let mut header = vec![2, 0, 1, 0, 0, 0, 14, 0, 60, 0, 0];
+    header.extend(10_000_000_u64.to_be_bytes());
+    header.extend([0, 0, 0xCE]);
+    raw.write(&header).await;
+    let piece = crate::support::frame(&amq_protocol::frame::AMQPFrame::Body(1, vec![0; 64 * KIBI]));
+    for _ in 0..5 {
+        raw.write(&piece).await;
+    }
+    raw.assert_closed_with(506, "RESOURCE_ERROR - no memory")
+        .await;
+    let (_connection, channel) = broker.channel().await;
+    declare(&channel, "q", &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_consumer_that_does_not_read_is_not_sent_without_bound() {
+    let broker = TestBroker::start().await;
+    let (_connection, channel) = broker.channel().await;
+    declare(&channel, "q", &[]).await.unwrap();
+    let mut sluggish = broker.raw().await;
+    sluggish.open_channel(0).await;
+    let consume = basic::Consume {
+        queue: "q".into(),
+        consumer_tag: "sluggish".into(),
+        no_local: false,
+        no_ack: true,
+        exclusive: false,
+        nowait: false,
+        arguments: FieldTable::default(),
+    };
+    sluggish
+        .send(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)))
+        .await;
+    assert!(matches!(
+        sluggish.method().await,
+        AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(_))
+    ));
+    // More than the buffers of both sockets and the outbox take.
+    let body = "x".repeat(256 * KIBI);
+    const MESSAGES: usize = 150;
+    for _ in 0..MESSAGES {
+        publish(&channel, "", "q", &body).await;
+    }
+    assert!(
+        waiting(&channel, "q").await > 0,
+        "all {MESSAGES} messages were pushed to a client that does not read"
+    );
+    // When it reads, it gets them all.
+    let mut bodies = 0;
+    while bodies < MESSAGES * body.len() {
+        if let Some(amq_protocol::frame::AMQPFrame::Body(_, piece)) = sluggish.receive().await {
+            bodies += piece.len();
+        }
+    }
+    assert_eq!(waiting(&channel, "q").await, 0);
+}
