@@ -172,8 +172,14 @@ async fn a_declined_card_is_an_error_of_the_caller_in_every_span_that_should_say
     let declined = reply(up.post_checkout(&body))
         .await
         .expect_problem(402, "card-declined");
-    let whole = |trace: &Trace| has(trace, "checkout", "POST /checkout");
-    let trace = up.trace_when(declined.trace_id, "the root", whole).await;
+    let whole = |trace: &Trace| {
+        let both =
+            has(trace, "checkout", "POST /checkout") && has(trace, "payment", "POST /charges");
+        both && trace.orphans().count() == 0
+    };
+    let trace = up
+        .trace_when(declined.trace_id, "both services' spans", whole)
+        .await;
 
     let status = |service, name| named(&trace, service, name).status.code;
     assert_eq!(status("checkout", "POST /checkout"), StatusCode::Unset);
@@ -197,15 +203,12 @@ async fn a_declined_card_is_an_error_of_the_caller_in_every_span_that_should_say
 #[tokio::test]
 async fn health_and_flush_are_not_traced() {
     let up = Up::start().await;
-    // The first order of `up` may still be on its way.
-    eventually("the first order", async || {
-        (up.get_json("/api/traces?name=send+mail").await["traces"]
-            .as_array()?
-            .len()
-            == 1)
-            .then_some(())
-    })
-    .await;
+    let placed = up.order().await.expect(201);
+    let mailed = |trace: &Trace| {
+        let both = has(trace, "email", "send mail") && has(trace, "checkout", "POST /checkout");
+        both && trace.orphans().count() == 0
+    };
+    up.trace_when(placed.trace_id, "all of it", mailed).await;
     let before = up.get_json("/api/stats").await["spans"]["received"].clone();
     for service in ["checkout", "payment", "provider", "inventory", "email"] {
         let health = up

@@ -50,16 +50,16 @@ impl Up {
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Up {
         let data = TempDir::new().unwrap();
+        // A test has no time for simulated time, unless it says so.
+        let pace: &[&str] = if arguments.contains(&"--pace") {
+            &[]
+        } else {
+            &["--pace", "none"]
+        };
         let mut child = tracelab()
-            .args([
-                "up",
-                "--free-ports",
-                "--format",
-                "json",
-                "--pace",
-                "none",
-                "--data",
-            ])
+            .args(["up", "--free-ports", "--format", "json"])
+            .args(pace)
+            .arg("--data")
             .arg(data.path())
             .args(arguments)
             .stdin(Stdio::null())
@@ -176,7 +176,7 @@ impl Up {
 
     /// The mails that were written, by the id of the message that asked for each.
     pub(crate) fn mails(&self) -> Vec<PathBuf> {
-        let folder = self.data.path().join("mails");
+        let folder = self.data.path().join("mail");
         let Ok(entries) = std::fs::read_dir(folder) else {
             return Vec::new();
         };
@@ -190,7 +190,7 @@ impl Up {
         let path = self
             .data
             .path()
-            .join("mails")
+            .join("mail")
             .join(format!("{message_id}.eml"));
         eventually("the mail", async || std::fs::read_to_string(&path).ok()).await
     }
