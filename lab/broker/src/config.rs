@@ -8,7 +8,7 @@ use std::time::Duration;
 /// limit, save for the memory, of which a laboratory needs less.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Bytes of messages (headers, bodies, and a fixed overhead each) that may be held before
+    /// Bytes of messages (headers, bodies, and a fixed overhead for each and its place in each queue) that may be held before
     /// publishers are blocked. They are let go below 80 % of it. A message that is already half
     /// received may still come in, up to twice the limit.
     pub memory_limit: usize,

@@ -13,6 +13,11 @@
 //! **Nothing survives the process.** `durable` and persistent messages are accepted, remembered and
 //! reported, but all is held in memory.
 //!
+//! At its memory limit it reads nothing more from connections that publish. As with RabbitMQ, a
+//! connection that both publishes and consumes is then not heard when it acknowledges: a client that
+//! does much of both uses two connections. Messages are bounded in this way, and what a client is
+//! sent that reads slowly; how many connections, queues and bindings there are is not.
+//!
 //! How it is built, from the wire inwards:
 //!
 //! 1. `server` accepts, `handshake` negotiates, `connection` lasts; its `session` reads and answers.

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use crate::memory::{Held, Memory};
 use crate::wire;
 
-/// What a message costs besides its octets: its own fields and its place in a queue. It keeps a
-/// flood of empty messages from being free.
-const OVERHEAD: usize = 256;
+/// What a message costs besides its octets. It keeps a flood of empty messages from being free.
+const OVERHEAD: usize = 128;
 
 /// A published message.
 #[derive(Debug)]

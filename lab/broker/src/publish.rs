@@ -110,7 +110,9 @@ impl State {
                 continue;
             }
             let expires_at = queue.expiry_of(&message, now);
-            queue.ready.push(Arc::clone(&message), expires_at);
+            queue
+                .ready
+                .push(Arc::clone(&message), expires_at, &self.memory);
             self.unsettled.insert(Arc::clone(name));
         }
         is_taken

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::memory::{Held, Memory};
 use crate::message::Message;
 
 /// A message in a queue.
@@ -20,7 +21,12 @@ pub(crate) struct Entry {
     pub(crate) expires_at: Option<Instant>,
     /// Whether it was delivered before.
     pub(crate) redelivered: bool,
+    /// Counts the place itself: one message may have a place in many queues.
+    _held: Held,
 }
+
+/// What a place in a queue costs.
+const PLACE: usize = 128;
 
 /// The waiting messages of one queue.
 #[derive(Debug, Default)]
@@ -32,7 +38,12 @@ pub(crate) struct Ready {
 
 impl Ready {
     /// Adds a message at the end.
-    pub(crate) fn push(&mut self, message: Arc<Message>, expires_at: Option<Instant>) {
+    pub(crate) fn push(
+        &mut self,
+        message: Arc<Message>,
+        expires_at: Option<Instant>,
+        memory: &Memory,
+    ) {
         let position = self.next_position;
         self.next_position += 1;
         self.put(Entry {
@@ -40,6 +51,7 @@ impl Ready {
             message,
             expires_at,
             redelivered: false,
+            _held: memory.hold(PLACE),
         });
     }
 

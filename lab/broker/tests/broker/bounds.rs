@@ -10,7 +10,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Event};
 
 use crate::support::{
-    TestBroker, assert_refused, declare, eventually, publish, soon, take, waiting,
+    TestBroker, assert_refused, declare, eventually, int, publish, soon, take, waiting,
 };
 
 const KIBI: usize = 1024;
@@ -132,6 +132,35 @@ async fn empty_messages_are_not_free() {
         Event::ConnectionBlocked(_)
     ));
     sending.abort();
+}
+
+#[tokio::test]
+async fn what_was_taken_is_counted_no_longer() {
+    let broker = TestBroker::start_with(small_memory()).await;
+    let (publisher, channel) = broker.channel().await;
+    let mut events = pin!(publisher.events_listener());
+    declare(&channel, "q", &[]).await.unwrap();
+    declare(&channel, "short", &[("x-max-length", int(1))])
+        .await
+        .unwrap();
+    let body = "x".repeat(100 * KIBI);
+    for _ in 0..20 {
+        // Twenty times the limit in all: taken, dropped for length, purged, never routed.
+        publish(&channel, "", "q", &body).await;
+        take(&channel, "q").await.unwrap();
+        publish(&channel, "", "short", &body).await;
+        publish(&channel, "", "nowhere", &body).await;
+    }
+    assert_eq!(waiting(&channel, "short").await, 1);
+    channel
+        .queue_delete("short".into(), Default::default())
+        .await
+        .unwrap();
+    publish(&channel, "", "q", &body).await;
+    publish(&channel, "", "q", &body).await;
+    assert_eq!(waiting(&channel, "q").await, 2);
+    let event = futures::FutureExt::now_or_never(events.next());
+    assert!(event.is_none(), "{event:?}");
 }
 
 #[tokio::test]

@@ -149,11 +149,8 @@ pub(crate) async fn waiting(channel: &Channel, queue: &str) -> u32 {
         passive: true,
         ..Default::default()
     };
-    channel
-        .queue_declare(queue.into(), passive, FieldTable::default())
-        .await
-        .unwrap()
-        .message_count()
+    let declared = channel.queue_declare(queue.into(), passive, FieldTable::default());
+    soon("a count", declared).await.unwrap().message_count()
 }
 
 pub(crate) async fn publish(channel: &Channel, exchange: &str, key: &str, body: &str) {
@@ -168,34 +165,34 @@ pub(crate) async fn publish_with(
     properties: BasicProperties,
 ) {
     let options = BasicPublishOptions::default();
-    let sent = channel
-        .basic_publish(
-            exchange.into(),
-            key.into(),
-            options,
-            body.as_bytes(),
-            properties,
-        )
-        .await;
-    sent.unwrap().await.unwrap();
+    let sent = channel.basic_publish(
+        exchange.into(),
+        key.into(),
+        options,
+        body.as_bytes(),
+        properties,
+    );
+    soon("publishing", async { sent.await?.await })
+        .await
+        .unwrap();
 }
 
 /// The next message of a queue, taken for good.
 pub(crate) async fn take(channel: &Channel, queue: &str) -> Option<Delivery> {
-    let got = channel
-        .basic_get(queue.into(), BasicGetOptions { no_ack: true })
-        .await
-        .unwrap();
-    got.map(|message| message.delivery)
+    next_waiting(channel, queue, true).await
 }
 
 /// The next message of a queue, still to be acknowledged.
 pub(crate) async fn get(channel: &Channel, queue: &str) -> Option<Delivery> {
-    let got = channel
-        .basic_get(queue.into(), BasicGetOptions { no_ack: false })
+    next_waiting(channel, queue, false).await
+}
+
+async fn next_waiting(channel: &Channel, queue: &str, no_ack: bool) -> Option<Delivery> {
+    let got = channel.basic_get(queue.into(), BasicGetOptions { no_ack });
+    soon("an answer to basic.get", got)
         .await
-        .unwrap();
-    got.map(|message| message.delivery)
+        .unwrap()
+        .map(|message| message.delivery)
 }
 
 /// Waits for a message to come to a queue, and takes it for good.
