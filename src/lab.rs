@@ -1,5 +1,6 @@
 //! A running lab, as the commands find it that talk to one.
 
+use ::trace::{Span, TraceId};
 use anyhow::{Context, bail};
 use reqwest::{Client, Response, Url};
 use runner::Described;
@@ -39,6 +40,14 @@ impl LabArgs {
         let url = self.url(path)?;
         self.read(client().post(url.clone()).json(body).send().await)
             .await
+    }
+
+    /// The spans of a trace that the lab has.
+    pub(crate) async fn spans(&self, id: TraceId) -> anyhow::Result<Vec<Span>> {
+        let otlp: serde_json::Value = self.get(&format!("/api/traces/{id}")).await?;
+        let decoded = ::trace::otlp::from_json(otlp.to_string().as_bytes())
+            .context("the lab's answer is not OTLP/JSON")?;
+        Ok(decoded.spans)
     }
 
     fn url(&self, path: &str) -> anyhow::Result<Url> {

@@ -13,6 +13,7 @@ mod run;
 mod screen;
 mod service;
 mod sink;
+mod trace;
 mod up;
 
 const EXAMPLES: &str = "\
@@ -38,6 +39,7 @@ enum Command {
     Order(order::Args),
     Run(run::Args),
     Load(load::Args),
+    Trace(trace::Args),
     #[command(subcommand)]
     Service(service::Service),
     Broker(broker::Args),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
             Command::Order(args) => order::main(args).await,
             Command::Run(args) => run::main(args).await,
             Command::Load(args) => load::main(args).await,
+            Command::Trace(args) => trace::main(args).await,
             Command::Service(service) => service::main(service).await,
             Command::Broker(args) => broker::main(args).await,
             Command::Sink(args) => sink::main(args).await,

@@ -2,9 +2,9 @@
 
 use std::{io::Write, num::NonZeroUsize};
 
+use ::trace::Trace;
 use anyhow::Context;
 use runner::Placed;
-use trace::Trace;
 
 use crate::{
     exit::Outcome,
@@ -45,9 +45,6 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 }
 
 async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
-    let otlp: serde_json::Value = lab.get(&format!("/api/traces/{}", placed.trace_id)).await?;
-    let decoded = trace::otlp::from_json(otlp.to_string().as_bytes())
-        .context("the lab's answer is not OTLP/JSON")?;
-    let trace = Trace::new(placed.trace_id, decoded.spans);
-    Ok(trace::waterfall::render(&trace, &screen::style()))
+    let trace = Trace::new(placed.trace_id, lab.spans(placed.trace_id).await?);
+    Ok(::trace::waterfall::render(&trace, &screen::style()))
 }

@@ -140,7 +140,7 @@ async fn show_first_order(
         );
     }
     for trace in &traces {
-        text.push_str(&trace::waterfall::render(trace, &screen::style()));
+        text.push_str(&::trace::waterfall::render(trace, &screen::style()));
         text.push('\n');
     }
     text.push_str(&format!(

@@ -206,3 +206,82 @@ async fn ctrl_c_stops_everything() {
     assert!(pids.into_iter().all(|pid| !is_alive(pid)), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_kept_is_tried_three_times_and_then_buried() {
+    let up = Up::start().await;
+    // A file stands where the folder of the mails was.
+    let folder = up.data.path().join("mail");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    let placed = up.order().await.expect(201);
+
+    let buried = |trace: &Trace| {
+        let mut names = trace.spans().iter().map(|span| span.name.as_str());
+        names.any(|name| name == "send :email.dead") && trace.orphans().count() == 0
+    };
+    let trace = up.trace_when(placed.trace_id, "the burial", buried).await;
+    let tries: Vec<_> = trace
+        .spans()
+        .iter()
+        .filter(|span| span.name == "process shop:order.placed:email")
+        .collect();
+    assert_eq!(tries.len(), 3);
+    assert!(
+        tries
+            .iter()
+            .all(|span| span.status.code == StatusCode::Error)
+    );
+
+    let (connection, channel) = up.amqp().await;
+    let dead = eventually("the message in the dead-letter queue", async || {
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        channel
+            .basic_get("email.dead".into(), options)
+            .await
+            .unwrap()
+    })
+    .await;
+    let message_id = dead.properties.message_id().as_ref().unwrap();
+    assert_eq!(message_id.as_str(), placed.text("message_id"));
+    connection.close(200, "".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_delivered_twice_is_answered_with_one_mail() {
+    let up = Up::start().await;
+    let placed = up.order().await.expect(201);
+    let message_id = placed.text("message_id");
+    up.mail(message_id).await;
+    let mail = up
+        .data
+        .path()
+        .join("mail")
+        .join(format!("{message_id}.eml"));
+    // If it were written again, it would be there again.
+    std::fs::remove_file(&mail).unwrap();
+
+    let (connection, channel) = up.amqp().await;
+    let message = serde_json::json!({
+        "message_id": message_id, "order_id": placed.text("order_id"), "email": "ada@example.org",
+        "lines": [], "total_cents": 0, "discount_cents": 0,
+    });
+    let properties = lapin::BasicProperties::default().with_message_id(message_id.into());
+    channel
+        .basic_publish(
+            "shop".into(),
+            "order.placed".into(),
+            lapin::options::BasicPublishOptions::default(),
+            message.to_string().as_bytes(),
+            properties,
+        )
+        .await
+        .unwrap();
+    let query = format!("/api/traces?service=email&attribute=messaging.message.id={message_id}");
+    eventually("both deliveries to be processed", async || {
+        (up.get_json(&query).await["traces"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+    assert!(!mail.exists(), "the mail was sent twice");
+    connection.close(200, "".into()).await.unwrap();
+}

@@ -195,6 +195,15 @@ impl Up {
         eventually("the mail", async || std::fs::read_to_string(&path).ok()).await
     }
 
+    /// A connection of the test's own to the broker.
+    pub(crate) async fn amqp(&self) -> (lapin::Connection, lapin::Channel) {
+        let url = self.ready["amqp"].as_str().unwrap();
+        let properties = lapin::ConnectionProperties::default();
+        let connection = lapin::Connection::connect(url, properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        (connection, channel)
+    }
+
     pub(crate) fn supervisor(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
     }

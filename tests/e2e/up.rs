@@ -166,3 +166,35 @@ async fn the_page_lists_traces_and_shows_one() {
             .contains("POST /checkout")
     );
 }
+
+#[tokio::test]
+async fn a_trace_is_shown_from_a_lab_and_from_a_file() {
+    let up = Up::start().await;
+    let placed = up.order().await.expect(201);
+    let mailed = |trace: &trace::Trace| trace.spans().iter().any(|span| span.name == "send mail");
+    up.trace_when(placed.trace_id, "all of it", |trace| {
+        mailed(trace) && trace.orphans().count() == 0
+    })
+    .await;
+    let id = placed.trace_id.to_string();
+    let (code, shown, stderr) = run(&["trace", &id, "--lab", up.page()]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        shown.contains("process_order") && shown.contains("send mail"),
+        "{shown}"
+    );
+
+    let file = up.data.path().join("recorded.json");
+    let otlp = up.get_json(&format!("/api/traces/{id}")).await;
+    std::fs::write(&file, otlp.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(run(&["trace", "--file", file]).await.1, shown);
+    let (_, document, _) = run(&["trace", "--file", file, "--format", "json"]).await;
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["traces"][0]["trace_id"], id.as_str());
+
+    std::fs::write(file, "{\"resourceSpans\": 7}").unwrap();
+    let (code, _, stderr) = run(&["trace", "--file", file]).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("recorded.json"), "{stderr}");
+}

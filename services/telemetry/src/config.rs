@@ -32,7 +32,7 @@ pub struct Config {
 /// Where spans go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
-    /// Nowhere: `OTEL_SDK_DISABLED=true`. No span is made at all.
+    /// Nowhere: `OTEL_SDK_DISABLED=true`. No span is made; context that was received is passed on.
     SdkDisabled,
     /// Nowhere: `OTEL_TRACES_EXPORTER=none`. Spans are made and context is passed on.
     None,

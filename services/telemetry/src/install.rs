@@ -6,12 +6,15 @@
 
 use std::io;
 
-use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
+use opentelemetry::{
+    KeyValue, global,
+    trace::{Tracer, TracerProvider as _, noop::NoopTracer},
+};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
     resource::{ResourceDetector, SdkProvidedResourceDetector},
-    trace::{SdkTracerProvider, Tracer},
+    trace::SdkTracerProvider,
 };
 use opentelemetry_semantic_conventions::resource::{
     SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
@@ -86,7 +89,8 @@ impl Config {
             .with_sampler(self.sampler);
         let (pipeline, provider) = match self.export {
             Export::SdkDisabled => {
-                registry.try_init()?;
+                // Context that was received still goes on, as the specification asks.
+                registry.with(bridge(NoopTracer::new())).try_init()?;
                 return Ok(Telemetry {
                     pipeline: Pipeline::Silent,
                 });
@@ -155,9 +159,10 @@ fn exporter(protocol: Protocol) -> Result<SpanExporter, String> {
 /// the conventions name, and no others.
 ///
 /// [`Config::install`] uses it; by itself it serves tests, which put a recorder behind the tracer.
-pub fn bridge<S>(tracer: Tracer) -> impl Layer<S>
+pub fn bridge<S, T>(tracer: T) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
+    T: Tracer<Span: Send + Sync> + Send + Sync + 'static,
 {
     tracing_opentelemetry::layer()
         .with_tracer(tracer)

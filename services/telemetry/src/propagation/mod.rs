@@ -72,5 +72,7 @@ pub fn record_baggage(key: &'static str) {
 /// The `traceresponse` of a context: which trace and span a reply came from. A draft of the W3C
 /// (Trace Context Response, an editor's draft), in the format of `traceparent`.
 pub(crate) fn traceresponse(context: &Context) -> Option<String> {
-    trace_context::traceparent(context)
+    // A context that is still the caller's own has no span of ours: there was none to answer with.
+    let is_ours = !context.span().span_context().is_remote();
+    is_ours.then(|| trace_context::traceparent(context))?
 }

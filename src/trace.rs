@@ -1,0 +1,87 @@
+//! `tracelab trace`: shows a trace, of a running lab or of a file.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+};
+
+use ::trace::{Span, Trace, TraceId, tree};
+use anyhow::Context;
+
+use crate::{
+    exit::{Outcome, WrongInput},
+    lab::LabArgs,
+    screen::{self, Format},
+};
+
+/// Show a trace as a waterfall.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab trace 4bf92f3577b34da6a3ce929d0e0e4736
+  tracelab trace --file recorded.otlp.json
+  curl -s http://127.0.0.1:8080/api/traces/ID | tracelab trace --file - --format json")]
+pub(crate) struct Args {
+    /// The id of a trace of a running lab: 32 hexadecimal digits.
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        value_name = "ID"
+    )]
+    id: Option<TraceId>,
+
+    /// A file of OTLP/JSON; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    lab: LabArgs,
+
+    /// What is printed: the waterfall, or one JSON document.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let spans = match (&args.id, &args.file) {
+        (Some(id), _) => args.lab.spans(*id).await?,
+        (None, Some(path)) => from_file(path)?,
+        (None, None) => Vec::new(),
+    };
+    let traces = tree::group(spans);
+    let text = match args.format {
+        Format::Text => {
+            let waterfalls: Vec<String> = traces.iter().map(waterfall).collect();
+            waterfalls.join("\n")
+        }
+        Format::Json => {
+            let traces: Vec<_> = traces.iter().map(::trace::waterfall::to_json).collect();
+            format!("{}\n", serde_json::json!({ "traces": traces }))
+        }
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(Outcome::Passed)
+}
+
+fn waterfall(trace: &Trace) -> String {
+    ::trace::waterfall::render(trace, &screen::style())
+}
+
+fn from_file(path: &PathBuf) -> anyhow::Result<Vec<Span>> {
+    let name = if path.as_os_str() == "-" {
+        "standard input".into()
+    } else {
+        path.to_string_lossy()
+    };
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().read_to_string(&mut text).map(drop),
+        false => std::fs::read_to_string(path).map(|read| text = read),
+    };
+    read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
+    let spans =
+        ::trace::otlp::read(&text).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+    Ok(spans)
+}
