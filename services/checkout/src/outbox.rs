@@ -31,6 +31,7 @@ const INSERT: &str = "INSERT INTO outbox (message_id, exchange, routing_key, bod
 const DELETE: &str = "DELETE FROM outbox WHERE message_id = $1";
 const SELECT: &str = "SELECT message_id, exchange, routing_key, body, context FROM outbox \
      ORDER BY created_at LIMIT 100";
+const SELECT_ONE: &str = "SELECT message_id FROM outbox WHERE message_id = $1";
 
 /// How often the relay looks for what was left.
 const LOOK: Duration = Duration::from_secs(1);
@@ -150,10 +151,13 @@ impl Outbox {
         // Not traced: the relay looks again and again, in no request.
         let letters: Vec<Letter> = sqlx::query_as(SELECT).fetch_all(&self.db.pool).await?;
         for letter in letters {
-            // Whoever wrote it is about to send it.
+            // Held by another, it is about to be sent; gone by now, it was sent since the look.
             let Some(_held) = self.in_hand.hold(&letter.message_id) else {
                 continue;
             };
+            if !self.is_written(&letter).await? {
+                continue;
+            }
             let span = tracing::info_span!(parent: None, "relay outbox");
             SavedContext::from_json(&letter.context).adopt(&span);
             if !self.send(&letter).instrument(span).await {
@@ -161,5 +165,13 @@ impl Outbox {
             }
         }
         Ok(())
+    }
+
+    async fn is_written(&self, letter: &Letter) -> sqlx::Result<bool> {
+        let row: Option<(String,)> = sqlx::query_as(SELECT_ONE)
+            .bind(letter.message_id.as_str())
+            .fetch_optional(&self.db.pool)
+            .await?;
+        Ok(row.is_some())
     }
 }
