@@ -155,6 +155,25 @@ fn line_matches(shown: &str, got: &str) -> bool {
 }
 
 #[test]
+fn the_book_has_every_chapter_and_no_other() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src");
+    let summary = std::fs::read_to_string(source.join("SUMMARY.md")).unwrap();
+    let mut listed: Vec<String> = summary
+        .lines()
+        .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
+        .map(str::to_owned)
+        .collect();
+    let files = std::fs::read_dir(&source).unwrap();
+    let mut present: Vec<String> = files
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "SUMMARY.md")
+        .collect();
+    listed.sort();
+    present.sort();
+    assert_eq!(listed, present);
+}
+
+#[test]
 fn an_ellipsis_stands_for_any_text() {
     assert!(line_matches("took … ms", "took 12 ms"));
     assert!(!line_matches("took … ms", "took 12 s"));

@@ -218,7 +218,7 @@ async fn a_mail_that_cannot_be_kept_is_tried_three_times_and_then_buried() {
 
     let buried = |trace: &Trace| {
         let mut names = trace.spans().iter().map(|span| span.name.as_str());
-        names.any(|name| name == "send :email.dead") && trace.orphans().count() == 0
+        names.any(|name| name == "send email.dead") && trace.orphans().count() == 0
     };
     let trace = up.trace_when(placed.trace_id, "the burial", buried).await;
     let tries: Vec<_> = trace

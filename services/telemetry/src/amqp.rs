@@ -113,7 +113,7 @@ pub async fn send(channel: Option<&Channel>, message: Message<'_>) -> Result<(),
 }
 
 fn producer_span(message: &Message<'_>) -> Span {
-    let destination = format!("{}:{}", message.exchange, message.routing_key);
+    let destination = destination(message.exchange, message.routing_key);
     tracing::info_span!(
         "amqp.send",
         otel.name = format!("send {destination}"),
@@ -126,6 +126,14 @@ fn producer_span(message: &Message<'_>) -> Span {
         messaging.message.id = message.id,
         messaging.message.body.size = i64::try_from(message.body.len()).ok(),
     )
+}
+
+/// The default exchange has no name to be shown: what is left is the name of the queue.
+fn destination(exchange: &str, routing_key: &str) -> String {
+    match exchange {
+        "" => routing_key.to_owned(),
+        exchange => format!("{exchange}:{routing_key}"),
+    }
 }
 
 async fn publish(
