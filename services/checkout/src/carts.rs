@@ -17,7 +17,7 @@ const DELETE_LINES: &str = "DELETE FROM cart_lines WHERE cart_id = $1";
 pub async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), CartError> {
     check(cart_id, &cart.lines)?;
     let insert = insert_lines(cart.lines.len());
-    let mut transaction = db.pool.begin().await?;
+    let mut transaction = db.begin().await?;
     db.trace(DELETE_LINES, |sql| {
         sqlx::query(sql).bind(cart_id).execute(&mut *transaction)
     })
@@ -34,7 +34,7 @@ pub async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), Car
         query.execute(&mut *transaction)
     })
     .await?;
-    transaction.commit().await?;
+    db.commit(transaction).await?;
     Ok(())
 }
 

@@ -180,7 +180,7 @@ pub(crate) async fn send_email(
     };
     let letter = Outbox::letter(&message);
     let held = shop.outbox.hold(&letter);
-    let mut transaction = shop.db.pool.begin().await?;
+    let mut transaction = shop.db.begin().await?;
     let completed = orders::complete(
         &shop.db,
         &mut transaction,
@@ -193,7 +193,7 @@ pub(crate) async fn send_email(
         return Err(OrderError::InProgress);
     }
     Outbox::write(&shop.db, &mut transaction, &letter).await?;
-    transaction.commit().await?;
+    shop.db.commit(transaction).await?;
 
     shop.outbox.send(&letter).await;
     drop(held);

@@ -89,7 +89,7 @@ async fn set_aside(
     order_id: &str,
     wanted: &Wanted,
 ) -> Result<StatusCode, Error> {
-    let mut transaction = database.pool.begin().await?;
+    let mut transaction = database.begin().await?;
     if !insert_reservation(database, &mut transaction, order_id, "reserved").await? {
         let agrees = agrees_with_earlier(database, &mut transaction, order_id, wanted).await;
         transaction.rollback().await?;
@@ -99,7 +99,7 @@ async fn set_aside(
     lock_stock(database, &mut transaction, order_id).await?;
     let taken = take_stock(database, &mut transaction, order_id).await?;
     if taken.len() == wanted.len() {
-        transaction.commit().await?;
+        database.commit(transaction).await?;
         Ok(StatusCode::CREATED)
     } else {
         transaction.rollback().await?;
@@ -108,7 +108,7 @@ async fn set_aside(
 }
 
 async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
-    let mut transaction = database.pool.begin().await?;
+    let mut transaction = database.begin().await?;
     // An order that nobody knows is written down as released, for its request may yet come. If one
     // is under way, this waits for its end.
     if !insert_reservation(database, &mut transaction, order_id, "released").await?
@@ -117,7 +117,7 @@ async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
         lock_stock(database, &mut transaction, order_id).await?;
         return_stock(database, &mut transaction, order_id).await?;
     }
-    transaction.commit().await?;
+    database.commit(transaction).await?;
     Ok(())
 }
 

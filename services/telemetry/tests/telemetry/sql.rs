@@ -163,3 +163,32 @@ async fn database() -> (TempDir, Database) {
     let database = Database::new(pool, System::Sqlite, "inventory.db".to_owned(), None);
     (folder, database)
 }
+
+/// What sqlx sees it hands to a thread of its own, and then a span may never be closed.
+#[tokio::test]
+async fn sqlx_never_sees_a_span_that_it_could_hand_on() {
+    let (_folder, db) = database().await;
+    let recorder = Recorder::start();
+    let step = tracing::info_span!("step");
+    let seen = async {
+        db.trace("SELECT 1", |sql| {
+            let run = sqlx::query(sql).execute(&db.pool);
+            async {
+                let seen = tracing::Span::current().is_none();
+                run.await.map(|_| seen)
+            }
+        })
+        .await
+        .unwrap()
+    };
+    assert!(tracing::Instrument::instrument(seen, step.clone()).await);
+    drop(step);
+
+    let spans = recorder.ended(2).await;
+    let (step, statement) = (named(&spans, "step"), named(&spans, "SELECT"));
+    assert_eq!(
+        statement.parent_span_id,
+        step.span_context.span_id(),
+        "it is a child all the same"
+    );
+}
