@@ -132,8 +132,10 @@ async fn a_load_reports_what_it_did() {
     let (code, document, stderr) = run(&arguments).await;
     assert_eq!(code, 0, "{stderr}");
     let report: Value = serde_json::from_str(&document).unwrap();
-    assert_eq!(report["orders"], 20, "{report}");
-    assert_eq!(report["requests"]["never_started"], 0, "{report}");
+    assert_eq!(report["verdict"], "pass", "{report}");
+    let load = &report["scenarios"][0];
+    assert_eq!(load["orders"], 20, "{report}");
+    assert_eq!(load["requests"]["never_started"], 0, "{report}");
 }
 
 #[tokio::test]

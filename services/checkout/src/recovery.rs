@@ -37,6 +37,8 @@ pub async fn run(shop: Shop, shutdown: CancellationToken) {
 }
 
 async fn recover_all(shop: &Shop) -> Result<(), OrderError> {
+    // One that cannot be recovered now must not keep the others waiting.
+    let mut outcome = Ok(());
     for abandoned in orders::pending(&shop.db).await? {
         let Some(_held) = shop.in_hand.hold(&abandoned.order.id) else {
             continue;
@@ -48,9 +50,10 @@ async fn recover_all(shop: &Shop) -> Result<(), OrderError> {
         let span =
             tracing::info_span!(parent: None, "recover order", order.id = abandoned.order.id);
         abandoned.context.adopt(&span);
-        recover(shop, &abandoned.order).instrument(span).await?;
+        let recovered = recover(shop, &abandoned.order).instrument(span).await;
+        outcome = outcome.and(recovered);
     }
-    Ok(())
+    outcome
 }
 
 /// A paid order is completed; any other is undone.
