@@ -47,6 +47,8 @@ pub enum OrderError {
     UnknownSku { skus: Vec<String> },
     #[error("there is not enough in stock of {}", skus.join(", "))]
     OutOfStock { skus: Vec<String> },
+    #[error("the stock was given back when the order was undone")]
+    Released,
     #[error("the card was refused: {why}")]
     CardRefused { kind: &'static str, why: String },
     #[error("payment could not be reached or failed: {why}")]
@@ -126,6 +128,7 @@ impl OrderError {
                 StatusCode::CONFLICT,
                 "There is not enough in stock",
             ),
+            Released => ("interrupted", StatusCode::CONFLICT, "The order was undone"),
             CardRefused { kind, .. } => {
                 (kind, StatusCode::PAYMENT_REQUIRED, "The card was refused")
             }

@@ -92,6 +92,7 @@ fn refused(problem: Problem) -> OrderError {
     };
     match problem.kind() {
         "out-of-stock" => OrderError::OutOfStock { skus: skus() },
+        "reservation-released" => OrderError::Released,
         "unknown-sku" => OrderError::UnknownSku { skus: skus() },
         _ => OrderError::Inventory {
             why: problem.to_string(),

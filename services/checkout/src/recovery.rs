@@ -62,7 +62,12 @@ async fn recover(shop: &Shop, order: &Order) -> Result<(), OrderError> {
     let paid = charge.is_some_and(|charge| charge.status == ChargeStatus::Charged);
     if paid {
         match complete(shop, order).await {
-            Err(error @ (OrderError::OutOfStock { .. } | OrderError::UnknownSku { .. })) => {
+            // Half undone before, or not to be had any more: what is left of it is undone.
+            Err(
+                error @ (OrderError::Released
+                | OrderError::OutOfStock { .. }
+                | OrderError::UnknownSku { .. }),
+            ) => {
                 undo(shop, order).await?;
                 orders::fail(&shop.db, &order.id, error.kind()).await?;
             }
