@@ -262,8 +262,87 @@ async fn a_message_that_is_delivered_twice_is_answered_with_one_mail() {
     std::fs::remove_file(&mail).unwrap();
 
     let (connection, channel) = up.amqp().await;
+    publish(&channel, message_id).await;
+    let query = format!("/api/traces?service=email&attribute=messaging.message.id={message_id}");
+    eventually("both deliveries to be processed", async || {
+        (up.get_json(&query).await["traces"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+    assert!(!mail.exists(), "the mail was sent twice");
+    connection.close(200, "".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_given_out_many_times_at_once_is_answered_with_one_mail() {
+    // At this pace sending takes long enough for all to be under way at once.
+    let up = Up::start_with(&["--pace", "textbook"]).await;
+    let message_id = crate::support::uuid();
+    let (connection, channel) = up.amqp().await;
+    let copies = 20;
+    for _ in 0..copies {
+        publish(&channel, &message_id).await;
+    }
+    let query = format!("/api/traces?service=email&attribute=messaging.message.id={message_id}");
+    let traces = eventually("each delivery to be processed", async || {
+        let traces = up.get_json(&query).await["traces"].as_array()?.clone();
+        (traces.len() == copies).then_some(traces)
+    })
+    .await;
+    let mut sent = 0;
+    for found in traces {
+        let id = found["trace_id"].as_str().unwrap().parse().unwrap();
+        let trace = up.trace(id).await.unwrap();
+        let is_sending = |span: &&trace::Span| span.name == "send mail";
+        sent += trace.spans().iter().filter(is_sending).count();
+    }
+    assert_eq!(sent, 1);
+    up.mail(&message_id).await;
+    connection.close(200, "".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_is_declared_anew_and_no_later_mail_is_missing() {
+    let up = Up::start().await;
+    up.mail(up.order().await.expect(201).text("message_id"))
+        .await;
+    let (connection, channel) = up.amqp().await;
+    delete(&channel, "email").await;
+    let placed = up.order().await.expect(201);
+    up.mail(placed.text("message_id")).await;
+    connection.close(200, "".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_buried_is_buried_as_soon_as_its_queue_is_back() {
+    let up = Up::start().await;
+    // A file stands where the folder of the mails was.
+    let folder = up.data.path().join("mail");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    let (connection, channel) = up.amqp().await;
+    delete(&channel, "email.dead").await;
+    connection.close(200, "".into()).await.unwrap();
+    let placed = up.order().await.expect(201);
+    let dead = eventually("the message in the dead-letter queue", async || {
+        // Asking for a queue that is not there costs the channel.
+        let (_connection, channel) = up.amqp().await;
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        channel.basic_get("email.dead".into(), options).await.ok()?
+    })
+    .await;
+    let message_id = dead.properties.message_id().as_ref().unwrap();
+    assert_eq!(message_id.as_str(), placed.text("message_id"));
+}
+
+async fn delete(channel: &lapin::Channel, queue: &str) {
+    let options = lapin::options::QueueDeleteOptions::default();
+    channel.queue_delete(queue.into(), options).await.unwrap();
+}
+
+/// Publishes what asks for a mail, as no checkout did.
+async fn publish(channel: &lapin::Channel, message_id: &str) {
     let message = serde_json::json!({
-        "message_id": message_id, "order_id": placed.text("order_id"), "email": "ada@example.org",
+        "message_id": message_id, "order_id": crate::support::uuid(), "email": "ada@example.org",
         "lines": [], "total_cents": 0, "discount_cents": 0,
     });
     let properties = lapin::BasicProperties::default().with_message_id(message_id.into());
@@ -277,11 +356,4 @@ async fn a_message_that_is_delivered_twice_is_answered_with_one_mail() {
         )
         .await
         .unwrap();
-    let query = format!("/api/traces?service=email&attribute=messaging.message.id={message_id}");
-    eventually("both deliveries to be processed", async || {
-        (up.get_json(&query).await["traces"].as_array()?.len() == 2).then_some(())
-    })
-    .await;
-    assert!(!mail.exists(), "the mail was sent twice");
-    connection.close(200, "".into()).await.unwrap();
 }

@@ -97,9 +97,9 @@ impl Lab {
     /// When a port is in use, a child does not start, or the data cannot be kept. Nothing of the
     /// lab runs then.
     pub async fn start(config: Config) -> Result<(Lab, Events), Error> {
+        let page = listen(config.ports, Part::Page).await?;
         check_ports(&config).await?;
         let data = Data::open(config.data_dir.as_deref())?;
-        let page = listen(config.ports, Part::Page).await?;
         let grpc = listen(config.ports, Part::OtlpGrpc).await?;
         let http = listen(config.ports, Part::OtlpHttp).await?;
         let (teller, events) = event::channel();

@@ -95,7 +95,6 @@ impl OrderError {
             EmptyCart { .. }
             | UnknownCoupon { .. }
             | ExpiredCoupon { .. }
-            | UnknownSku { .. }
             | CardRefused { .. }
             | InProgress => Aftermath::Nothing,
             // The order may be completed for all we know: recovery reads what is kept.

@@ -20,7 +20,7 @@ const SELECT_BY_KEY: &str = "SELECT order_id, status, total_cents, discount_cent
      message_id, failure, fingerprint FROM orders WHERE idempotency_key = $1";
 const SELECT_STATUS: &str = "SELECT status FROM orders WHERE order_id = $1";
 const SELECT_PENDING: &str = "SELECT order_id, email, lines, percent_off, context \
-     FROM orders WHERE status = 'pending' ORDER BY created_at LIMIT 100";
+     FROM orders WHERE status = 'pending' ORDER BY created_at";
 
 /// An order on its way.
 #[derive(Clone, Debug)]

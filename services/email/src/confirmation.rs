@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::{
     Config,
     mail::{Letter, MailError},
+    turns::Turns,
 };
 
 const SELECT: &str = "SELECT sent_at FROM mails WHERE message_id = $1";
@@ -34,9 +35,10 @@ pub enum Failure {
 }
 
 /// Sends the confirmation that a message asks for, unless it was sent before.
-pub async fn confirm(config: &Config, delivery: &Delivery) -> Result<(), Failure> {
+pub async fn confirm(config: &Config, turns: &Turns, delivery: &Delivery) -> Result<(), Failure> {
     let outcome = async {
         let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
+        let _turn = turns.take(&order.message_id).await;
         if was_sent(&config.db, &order.message_id).await? {
             return Ok(());
         }

@@ -21,16 +21,21 @@ use crate::{
     Config,
     confirmation::{self, Failure},
     topology::{DEAD_QUEUE, EXCHANGE, QUEUE, ROUTING_KEY},
+    turns::Turns,
 };
 use chassis::amqp::Broker;
 
 /// How often a message is tried before it is given up.
 const TRIES: i64 = 3;
 
+/// The reply code of a channel that is closed for no fault of the broker's.
+const REPLY_SUCCESS: u16 = 200;
+
 /// The consumer of the queue.
 #[derive(Clone, Debug)]
 pub struct Consumer {
     config: Arc<Config>,
+    turns: Arc<Turns>,
 }
 
 // === impl Consumer ===
@@ -40,6 +45,7 @@ impl Consumer {
     pub fn new(config: Config) -> Self {
         Consumer {
             config: Arc::new(config),
+            turns: Arc::default(),
         }
     }
 
@@ -78,14 +84,18 @@ impl Consumer {
             // The prefetch of the channel bounds how many there are.
             tasks.spawn(self.clone().process(channel.clone(), delivery?));
         }
-        Ok(())
+        // The broker took the consumer away, as it does with a queue that is deleted. The channel
+        // would stay, and be deaf: without it there is a new one, on which all is declared anew.
+        channel
+            .close(REPLY_SUCCESS, "the consumer was cancelled".into())
+            .await
     }
 
     async fn process(self, channel: Channel, delivery: Delivery) {
         let origin = format!("{EXCHANGE}:{ROUTING_KEY}");
         let span = amqp::process_span(&delivery, &origin, QUEUE, self.config.relation);
         let settled = async {
-            match confirmation::confirm(&self.config, &delivery).await {
+            match confirmation::confirm(&self.config, &self.turns, &delivery).await {
                 Ok(()) => delivery
                     .acker
                     .ack(BasicAckOptions::default())
@@ -133,12 +143,13 @@ async fn give_back(channel: &Channel, delivery: &Delivery, failure: &Failure) ->
             .ack(BasicAckOptions::default())
             .await
             .map(drop),
-        // It stays where it is until it can be buried.
-        Err(_) => delivery
-            .acker
-            .reject(BasicRejectOptions { requeue: true })
-            .await
-            .map(drop),
+        // With its channel the message goes back to where it was, and on the next channel the queue
+        // that did not take it is declared anew. Requeued at once, it would only go round and round.
+        Err(_) => {
+            channel
+                .close(REPLY_SUCCESS, "a message cannot be buried".into())
+                .await
+        }
     }
 }
 
