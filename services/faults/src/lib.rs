@@ -1,0 +1,21 @@
+//! The catalogue of faults: names, parameters with ranges and units, and how they ride in W3C
+//! baggage.
+//!
+//! A fault that is switched on is a [`Setting`]; those of one request are [`Faults`]. Three texts
+//! stand for them: baggage (`lab.fault.slow-provider=on;latency_ms=800`), the command line
+//! (`slow-provider;latency_ms=800`) and JSON (`{"slow-provider": {"latency_ms": 800}}`). All three
+//! are read strictly: an unknown word is an error that names the nearest known one.
+//!
+//! This crate imports nothing of ours, and does not know how a fault does what it does.
+
+mod catalogue;
+mod error;
+mod fault;
+mod faults;
+mod setting;
+
+pub use catalogue::*;
+pub use error::Error;
+pub use fault::{Fault, Need, Parameter, Range, Reach};
+pub use faults::{Faults, KEY_PREFIX};
+pub use setting::{Setting, Value};

@@ -1,0 +1,212 @@
+//! A fault that is switched on, with its parameters.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use crate::{Error, Fault, Parameter, Range, catalogue::find, error::nearest};
+
+/// What follows a key, in baggage, for a fault that is on.
+pub(crate) const ON: &str = "on";
+
+const EXAMPLE: &str = "NAME or NAME;PARAMETER=VALUE, such as slow-provider;latency_ms=800";
+
+/// A fault that is switched on. It has a value for each of its parameters.
+///
+/// As text it is what the command line takes: `slow-provider;latency_ms=800`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    fault: &'static Fault,
+    /// In the order of the fault's parameters.
+    values: Vec<Value>,
+}
+
+/// The value of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// A word.
+    Word(&'static str),
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// A fault with its default parameters.
+    pub fn new(fault: &'static Fault) -> Self {
+        Setting {
+            fault,
+            values: fault
+                .parameters
+                .iter()
+                .map(|parameter| parameter.default)
+                .collect(),
+        }
+    }
+
+    /// Sets a parameter by its name and its value as text.
+    ///
+    /// # Errors
+    ///
+    /// When the fault has no such parameter, or it may not be this.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let fault = self.fault;
+        let names = || fault.parameters.iter().map(|parameter| parameter.name);
+        let index =
+            names()
+                .position(|known| known == name)
+                .ok_or_else(|| Error::UnknownParameter {
+                    fault: fault.name,
+                    name: name.to_owned(),
+                    nearest: nearest(name, names()),
+                    parameters: names().collect(),
+                })?;
+        let parameter = &fault.parameters[index];
+        self.values[index] = parameter.read(value).ok_or_else(|| Error::OutOfRange {
+            fault: fault.name,
+            parameter: parameter.name,
+            value: value.to_owned(),
+            range: parameter.range.to_string(),
+        })?;
+        Ok(())
+    }
+
+    /// Which fault it is.
+    pub fn fault(&self) -> &'static Fault {
+        self.fault
+    }
+
+    /// Its parameters, with their values.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
+        self.fault
+            .parameters
+            .iter()
+            .zip(self.values.iter().copied())
+    }
+
+    /// A whole number. Zero where the fault has no such parameter: the catalogue's tests see to it
+    /// that a mechanism asks only for those that it has.
+    pub fn integer(&self, name: &str) -> i64 {
+        match self.value(name) {
+            Some(Value::Integer(value)) => value,
+            _ => 0,
+        }
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> f64 {
+        match self.value(name) {
+            Some(Value::Number(value)) => value,
+            _ => 0.0,
+        }
+    }
+
+    /// A word.
+    pub fn word(&self, name: &str) -> &'static str {
+        match self.value(name) {
+            Some(Value::Word(value)) => value,
+            _ => "",
+        }
+    }
+
+    /// A time, of a parameter in milliseconds.
+    pub fn milliseconds(&self, name: &str) -> Duration {
+        Duration::from_millis(self.integer(name).unsigned_abs())
+    }
+
+    /// Reads the properties of a baggage member: `latency_ms=800`.
+    pub(crate) fn read_properties(&mut self, properties: &str) -> Result<(), Error> {
+        for property in properties.split(';').map(str::trim) {
+            if property.is_empty() {
+                continue;
+            }
+            let (name, value) = property.split_once('=').ok_or_else(|| Error::Syntax {
+                text: property.to_owned(),
+                example: EXAMPLE,
+            })?;
+            self.set(name.trim(), value.trim())?;
+        }
+        Ok(())
+    }
+
+    /// Its parameters as properties of a baggage member; empty if it has none.
+    pub(crate) fn properties(&self) -> String {
+        let properties: Vec<String> = self
+            .parameters()
+            .map(|(parameter, value)| format!("{}={value}", parameter.name))
+            .collect();
+        properties.join(";")
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        let index = self
+            .fault
+            .parameters
+            .iter()
+            .position(|parameter| parameter.name == name)?;
+        self.values.get(index).copied()
+    }
+}
+
+impl FromStr for Setting {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (name, properties) = text.split_once(';').unwrap_or((text, ""));
+        if name.trim().is_empty() {
+            return Err(Error::Syntax {
+                text: text.to_owned(),
+                example: EXAMPLE,
+            });
+        }
+        let mut setting = Setting::new(find(name.trim())?);
+        setting.read_properties(properties)?;
+        Ok(setting)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.fault.name)?;
+        match self.properties() {
+            properties if properties.is_empty() => Ok(()),
+            properties => write!(f, ";{properties}"),
+        }
+    }
+}
+
+// === impl Parameter ===
+
+impl Parameter {
+    fn read(&self, text: &str) -> Option<Value> {
+        match self.range {
+            Range::Integer(least, most) => text
+                .parse()
+                .ok()
+                .filter(|value| (least..=most).contains(value))
+                .map(Value::Integer),
+            Range::Number(least, most) => text
+                .parse()
+                .ok()
+                .filter(|value| (least..=most).contains(value))
+                .map(Value::Number),
+            Range::Words(words) => words
+                .iter()
+                .find(|word| **word == text)
+                .map(|word| Value::Word(word)),
+        }
+    }
+}
+
+// === impl Value ===
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Integer(value) => write!(f, "{value}"),
+            Value::Number(value) => write!(f, "{value}"),
+            Value::Word(value) => f.write_str(value),
+        }
+    }
+}
