@@ -95,7 +95,7 @@ pub async fn run(
     let plan = Plan {
         target: checkout_url(&lab),
         journey: journey(scenario),
-        load: load(scenario.load, requests, users),
+        load: load(&scenario.load, requests, users),
         seed,
         patience: Duration::from_secs(30),
     };
@@ -156,14 +156,18 @@ pub async fn run(
 }
 
 fn journey(scenario: &Scenario) -> Journey {
-    let lines = usize::try_from(scenario.journey.cart_lines).unwrap_or(usize::MAX);
+    let order = match &scenario.journeys[0].journey {
+        scenario::Journey::Order(order) => order.clone(),
+        scenario::Journey::Requests(_) => scenario::Order::default(),
+    };
+    let lines = usize::try_from(order.cart_lines).unwrap_or(usize::MAX);
     Journey {
         cart_lines: NonZeroUsize::new(lines).unwrap_or(NonZeroUsize::MIN),
-        coupon: scenario.journey.coupon,
+        coupon: order.coupon,
     }
 }
 
-fn load(own: scenario::Load, requests: Option<u64>, users: Option<NonZeroUsize>) -> Load {
+fn load(own: &scenario::Load, requests: Option<u64>, users: Option<NonZeroUsize>) -> Load {
     let several = |users: u32| {
         NonZeroUsize::new(usize::try_from(users).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
     };
@@ -171,24 +175,32 @@ fn load(own: scenario::Load, requests: Option<u64>, users: Option<NonZeroUsize>)
         scenario::Load::Closed {
             requests: own_requests,
             users: own_users,
+            ..
         } => Load::Closed {
-            users: users.unwrap_or(several(own_users)),
-            requests: requests.unwrap_or(own_requests),
+            users: users.unwrap_or(several(*own_users)),
+            requests: requests.unwrap_or(*own_requests),
         },
         scenario::Load::ClosedFor {
             users: own_users,
             duration,
+            ..
         } => {
-            let users = users.unwrap_or(several(own_users));
+            let users = users.unwrap_or(several(*own_users));
             match requests {
                 Some(requests) => Load::Closed { users, requests },
-                None => Load::ClosedFor { users, duration },
+                None => Load::ClosedFor {
+                    users,
+                    duration: *duration,
+                },
             }
         }
-        scenario::Load::Open { rate, duration } => {
-            let rate = loadgen::Rate::per_second(rate.per_second())
+        scenario::Load::Open { stages, .. } => {
+            let rate = loadgen::Rate::per_second(stages[0].to.per_second())
                 .expect("a scenario's rate is checked when it is read");
-            Load::Open { rate, duration }
+            Load::Open {
+                rate,
+                duration: stages[0].duration,
+            }
         }
     }
 }

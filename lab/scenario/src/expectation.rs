@@ -17,6 +17,12 @@ pub struct Expectation {
     pub trace: Counts,
     /// The spans at the top of the tree.
     pub tree: Vec<Node>,
+    /// Calls that must not be made: `forbid:`.
+    pub forbid: Vec<Forbidden>,
+    /// What the critical path must go through: `critical-path:`.
+    pub critical_path: Vec<PathShare>,
+    /// When `forbid` and `critical-path` apply: `when:`. `None`: always.
+    pub when: Option<Condition>,
 }
 
 /// Counts over the whole trace: `trace:`. What is `None` is not asked.
@@ -30,6 +36,11 @@ pub struct Counts {
     pub spans: Option<Count>,
     /// Spans with status error.
     pub errors: Option<Count>,
+    /// Spans whose id another span of the trace has as well.
+    pub duplicates: Option<Count>,
+    /// How long after the end of its last span the last part of the trace arrived. Only a trace
+    /// that was received here has an arrival; of others it is unsupported.
+    pub arrival: Option<DurationRange>,
 }
 
 /// One node of `tree:`: a span, or `times` of them.
@@ -51,6 +62,19 @@ pub struct Node {
     pub status: Option<StatusCode>,
     /// How long it may take.
     pub duration: Option<DurationRange>,
+    /// How long it may take, as a share of its parent: `">= 50% of parent"` is `0.5..`.
+    pub duration_of_parent: Option<DoubleRange>,
+    /// How long it may take, as a multiple of the median of the same node in the twin's traces:
+    /// `">= 3x twin"` is `3.0..`.
+    pub duration_of_twin: Option<DoubleRange>,
+    /// Whether it begins and ends within its parent's time: `within-parent`.
+    pub within_parent: Option<bool>,
+    /// How its spans lie in time, where `times` says there are several.
+    pub timing: Option<Timing>,
+    /// A span that must be somewhere above it.
+    pub ancestor: Option<Pattern>,
+    /// When the node applies; where it does not, it is as if it were not written. `None`: always.
+    pub when: Option<Condition>,
     /// Events that it must have.
     pub events: Vec<EventNode>,
     /// Links that it must have.
@@ -61,6 +85,109 @@ pub struct Node {
     pub closed: bool,
     /// Whether it may stand anywhere below its parent, and not only directly.
     pub any_depth: bool,
+    /// Of a node at the top: whether it stands at the top of another trace that has to do with this
+    /// one, and not in this one: `elsewhere`.
+    pub elsewhere: bool,
+    /// How spans beneath it that have names lie in time: `order`, `parallel`, `sequential` with a
+    /// list of names.
+    pub among: Vec<Among>,
+}
+
+/// How several spans lie in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// `parallel`: each two of them overlap.
+    Parallel,
+    /// `sequential`: no two of them overlap.
+    Sequential,
+    /// `order`: they start in this order. Only of spans with names.
+    Order,
+}
+
+/// How spans that have names lie in time.
+#[derive(Clone, Debug)]
+pub struct Among {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// How.
+    pub timing: Timing,
+    /// Their names, without the `$`; two or more.
+    pub names: Vec<String>,
+}
+
+/// A call that must not be made: no span that fits `to` may be a child of one that fits `from`.
+#[derive(Clone, Debug)]
+pub struct Forbidden {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The parent; a bare word is a service.
+    pub from: Pattern,
+    /// The child; a bare word is a service.
+    pub to: Pattern,
+    /// Whether `to` must not stand anywhere below `from`, and not only directly.
+    pub any_depth: bool,
+}
+
+/// What share of the critical path must belong to spans that a pattern fits.
+#[derive(Clone, Debug)]
+pub struct PathShare {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The spans; a bare word is a service.
+    pub through: Pattern,
+    /// The share: `">= 60%"` is `0.6..`.
+    pub share: DoubleRange,
+}
+
+/// A comparison that decides whether something applies: `"$cache.hit == true"`.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The left side.
+    pub left: Reference,
+    /// How the sides are compared. Values of different types are never equal, and none is less.
+    pub comparison: Comparison,
+    /// The right side.
+    pub right: Operand,
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+}
+
+/// What stands on the right of a comparison.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A value.
+    Value(Value),
+    /// An attribute of another span.
+    Reference(Reference),
+}
+
+/// An attribute of a span that has a name: `$root.order.id` is the attribute `order.id` of the span
+/// that is called `root`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The name of the span, without the `$`.
+    pub span: String,
+    /// The key of its attribute.
+    pub key: String,
 }
 
 /// Which span is meant. What is `None` is not asked; at least one is asked.
@@ -107,6 +234,8 @@ pub enum Want {
     Double(DoubleRange),
     /// A string that a pattern matches as a whole: `{ matches: "order-[0-9]+" }`.
     Matches(Regex),
+    /// The value that another span's attribute has, type included: `$root.order.id`.
+    Same(Reference),
 }
 
 /// An event that a span must have, `times` of it.
@@ -171,6 +300,7 @@ impl std::fmt::Display for Check {
 
 impl Want {
     /// Whether a value is what is asked for, type included. A NaN that is asked for is any NaN.
+    /// [`Want::Same`] speaks of another span, so whoever has the trace must look; here it is false.
     pub fn matches(&self, value: &Value) -> bool {
         match (self, value) {
             (Want::Exactly(Value::Double(want)), Value::Double(got)) => {
@@ -192,7 +322,16 @@ impl std::fmt::Display for Want {
             Want::Int(range) => write!(f, "int {range}"),
             Want::Double(range) => write!(f, "double {range}"),
             Want::Matches(pattern) => write!(f, "string ~{}", bare(pattern)),
+            Want::Same(reference) => write!(f, "the same as {reference}"),
         }
+    }
+}
+
+// === impl Reference ===
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "${}.{}", self.span, self.key)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::Expectation;
+use faults::{Faults, Need};
+
+use crate::{DoubleRange, DurationRange, Expectation, Pattern, Position};
 
 /// A scenario: a load on the shop, and what its traces must look like.
 #[derive(Clone, Debug)]
@@ -13,25 +15,98 @@ pub struct Scenario {
     pub title: String,
     /// Markdown: what to look at, what to ask, what the answer is. May be empty.
     pub story: String,
-    /// What each user does.
-    pub journey: Journey,
+    /// Whose traces they are.
+    pub target: Target,
+    /// What is switched on for each request.
+    pub faults: Faults,
+    /// What users do; each does one of these, chosen by weight. Never empty.
+    pub journeys: Vec<Weighted>,
     /// How many users do it, and how often.
     pub load: Load,
+    /// What it cannot do without, beyond what its faults need.
+    pub needs: Option<Need>,
     /// What the trace of each checkout must look like.
     pub expect: Expectation,
+    /// What times must come to, over all traces of a phase.
+    pub latency: Vec<LatencyWant>,
+    /// The same without the fault. `None`: the scenario has none.
+    pub twin: Option<Variant>,
+    /// What looks alike and is healthy. `None`: the scenario has none.
+    pub near_miss: Option<Variant>,
 }
 
-/// What a user does: fill a cart, check out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Journey {
+/// Whose traces a scenario speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The shop's.
+    Shop,
+    /// Those of somebody's own service: `target: http://…`.
+    Url(String),
+}
+
+/// A scenario with something changed: its twin, or its near miss. What is `None` stays as it is.
+///
+/// A variant is silent: the scenario's expectation must hold on none of its traces.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// Other faults.
+    pub faults: Option<Faults>,
+    /// Other journeys.
+    pub journeys: Option<Vec<Weighted>>,
+    /// Another load.
+    pub load: Option<Load>,
+    /// What it cannot do without.
+    pub needs: Option<Need>,
+    /// What each of its traces must look like, besides not as the scenario expects.
+    pub expect: Option<Expectation>,
+}
+
+/// A journey, and how often it is gone on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighted {
+    /// How often, in comparison with the others. 1 where the file says nothing.
+    pub weight: u32,
+    /// What is done.
+    pub journey: Journey,
+}
+
+/// What a user does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Journey {
+    /// Fill a cart, check out.
+    Order(Order),
+    /// Requests to somebody's own service, one after another. Only with a target of one's own.
+    Requests(Vec<Request>),
+}
+
+/// What is ordered of the shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
     /// How many different articles are in the cart: 1 to 200; 1 unless the file says otherwise.
     pub cart_lines: u32,
+    /// These articles, in place of any that the seed chooses: `skus`. Empty: any.
+    pub skus: Vec<String>,
     /// Whether the user gives a discount code; no unless the file says otherwise.
     pub coupon: bool,
 }
 
+/// A request to somebody's own service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `POST`, …; `GET` unless the file says otherwise.
+    pub method: String,
+    /// The path and the query, with a slash at the beginning.
+    pub path: String,
+    /// Header fields that are sent along.
+    pub headers: Vec<(String, String)>,
+    /// The body; text, or JSON if the file has a mapping or a list.
+    pub body: Option<String>,
+}
+
 /// How many users there are, and how often they go on their journey.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Load {
     /// `{ requests, users }`: a fixed number of journeys, shared by users who wait for each reply.
     Closed {
@@ -39,6 +114,8 @@ pub enum Load {
         requests: u64,
         /// How many users at a time.
         users: u32,
+        /// How long it takes until all users are there; zero unless the file says otherwise.
+        ramp: Duration,
     },
     /// `{ users, duration }`: users who wait for each reply, for a time.
     ClosedFor {
@@ -46,19 +123,77 @@ pub enum Load {
         users: u32,
         /// For how long.
         duration: Duration,
+        /// How long it takes until all users are there; zero unless the file says otherwise.
+        ramp: Duration,
     },
-    /// `{ rate, duration }`: journeys that start on a schedule, whatever becomes of the others.
+    /// `{ rate, duration }` or `{ stages: [{ rate, duration }, …] }`: journeys that start on a
+    /// schedule, whatever becomes of the others.
     Open {
-        /// How many journeys start in a time.
-        rate: Rate,
-        /// For how long.
-        duration: Duration,
+        /// One after another; never empty.
+        stages: Vec<Stage>,
+        /// How the starts lie between each other.
+        arrivals: Arrivals,
     },
 }
 
-/// How many journeys start in a second: a number above zero.
+/// A part of an open load, over which the rate changes evenly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// Starts in a second at its beginning.
+    pub from: Rate,
+    /// Starts in a second at its end.
+    pub to: Rate,
+    /// How long it lasts.
+    pub duration: Duration,
+}
+
+/// How the starts of an open load lie between each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// `constant`: evenly.
+    #[default]
+    Constant,
+    /// `poisson`: by chance, as independent customers come; decided by the seed.
+    Poisson,
+}
+
+/// How many journeys start in a second: a number of zero or more.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(pub(crate) f64);
+
+/// What a time must come to, over all traces of the faulty phase.
+#[derive(Clone, Debug)]
+pub struct LatencyWant {
+    /// Where it stands in the file.
+    pub position: Position,
+    /// Which span; `None` is the request as the user sees it.
+    pub span: Option<Pattern>,
+    /// Whether the simulated time of the pace is left out: the load is driven once more at the pace
+    /// `none`, and measured there.
+    pub own: bool,
+    /// What is asked of which percentile. Never empty.
+    pub percentiles: Vec<(Percentile, TimeWant)>,
+}
+
+/// A percentile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Percentile {
+    /// Half of the times are no longer.
+    P50,
+    /// Nine in ten are no longer.
+    P90,
+    /// Ninety-nine in a hundred are no longer.
+    P99,
+}
+
+/// What a time must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TimeWant {
+    /// In a range.
+    Absolute(DurationRange),
+    /// So many times the same time of the twin: `">= 3x twin"`.
+    OfTwin(DoubleRange),
+}
 
 // === impl Rate ===
 

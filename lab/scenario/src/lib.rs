@@ -36,8 +36,14 @@ use std::path::Path;
 
 pub use embedded::embedded;
 pub use error::{Error, Position};
-pub use expectation::{Check, Counts, EventNode, Expectation, LinkNode, Node, Pattern, Text, Want};
-pub use file::{Journey, Load, Rate, Scenario};
+pub use expectation::{
+    Among, Check, Comparison, Condition, Counts, EventNode, Expectation, Forbidden, LinkNode, Node,
+    Operand, PathShare, Pattern, Reference, Text, Timing, Want,
+};
+pub use file::{
+    Arrivals, Journey, LatencyWant, Load, Order, Percentile, Rate, Request, Scenario, Stage,
+    Target, TimeWant, Variant, Weighted,
+};
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
 pub use read::scenario as parse;
 

@@ -1,12 +1,16 @@
 //! The file as a whole: name, journey, load.
 
+use std::time::Duration;
+
+use faults::Faults;
+
 use super::{
     fields::{Fields, Words},
     scalars::Doc,
     tree,
 };
 use crate::{
-    Error, Journey, Load, Rate, Scenario,
+    Arrivals, Error, Journey, Load, Order, Rate, Scenario, Stage, Target, Weighted,
     yaml::{self, Data, Node},
 };
 
@@ -35,9 +39,20 @@ pub fn scenario(file: &str, text: &str) -> Result<Scenario, Error> {
             .map("story", |node| doc.text(node))?
             .unwrap_or_default()
             .to_owned(),
-        journey: fields
-            .map("journey", |node| journey(doc, node))?
-            .unwrap_or_default(),
+        target: Target::Shop,
+        faults: Faults::NONE,
+        journeys: vec![Weighted {
+            weight: 1,
+            journey: Journey::Order(
+                fields
+                    .map("journey", |node| journey(doc, node))?
+                    .unwrap_or_default(),
+            ),
+        }],
+        needs: None,
+        latency: Vec::new(),
+        twin: None,
+        near_miss: None,
         load: load(doc, fields.require(doc, "load")?)?,
         expect: tree::expectation(doc, fields.require(doc, "expect")?)?,
     })
@@ -55,19 +70,21 @@ fn name(doc: &Doc<'_>, node: &Node) -> Result<String, Error> {
     Ok(name.to_owned())
 }
 
-impl Default for Journey {
+impl Default for Order {
     fn default() -> Self {
-        Journey {
+        Order {
             cart_lines: 1,
+            skus: Vec::new(),
             coupon: false,
         }
     }
 }
 
-fn journey(doc: &Doc<'_>, node: &Node) -> Result<Journey, Error> {
+fn journey(doc: &Doc<'_>, node: &Node) -> Result<Order, Error> {
     let fields = Fields::of(doc, node, "a journey", &JOURNEY)?;
-    let usual = Journey::default();
-    Ok(Journey {
+    let usual = Order::default();
+    Ok(Order {
+        skus: Vec::new(),
         cart_lines: fields
             .map("cart-lines", |node| doc.integer(node, 1..=200))?
             .unwrap_or(usual.cart_lines),
@@ -90,9 +107,24 @@ fn load(doc: &Doc<'_>, node: &Node) -> Result<Load, Error> {
         }
     })?;
     match (requests, users, rate, duration) {
-        (Some(requests), Some(users), None, None) => Ok(Load::Closed { requests, users }),
-        (None, Some(users), None, Some(duration)) => Ok(Load::ClosedFor { users, duration }),
-        (None, None, Some(rate), Some(duration)) => Ok(Load::Open { rate, duration }),
+        (Some(requests), Some(users), None, None) => Ok(Load::Closed {
+            requests,
+            users,
+            ramp: Duration::ZERO,
+        }),
+        (None, Some(users), None, Some(duration)) => Ok(Load::ClosedFor {
+            users,
+            duration,
+            ramp: Duration::ZERO,
+        }),
+        (None, None, Some(rate), Some(duration)) => Ok(Load::Open {
+            stages: vec![Stage {
+                from: rate,
+                to: rate,
+                duration,
+            }],
+            arrivals: Arrivals::Constant,
+        }),
         _ => Err(doc
             .error(fields.at(), "these fields make no load")
             .with_hint("write { requests, users } or { users, duration } or { rate, duration }")),

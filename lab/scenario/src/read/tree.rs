@@ -75,6 +75,9 @@ pub(super) fn expectation(doc: &Doc<'_>, node: &yaml::Node) -> Result<Expectatio
         tree: fields
             .map("tree", |node| nodes(doc, node))?
             .unwrap_or_default(),
+        forbid: Vec::new(),
+        critical_path: Vec::new(),
+        when: None,
     };
     if expectation.trace == Counts::default() && expectation.tree.is_empty() {
         return Err(doc
@@ -93,6 +96,8 @@ fn counts(doc: &Doc<'_>, node: &yaml::Node) -> Result<Counts, Error> {
         orphans: count("orphans")?,
         spans: count("spans")?,
         errors: count("errors")?,
+        duplicates: None,
+        arrival: None,
     };
     if let (
         Some(roots),
@@ -143,6 +148,12 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
         scope: attributes_of("scope")?,
         status: fields.map("status", |node| doc.word(node, "status", &STATUSES))?,
         duration: fields.map("duration", |node| doc.duration_range(node))?,
+        duration_of_parent: None,
+        duration_of_twin: None,
+        within_parent: None,
+        timing: None,
+        ancestor: None,
+        when: None,
         events: list("events")?
             .iter()
             .map(|item| event(doc, item))
@@ -156,6 +167,8 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
             .unwrap_or_default(),
         closed: flag("closed")?,
         any_depth: flag("any-depth")?,
+        elsewhere: false,
+        among: Vec::new(),
     };
     if read.times.max == Some(0) {
         for field in ["children", "closed"] {
