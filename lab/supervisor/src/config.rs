@@ -17,6 +17,8 @@ pub struct Config {
     pub ports: Ports,
     /// Whether steps that a demo cannot do for real take a simulated time.
     pub pace: Pace,
+    /// Whether the services honour the faults that a request asks for.
+    pub faults: bool,
     /// Whether the consumer of a message continues its trace or starts one with a link to it.
     pub messaging_relation: Relation,
     /// Where databases and mails are kept. Without it they go to a temporary folder, which is
@@ -101,6 +103,7 @@ impl Config {
             program,
             ports: Ports::Default,
             pace: Pace::Textbook,
+            faults: true,
             messaging_relation: Relation::Parent,
             data_dir: None,
             amqp: None,

@@ -38,9 +38,10 @@ pub(crate) struct Wiring {
 
 /// Variables that a service would read in place of a flag, and variables of telemetry that would
 /// undo what the lab says of it. They may be meant for another shop, so no child gets them.
-const NOT_PASSED_ON: [&str; 17] = [
+const NOT_PASSED_ON: [&str; 18] = [
     "LISTEN",
     "PACE",
+    "FAULTS",
     "DATABASE_URL",
     "INVENTORY_URL",
     "PAYMENT_URL",
@@ -124,6 +125,9 @@ fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsStri
         "--database".into(),
         database(&wiring.data, part).into(),
     ];
+    if config.faults {
+        arguments.push("--faults".into());
+    }
     let mut say = |flag: &str, value: &str| arguments.extend([flag.into(), value.into()]);
     match part {
         Part::Checkout => {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::http::Uri;
 
-use crate::Pace;
+use crate::{FaultSwitch, Pace};
 
 /// The arguments that every service takes; `PORT` is where it listens by default.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,9 +22,23 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "PACE", value_enum, default_value_t)]
     pub pace: Pace,
 
+    /// Honour the faults that a request asks for in its baggage, as in a laboratory.
+    #[arg(long, env = "FAULTS")]
+    pub faults: bool,
+
     /// Stop when standard input is closed, as it is when the process at its other end dies.
     #[arg(long)]
     pub exit_with_parent: bool,
+}
+
+impl<const PORT: u16> ServiceArgs<PORT> {
+    /// Whether faults are honoured.
+    pub fn fault_switch(&self) -> FaultSwitch {
+        match self.faults {
+            true => FaultSwitch::Honoured,
+            false => FaultSwitch::Ignored,
+        }
+    }
 }
 
 /// The address of a port that only this machine reaches, for clap's help. It is leaked, once for

@@ -10,9 +10,11 @@ pub mod amqp;
 mod args;
 mod database;
 mod error;
+pub mod fault_switch;
 mod listen;
 mod pace;
 mod serve;
+mod standing_faults;
 mod stop;
 mod telemetry_setup;
 
@@ -20,9 +22,11 @@ pub use self::{
     args::{ServiceArgs, service_url},
     database::{DatabaseArgs, DatabaseError},
     error::Error,
+    fault_switch::FaultSwitch,
     listen::{ListenError, listen},
     pace::Pace,
-    serve::{serve, serve_unobserved},
+    serve::{serve, serve_behind, serve_unobserved},
+    standing_faults::StandingFaults,
     stop::stop_signal,
     telemetry_setup::start_telemetry,
 };

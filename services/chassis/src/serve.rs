@@ -14,13 +14,15 @@ use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
     serve::ListenerExt,
 };
 use serde_json::json;
 use telemetry::{Counts, Telemetry};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+use crate::StandingFaults;
 
 /// How long requests that are under way may take to end once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -36,14 +38,37 @@ pub async fn serve(
     telemetry: Telemetry,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let flushed = telemetry.clone();
-    let operations = operations(post(async move || Json(flushed.flush().await)));
-    let router = with_fallbacks(router)
-        .layer(middleware::from_fn(telemetry::http_server::trace))
-        .merge(operations);
+    let router = traced(router).merge(operations(flush(&telemetry)));
     let served = serve_until(listener, router, stop).await;
     end_telemetry(telemetry).await;
     served
+}
+
+/// Serves a router as [`serve`] does, behind faults that are switched on for everyone, and the routes
+/// to switch them.
+pub async fn serve_behind(
+    standing: StandingFaults,
+    listener: TcpListener,
+    router: Router,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = standing
+        .before(traced(router))
+        .merge(standing.routes())
+        .merge(operations(flush(&telemetry)));
+    let served = serve_until(listener, router, stop).await;
+    end_telemetry(telemetry).await;
+    served
+}
+
+fn traced(router: Router) -> Router {
+    with_fallbacks(router).layer(middleware::from_fn(telemetry::http_server::trace))
+}
+
+fn flush(telemetry: &Telemetry) -> MethodRouter {
+    let flushed = telemetry.clone();
+    post(async move || Json(flushed.flush().await))
 }
 
 /// Serves a router of someone who takes no part in the tracing, as third parties do not. A flush is
@@ -57,7 +82,7 @@ pub async fn serve_unobserved(
     serve_until(listener, with_fallbacks(router).merge(operations), stop).await
 }
 
-fn operations(flush: axum::routing::MethodRouter) -> Router {
+fn operations(flush: MethodRouter) -> Router {
     Router::new()
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/lab/flush", flush)

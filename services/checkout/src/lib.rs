@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chassis::{DatabaseArgs, ServiceArgs, amqp::Broker};
+use chassis::{DatabaseArgs, FaultSwitch, ServiceArgs, StandingFaults, amqp::Broker};
 use lapin::{Channel, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
 use sqlx::migrate::Migrator;
 use telemetry::Telemetry;
@@ -22,6 +22,7 @@ use crate::{
 pub mod carts;
 pub mod discount;
 pub mod error;
+mod faulty;
 pub mod inventory;
 pub mod orders;
 pub mod outbox;
@@ -77,7 +78,8 @@ pub struct Args {
 
 /// Runs the service until the process is asked to stop.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
-    let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"))?;
+    let faults = args.service.fault_switch();
+    let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let db = args.database.open(&MIGRATIONS).await?;
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
@@ -102,6 +104,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         outbox: Outbox::new(db.clone(), broker),
         db,
         pace: args.service.pace,
+        faults,
         in_hand: InHand::default(),
     };
     run(listener, shop, telemetry, stop).await
@@ -116,7 +119,15 @@ pub async fn run(
 ) -> Result<(), chassis::Error> {
     let relay = tokio::spawn(shop.outbox.clone().relay(stop.clone()));
     let recovery = tokio::spawn(recovery::run(shop.clone(), stop.clone()));
-    let served = chassis::serve(listener, routes::router(shop), telemetry, stop).await;
+    let faults = shop.faults;
+    let router = faults.guard(routes::router(shop));
+    let served = match faults {
+        FaultSwitch::Ignored => chassis::serve(listener, router, telemetry, stop).await,
+        FaultSwitch::Honoured => {
+            let standing = StandingFaults::default();
+            chassis::serve_behind(standing, listener, router, telemetry, stop).await
+        }
+    };
     // Both end at `stop`; one that panicked has said so already.
     let _ = tokio::join!(relay, recovery);
     Ok(served?)

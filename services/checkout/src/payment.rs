@@ -1,5 +1,7 @@
 //! The payment service, as checkout calls it.
 
+use std::time::Duration;
+
 use api::{Card, Charge, ChargeRequest, Problem};
 use reqwest::StatusCode;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
@@ -21,12 +23,14 @@ pub struct Payment {
 // === impl Payment ===
 
 impl Payment {
-    /// Charges the card for an order. Asking twice charges once.
+    /// Charges the card for an order. Asking twice charges once. `patience` is how long it may take,
+    /// if not as long as any call.
     pub async fn charge(
         &self,
         order_id: &str,
         amount_cents: i64,
         card: Card,
+        patience: Option<Duration>,
     ) -> Result<(), OrderError> {
         let body = ChargeRequest {
             order_id: order_id.to_owned(),
@@ -34,9 +38,11 @@ impl Payment {
             currency: CURRENCY.to_owned(),
             card,
         };
-        send(self.http.post(format!("{}/charges", self.url)).json(&body))
-            .await
-            .map(drop)
+        let mut request = self.http.post(format!("{}/charges", self.url)).json(&body);
+        if let Some(patience) = patience {
+            request = request.timeout(patience);
+        }
+        send(request).await.map(drop)
     }
 
     /// How the charge of an order stands; `None` if there never was one.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     carts, discount,
     error::{Aftermath, OrderError},
+    faulty,
     orders::{self, Amount, Idempotency, Order},
     outbox::Outbox,
     shop::Shop,
@@ -53,6 +54,8 @@ pub async fn process_order(
         .record("order.id", &order.id)
         .record("order.item_count", order.item_count())
         .record("order.discount_applied", percent_off > 0);
+
+    faulty::flood(shop.faults, &order);
 
     let _held = shop.in_hand.hold(&order.id);
     if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
@@ -100,9 +103,13 @@ async fn validate_cart(
 ) -> Result<Priced, OrderError> {
     let quantities = quantities(lines);
     let skus: Vec<&str> = quantities.keys().copied().collect();
-    let (prices, stock) =
-        tokio::try_join!(shop.inventory.prices(&skus), shop.inventory.stock(&skus))
-            .inspect_err(exception::record)?;
+    let prices = shop.inventory.prices(&skus);
+    let stock = shop.inventory.stock(&skus);
+    let (prices, stock) = match shop.faults.acts(&faults::SEQUENTIAL_CALLS) {
+        None => tokio::try_join!(prices, stock),
+        Some(_) => async { Ok((prices.await?, stock.await?)) }.await,
+    }
+    .inspect_err(exception::record)?;
 
     let missing: Vec<String> = stock
         .stock
@@ -128,7 +135,7 @@ async fn charge_and_fulfill(
 ) -> Result<OrderReply, OrderError> {
     let outcome = async {
         charge_payment(shop, order, priced.amount, card).await?;
-        update_inventory(shop, order).await?;
+        faulty::reserve(shop, order).await?;
         send_email(shop, order, priced).await
     };
     outcome.await.inspect_err(exception::propagate)
@@ -142,8 +149,11 @@ async fn charge_payment(
     card: Card,
 ) -> Result<(), OrderError> {
     fraud_check(shop).await;
-    shop.payment
-        .charge(&order.id, amount.total_cents, card)
+    let patience = faulty::patience(shop.faults);
+    let charge = shop
+        .payment
+        .charge(&order.id, amount.total_cents, card, patience);
+    faulty::call(shop.faults, charge)
         .await
         .inspect_err(exception::record)
 }
@@ -153,7 +163,7 @@ async fn fraud_check(shop: &Shop) {
     shop.pace.step(FRAUD_CHECK).await;
 }
 
-#[tracing::instrument(name = "update inventory", skip_all)]
+#[tracing::instrument(name = "update inventory", skip_all, fields(order.id = order.id))]
 pub(crate) async fn update_inventory(shop: &Shop, order: &Order) -> Result<(), OrderError> {
     shop.inventory
         .reserve(&order.id, &order.lines)
@@ -195,7 +205,7 @@ pub(crate) async fn send_email(
     Outbox::write(&shop.db, &mut transaction, &letter).await?;
     shop.db.commit(transaction).await?;
 
-    shop.outbox.send(&letter).await;
+    faulty::send(shop.faults, shop.outbox.send(&letter)).await;
     drop(held);
     Ok(OrderReply {
         order_id: order.id.clone(),

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chassis::Pace;
+use chassis::{FaultSwitch, Pace};
 use telemetry::sql::Database;
 
 use crate::{inventory::Inventory, outbox::Outbox, payment::Payment};
@@ -23,6 +23,8 @@ pub struct Shop {
     pub outbox: Outbox,
     /// How long the steps take that a demo cannot do for real.
     pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
     /// Orders that a request works on right now, so that recovery leaves them alone.
     pub in_hand: InHand,
 }

@@ -8,7 +8,7 @@ use telemetry::{exception, sql::Database};
 use thiserror::Error;
 
 use crate::{
-    Config,
+    Config, faulty,
     mail::{Letter, MailError},
     turns::Turns,
 };
@@ -35,13 +35,20 @@ pub enum Failure {
 }
 
 /// Sends the confirmation that a message asks for, unless it was sent before.
-pub async fn confirm(config: &Config, turns: &Turns, delivery: &Delivery) -> Result<(), Failure> {
+/// `failed` is how often that failed before.
+pub async fn confirm(
+    config: &Config,
+    turns: &Turns,
+    delivery: &Delivery,
+    failed: i64,
+) -> Result<(), Failure> {
     let outcome = async {
         let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
         let _turn = turns.take(&order.message_id).await;
         if was_sent(&config.db, &order.message_id).await? {
             return Ok(());
         }
+        let order = faulty::poison(config.faults, &order, failed);
         let letter = render(&order)?;
         send(config, letter).await?;
         remember(&config.db, &order).await?;
@@ -61,7 +68,10 @@ fn render(order: &OrderPlaced) -> Result<Letter, MailError> {
 
 #[tracing::instrument(name = "send mail", skip_all, fields(otel.kind = "client"))]
 async fn send(config: &Config, letter: Letter) -> Result<(), MailError> {
-    config.pace.step(DELIVERY).await;
+    match faulty::slowness(config.faults) {
+        Some(slowness) => tokio::time::sleep(slowness).await,
+        None => config.pace.step(DELIVERY).await,
+    }
     config
         .mailer
         .send(letter)

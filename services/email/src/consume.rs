@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use chassis::fault_switch::record;
+use faults::Setting;
 use futures::StreamExt;
 use lapin::{
     Channel,
@@ -15,11 +17,13 @@ use lapin::{
 };
 use telemetry::amqp::{self, Message};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
     Config,
+    batch::Batch,
     confirmation::{self, Failure},
+    faulty::{Course, Intake},
     topology::{DEAD_QUEUE, EXCHANGE, QUEUE, ROUTING_KEY},
     turns::Turns,
 };
@@ -36,6 +40,7 @@ const REPLY_SUCCESS: u16 = 200;
 pub struct Consumer {
     config: Arc<Config>,
     turns: Arc<Turns>,
+    intake: Arc<Intake>,
 }
 
 // === impl Consumer ===
@@ -46,6 +51,7 @@ impl Consumer {
         Consumer {
             config: Arc::new(config),
             turns: Arc::default(),
+            intake: Arc::default(),
         }
     }
 
@@ -80,9 +86,32 @@ impl Consumer {
                 FieldTable::default(),
             )
             .await?;
-        while let Some(delivery) = deliveries.next().await {
-            // The prefetch of the channel bounds how many there are.
-            tasks.spawn(self.clone().process(channel.clone(), delivery?));
+        let mut batch = Batch::default();
+        let lost = loop {
+            let delivery = tokio::select! {
+                () = batch.is_due() => {
+                    tasks.spawn(self.clone().process_together(channel.clone(), batch.take()));
+                    continue;
+                }
+                delivery = deliveries.next() => match delivery {
+                    Some(delivery) => delivery?,
+                    None => break None,
+                },
+            };
+            match self.intake.course(self.config.faults, &delivery) {
+                // The prefetch of the channel bounds how many there are.
+                Course::Normal => {
+                    tasks.spawn(self.clone().process(channel.clone(), delivery));
+                }
+                Course::Alone => self.clone().process(channel.clone(), delivery).await,
+                Course::Batched(setting) => batch.add(delivery, setting),
+                Course::Unacknowledged(setting) => break Some((delivery, setting)),
+            }
+        };
+        if let Some((delivery, setting)) = lost {
+            return self
+                .process_without_ack(&channel, delivery, setting, tasks)
+                .await;
         }
         // The broker took the consumer away, as it does with a queue that is deleted. The channel
         // would stay, and be deaf: without it there is a new one, on which all is declared anew.
@@ -91,24 +120,78 @@ impl Consumer {
             .await
     }
 
-    async fn process(self, channel: Channel, delivery: Delivery) {
-        let origin = format!("{EXCHANGE}:{ROUTING_KEY}");
-        let span = amqp::process_span(&delivery, &origin, QUEUE, self.config.relation);
-        let settled = async {
-            match confirmation::confirm(&self.config, &self.turns, &delivery).await {
-                Ok(()) => delivery
-                    .acker
-                    .ack(BasicAckOptions::default())
-                    .await
-                    .map(drop),
-                Err(failure) => give_back(&channel, &delivery, &failure).await,
+    /// `duplicate-delivery`: the mail is sent, and what would acknowledge it is never sent. The broker
+    /// delivers again what was not acknowledged when the channel ends, so it ends as soon as nobody
+    /// else needs it.
+    async fn process_without_ack(
+        &self,
+        channel: &Channel,
+        delivery: Delivery,
+        setting: Setting,
+        tasks: &TaskTracker,
+    ) -> lapin::Result<()> {
+        let span = self.span(&delivery);
+        let confirmed = async {
+            record(&setting);
+            confirmation::confirm(&self.config, &self.turns, &delivery, rejections(&delivery)).await
+        };
+        if let Err(failure) = confirmed.instrument(span).await {
+            tracing::debug!("there is no mail whose acknowledgement could be lost: {failure}");
+        }
+        tasks.close();
+        tasks.wait().await;
+        tasks.reopen();
+        channel
+            .close(REPLY_SUCCESS, "an acknowledgement was lost".into())
+            .await
+    }
+
+    /// `batch-consume`: one span for several messages. Each is settled by itself.
+    async fn process_together(
+        self,
+        channel: Channel,
+        (deliveries, setting): (Vec<Delivery>, Setting),
+    ) {
+        let span = amqp::batch_span(&deliveries, &origin(), QUEUE);
+        let work = async {
+            record(&setting);
+            for delivery in &deliveries {
+                self.settle(&channel, delivery).await;
             }
         };
-        if let Err(error) = settled.instrument(span).await {
+        work.instrument(span).await;
+    }
+
+    fn span(&self, delivery: &Delivery) -> Span {
+        amqp::process_span(delivery, &origin(), QUEUE, self.config.relation)
+    }
+
+    async fn process(self, channel: Channel, delivery: Delivery) {
+        let span = self.span(&delivery);
+        self.settle(&channel, &delivery).instrument(span).await;
+    }
+
+    async fn settle(&self, channel: &Channel, delivery: &Delivery) {
+        let failed = rejections(delivery);
+        let settled = match confirmation::confirm(&self.config, &self.turns, delivery, failed).await
+        {
+            Ok(()) => delivery
+                .acker
+                .ack(BasicAckOptions::default())
+                .await
+                .map(drop),
+            Err(failure) => give_back(channel, delivery, &failure).await,
+        };
+        if let Err(error) = settled {
             // The broker will deliver it once more, and the mail will not be sent twice.
             tracing::warn!("a message could not be settled: {error}");
         }
     }
+}
+
+/// What the messages were first published as.
+fn origin() -> String {
+    format!("{EXCHANGE}:{ROUTING_KEY}")
 }
 
 /// What becomes of a message that failed.

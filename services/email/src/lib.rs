@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use axum::Router;
-use chassis::{DatabaseArgs, Pace, ServiceArgs, amqp::Broker};
+use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs, amqp::Broker};
 use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, amqp::MessagingRelation, sql::Database};
 use tokio::net::TcpListener;
@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{consume::Consumer, mail::Mailer};
 
+mod batch;
 pub mod confirmation;
 pub mod consume;
+mod faulty;
 pub mod mail;
 pub mod topology;
 pub mod turns;
@@ -79,6 +81,8 @@ pub struct Config {
     pub mailer: Mailer,
     /// How long the steps take that a demo cannot do for real.
     pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
     /// How the consumer's span stands to the producer's.
     pub relation: MessagingRelation,
     /// The broker.
@@ -88,12 +92,14 @@ pub struct Config {
 /// Runs the service until the process is asked to stop.
 pub async fn main(args: Args) -> anyhow::Result<()> {
     let mailer = Mailer::new(args.mail_dir, args.smtp_url.as_deref())?;
-    let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"))?;
+    let faults = args.service.fault_switch();
+    let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
         db: args.database.open(&MIGRATIONS).await?,
         mailer,
         pace: args.service.pace,
+        faults,
         relation: match args.messaging_relation {
             Relation::Parent => MessagingRelation::Parent,
             Relation::Link => MessagingRelation::Link,

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::{
     Inventory,
     error::Error,
+    faulty,
     skus::{SkuQuery, placeholders},
 };
 
@@ -36,11 +37,12 @@ pub(crate) async fn products(
     const SQL: &str = "SELECT sku, name, price_cents FROM products ORDER BY position LIMIT $1";
     let database = &inventory.database;
     let limit = window.limit.unwrap_or(u32::MAX);
+    let mut connection = database.connection().await?;
     let rows: Vec<(String, String, i64)> = database
         .trace(SQL, |sql| {
             sqlx::query_as(sql)
                 .bind(i64::from(limit))
-                .fetch_all(&database.pool)
+                .fetch_all(&mut *connection)
         })
         .await?;
     let products = rows
@@ -61,7 +63,16 @@ pub(crate) async fn prices(
 ) -> Result<Json<Prices>, Error> {
     let start = Instant::now();
     let skus = query.skus()?;
-    let prices = select_prices(&inventory.database, &skus).await?;
+    if let Some(setting) = inventory.faults.acts(&faults::POOL_EXHAUSTION) {
+        faulty::take_connections(&inventory.database, &setting).await;
+    }
+    let prices = if inventory.faults.acts(&faults::N_PLUS_ONE).is_some() {
+        faulty::select_prices_one_by_one(&inventory.database, &skus).await?
+    } else if let Some(setting) = inventory.faults.acts(&faults::SLOW_QUERY) {
+        faulty::select_prices_slowly(&inventory.database, &skus, &setting).await?
+    } else {
+        select_prices(&inventory.database, &skus).await?
+    };
     all_known(&skus, prices.iter().map(|price| price.sku.as_str()))?;
     inventory.pace.until(start, PRICES_TIME).await;
     Ok(Json(Prices { prices }))
@@ -88,24 +99,29 @@ async fn select_prices(
         "SELECT sku, name, price_cents FROM products WHERE sku IN ({}) ORDER BY sku",
         placeholders(skus.len())
     );
-    let rows: Vec<(String, String, i64)> = database
+    let mut connection = database.connection().await?;
+    let rows: Vec<PriceRow> = database
         .trace(&sql, |sql| {
             // Safe: the text holds placeholders, never a value.
             let mut query = sqlx::query_as(AssertSqlSafe(sql));
             for sku in skus {
                 query = query.bind((*sku).to_owned());
             }
-            query.fetch_all(&database.pool)
+            query.fetch_all(&mut *connection)
         })
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(sku, name, price_cents)| Price {
-            sku,
-            name,
-            price_cents,
-        })
-        .collect())
+    Ok(rows.into_iter().map(to_price).collect())
+}
+
+/// A row of prices: SKU, name, and price in cents.
+pub(crate) type PriceRow = (String, String, i64);
+
+pub(crate) fn to_price((sku, name, price_cents): PriceRow) -> Price {
+    Price {
+        sku,
+        name,
+        price_cents,
+    }
 }
 
 /// How much is left of each product that the catalogue has.
@@ -117,6 +133,7 @@ pub(crate) async fn select_stock(
         "SELECT sku, available FROM stock WHERE sku IN ({}) ORDER BY sku",
         placeholders(skus.len())
     );
+    let mut connection = database.connection().await?;
     let rows: Vec<(String, i64)> = database
         .trace(&sql, |sql| {
             // Safe: the text holds placeholders, never a value.
@@ -124,7 +141,7 @@ pub(crate) async fn select_stock(
             for sku in skus {
                 query = query.bind((*sku).to_owned());
             }
-            query.fetch_all(&database.pool)
+            query.fetch_all(&mut *connection)
         })
         .await?;
     Ok(rows

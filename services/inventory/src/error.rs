@@ -37,6 +37,12 @@ pub(crate) enum Error {
     /// The order has a reservation, for something else.
     #[error("order {0} has a reservation already, with other lines")]
     Differs(String),
+    /// A fault that SQLite cannot have.
+    #[error(
+        "the fault deadlock needs PostgreSQL: SQLite has one lock for the whole database, so no two \
+         orders can each hold what the other waits for"
+    )]
+    NeedsPostgresql,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -96,6 +102,11 @@ impl Error {
                 StatusCode::CONFLICT,
                 "reservation-differs",
                 "The order has another reservation",
+            ),
+            Error::NeedsPostgresql => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-fault",
+                "The fault cannot be switched on",
             ),
             Error::Database(error) => {
                 telemetry::exception::record(&error);

@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod error;
+mod faulty;
 mod reservation;
 mod skus;
 
@@ -16,7 +17,7 @@ use axum::{
     Router,
     routing::{delete, get, post},
 };
-use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, sql::Database};
 use tokio::net::TcpListener;
@@ -43,6 +44,8 @@ pub struct Config {
     pub database: Database,
     /// Whether its three paced steps take their simulated time.
     pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
     /// Where its spans go.
     pub telemetry: Telemetry,
 }
@@ -52,15 +55,18 @@ pub struct Config {
 struct Inventory {
     database: Database,
     pace: Pace,
+    faults: FaultSwitch,
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
-    let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"))?;
+    let faults = args.service.fault_switch();
+    let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
         database: args.database.open(&MIGRATIONS).await?,
         pace: args.service.pace,
+        faults,
         telemetry,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
@@ -76,9 +82,14 @@ pub async fn run(
     let Config {
         database,
         pace,
+        faults,
         telemetry,
     } = config;
-    let router = router(Inventory { database, pace });
+    let router = faults.guard(router(Inventory {
+        database,
+        pace,
+        faults,
+    }));
     chassis::serve(listener, router, telemetry, shutdown).await
 }
 

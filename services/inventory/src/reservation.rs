@@ -13,15 +13,16 @@ use std::{
 
 use api::{CartLine, Json, Path, Reservation, ReserveRequest};
 use axum::{extract::State, http::StatusCode};
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use sqlx::{Acquire, Any, AssertSqlSafe, Transaction};
 use telemetry::sql::{Database, System};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::{
     Inventory,
     catalogue::select_stock,
     error::{Error, Shortage},
-    skus,
+    faulty, skus,
 };
 
 /// How long a reservation takes at the textbook pace.
@@ -37,7 +38,7 @@ pub(crate) async fn reserve(
 ) -> Result<(StatusCode, Json<Reservation>), Error> {
     let start = Instant::now();
     let wanted = add_up(request.lines)?;
-    let status = set_aside(&inventory.database, &request.order_id, &wanted).await?;
+    let status = set_aside(&inventory, &request.order_id, &wanted).await?;
     inventory.pace.until(start, RESERVATION_TIME).await;
     let reservation = Reservation {
         order_id: request.order_id,
@@ -85,11 +86,17 @@ fn to_lines(wanted: Wanted) -> Vec<CartLine> {
 }
 
 async fn set_aside(
-    database: &Database,
+    inventory: &Inventory,
     order_id: &str,
     wanted: &Wanted,
 ) -> Result<StatusCode, Error> {
-    let mut transaction = database.begin().await?;
+    let Inventory {
+        database, faults, ..
+    } = inventory;
+    let mut transaction = database.begin_write().await?;
+    if let Some(setting) = faults.acts(&faults::DEADLOCK) {
+        faulty::lock_crosswise(database, &mut transaction, wanted.keys(), &setting).await?;
+    }
     if !insert_reservation(database, &mut transaction, order_id, "reserved").await? {
         let agrees = agrees_with_earlier(database, &mut transaction, order_id, wanted).await;
         transaction.rollback().await?;
@@ -97,6 +104,9 @@ async fn set_aside(
     }
     insert_lines(database, &mut transaction, order_id, wanted).await?;
     lock_stock(database, &mut transaction, order_id).await?;
+    if let Some(setting) = faults.acts(&faults::LOCK_CONTENTION) {
+        faulty::linger(database, &mut transaction, &setting).await?;
+    }
     let taken = take_stock(database, &mut transaction, order_id).await?;
     if taken.len() == wanted.len() {
         database.commit(transaction).await?;
@@ -108,7 +118,7 @@ async fn set_aside(
 }
 
 async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
-    let mut transaction = database.begin().await?;
+    let mut transaction = database.begin_write().await?;
     // An order that nobody knows is written down as released, for its request may yet come. If one
     // is under way, this waits for its end.
     if !insert_reservation(database, &mut transaction, order_id, "released").await?
@@ -205,19 +215,45 @@ async fn lock_stock(
     transaction: &mut Transaction<'_, Any>,
     order_id: &str,
 ) -> Result<(), Error> {
-    const SQL: &str = "SELECT sku FROM stock \
-                       WHERE sku IN (SELECT sku FROM reservation_lines WHERE order_id = $1) \
-                       ORDER BY sku FOR UPDATE";
-    if database.system() == System::Postgresql {
-        database
-            .trace(SQL, |sql| {
-                sqlx::query(sql)
-                    .bind(order_id.to_owned())
-                    .execute(&mut **transaction)
-            })
-            .await?;
+    const AT_ONCE: &str = "SELECT sku FROM stock \
+                           WHERE sku IN (SELECT sku FROM reservation_lines WHERE order_id = $1) \
+                           ORDER BY sku FOR UPDATE NOWAIT";
+    const WAITING: &str = "SELECT sku FROM stock \
+                           WHERE sku IN (SELECT sku FROM reservation_lines WHERE order_id = $1) \
+                           ORDER BY sku FOR UPDATE";
+    if database.system() != System::Postgresql {
+        return Ok(());
+    }
+    // In a savepoint, for a statement that fails ends the transaction that it is in.
+    let mut attempt = transaction.begin().await?;
+    let locked = sqlx::query(AT_ONCE)
+        .bind(order_id.to_owned())
+        .execute(&mut *attempt)
+        .await;
+    match locked {
+        Ok(_) => attempt.commit().await?,
+        Err(error) if is_locked(&error) => {
+            attempt.rollback().await?;
+            let wait = async {
+                database
+                    .trace(WAITING, |sql| {
+                        sqlx::query(sql)
+                            .bind(order_id.to_owned())
+                            .execute(&mut **transaction)
+                    })
+                    .await
+            };
+            wait.instrument(database.waiting("wait for lock")).await?;
+        }
+        Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Whether PostgreSQL says that somebody else has the lock (`lock_not_available`).
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("55P03")
 }
 
 /// Takes the order's lines from the stock, and says of which products there was enough.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use api::{Card, Charge, ChargeRequest, ChargeStatus, Json, Path};
 use axum::{extract::State, http::StatusCode};
-use chassis::Pace;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
     Payment,
     card::{self, CardError},
     error::Error,
+    faulty,
     provider::ProviderError,
 };
 
@@ -23,7 +23,9 @@ pub(crate) async fn charge(
     Json(request): Json<ChargeRequest>,
 ) -> Result<(StatusCode, Json<Charge>), Error> {
     check_amount(&request)?;
-    let card_number = validate_card(&request.card, payment.pace).await?;
+    let card_number = validate_card(&payment, &request.card).await?;
+    let card_number = faulty::card_to_charge(payment.faults, card_number);
+    faulty::panic_if_asked(payment.faults);
     process_charge(&payment, &request, &card_number).await
 }
 
@@ -54,8 +56,10 @@ fn check_amount(request: &ChargeRequest) -> Result<(), Error> {
 }
 
 #[tracing::instrument(name = "validate card", skip_all)]
-async fn validate_card(card: &Card, pace: Pace) -> Result<String, CardError> {
-    pace.step(VALIDATION_TIME).await;
+async fn validate_card(payment: &Payment, card: &Card) -> Result<String, CardError> {
+    payment.pace.step(VALIDATION_TIME).await;
+    faulty::compute(payment.faults).await;
+    faulty::leak(payment.faults, &card.number);
     card::validate(card, today()).inspect_err(telemetry::exception::record)
 }
 

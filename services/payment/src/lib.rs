@@ -6,6 +6,7 @@
 mod card;
 mod charge;
 mod error;
+mod faulty;
 mod ledger;
 mod provider;
 mod void;
@@ -16,7 +17,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use ledger::Ledger;
 use provider::Provider;
 use sqlx::migrate::Migrator;
@@ -61,6 +62,8 @@ pub struct Config {
     pub provider_deadline: Duration,
     /// Whether validating a card takes its simulated time.
     pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
     /// Where its spans go.
     pub telemetry: Telemetry,
 }
@@ -71,17 +74,20 @@ struct Payment {
     ledger: Ledger,
     provider: Provider,
     pace: Pace,
+    faults: FaultSwitch,
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
-    let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"))?;
+    let faults = args.service.fault_switch();
+    let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
         database: args.database.open(&MIGRATIONS).await?,
         provider_url: args.provider_url,
         provider_deadline: PROVIDER_DEADLINE,
         pace: args.service.pace,
+        faults,
         telemetry,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
@@ -96,10 +102,12 @@ pub async fn run(
 ) -> io::Result<()> {
     let payment = Payment {
         ledger: Ledger::new(config.database),
-        provider: Provider::new(config.provider_url, config.provider_deadline),
+        provider: Provider::new(config.provider_url, config.provider_deadline, config.faults),
         pace: config.pace,
+        faults: config.faults,
     };
-    chassis::serve(listener, router(payment), config.telemetry, shutdown).await
+    let router = config.faults.guard(router(payment));
+    chassis::serve(listener, router, config.telemetry, shutdown).await
 }
 
 fn router(payment: Payment) -> Router {

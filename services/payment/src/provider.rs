@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use api::{ChargeRequest, Problem};
+use chassis::FaultSwitch;
 use reqwest::{Response, StatusCode};
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use serde::{Deserialize, Serialize};
+use telemetry::http_client::ResendCount;
+
+use crate::faulty;
 
 /// A client of the provider.
 #[derive(Clone, Debug)]
@@ -13,6 +17,7 @@ pub(crate) struct Provider {
     http: ClientWithMiddleware,
     url: String,
     deadline: Duration,
+    faults: FaultSwitch,
 }
 
 /// Why the provider did not do what it was asked.
@@ -50,11 +55,12 @@ struct ChargeReply {
 // === impl Provider ===
 
 impl Provider {
-    pub(crate) fn new(url: String, deadline: Duration) -> Provider {
+    pub(crate) fn new(url: String, deadline: Duration, faults: FaultSwitch) -> Provider {
         Provider {
-            http: telemetry::http_client::client(),
+            http: faults.listening(telemetry::http_client::client()),
             url,
             deadline,
+            faults,
         }
     }
 
@@ -70,20 +76,40 @@ impl Provider {
             currency: &request.currency,
             card_number,
         };
-        let ask = self
-            .http
-            .post(format!("{}/v1/charges", self.url))
-            .header("Idempotency-Key", &request.order_id)
-            .json(&body);
-        let reply = self.send(ask).await?;
-        let charge: ChargeReply = reply.json().await.map_err(|error| self.failure(error))?;
-        Ok(charge.id)
+        let deadline = faulty::deadline(self.faults).unwrap_or(self.deadline);
+        let retries = faulty::retries(self.faults);
+        let mut resent = 0;
+        loop {
+            let mut ask = self
+                .http
+                .post(format!("{}/v1/charges", self.url))
+                .header("Idempotency-Key", &request.order_id)
+                .json(&body);
+            if resent > 0 {
+                ask = ask.with_extension(ResendCount(resent));
+            }
+            match self.send(ask, deadline).await {
+                Err(ProviderError::Failed(StatusCode::SERVICE_UNAVAILABLE)) if resent < retries => {
+                    resent += 1;
+                }
+                Err(error) => return Err(error),
+                Ok(reply) => {
+                    let charge: ChargeReply = reply
+                        .json()
+                        .await
+                        .map_err(|error| failure(error, deadline))?;
+                    return Ok(charge.id);
+                }
+            }
+        }
     }
 
     /// Gives back what was charged. Giving it back twice gives it back once.
     pub(crate) async fn refund(&self, charge_id: &str) -> Result<(), ProviderError> {
         let url = format!("{}/v1/charges/{charge_id}/refund", self.url);
-        self.send(self.http.post(url)).await.map(drop)
+        self.send(self.http.post(url), self.deadline)
+            .await
+            .map(drop)
     }
 
     /// Gives back whatever was charged for an order, and lets nothing be charged for it later.
@@ -92,15 +118,21 @@ impl Provider {
             idempotency_key: order_id,
         };
         let url = format!("{}/v1/cancellations", self.url);
-        self.send(self.http.post(url).json(&body)).await.map(drop)
+        self.send(self.http.post(url).json(&body), self.deadline)
+            .await
+            .map(drop)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+    ) -> Result<Response, ProviderError> {
         let response = request
-            .timeout(self.deadline)
+            .timeout(deadline)
             .send()
             .await
-            .map_err(|error| self.failure(error))?;
+            .map_err(|error| failure(error, deadline))?;
         match response.status() {
             status if status.is_success() => Ok(response),
             StatusCode::PAYMENT_REQUIRED => Err(ProviderError::Declined),
@@ -108,14 +140,14 @@ impl Provider {
             status => Err(ProviderError::Failed(status)),
         }
     }
+}
 
-    fn failure(&self, error: impl Into<reqwest_middleware::Error>) -> ProviderError {
-        let error = error.into();
-        if error.is_timeout() {
-            ProviderError::TimedOut(self.deadline)
-        } else {
-            ProviderError::Unreachable(error)
-        }
+fn failure(error: impl Into<reqwest_middleware::Error>, deadline: Duration) -> ProviderError {
+    let error = error.into();
+    if error.is_timeout() {
+        ProviderError::TimedOut(deadline)
+    } else {
+        ProviderError::Unreachable(error)
     }
 }
 

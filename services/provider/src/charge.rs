@@ -5,8 +5,10 @@ use std::time::Duration;
 use api::{Json, Path};
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
 };
+use chassis::fault_switch::FAULT_HEADER;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -60,17 +62,39 @@ pub(crate) async fn charge(
     State(provider): State<Provider>,
     headers: HeaderMap,
     Json(request): Json<ChargeRequest>,
-) -> Result<(StatusCode, Json<Charge>), Error> {
+) -> Result<Response, Error> {
     let start = Instant::now();
+    let wrong = provider.trouble.with(&headers)?;
+    let outcome = match wrong.status {
+        Some(status) => Err(Error::OutOfOrder(status)),
+        None => enter_charge(&provider, &headers, request).await,
+    };
+    match wrong.latency {
+        Some(latency) => tokio::time::sleep_until(start + latency).await,
+        None => provider.pace.until(start, CARD_NETWORK_TIME).await,
+    }
+    let mut response = outcome.into_response();
+    if let Ok(told) = HeaderValue::try_from(wrong.told)
+        && !told.is_empty()
+    {
+        response.headers_mut().insert(FAULT_HEADER, told);
+    }
+    Ok(response)
+}
+
+async fn enter_charge(
+    provider: &Provider,
+    headers: &HeaderMap,
+    request: ChargeRequest,
+) -> Result<(StatusCode, Json<Charge>), Error> {
     let asked = Entry {
-        idempotency_key: idempotency_key(&headers)?.to_owned(),
+        idempotency_key: idempotency_key(headers)?.to_owned(),
         charge_id: format!("ch_{}", Uuid::new_v4().simple()),
         amount_cents: request.amount_cents,
         currency: request.currency,
         status: ask_bank(&request.card_number),
     };
     let (entry, is_new) = provider.ledger.enter(asked.clone()).await?;
-    provider.pace.until(start, CARD_NETWORK_TIME).await;
     let same_amount = entry.amount_cents == asked.amount_cents && entry.currency == asked.currency;
     match entry.status {
         // An entry that a cancellation made has no amount: it is refused for what it is.

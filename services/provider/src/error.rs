@@ -19,6 +19,10 @@ pub(crate) enum Error {
     OtherAmount,
     #[error("no charge has this id")]
     Unknown,
+    #[error("the provider is out of order")]
+    OutOfOrder(StatusCode),
+    #[error("{0}")]
+    Fault(#[from] faults::Error),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
 }
@@ -53,6 +57,8 @@ impl IntoResponse for Error {
                 "unknown-charge",
                 "There is no such charge",
             ),
+            Error::OutOfOrder(status) => (*status, "out-of-order", "The provider is out of order"),
+            Error::Fault(error) => return chassis::fault_switch::refusal(error).into_response(),
             Error::Database(_) => {
                 // It has no telemetry to tell, and what failed is not for its customers.
                 eprintln!("provider: {self}");

@@ -7,12 +7,14 @@
 
 mod charge;
 mod error;
+mod faulty;
 mod ledger;
 
 use std::io;
 
 use axum::{Router, routing::post};
-use chassis::{DatabaseArgs, Pace, ServiceArgs};
+use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
+use faulty::Trouble;
 use ledger::Ledger;
 use sqlx::{AnyPool, migrate::Migrator};
 use tokio::net::TcpListener;
@@ -41,6 +43,8 @@ pub struct Config {
     pub database: AnyPool,
     /// Whether the card network takes its simulated time.
     pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
 }
 
 /// What the handlers share.
@@ -48,6 +52,7 @@ pub struct Config {
 struct Provider {
     ledger: Ledger,
     pace: Pace,
+    trouble: Trouble,
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
@@ -56,6 +61,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let config = Config {
         database: args.database.open(&MIGRATIONS).await?.pool,
         pace: args.service.pace,
+        faults: args.service.fault_switch(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     Ok(run(listener, config, stop).await?)
@@ -70,6 +76,7 @@ pub async fn run(
     let provider = Provider {
         ledger: Ledger::new(config.database),
         pace: config.pace,
+        trouble: Trouble::new(config.faults),
     };
     chassis::serve_unobserved(listener, router(provider), shutdown).await
 }

@@ -34,6 +34,7 @@ impl Provider {
         let config = provider::Config {
             database: args.open(&provider::MIGRATIONS).await.unwrap().pool,
             pace: Pace::None,
+            faults: chassis::FaultSwitch::Ignored,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

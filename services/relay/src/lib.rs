@@ -12,7 +12,7 @@ mod call;
 use std::io;
 
 use axum::{Router, routing::post};
-use chassis::ServiceArgs;
+use chassis::{FaultSwitch, ServiceArgs};
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,8 @@ pub struct Args {
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
-    let telemetry = chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"))?;
+    let telemetry =
+        chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"), FaultSwitch::Ignored)?;
     let listener = chassis::listen(args.service.listen).await?;
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     Ok(run(listener, telemetry, stop).await?)

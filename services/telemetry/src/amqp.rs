@@ -236,6 +236,34 @@ pub fn process_span(
     span
 }
 
+/// The CONSUMER span in which several deliveries are processed together.
+///
+/// It has many senders and can be the child of one span only, so it starts a trace of its own and
+/// links to each.
+pub fn batch_span(deliveries: &[Delivery], origin: &str, queue: &str) -> Span {
+    let destination = format!("{origin}:{queue}");
+    let span = tracing::info_span!(
+        parent: None,
+        "amqp.process",
+        otel.name = format!("process {destination}"),
+        otel.kind = "consumer",
+        messaging.system = "rabbitmq",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = destination,
+        messaging.batch.message_count = i64::try_from(deliveries.len()).ok(),
+    );
+    for delivery in deliveries {
+        span.add_link(extract(delivery).span().span_context().clone());
+    }
+    span
+}
+
+/// The members of the baggage that came with a delivery: key, value and properties.
+pub fn baggage_members(delivery: &Delivery) -> Vec<(String, String, String)> {
+    propagation::members(&extract(delivery))
+}
+
 fn extract(delivery: &Delivery) -> Context {
     let empty = FieldTable::default();
     let headers = delivery.properties.headers().as_ref().unwrap_or(&empty);

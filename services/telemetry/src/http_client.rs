@@ -7,7 +7,7 @@
 use axum::http::Extensions;
 use opentelemetry::{global, trace::Status};
 use opentelemetry_semantic_conventions::attribute::{
-    ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION,
+    ERROR_TYPE, HTTP_REQUEST_RESEND_COUNT, HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION,
 };
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
@@ -29,6 +29,10 @@ pub fn traced(client: reqwest::Client) -> ClientWithMiddleware {
     ClientBuilder::new(client).with(Tracing).build()
 }
 
+/// How often the request was sent before, as an extension of a request that is sent once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResendCount(pub u32);
+
 struct Tracing;
 
 #[async_trait::async_trait]
@@ -40,6 +44,9 @@ impl Middleware for Tracing {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let span = client_span(&request);
+        if let Some(ResendCount(count)) = extensions.get() {
+            span.set_attribute(HTTP_REQUEST_RESEND_COUNT, i64::from(*count));
+        }
         global::get_text_map_propagator(|propagator| {
             let mut headers = HeaderInjector(request.headers_mut());
             propagator.inject_context(&span.context(), &mut headers);

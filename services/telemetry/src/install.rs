@@ -30,6 +30,7 @@ use crate::{
     batch::{BatchHandle, BatchProcessor, Counts},
     config::{Config, Export, Protocol},
     propagation,
+    sabotage::{processor::SabotagedProcessor, propagator::SabotagedPropagator},
 };
 
 /// What is logged unless `RUST_LOG` says otherwise. That a broker went away is told by the service
@@ -73,7 +74,11 @@ pub enum InstallError {
 impl Config {
     /// Sets up the pipeline for this process, once.
     pub fn install(self) -> Result<Telemetry, InstallError> {
-        global::set_text_map_propagator(propagation::composite(&self.propagators));
+        let propagator = propagation::composite(&self.propagators);
+        match self.sabotage {
+            true => global::set_text_map_propagator(SabotagedPropagator(propagator)),
+            false => global::set_text_map_propagator(propagator),
+        }
         // Messages of the services go to standard error; standard output is for machines.
         let log = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
@@ -100,7 +105,13 @@ impl Config {
                 let batch =
                     BatchProcessor::start(endpoint, self.batch, move || exporter(protocol))?;
                 let handle = batch.handle();
-                let provider = builder.with_span_processor(batch).build();
+                let provider = match self.sabotage {
+                    true => {
+                        let batch = SabotagedProcessor::new(self.service_name, batch);
+                        builder.with_span_processor(batch).build()
+                    }
+                    false => builder.with_span_processor(batch).build(),
+                };
                 (
                     Pipeline::Exporting {
                         batch: handle,

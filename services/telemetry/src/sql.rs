@@ -3,12 +3,15 @@
 //! Semantic conventions: "Database client" (stable). The name of the span is the query's summary,
 //! such as `SELECT products`; the text keeps its placeholders, so it holds no value of a user.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use opentelemetry::trace::Status;
 use opentelemetry_semantic_conventions::attribute::{DB_RESPONSE_STATUS_CODE, ERROR_TYPE};
-use sqlx::{Any, AnyPool, Transaction};
-use tracing::{Dispatch, Span, instrument::WithSubscriber};
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, Transaction,
+    pool::PoolConnection,
+};
+use tracing::{Dispatch, Instrument, Span, instrument::WithSubscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// A database of a service: its pool, and what the conventions want to know of it.
@@ -71,9 +74,60 @@ impl Database {
         outcome
     }
 
-    /// Begins a transaction. What is done in it has spans; that it begins and ends has none.
+    /// A connection of the pool. Only if somebody has to wait for one, the wait is a span: time in a
+    /// queue is else a gap that nothing explains.
+    pub async fn connection(&self) -> sqlx::Result<PoolConnection<Any>> {
+        if let Some(connection) = self.pool.try_acquire() {
+            return Ok(connection);
+        }
+        let acquire = out_of_sight(self.pool.acquire());
+        if self.pool.size() < self.pool.options().get_max_connections() {
+            return acquire.await;
+        }
+        let span = self.waiting("wait for connection");
+        acquire.instrument(span).await
+    }
+
+    /// Begins a transaction. What is done in it has spans; that it begins and ends has none, but a
+    /// wait for its connection has.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        out_of_sight(self.pool.begin()).await
+        let connection = self.connection().await?;
+        out_of_sight(Transaction::begin(connection, None)).await
+    }
+
+    /// Begins a transaction that is about to write. SQLite has one lock for all who write, and it
+    /// is taken here; only if somebody else has it, the wait is a span.
+    pub async fn begin_write(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        if self.system == System::Postgresql {
+            return self.begin().await;
+        }
+        let mut connection = self.connection().await?;
+        let taken = out_of_sight(take_write_lock(&mut connection, Duration::ZERO)).await;
+        let taken = match taken {
+            Err(error) if is_busy(&error) => {
+                let span = self.waiting("wait for lock");
+                out_of_sight(take_write_lock(&mut connection, LOCK_PATIENCE))
+                    .instrument(span)
+                    .await
+            }
+            taken => taken,
+        };
+        // Whatever came of it, others who get this connection wait as they always do.
+        out_of_sight(busy_timeout(&mut connection, LOCK_PATIENCE)).await?;
+        taken?;
+        // It has begun already: any statement will do to tell sqlx so.
+        let begun = Transaction::begin(connection, Some("SELECT 1".into_sql_str()));
+        out_of_sight(begun).await
+    }
+
+    /// The span of somebody who has to wait.
+    pub fn waiting(&self, what: &'static str) -> Span {
+        tracing::info_span!(
+            "wait",
+            otel.name = what,
+            db.system.name = self.system.name(),
+            db.namespace = self.namespace,
+        )
     }
 
     /// Ends a transaction and keeps what was done in it.
@@ -111,6 +165,28 @@ impl System {
             System::Postgresql => "postgresql",
         }
     }
+}
+
+/// How long a writer of SQLite waits for the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes SQLite's write lock by beginning a transaction that is about to write.
+async fn take_write_lock(connection: &mut AnyConnection, patience: Duration) -> sqlx::Result<()> {
+    busy_timeout(connection, patience).await?;
+    connection.execute("BEGIN IMMEDIATE").await.map(drop)
+}
+
+async fn busy_timeout(connection: &mut AnyConnection, patience: Duration) -> sqlx::Result<()> {
+    // Safe: the text holds a number.
+    let sql = AssertSqlSafe(format!("PRAGMA busy_timeout = {}", patience.as_millis()));
+    connection.execute(sql).await.map(drop)
+}
+
+/// Whether SQLite says that somebody else has the lock (`SQLITE_BUSY`, with its extended codes).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
 }
 
 /// Runs a future of sqlx where it sees no current span.

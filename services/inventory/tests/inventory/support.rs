@@ -27,6 +27,7 @@ impl Inventory {
         let config = inventory::Config {
             database: args.open(&inventory::MIGRATIONS).await.unwrap(),
             pace: Pace::None,
+            faults: chassis::FaultSwitch::Ignored,
             telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -41,6 +41,7 @@ impl Payment {
                 .unwrap()
                 .pool,
             pace: Pace::None,
+            faults: chassis::FaultSwitch::Ignored,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider = listener.local_addr().unwrap();
@@ -84,6 +85,7 @@ impl Payment {
             provider_url: provider.clone(),
             provider_deadline,
             pace: Pace::None,
+            faults: chassis::FaultSwitch::Ignored,
             telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

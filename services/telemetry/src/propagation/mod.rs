@@ -69,6 +69,28 @@ pub fn record_baggage(key: &'static str) {
     }
 }
 
+/// Records an attribute on the current span.
+pub fn record_attribute(key: &'static str, value: String) {
+    Span::current().set_attribute(key, value);
+}
+
+/// The members of the current context's baggage: key, value, and properties with semicolons between.
+pub fn baggage_members() -> Vec<(String, String, String)> {
+    members(&Span::current().context())
+}
+
+/// The members of a context's baggage.
+pub(crate) fn members(context: &Context) -> Vec<(String, String, String)> {
+    let baggage = context.baggage();
+    let members = baggage.iter();
+    members
+        .map(|(key, (value, properties))| {
+            let key = key.as_str().to_owned();
+            (key, value.as_str().into(), properties.as_str().to_owned())
+        })
+        .collect()
+}
+
 /// The `traceresponse` of a context: which trace and span a reply came from. A draft of the W3C
 /// (Trace Context Response, an editor's draft), in the format of `traceparent`.
 pub(crate) fn traceresponse(context: &Context) -> Option<String> {

@@ -1,0 +1,107 @@
+//! Faults that are switched on for everyone: each request that asks for none gets these.
+//!
+//! They are written into the `baggage` header before anybody reads it, so that a request cannot tell
+//! whether it brought a fault itself.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use api::Json;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get},
+};
+use faults::{Faults, KEY_PREFIX};
+use serde_json::Value;
+
+use crate::fault_switch::refusal;
+
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// Faults that are switched on for everyone.
+#[derive(Clone, Debug, Default)]
+pub struct StandingFaults(Arc<RwLock<Faults>>);
+
+// === impl StandingFaults ===
+
+impl StandingFaults {
+    /// Puts a service behind these faults.
+    pub(crate) fn before(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self.clone(), add))
+    }
+
+    /// `GET`, `PUT` and `DELETE /lab/faults`, and `DELETE /lab/faults/{name}`.
+    pub(crate) fn routes(&self) -> Router {
+        Router::new()
+            .route("/lab/faults", get(read).put(replace).delete(clear))
+            .route("/lab/faults/{name}", delete(clear_one))
+            .with_state(self.clone())
+    }
+
+    fn now(&self) -> Faults {
+        // A list is whole even if somebody panicked beside it.
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn add(State(standing): State<StandingFaults>, mut request: Request, next: Next) -> Response {
+    let standing = standing.now();
+    if !standing.is_empty() && !asks_for_one(&request) {
+        let header = HeaderValue::try_from(standing.to_header());
+        request
+            .headers_mut()
+            .append(BAGGAGE, header.expect("names and numbers make a header"));
+    }
+    next.run(request).await
+}
+
+fn asks_for_one(request: &Request) -> bool {
+    let headers = request.headers().get_all(BAGGAGE);
+    headers
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(','))
+        .any(|member| member.trim_start().starts_with(KEY_PREFIX))
+}
+
+async fn read(State(standing): State<StandingFaults>) -> Json<Value> {
+    Json(standing.now().to_json())
+}
+
+async fn replace(State(standing): State<StandingFaults>, body: Bytes) -> Response {
+    let wanted = serde_json::from_slice::<Value>(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    match Faults::from_json(&wanted) {
+        Ok(faults) => {
+            standing.change(|standing| *standing = faults);
+            read(State(standing)).await.into_response()
+        }
+        Err(error) => refusal(&error).into_response(),
+    }
+}
+
+async fn clear(State(standing): State<StandingFaults>) -> Json<Value> {
+    standing.change(|standing| *standing = Faults::NONE);
+    read(State(standing)).await
+}
+
+async fn clear_one(State(standing): State<StandingFaults>, Path(name): Path<String>) -> Response {
+    match faults::find(&name) {
+        Ok(fault) => {
+            standing.change(|standing| standing.remove(fault));
+            read(State(standing)).await.into_response()
+        }
+        Err(error) => refusal(&error).into_response(),
+    }
+}

@@ -1,0 +1,87 @@
+//! What the provider does wrong when it is asked to.
+//!
+//! It has no tracing: it reads the `baggage` header by hand, and says in a header of its reply what it
+//! did. A real third party would not; one strips baggage on the way to it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::http::{HeaderMap, StatusCode};
+use chassis::FaultSwitch;
+use faults::{Faults, Setting};
+
+/// What may be wrong with the provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    switch: FaultSwitch,
+    calls: Arc<AtomicU64>,
+}
+
+/// What is wrong for one call.
+#[derive(Debug, Default)]
+pub(crate) struct Wrong {
+    /// How long it takes, in place of the card network.
+    pub(crate) latency: Option<Duration>,
+    /// What is answered, in place of a charge.
+    pub(crate) status: Option<StatusCode>,
+    /// The header that tells of it; empty if nothing is wrong.
+    pub(crate) told: String,
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    pub(crate) fn new(switch: FaultSwitch) -> Self {
+        Trouble {
+            switch,
+            calls: Arc::default(),
+        }
+    }
+
+    /// What is wrong for a call with these headers.
+    ///
+    /// # Errors
+    ///
+    /// When a header asks for a fault that does not exist.
+    pub(crate) fn with(&self, headers: &HeaderMap) -> Result<Wrong, faults::Error> {
+        if self.switch == FaultSwitch::Ignored {
+            return Ok(Wrong::default());
+        }
+        let header: Vec<&str> = headers
+            .get_all("baggage")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let asked = Faults::from_header(&header.join(","))?;
+        let slow = asked.get(&faults::SLOW_PROVIDER);
+        let broken = asked
+            .get(&faults::PROVIDER_ERROR)
+            .filter(|setting| self.is_next_of_share(setting.number("share")));
+        let acts: Vec<String> = slow
+            .iter()
+            .chain(&broken)
+            .map(ToString::to_string)
+            .collect();
+        Ok(Wrong {
+            latency: slow.map(|setting| setting.milliseconds("latency_ms")),
+            status: broken.map(status),
+            told: acts.join(","),
+        })
+    }
+
+    /// Whether this call is of the share that fails: exactly so many of any number of calls.
+    fn is_next_of_share(&self, share: f64) -> bool {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) as f64;
+        ((call + 1.0) * share).floor() > (call * share).floor()
+    }
+}
+
+fn status(setting: &Setting) -> StatusCode {
+    let status = u16::try_from(setting.integer("status")).unwrap_or_default();
+    StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+}
