@@ -45,7 +45,7 @@ pub use file::{
     Target, TimeWant, Variant, Weighted,
 };
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
-pub use read::scenario as parse;
+pub use read::{lint, scenario as parse};
 
 /// No scenario file is longer: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -53,7 +53,12 @@ fn words_that_are_not_known_get_the_nearest_that_is() {
         ),
         (
             node_error("{ span: { kind: client }, attributes: { a: { integer: 3 } } }"),
-            "x.yaml:6:52: unknown field \"integer\"; known: int, double, string, bool, matches",
+            "x.yaml:6:52: unknown field \"integer\"; known: int, double, string, bool, matches, \
+             bytes, array",
+        ),
+        (
+            node_error("{ span: { service: checkout, name: fraud chek } }"),
+            "x.yaml:6:42: checkout emits no span \"fraud chek\"; did you mean \"fraud check\"?",
         ),
     ];
     for (got, want) in cases {
@@ -63,34 +68,143 @@ fn words_that_are_not_known_get_the_nearest_that_is() {
 
 #[test]
 fn what_a_later_version_will_have_is_refused_and_not_ignored() {
-    for field in ["faults", "findings", "latency", "twin", "near-miss"] {
-        let got = error(&format!(
-            "{HEAD}{field}: {{}}\nexpect: {{ trace: {{ roots: 1 }} }}"
-        ));
-        assert_eq!(
-            got,
-            format!("x.yaml:4:1: {field:?} is not supported by this version yet")
-        );
-    }
-    for field in ["forbid", "when", "critical-path"] {
-        let got = error(&format!("{HEAD}expect:\n  {field}: []\n"));
-        assert_eq!(
-            got,
-            format!("x.yaml:5:3: {field:?} is not supported by this version yet")
-        );
-    }
-    for field in ["order", "parallel", "sequential"] {
-        let got = node_error(&format!("{{ span: {{ kind: client }}, {field}: true }}"));
-        assert_eq!(
-            got,
-            format!("x.yaml:6:33: {field:?} is not supported by this version yet")
-        );
-    }
-    let got = node_error("{ span: { kind: client }, attributes: { a: $root.order.id } }");
-    assert!(
-        got.contains("values of other spans are not supported by this version yet"),
-        "{got}"
+    let got = error(&format!(
+        "{HEAD}findings: [n-plus-one]\nexpect: {{ trace: {{ roots: 1 }} }}"
+    ));
+    assert_eq!(
+        got,
+        "x.yaml:4:1: \"findings\" is not supported by this version yet"
     );
+}
+
+#[test]
+fn faults_and_their_parameters_are_checked_where_they_stand() {
+    let with = |faults: &str| {
+        error(&format!(
+            "{HEAD}faults: {faults}\nexpect: {{ trace: {{ roots: 1 }} }}"
+        ))
+    };
+    assert_eq!(
+        with("{ slow-provder: {} }"),
+        "x.yaml:4:11: there is no fault \"slow-provder\"; did you mean \"slow-provider\"?"
+    );
+    assert_eq!(
+        with("{ slow-provider: { latency: 5 } }"),
+        "x.yaml:4:28: the fault slow-provider has no parameter \"latency\"; did you mean \"latency_ms\"?"
+    );
+    assert_eq!(
+        with("{ slow-provider: { latency_ms: 0 } }"),
+        "x.yaml:4:40: latency_ms of the fault slow-provider is \"0\"; it must be a whole number from 1 to 60000"
+    );
+}
+
+#[test]
+fn what_refers_to_nothing_is_refused() {
+    let cases = [
+        (
+            "{ span: { kind: client }, attributes: { a: $root.order.id } }",
+            "6:50: $root is no span of this tree; name it with as:",
+        ),
+        (
+            "{ span: { kind: client, as: a }, when: \"$b.hit == true\" }",
+            "6:46: $b is no span of this tree",
+        ),
+        (
+            "{ span: { kind: client, as: a }, order: [a, b] }",
+            "6:47: $a is not below this span",
+        ),
+        (
+            "{ span: { kind: client, as: a }, when: \"$a.hit\" }",
+            "6:46: a comparison such as \"$cache.hit == true\" should be here",
+        ),
+        (
+            "{ span: { kind: client }, parallel: true }",
+            "6:43: one span alone is not parallel",
+        ),
+        (
+            "{ span: { kind: client }, order: true }",
+            "6:40: a list of names such as [reserve, charge] should be here",
+        ),
+        (
+            "{ span: { kind: client }, attributes: { lab.fault: present } }",
+            "6:47: \"lab.fault\" is the lab's own mark, and no expectation may read it",
+        ),
+        (
+            "{ span: { kind: client }, duration: \">= 120x parent\" }",
+            "a range of durations such as",
+        ),
+        (
+            "{ span: { kind: client }, children: [{ span: { kind: client }, elsewhere: true }] }",
+            "6:44: only a node at the top of the tree may be elsewhere",
+        ),
+    ];
+    for (node, want) in cases {
+        let got = node_error(node);
+        assert!(got.contains(want), "{node}\n  want {want}\n  got  {got}");
+    }
+}
+
+#[test]
+fn what_can_never_be_is_refused() {
+    let whole = |rest: &str| error(&format!("{HEAD}{rest}"));
+    let cases = [
+        (
+            "expect: { trace: { spans: 2 }, tree: [{ span: { kind: client }, times: 3 }] }",
+            "4:39: the tree has at least 3 spans, and the trace at most 2",
+        ),
+        (
+            "expect: { critical-path: { through: payment, share: \">= 130%\" } }",
+            "no share of a path is more than 100%",
+        ),
+        (
+            "expect: { forbid: [{ from: emial, to: payment }] }",
+            "4:28: the shop has no service \"emial\" with spans; did you mean \"email\"?",
+        ),
+        (
+            "faults: { panic: {} }\nexpect: { trace: { roots: 1 } }\ntwin: {}",
+            "6:7: this twin is the scenario itself",
+        ),
+        (
+            "target: http://127.0.0.1:1\nexpect: { trace: { roots: 1 } }",
+            "a target of one's own needs requests",
+        ),
+        (
+            "target: 127.0.0.1\nexpect: { trace: { roots: 1 } }",
+            "4:9: the address of a service such as",
+        ),
+        (
+            "journey: { requests: [{ path: / }] }\nexpect: { trace: { roots: 1 } }",
+            "requests need a target",
+        ),
+        (
+            "journey: { skus: [A], cart-lines: 2 }\nexpect: { trace: { roots: 1 } }",
+            "the number of lines is that of the skus",
+        ),
+        (
+            "latency: { p50: fast }\nexpect: { trace: { roots: 1 } }",
+            "4:17: a range of durations such as",
+        ),
+        (
+            "latency: { p50: \">= 3 twin\" }\nexpect: { trace: { roots: 1 } }",
+            "a multiple such as",
+        ),
+    ];
+    for (rest, want) in cases {
+        let got = whole(rest);
+        assert!(got.contains(want), "{rest}\n  want {want}\n  got  {got}");
+    }
+}
+
+#[test]
+fn lint_finds_more_than_one_mistake_at_once() {
+    let text = format!(
+        "{HEAD}expect:\n  tree:\n    - span: {{ service: paymnt }}\n    - span: {{ name: rendr }}\n"
+    );
+    let places: Vec<String> = scenario::lint("x.yaml", &text)
+        .iter()
+        .map(|error| error.position.unwrap().to_string())
+        .collect();
+    assert_eq!(places, ["6:24", "7:21"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use scenario::{Check, Count, Load, Scenario, Want, parse};
+use scenario::{Arrivals, Check, Count, Journey, Load, Scenario, Want, parse};
 use trace::Value;
 
 fn parse_with(load: &str, node: &str) -> Scenario {
@@ -34,12 +34,16 @@ fn every_embedded_scenario_parses_and_bears_the_name_of_its_file() {
 #[test]
 fn the_checkout_scenario_has_three_lines_and_a_coupon() {
     let read = scenario::find("checkout").unwrap();
-    assert_eq!((read.journey.cart_lines, read.journey.coupon), (3, true));
+    let Journey::Order(order) = &read.journeys[0].journey else {
+        panic!("the shop's journey is an order");
+    };
+    assert_eq!((order.cart_lines, order.coupon), (3, true));
     assert_eq!(
         read.load,
         Load::Closed {
             requests: 20,
-            users: 5
+            users: 5,
+            ramp: Duration::ZERO,
         }
     );
     assert_eq!(read.expect.trace.orphans, Some(Count::exactly(0)));
@@ -58,16 +62,20 @@ fn loads_are_closed_or_open() {
         closed_for,
         Load::ClosedFor {
             users: 4,
-            duration: Duration::from_millis(1500)
+            duration: Duration::from_millis(1500),
+            ramp: Duration::ZERO,
         }
     );
-    let Load::Open { rate, duration } =
+    let Load::Open { stages, arrivals } =
         parse_with("{ rate: 30/m, duration: 1h }", "closed: true").load
     else {
         panic!("a rate makes an open load");
     };
+    assert_eq!(arrivals, Arrivals::Constant);
+    assert_eq!(stages.len(), 1);
+    assert_eq!(stages[0].from, stages[0].to);
     assert_eq!(
-        (rate.per_second(), duration),
+        (stages[0].to.per_second(), stages[0].duration),
         (0.5, Duration::from_secs(3600))
     );
 }

@@ -1,18 +1,22 @@
 //! Typed values of attributes.
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use trace::Value;
 
 use super::{
+    condition,
     fields::{Fields, Words},
     scalars::Doc,
 };
 use crate::{
     Check, DoubleRange, Error, IntRange, Want, range,
-    yaml::{Bare, Data, Node},
+    yaml::{Bare, Data, Key, Node},
 };
 
 const TYPED: Words = Words {
-    known: &["int", "double", "string", "bool", "matches"],
+    known: &[
+        "int", "double", "string", "bool", "matches", "bytes", "array",
+    ],
     later: &[],
 };
 
@@ -21,10 +25,11 @@ pub(super) fn attributes(doc: &Doc<'_>, node: &Node) -> Result<Vec<(String, Chec
     let Data::Map(pairs) = &node.data else {
         return Err(doc.wanted(node, "a map of attributes"));
     };
-    pairs
-        .iter()
-        .map(|(key, value)| Ok((key.text.clone(), check(doc, value)?)))
-        .collect()
+    let read = |(key, value): &(Key, Node)| {
+        doc.not_of_the_lab(key.at, &key.text);
+        Ok((key.text.clone(), check(doc, value)?))
+    };
+    pairs.iter().map(read).collect()
 }
 
 fn check(doc: &Doc<'_>, node: &Node) -> Result<Check, Error> {
@@ -55,9 +60,10 @@ fn bare(doc: &Doc<'_>, node: &Node) -> Result<Want, Error> {
                 )));
         }
         Data::Text(text, _) if text.starts_with('$') => {
-            let message = "values of other spans are not supported by this version yet";
             let hint = format!("write {{ string: {text:?} }} if the text itself is meant");
-            return Err(doc.error(node.at, message).with_hint(hint));
+            return condition::reference(doc, node, text)
+                .map(Want::Same)
+                .map_err(|error| error.with_hint(hint));
         }
         Data::Text(text, Bare::Yes) if range::split(text).is_some() => {
             let message = "it is not clear of which type this range is";
@@ -83,14 +89,39 @@ fn typed(doc: &Doc<'_>, node: &Node) -> Result<Check, Error> {
         .iter()
         .filter_map(|name| Some((*name, fields.get(name)?)));
     let (Some((name, value)), None) = (given.next(), given.next()) else {
-        let hint = "write one of int, double, string, bool, matches";
+        let hint = "write one of int, double, string, bool, matches, bytes, array";
         return Err(doc
             .error(fields.at(), "a typed value has one type")
             .with_hint(hint));
     };
     match &value.data {
+        Data::List(items) if name == "array" => {
+            let items = items.iter().map(|item| element(doc, item));
+            let array = Value::Array(items.collect::<Result<_, _>>()?);
+            Ok(Check::AnyOf(vec![Want::Exactly(array)]))
+        }
         Data::List(_) => any_of(doc, value, |item| of_type(doc, name, item)),
         _ => Ok(Check::AnyOf(vec![of_type(doc, name, value)?])),
+    }
+}
+
+/// An element of an array, which is a value and no question.
+fn element(doc: &Doc<'_>, node: &Node) -> Result<Value, Error> {
+    if let Data::List(items) = &node.data {
+        let items = items.iter().map(|item| element(doc, item));
+        return Ok(Value::Array(items.collect::<Result<_, _>>()?));
+    }
+    let wanted = || doc.wanted(node, "a value");
+    let want = match &node.data {
+        Data::Map(_) => match typed(doc, node)? {
+            Check::AnyOf(mut wants) if wants.len() == 1 => wants.remove(0),
+            _ => return Err(wanted()),
+        },
+        _ => bare(doc, node)?,
+    };
+    match want {
+        Want::Exactly(value) => Ok(value),
+        _ => Err(wanted()),
     }
 }
 
@@ -123,6 +154,12 @@ fn of_type(doc: &Doc<'_>, name: &str, node: &Node) -> Result<Want, Error> {
         ("matches", Data::Text(text, _)) => {
             return Ok(Want::Matches(doc.pattern(node.at, text)?));
         }
+        ("bytes", Data::Text(text, _)) => match BASE64.decode(text) {
+            Ok(bytes) => Value::Bytes(bytes),
+            Err(_) => return Err(doc.wanted(node, "bytes in base64")),
+        },
+        ("bytes", _) => return Err(doc.wanted(node, "bytes in base64")),
+        ("array", _) => return Err(doc.wanted(node, "a list of values")),
         ("matches", _) => return Err(doc.wanted(node, "a pattern in quotes")),
         ("string", _) => return Err(doc.wanted(node, "a string, in quotes if need be,")),
         _ => return Err(doc.wanted(node, &format!("a value of type {name}"))),

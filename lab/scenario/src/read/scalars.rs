@@ -1,9 +1,9 @@
 //! Single values: texts, numbers, ranges, words, patterns.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{cell::RefCell, ops::RangeInclusive, time::Duration};
 
 use crate::{
-    Count, DurationRange, Error, Position, Text,
+    Count, DoubleRange, DurationRange, Error, Position, Text,
     expectation::anchored,
     range, word,
     yaml::{Bare, Data, Node},
@@ -11,13 +11,46 @@ use crate::{
 
 /// The file that is read, for its errors.
 pub(super) struct Doc<'a> {
-    pub(super) file: &'a str,
-    pub(super) text: &'a str,
+    file: &'a str,
+    text: &'a str,
+    /// Whether it speaks of the shop, whose services and names are known.
+    pub(super) of_shop: bool,
+    /// What is wrong and does not keep the rest from being read.
+    complaints: RefCell<Vec<Error>>,
 }
 
 // === impl Doc ===
 
-impl Doc<'_> {
+impl<'a> Doc<'a> {
+    pub(super) fn new(file: &'a str, text: &'a str, of_shop: bool) -> Self {
+        Doc {
+            file,
+            text,
+            of_shop,
+            complaints: RefCell::default(),
+        }
+    }
+
+    /// Notes what is wrong, and reading goes on.
+    pub(super) fn complain(&self, error: Error) {
+        self.complaints.borrow_mut().push(error);
+    }
+
+    /// What was noted, in the order of the file.
+    pub(super) fn complaints(&self) -> Vec<Error> {
+        let mut complaints = self.complaints.take();
+        complaints.sort_by_key(|error| error.position);
+        complaints
+    }
+
+    /// Complains of what the lab itself writes on spans: an expectation that reads it proves nothing.
+    pub(super) fn not_of_the_lab(&self, at: Position, word: &str) {
+        if word.starts_with("lab.") {
+            let message = format!("{word:?} is the lab's own mark, and no expectation may read it");
+            self.complain(self.error(at, message));
+        }
+    }
+
     /// An error at a place of the file.
     pub(super) fn error(&self, at: Position, message: impl Into<String>) -> Error {
         Error::at(self.file, self.text, at, message.into())
@@ -171,6 +204,56 @@ impl Doc<'_> {
         };
         self.ordered(node, &min, &max)?;
         Ok(DurationRange { min, max })
+    }
+
+    /// `>= 50%` or `40%..60%`: a share, as a fraction.
+    pub(super) fn share(&self, node: &Node, text: &str) -> Result<DoubleRange, Error> {
+        let want = "a share such as \">= 60%\", \"< 10%\" or 40%..60%";
+        let range = self.scaled(node, text, "%", want)?;
+        Ok(DoubleRange {
+            min: range.min / 100.0,
+            max: range.max / 100.0,
+        })
+    }
+
+    /// `>= 3x` or `2x..5x`: a multiple.
+    pub(super) fn factor(&self, node: &Node, text: &str) -> Result<DoubleRange, Error> {
+        let want = "a multiple such as \">= 3x twin\", \"< 1.5x twin\" or \"2x..5x twin\"";
+        self.scaled(node, text, "x", want)
+    }
+
+    fn scaled(
+        &self,
+        node: &Node,
+        text: &str,
+        unit: &str,
+        want: &str,
+    ) -> Result<DoubleRange, Error> {
+        let text = text.trim();
+        let wanted = || self.wanted(node, want);
+        let end = |text: &str| {
+            let number = text.trim().strip_suffix(unit).ok_or_else(wanted)?;
+            let number: f64 = number.trim().parse().map_err(|_| wanted())?;
+            match number.is_finite() && number >= 0.0 {
+                true => Ok(number),
+                false => Err(wanted()),
+            }
+        };
+        let (min, max) = if let Some(text) = text.strip_prefix("<=") {
+            (0.0, end(text)?)
+        } else if let Some(text) = text.strip_prefix(">=") {
+            (end(text)?, f64::INFINITY)
+        } else if let Some(text) = text.strip_prefix('<') {
+            (0.0, end(text)?.next_down())
+        } else if let Some(text) = text.strip_prefix('>') {
+            (end(text)?.next_up(), f64::INFINITY)
+        } else {
+            let (min, max) = range::split(text).ok_or_else(wanted)?;
+            let min = min.map(end).transpose()?.unwrap_or(0.0);
+            (min, max.map(end).transpose()?.unwrap_or(f64::INFINITY))
+        };
+        self.ordered(node, &min, &max)?;
+        Ok(DoubleRange { min, max })
     }
 
     /// Refuses a range that nothing can be in.

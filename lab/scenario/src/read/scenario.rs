@@ -1,61 +1,138 @@
-//! The file as a whole: name, journey, load.
+//! The file as a whole: name, faults, load, variants.
 
-use std::time::Duration;
-
-use faults::Faults;
+use faults::{Faults, Need, Setting};
 
 use super::{
     fields::{Fields, Words},
+    journey::{journey, journeys},
+    latency,
+    load::load,
     scalars::Doc,
     tree,
 };
 use crate::{
-    Arrivals, Error, Journey, Load, Order, Rate, Scenario, Stage, Target, Weighted,
+    Error, Scenario, Target, Variant, Weighted,
     yaml::{self, Data, Node},
 };
 
-const SCENARIO: Words = Words {
-    known: &["name", "title", "story", "journey", "load", "expect"],
-    later: &["faults", "findings", "latency", "twin", "near-miss"],
+pub(super) const SCENARIO: Words = Words {
+    known: &[
+        "name",
+        "title",
+        "story",
+        "target",
+        "faults",
+        "journey",
+        "journeys",
+        "load",
+        "needs",
+        "expect",
+        "latency",
+        "twin",
+        "near-miss",
+    ],
+    later: &["findings"],
 };
-const JOURNEY: Words = Words {
-    known: &["cart-lines", "coupon"],
-    later: &[],
-};
-const LOAD: Words = Words {
-    known: &["requests", "users", "rate", "duration"],
-    later: &[],
+pub(super) const VARIANT: Words = Words {
+    known: &["faults", "journey", "journeys", "load", "needs", "expect"],
+    later: &["findings"],
 };
 
 /// Parses a scenario. `file` is what errors call it.
 pub fn scenario(file: &str, text: &str) -> Result<Scenario, Error> {
+    let (scenario, mut complaints) = read(file, text)?;
+    match complaints.is_empty() {
+        true => Ok(scenario),
+        false => Err(complaints.swap_remove(0)),
+    }
+}
+
+/// All that is wrong with a scenario; of what cannot be read at all, the first.
+pub fn lint(file: &str, text: &str) -> Vec<Error> {
+    match read(file, text) {
+        Ok((_, complaints)) => complaints,
+        Err(error) => vec![error],
+    }
+}
+
+fn read(file: &str, text: &str) -> Result<(Scenario, Vec<Error>), Error> {
     let root = yaml::parse(file, text)?;
-    let doc = &Doc { file, text };
+    let of_shop = match &root.data {
+        Data::Map(pairs) => pairs.iter().all(|(key, _)| key.text != "target"),
+        _ => true,
+    };
+    let doc = &Doc::new(file, text, of_shop);
     let fields = Fields::of(doc, &root, "a scenario", &SCENARIO)?;
-    Ok(Scenario {
+    let target = fields
+        .map("target", |node| target(doc, node))?
+        .unwrap_or(Target::Shop);
+    let scenario = Scenario {
         name: name(doc, fields.require(doc, "name")?)?,
         title: doc.text(fields.require(doc, "title")?)?.to_owned(),
         story: fields
             .map("story", |node| doc.text(node))?
             .unwrap_or_default()
             .to_owned(),
-        target: Target::Shop,
-        faults: Faults::NONE,
-        journeys: vec![Weighted {
-            weight: 1,
-            journey: Journey::Order(
-                fields
-                    .map("journey", |node| journey(doc, node))?
-                    .unwrap_or_default(),
-            ),
-        }],
-        needs: None,
-        latency: Vec::new(),
-        twin: None,
-        near_miss: None,
+        faults: fields
+            .map("faults", |node| faults(doc, node))?
+            .unwrap_or_default(),
+        journeys: which_journeys(doc, &fields)?.unwrap_or_else(|| vec![Weighted::default()]),
         load: load(doc, fields.require(doc, "load")?)?,
+        needs: fields.map("needs", |node| needs(doc, node))?,
         expect: tree::expectation(doc, fields.require(doc, "expect")?)?,
-    })
+        latency: fields
+            .map("latency", |node| latency::wants(doc, node))?
+            .unwrap_or_default(),
+        twin: fields.map("twin", |node| variant(doc, node, "a twin"))?,
+        near_miss: fields.map("near-miss", |node| variant(doc, node, "a near miss"))?,
+        target,
+    };
+    check_whole(doc, &fields, &scenario);
+    Ok((scenario, doc.complaints()))
+}
+
+/// What is wrong only because of something elsewhere in the file.
+fn check_whole(doc: &Doc<'_>, fields: &Fields<'_>, scenario: &Scenario) {
+    let variants = [("twin", &scenario.twin), ("near-miss", &scenario.near_miss)];
+    for (name, variant) in variants {
+        let Some(variant) = variant else { continue };
+        let same_faults = variant
+            .faults
+            .as_ref()
+            .is_none_or(|faults| *faults == scenario.faults);
+        if same_faults
+            && variant.journeys.is_none()
+            && variant.load.is_none()
+            && variant.needs.is_none()
+        {
+            let message = format!("this {name} is the scenario itself, and cannot be silent");
+            doc.complain(
+                doc.error(variant.position, message)
+                    .with_hint("give it other faults: { faults: {} }"),
+            );
+        }
+    }
+    let of_requests = |weighted: &Weighted| matches!(weighted.journey, crate::Journey::Requests(_));
+    let shop = scenario.target == Target::Shop;
+    for weighted in &scenario.journeys {
+        if shop && of_requests(weighted) {
+            let message = "requests need a target: the shop's own journey is an order";
+            doc.complain(
+                doc.error(fields.at(), message)
+                    .with_hint("add target: http://HOST:PORT"),
+            );
+        } else if !shop && !of_requests(weighted) {
+            let message = "a target of one's own needs requests: it knows no orders";
+            doc.complain(
+                doc.error(fields.at(), message)
+                    .with_hint("write journey: { requests: [{ method: GET, path: / }] }"),
+            );
+        }
+    }
+    if !shop && !scenario.faults.is_empty() {
+        let message = "only the shop has faults that can be switched on";
+        doc.complain(doc.error(fields.at(), message));
+    }
 }
 
 fn name(doc: &Doc<'_>, node: &Node) -> Result<String, Error> {
@@ -70,83 +147,79 @@ fn name(doc: &Doc<'_>, node: &Node) -> Result<String, Error> {
     Ok(name.to_owned())
 }
 
-impl Default for Order {
-    fn default() -> Self {
-        Order {
-            cart_lines: 1,
-            skus: Vec::new(),
-            coupon: false,
-        }
+fn target(doc: &Doc<'_>, node: &Node) -> Result<Target, Error> {
+    let url = doc.text(node)?;
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    if host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace) {
+        return Err(doc.wanted(
+            node,
+            "the address of a service such as http://127.0.0.1:9000",
+        ));
     }
+    Ok(Target::Url(url.trim_end_matches('/').to_owned()))
 }
 
-fn journey(doc: &Doc<'_>, node: &Node) -> Result<Order, Error> {
-    let fields = Fields::of(doc, node, "a journey", &JOURNEY)?;
-    let usual = Order::default();
-    Ok(Order {
-        skus: Vec::new(),
-        cart_lines: fields
-            .map("cart-lines", |node| doc.integer(node, 1..=200))?
-            .unwrap_or(usual.cart_lines),
-        coupon: fields
-            .map("coupon", |node| doc.boolean(node))?
-            .unwrap_or(usual.coupon),
-    })
-}
-
-fn load(doc: &Doc<'_>, node: &Node) -> Result<Load, Error> {
-    let fields = Fields::of(doc, node, "a load", &LOAD)?;
-    let requests = fields.map("requests", |node| doc.integer(node, 1..=1_000_000_000))?;
-    let users = fields.map("users", |node| doc.integer(node, 1..=100_000))?;
-    let rate = fields.map("rate", |node| rate(doc, node))?;
-    let duration = fields.map("duration", |node| {
-        let duration = doc.duration(node)?;
-        match duration.is_zero() {
-            true => Err(doc.error(node.at, "a load of no duration does nothing")),
-            false => Ok(duration),
-        }
-    })?;
-    match (requests, users, rate, duration) {
-        (Some(requests), Some(users), None, None) => Ok(Load::Closed {
-            requests,
-            users,
-            ramp: Duration::ZERO,
-        }),
-        (None, Some(users), None, Some(duration)) => Ok(Load::ClosedFor {
-            users,
-            duration,
-            ramp: Duration::ZERO,
-        }),
-        (None, None, Some(rate), Some(duration)) => Ok(Load::Open {
-            stages: vec![Stage {
-                from: rate,
-                to: rate,
-                duration,
-            }],
-            arrivals: Arrivals::Constant,
-        }),
-        _ => Err(doc
-            .error(fields.at(), "these fields make no load")
-            .with_hint("write { requests, users } or { users, duration } or { rate, duration }")),
-    }
-}
-
-/// `10/s`, `0.5/s` or `30/m`.
-fn rate(doc: &Doc<'_>, node: &Node) -> Result<Rate, Error> {
-    let parse = |text: &str| {
-        let (number, unit) = text.split_once('/')?;
-        let seconds = match unit.trim() {
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let rate = number.trim().parse::<f64>().ok()? / seconds;
-        (rate.is_finite() && rate > 0.0 && rate <= 1e6).then_some(Rate(rate))
+fn faults(doc: &Doc<'_>, node: &Node) -> Result<Faults, Error> {
+    let Data::Map(pairs) = &node.data else {
+        return Err(doc.wanted(
+            node,
+            "a map of faults such as { slow-provider: { latency_ms: 800 } }",
+        ));
     };
-    match &node.data {
-        Data::Text(text, _) => parse(text),
-        _ => None,
+    let mut faults = Faults::NONE;
+    for (key, value) in pairs {
+        let fault =
+            faults::find(&key.text).map_err(|error| doc.error(key.at, error.to_string()))?;
+        let mut setting = Setting::new(fault);
+        let parameters: &[_] = match &value.data {
+            Data::Map(parameters) => parameters,
+            Data::Null => &[],
+            _ => return Err(doc.wanted(value, "a map of parameters, or {}")),
+        };
+        for (name, value) in parameters {
+            let text = match &value.data {
+                Data::Int(number) => number.to_string(),
+                Data::Double(number) => number.to_string(),
+                Data::Text(text, _) => text.clone(),
+                _ => return Err(doc.wanted(value, "a number or a word")),
+            };
+            setting.set(&name.text, &text).map_err(|error| {
+                let at = match &error {
+                    faults::Error::UnknownParameter { .. } => name.at,
+                    _ => value.at,
+                };
+                doc.error(at, error.to_string())
+            })?;
+        }
+        faults.insert(setting);
     }
-    .ok_or_else(|| doc.wanted(node, "a rate such as 10/s, above 0/s and at most 1000000/s"))
+    Ok(faults)
+}
+
+fn needs(doc: &Doc<'_>, node: &Node) -> Result<Need, Error> {
+    doc.word(node, "need", &[("postgresql", Need::Postgresql)])
+}
+
+fn which_journeys(doc: &Doc<'_>, fields: &Fields<'_>) -> Result<Option<Vec<Weighted>>, Error> {
+    match (fields.get("journey"), fields.get("journeys")) {
+        (Some(_), Some(node)) => Err(doc.error(node.at, "journey and journeys are both given")),
+        (Some(node), None) => Ok(Some(vec![Weighted {
+            weight: 1,
+            journey: journey(doc, node)?,
+        }])),
+        (None, Some(node)) => journeys(doc, node).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn variant(doc: &Doc<'_>, node: &Node, what: &'static str) -> Result<Variant, Error> {
+    let fields = Fields::of(doc, node, what, &VARIANT)?;
+    Ok(Variant {
+        position: fields.at(),
+        faults: fields.map("faults", |node| faults(doc, node))?,
+        journeys: which_journeys(doc, &fields)?,
+        load: fields.map("load", |node| load(doc, node))?,
+        needs: fields.map("needs", |node| needs(doc, node))?,
+        expect: fields.map("expect", |node| tree::expectation(doc, node))?,
+    })
 }

@@ -4,21 +4,30 @@ use trace::{Kind, StatusCode};
 
 use super::{
     attributes::attributes,
+    condition::condition,
     fields::{Fields, Words},
     lint,
     scalars::Doc,
 };
 use crate::{
-    Count, Counts, Error, EventNode, Expectation, LinkNode, Node, Pattern,
+    Among, Count, Counts, DoubleRange, DurationRange, Error, EventNode, Expectation, Forbidden,
+    LinkNode, Node, PathShare, Pattern, Timing,
     yaml::{self, Data},
 };
 
 const EXPECT: Words = Words {
-    known: &["trace", "tree"],
-    later: &["forbid", "when", "critical-path"],
+    known: &["trace", "tree", "forbid", "critical-path", "when"],
+    later: &[],
 };
 const COUNTS: Words = Words {
-    known: &["roots", "orphans", "spans", "errors"],
+    known: &[
+        "roots",
+        "orphans",
+        "spans",
+        "errors",
+        "duplicates",
+        "arrival",
+    ],
     later: &[],
 };
 const NODE: Words = Words {
@@ -35,8 +44,23 @@ const NODE: Words = Words {
         "children",
         "closed",
         "any-depth",
+        "elsewhere",
+        "ancestor",
+        "within-parent",
+        "order",
+        "parallel",
+        "sequential",
+        "when",
     ],
-    later: &["order", "parallel", "sequential", "when"],
+    later: &[],
+};
+pub(super) const FORBID: Words = Words {
+    known: &["from", "to", "any-depth"],
+    later: &[],
+};
+pub(super) const PATH: Words = Words {
+    known: &["through", "share"],
+    later: &[],
 };
 const PATTERN: Words = Words {
     known: &["service", "name", "kind", "as"],
@@ -75,16 +99,27 @@ pub(super) fn expectation(doc: &Doc<'_>, node: &yaml::Node) -> Result<Expectatio
         tree: fields
             .map("tree", |node| nodes(doc, node))?
             .unwrap_or_default(),
-        forbid: Vec::new(),
-        critical_path: Vec::new(),
-        when: None,
+        forbid: fields
+            .map("forbid", |node| {
+                let items = doc.list(node)?.iter();
+                items.map(|item| forbidden(doc, item)).collect()
+            })?
+            .unwrap_or_default(),
+        critical_path: fields
+            .map("critical-path", |node| match &node.data {
+                Data::List(items) => items.iter().map(|item| path_share(doc, item)).collect(),
+                _ => Ok(vec![path_share(doc, node)?]),
+            })?
+            .unwrap_or_default(),
+        when: fields.map("when", |node| condition(doc, node))?,
     };
-    if expectation.trace == Counts::default() && expectation.tree.is_empty() {
+    let whole = expectation.forbid.len() + expectation.critical_path.len();
+    if expectation.trace == Counts::default() && expectation.tree.is_empty() && whole == 0 {
         return Err(doc
             .error(fields.at(), "nothing is expected")
             .with_hint("write trace: or tree:, so that something can fail"));
     }
-    lint::names(doc, &expectation.tree)?;
+    lint::names(doc, &expectation);
     Ok(expectation)
 }
 
@@ -96,8 +131,8 @@ fn counts(doc: &Doc<'_>, node: &yaml::Node) -> Result<Counts, Error> {
         orphans: count("orphans")?,
         spans: count("spans")?,
         errors: count("errors")?,
-        duplicates: None,
-        arrival: None,
+        duplicates: count("duplicates")?,
+        arrival: fields.map("arrival", |node| doc.duration_range(node))?,
     };
     if let (
         Some(roots),
@@ -137,6 +172,10 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
             .map(name, |node| doc.list(node))
             .map(Option::unwrap_or_default)
     };
+    let durations = fields
+        .map("duration", |node| durations(doc, node))?
+        .unwrap_or_default();
+    let (timing, among) = timings(doc, &fields)?;
     let read = Node {
         position: fields.at(),
         span: pattern(doc, fields.require(doc, "span")?)?,
@@ -147,13 +186,13 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
         resource: attributes_of("resource")?,
         scope: attributes_of("scope")?,
         status: fields.map("status", |node| doc.word(node, "status", &STATUSES))?,
-        duration: fields.map("duration", |node| doc.duration_range(node))?,
-        duration_of_parent: None,
-        duration_of_twin: None,
-        within_parent: None,
-        timing: None,
-        ancestor: None,
-        when: None,
+        duration: durations.absolute,
+        duration_of_parent: durations.of_parent,
+        duration_of_twin: durations.of_twin,
+        within_parent: fields.map("within-parent", |node| doc.boolean(node))?,
+        timing,
+        ancestor: fields.map("ancestor", |node| pattern(doc, node))?,
+        when: fields.map("when", |node| condition(doc, node))?,
         events: list("events")?
             .iter()
             .map(|item| event(doc, item))
@@ -167,8 +206,8 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
             .unwrap_or_default(),
         closed: flag("closed")?,
         any_depth: flag("any-depth")?,
-        elsewhere: false,
-        among: Vec::new(),
+        elsewhere: flag("elsewhere")?,
+        among,
     };
     if read.times.max == Some(0) {
         for field in ["children", "closed"] {
@@ -181,7 +220,132 @@ fn node(doc: &Doc<'_>, node: &yaml::Node) -> Result<Node, Error> {
     Ok(read)
 }
 
-fn pattern(doc: &Doc<'_>, node: &yaml::Node) -> Result<Pattern, Error> {
+/// What `duration:` says: one want, or a list of them.
+#[derive(Default)]
+struct Durations {
+    absolute: Option<DurationRange>,
+    of_parent: Option<DoubleRange>,
+    of_twin: Option<DoubleRange>,
+}
+
+fn durations(doc: &Doc<'_>, node: &yaml::Node) -> Result<Durations, Error> {
+    let items = match &node.data {
+        Data::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut durations = Durations::default();
+    let twice = |node: &yaml::Node| doc.error(node.at, "this is asked twice");
+    for item in items {
+        let text = match &item.data {
+            Data::Text(text, _) => text.as_str(),
+            _ => "",
+        };
+        let before = if let Some(share) = text.strip_suffix("of parent") {
+            let share = doc.share(item, share)?;
+            durations.of_parent.replace(share).is_some()
+        } else if let Some(factor) = text.strip_suffix("twin") {
+            let factor = doc.factor(item, factor)?;
+            durations.of_twin.replace(factor).is_some()
+        } else {
+            let range = doc.duration_range(item)?;
+            durations.absolute.replace(range).is_some()
+        };
+        if before {
+            return Err(twice(item));
+        }
+    }
+    Ok(durations)
+}
+
+/// `parallel: true` of the node's own spans; `parallel: [a, b]` of spans beneath it.
+fn timings(doc: &Doc<'_>, fields: &Fields<'_>) -> Result<(Option<Timing>, Vec<Among>), Error> {
+    let words = [
+        ("parallel", Timing::Parallel),
+        ("sequential", Timing::Sequential),
+        ("order", Timing::Order),
+    ];
+    let (mut own, mut among) = (None, Vec::new());
+    for (word, timing) in words {
+        let Some(node) = fields.get(word) else {
+            continue;
+        };
+        match &node.data {
+            Data::List(items) => {
+                let names: Vec<String> = items
+                    .iter()
+                    .map(|item| {
+                        let name = doc.text(item)?;
+                        identifier(doc, item, name.strip_prefix('$').unwrap_or(name))
+                    })
+                    .collect::<Result<_, _>>()?;
+                if names.len() < 2 {
+                    return Err(doc.error(node.at, "two names or more have an order"));
+                }
+                among.push(Among {
+                    position: node.at,
+                    timing,
+                    names,
+                });
+            }
+            Data::Bool(true) if timing != Timing::Order => {
+                if own.replace(timing).is_some() {
+                    return Err(doc.error(node.at, "spans are parallel or sequential, not both"));
+                }
+                let several = fields.map("times", |node| doc.count(node))?;
+                if several.is_none_or(|times| times.max.is_some_and(|max| max < 2)) {
+                    return Err(doc
+                        .error(node.at, format!("one span alone is not {word}"))
+                        .with_hint("write times: with 2 or more, or a list of names"));
+                }
+            }
+            _ if timing == Timing::Order => {
+                return Err(doc.wanted(node, "a list of names such as [reserve, charge]"));
+            }
+            _ => return Err(doc.wanted(node, "true or a list of names")),
+        }
+    }
+    Ok((own, among))
+}
+
+fn forbidden(doc: &Doc<'_>, node: &yaml::Node) -> Result<Forbidden, Error> {
+    let fields = Fields::of(doc, node, "a forbidden call", &FORBID)?;
+    Ok(Forbidden {
+        position: fields.at(),
+        from: service_or_pattern(doc, fields.require(doc, "from")?)?,
+        to: service_or_pattern(doc, fields.require(doc, "to")?)?,
+        any_depth: fields
+            .map("any-depth", |node| doc.boolean(node))?
+            .unwrap_or_default(),
+    })
+}
+
+fn path_share(doc: &Doc<'_>, node: &yaml::Node) -> Result<PathShare, Error> {
+    let fields = Fields::of(doc, node, "critical-path", &PATH)?;
+    let share_node = fields.require(doc, "share")?;
+    let share = doc.share(share_node, doc.text(share_node)?)?;
+    if share.min > 1.0 {
+        return Err(doc.error(share_node.at, "no share of a path is more than 100%"));
+    }
+    Ok(PathShare {
+        position: fields.at(),
+        through: service_or_pattern(doc, fields.require(doc, "through")?)?,
+        share,
+    })
+}
+
+fn service_or_pattern(doc: &Doc<'_>, node: &yaml::Node) -> Result<Pattern, Error> {
+    let Data::Text(..) = &node.data else {
+        return pattern(doc, node);
+    };
+    let service = doc.text_or_pattern(node)?;
+    lint::service(doc, node.at, &service);
+    Ok(Pattern {
+        service: Some(service),
+        ..Pattern::default()
+    })
+}
+
+pub(super) fn pattern(doc: &Doc<'_>, node: &yaml::Node) -> Result<Pattern, Error> {
     let fields = Fields::of(doc, node, "span", &PATTERN)?;
     let text = |name| fields.map(name, |node| doc.text_or_pattern(node));
     let pattern = Pattern {
@@ -191,7 +355,10 @@ fn pattern(doc: &Doc<'_>, node: &yaml::Node) -> Result<Pattern, Error> {
         bound: fields.map("as", |node| bound(doc, node))?,
     };
     if let (Some(service), Some(node)) = (&pattern.service, fields.get("service")) {
-        lint::service(doc, node.at, service)?;
+        lint::service(doc, node.at, service);
+    }
+    if let (Some(name), Some(node)) = (&pattern.name, fields.get("name")) {
+        lint::span_name(doc, node.at, pattern.service.as_ref(), name);
     }
     if pattern.service.is_none() && pattern.name.is_none() && pattern.kind.is_none() {
         return Err(doc
@@ -206,7 +373,7 @@ fn bound(doc: &Doc<'_>, node: &yaml::Node) -> Result<String, Error> {
     identifier(doc, node, doc.text(node)?)
 }
 
-fn identifier(doc: &Doc<'_>, node: &yaml::Node, name: &str) -> Result<String, Error> {
+pub(super) fn identifier(doc: &Doc<'_>, node: &yaml::Node, name: &str) -> Result<String, Error> {
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(valid) {
         return Err(doc
@@ -218,8 +385,10 @@ fn identifier(doc: &Doc<'_>, node: &yaml::Node, name: &str) -> Result<String, Er
 
 fn event(doc: &Doc<'_>, node: &yaml::Node) -> Result<EventNode, Error> {
     let fields = Fields::of(doc, node, "an event", &EVENT)?;
+    let name = fields.require(doc, "name")?;
+    doc.not_of_the_lab(name.at, doc.text(name)?);
     Ok(EventNode {
-        name: doc.text_or_pattern(fields.require(doc, "name")?)?,
+        name: doc.text_or_pattern(name)?,
         attributes: fields
             .map("attributes", |node| attributes(doc, node))?
             .unwrap_or_default(),
