@@ -4,6 +4,7 @@
 //! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
 //! or any other crate of this workspace.
 
+pub mod critical_path;
 pub mod id;
 pub mod otlp;
 pub mod span;
@@ -11,6 +12,7 @@ pub mod tree;
 pub mod value;
 pub mod waterfall;
 
+pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
 pub use tree::{Top, Trace};

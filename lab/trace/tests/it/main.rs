@@ -1,6 +1,7 @@
 //! What a trace looks like from outside: read, written, drawn.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod critical_path;
 mod id;
 mod make;
 mod otlp;
