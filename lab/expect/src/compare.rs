@@ -1,11 +1,17 @@
 //! One node against one span: what differs, and what cannot be known.
 
-use scenario::{Check, Count, DurationRange, EventNode, LinkNode, Node, Pattern, Text};
-use trace::{Attributes, Kind, Link, Span, StatusCode};
+use std::time::Duration;
+
+use scenario::{
+    Check, Count, DoubleRange, DurationRange, EventNode, LinkNode, Node, Pattern, Reference, Text,
+    Want,
+};
+use trace::{Attributes, Kind, Link, Span, StatusCode, Value};
 
 use crate::{
     forest::Forest,
     plan::{FIELD, Item, identity},
+    reference::{Resolved, resolve},
 };
 
 /// One field of a span that is not as it should be.
@@ -24,6 +30,12 @@ pub(crate) enum Field<'a> {
     Kind(Kind),
     Status(StatusCode),
     Duration(DurationRange),
+    /// As a share of the parent; what it is, if there is a parent.
+    OfParent(DoubleRange, Option<f64>),
+    /// As a multiple of the twin; what it is, if that is known.
+    OfTwin(DoubleRange, Option<f64>),
+    WithinParent(bool),
+    Ancestor(&'a Pattern),
     Attribute(Holder, &'a str, &'a Check),
     Event(&'a EventNode, Seen),
     Link(&'a LinkNode, Target<'a>),
@@ -70,14 +82,14 @@ pub(crate) enum Fit {
 /// Compares all that a node says of the span itself; `None` if it is clearly another span.
 pub(crate) fn fit<'a>(
     item: &Item<'a>,
-    span: &Span,
+    index: usize,
     forest: &Forest<'_>,
     target: impl Fn(&str) -> Target<'a>,
 ) -> Option<Fit> {
-    let differs = identity(&item.node.span, span);
+    let differs = identity(&item.node.span, forest.span(index));
     let mut cost = item.cost(differs)?;
     let mut certain = differs.any();
-    others(item.node, span, forest, target, &mut |mismatch| {
+    others(item.node, index, forest, &target, &mut |mismatch| {
         cost += FIELD;
         certain |= mismatch.certain;
     });
@@ -91,12 +103,12 @@ pub(crate) fn fit<'a>(
 /// All that differs between a node and a span, identity included.
 pub(crate) fn mismatches<'a>(
     node: &'a Node,
-    span: &Span,
+    index: usize,
     forest: &Forest<'_>,
     target: impl Fn(&str) -> Target<'a>,
 ) -> Vec<Mismatch<'a>> {
     let mut found = Vec::new();
-    let differs = identity(&node.span, span);
+    let differs = identity(&node.span, forest.span(index));
     let pattern = &node.span;
     let service = pattern
         .service
@@ -114,7 +126,7 @@ pub(crate) fn mismatches<'a>(
         field,
         certain: true,
     }));
-    others(node, span, forest, target, &mut |mismatch| {
+    others(node, index, forest, &target, &mut |mismatch| {
         found.push(mismatch)
     });
     found
@@ -123,11 +135,14 @@ pub(crate) fn mismatches<'a>(
 /// Reports every field that differs, apart from the identity.
 fn others<'a>(
     node: &'a Node,
-    span: &Span,
+    index: usize,
     forest: &Forest<'_>,
-    target: impl Fn(&str) -> Target<'a>,
+    target: &impl Fn(&str) -> Target<'a>,
     report: &mut impl FnMut(Mismatch<'a>),
 ) {
+    let span = forest.span(index);
+    let same = |reference: &Reference| resolve(reference, target(&reference.span), forest);
+    places(node, index, forest, report);
     if let Some(want) = node.status.filter(|want| *want != span.status.code) {
         report(Mismatch {
             field: Field::Status(want),
@@ -151,7 +166,7 @@ fn others<'a>(
     for (holder, checks) in holders {
         let (attributes, dropped) = holder.attributes(span);
         for (key, check) in checks {
-            if let Some(certain) = attribute_differs(key, check, attributes, dropped) {
+            if let Some(certain) = attribute_differs(key, check, attributes, dropped, &same) {
                 report(Mismatch {
                     field: Field::Attribute(holder, key, check),
                     certain,
@@ -160,7 +175,7 @@ fn others<'a>(
         }
     }
     for want in &node.events {
-        let seen = Seen::of(want, span);
+        let seen = Seen::of(want, span, &same);
         if let Some(certain) = seen.differs(want.times, span.dropped_events > 0) {
             report(Mismatch {
                 field: Field::Event(want, seen),
@@ -170,7 +185,7 @@ fn others<'a>(
     }
     for want in &node.links {
         let target = target(&want.to);
-        if let Some(certain) = link_differs(want, span, forest, target) {
+        if let Some(certain) = link_differs(want, span, forest, target, &same) {
             report(Mismatch {
                 field: Field::Link(want, target),
                 certain,
@@ -179,12 +194,64 @@ fn others<'a>(
     }
 }
 
+/// Reports what differs in where a span stands and how its time lies to that of others.
+fn places<'a>(
+    node: &'a Node,
+    index: usize,
+    forest: &Forest<'_>,
+    report: &mut impl FnMut(Mismatch<'a>),
+) {
+    let span = forest.span(index);
+    let parent = forest.parent(index).map(|parent| forest.span(parent));
+    let mut certain = |field| {
+        report(Mismatch {
+            field,
+            certain: true,
+        });
+    };
+    if let Some(want) = node.duration_of_parent {
+        let share = parent.map(|parent| ratio(span, parent.duration()));
+        if !share.is_some_and(|share| want.contains(share)) {
+            certain(Field::OfParent(want, share));
+        }
+    }
+    if let Some(want) = node.within_parent {
+        let within = parent
+            .is_some_and(|parent| parent.start_ns <= span.start_ns && span.end_ns <= parent.end_ns);
+        if within != want {
+            certain(Field::WithinParent(want));
+        }
+    }
+    if let Some(want) = &node.ancestor {
+        let mut above = std::iter::successors(forest.parent(index), |&above| forest.parent(above));
+        if !above.any(|above| !identity(want, forest.span(above)).any()) {
+            certain(Field::Ancestor(want));
+        }
+    }
+    if let Some(want) = node.duration_of_twin {
+        let median = forest.twin().and_then(|twin| twin.median(node.position));
+        let factor = median.map(|median| ratio(span, median));
+        if !factor.is_some_and(|factor| want.contains(factor)) {
+            report(Mismatch {
+                field: Field::OfTwin(want, factor),
+                certain: factor.is_some(),
+            });
+        }
+    }
+}
+
+/// How long a span took, in comparison with something else.
+fn ratio(span: &Span, other: Duration) -> f64 {
+    span.duration().as_secs_f64() / other.as_secs_f64().max(1e-9)
+}
+
 /// `None` if an attribute is as it should be; otherwise whether that it is not is certain.
-fn attribute_differs(
+fn attribute_differs<'t>(
     key: &str,
     check: &Check,
     attributes: &Attributes,
     dropped: u32,
+    same: &impl Fn(&Reference) -> Resolved<'t>,
 ) -> Option<bool> {
     let mut values = attributes
         .iter()
@@ -197,21 +264,56 @@ fn attribute_differs(
         (Check::Present | Check::AnyOf(_), None) => Some(dropped == 0),
         // A key that was sent twice must be right each time.
         (Check::AnyOf(wants), Some(first)) => {
-            let right = |value| wants.iter().any(|want| want.matches(value));
-            (!(right(first) && values.all(right))).then_some(true)
+            let judged = std::iter::once(first)
+                .chain(values)
+                .map(|value| is_wanted(wants, value, same));
+            judged.fold(None, |differs, is_wanted| match is_wanted {
+                Some(true) => differs,
+                Some(false) => Some(true),
+                None => differs.or(Some(false)),
+            })
         }
     }
 }
 
+/// Whether a value is one of those that are asked for; `None` if that cannot be known.
+fn is_wanted<'t>(
+    wants: &[Want],
+    value: &Value,
+    same: &impl Fn(&Reference) -> Resolved<'t>,
+) -> Option<bool> {
+    let mut unknown = false;
+    for want in wants {
+        let right = match want {
+            Want::Same(reference) => match same(reference) {
+                // As long as nobody knows which span is meant, it may be one that has this value.
+                Resolved::NotYet => true,
+                Resolved::NoSpan => false,
+                Resolved::Dropped => {
+                    unknown = true;
+                    false
+                }
+                Resolved::Values(values) => values.contains(&value),
+            },
+            other => other.matches(value),
+        };
+        if right {
+            return Some(true);
+        }
+    }
+    (!unknown).then_some(false)
+}
+
 /// What all checks of some attributes come to: fits, does not, or cannot be known.
-fn attributes_fit(
+fn attributes_fit<'t>(
     checks: &[(String, Check)],
     attributes: &Attributes,
     dropped: u32,
+    same: &impl Fn(&Reference) -> Resolved<'t>,
 ) -> Option<bool> {
     let differences: Vec<bool> = checks
         .iter()
-        .filter_map(|(key, check)| attribute_differs(key, check, attributes, dropped))
+        .filter_map(|(key, check)| attribute_differs(key, check, attributes, dropped, same))
         .collect();
     match differences.iter().any(|certain| *certain) {
         true => Some(false),
@@ -220,18 +322,24 @@ fn attributes_fit(
     }
 }
 
-fn link_differs(
+fn link_differs<'t>(
     want: &LinkNode,
     span: &Span,
     forest: &Forest<'_>,
     target: Target<'_>,
+    same: &impl Fn(&Reference) -> Resolved<'t>,
 ) -> Option<bool> {
     if matches!(target, Target::Missing) {
         return Some(true);
     }
     let mut unknown = span.dropped_links > 0;
     for link in span.links.iter().filter(|link| target.is(link, forest)) {
-        match attributes_fit(&want.attributes, &link.attributes, link.dropped_attributes) {
+        match attributes_fit(
+            &want.attributes,
+            &link.attributes,
+            link.dropped_attributes,
+            same,
+        ) {
             Some(true) => return None,
             Some(false) => {}
             None => unknown = true,
@@ -263,17 +371,19 @@ impl Holder {
 // === impl Seen ===
 
 impl Seen {
-    fn of(want: &EventNode, span: &Span) -> Self {
+    fn of<'t>(want: &EventNode, span: &Span, same: &impl Fn(&Reference) -> Resolved<'t>) -> Self {
         let mut seen = Seen { fit: 0, might: 0 };
         for event in span
             .events
             .iter()
-            .filter(|event| want.name.matches(&event.name))
+            // The lab's own marks are not for expectations to see.
+            .filter(|event| !event.name.starts_with("lab.") && want.name.matches(&event.name))
         {
             match attributes_fit(
                 &want.attributes,
                 &event.attributes,
                 event.dropped_attributes,
+                same,
             ) {
                 Some(true) => seen.fit += 1,
                 Some(false) => {}

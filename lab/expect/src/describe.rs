@@ -8,6 +8,7 @@ use crate::{
     forest::Forest,
     plan::service,
     report,
+    rules::{described, share},
 };
 
 // === impl Mismatch ===
@@ -35,6 +36,31 @@ impl Mismatch<'_> {
                 };
                 ("duration".to_owned(), want.to_string(), got)
             }
+            Field::OfParent(want, got) => (
+                "duration".to_owned(),
+                format!("{} of parent", share(want.min, want.max)),
+                match got {
+                    Some(got) => format!("{:.1}% of parent", got * 100.0),
+                    None => "no parent".to_owned(),
+                },
+            ),
+            Field::OfTwin(want, got) => (
+                "duration".to_owned(),
+                format!("{want}x twin"),
+                match got {
+                    Some(got) => format!("{got:.2}x twin"),
+                    None => format!(
+                        "{:?}, and nothing of a twin to compare it with",
+                        span.duration()
+                    ),
+                },
+            ),
+            Field::WithinParent(want) => (
+                "within-parent".to_owned(),
+                want.to_string(),
+                (!want).to_string(),
+            ),
+            Field::Ancestor(want) => ("ancestor".to_owned(), described(want), "none".to_owned()),
             Field::Attribute(holder, key, want) => {
                 let (attributes, _) = holder.attributes(span);
                 (
@@ -46,10 +72,11 @@ impl Mismatch<'_> {
             Field::Event(want, seen) => event(want, seen, &span.events),
             Field::Link(want, target) => link(want, target, span, forest),
         };
-        let unknown = (!self.certain).then(|| {
-            "cannot be known: the sender dropped attributes, events or links of this span"
-                .to_owned()
-        });
+        let why = match self.field {
+            Field::OfTwin(..) => "cannot be known: no twin was run that has this span",
+            _ => "cannot be known: the sender dropped attributes, events or links of a span",
+        };
+        let unknown = (!self.certain).then(|| why.to_owned());
         report::Difference {
             field,
             want,

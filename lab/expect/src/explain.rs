@@ -1,6 +1,6 @@
 //! The matching, as lines of a report.
 
-use scenario::Node;
+use scenario::{Among, Node};
 use trace::{Span, Value};
 
 use crate::{
@@ -8,8 +8,10 @@ use crate::{
     forest::Forest,
     matching::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
     nearest::Nearest,
-    plan::{Plan, service},
-    report::{Line, Mark},
+    plan::{Item, Plan, service},
+    reference::{holds, resolve},
+    report::{Difference, Line, Mark},
+    timing,
 };
 
 /// The lines of the tree.
@@ -21,6 +23,7 @@ pub(crate) fn lines(plan: &Plan<'_>, forest: &Forest<'_>, matching: &Matching<'_
         nearest: Nearest::new(plan, forest, &matching.top),
     };
     let mut lines = explain.siblings(&matching.top, None);
+    lines.extend(explain.unknown_conditions(matching));
     if !matching.consistent {
         lines.push(Line {
             note: Some("it could not be settled which spans the links refer to".to_owned()),
@@ -50,7 +53,8 @@ impl Explain<'_, '_, '_> {
             .missing
             .iter()
             .map(|missing| (missing.item, self.missing(missing, parent)));
-        let mut lines: Vec<_> = pairs.chain(missing).collect();
+        let timings = self.timings(siblings);
+        let mut lines: Vec<_> = pairs.chain(missing).chain(timings).collect();
         lines.sort_by_key(|(item, _)| *item);
         let excess = siblings.excess.iter().map(|excess| self.excess(excess));
         lines
@@ -63,25 +67,106 @@ impl Explain<'_, '_, '_> {
     fn pair(&self, pair: &Pair<'_>) -> Line {
         let node = self.plan.items[pair.item].node;
         let span = self.forest.span(pair.span);
-        let found = mismatches(node, span, self.forest, |name| {
+        let found = mismatches(node, pair.span, self.forest, |name| {
             let in_scope = pair.scope.get(name).copied();
             match in_scope {
                 Some(span) => Target::Span(span),
                 None => target(self.plan, &Bindings::new(), self.bindings, name),
             }
         });
-        let mark = match found.is_empty() {
+        let among = self.among(pair);
+        let mark = match found.is_empty() && among.is_empty() {
             true => Mark::Same,
-            false if found.iter().any(|mismatch| mismatch.certain) => Mark::Differs,
+            false if !among.is_empty() || found.iter().any(|mismatch| mismatch.certain) => {
+                Mark::Differs
+            }
             false => Mark::Unsupported,
         };
         let describe = |mismatch: &Mismatch<'_>| mismatch.describe(span, self.forest);
         Line {
             position: Some(node.position),
-            differences: found.iter().map(describe).collect(),
+            differences: found.iter().map(describe).chain(among).collect(),
             children: self.siblings(&pair.children, Some(pair.span)),
             ..of_span(mark, span)
         }
+    }
+
+    /// Conditions of nodes of which it cannot be known whether they hold.
+    fn unknown_conditions(&self, matching: &Matching<'_>) -> Vec<Line> {
+        let unknown = |item: &Item<'_>| {
+            let when = item.node.when.as_ref()?;
+            let held = holds(when, |reference| {
+                let bindings = Some(&matching.bindings);
+                let target = target(self.plan, &Bindings::new(), bindings, &reference.span);
+                resolve(reference, target, self.forest)
+            });
+            let (service, name) = label(item.node);
+            held.is_none().then(|| Line {
+                service,
+                name,
+                position: Some(when.position),
+                note: Some("it cannot be known whether its condition holds".to_owned()),
+                ..blank(Mark::Unsupported)
+            })
+        };
+        self.plan.items.iter().filter_map(unknown).collect()
+    }
+
+    /// What is wrong with how spans beneath a pair that have names lie in time.
+    fn among(&self, pair: &Pair<'_>) -> Vec<Difference> {
+        let node = self.plan.items[pair.item].node;
+        if node.among.is_empty() {
+            return Vec::new();
+        }
+        let mut named = Bindings::new();
+        pair.children.bindings(self.plan, &mut named);
+        let wrong = |among: &Among| {
+            let span = |name: &String| {
+                let span = self.forest.span(*named.get(name.as_str())?);
+                Some((format!("${name}"), span))
+            };
+            // One that is missing has a line of its own.
+            let spans: Vec<_> = among.names.iter().filter_map(span).collect();
+            Some(Difference {
+                field: timing::word(among.timing).to_owned(),
+                want: among.names.join(", "),
+                got: timing::wrong(among.timing, &spans)?,
+                unknown: None,
+            })
+        };
+        node.among.iter().filter_map(wrong).collect()
+    }
+
+    /// What is wrong with how the several spans of a node lie in time.
+    fn timings(&self, siblings: &Siblings<'_>) -> Vec<(usize, Line)> {
+        let mut items: Vec<usize> = siblings.pairs.iter().map(|pair| pair.item).collect();
+        items.dedup();
+        let line = |item: usize| {
+            let node = self.plan.items[item].node;
+            let timing = node.timing?;
+            let pairs = siblings.pairs.iter().filter(|pair| pair.item == item);
+            let spans: Vec<_> = pairs
+                .map(|pair| {
+                    let span = self.forest.span(pair.span);
+                    (format!("{} {}", span.name, span.span_id), span)
+                })
+                .collect();
+            let (service, name) = label(node);
+            let line = Line {
+                service,
+                name,
+                position: Some(node.position),
+                differences: vec![Difference {
+                    field: timing::word(timing).to_owned(),
+                    want: "true".to_owned(),
+                    got: timing::wrong(timing, &spans)?,
+                    unknown: None,
+                }],
+                ..blank(Mark::Differs)
+            };
+            Some((item, line))
+        };
+        items.into_iter().filter_map(line).collect()
     }
 
     fn missing(&self, missing: &Missing, parent: Option<usize>) -> Line {
@@ -123,7 +208,7 @@ impl Explain<'_, '_, '_> {
     }
 }
 
-fn of_span(mark: Mark, span: &Span) -> Line {
+pub(crate) fn of_span(mark: Mark, span: &Span) -> Line {
     Line {
         service: match service(span) {
             Some(Value::String(service)) => service.clone(),
@@ -152,7 +237,7 @@ fn label(node: &Node) -> (String, String) {
     (service, name)
 }
 
-fn blank(mark: Mark) -> Line {
+pub(crate) fn blank(mark: Mark) -> Line {
     Line {
         mark,
         service: String::new(),

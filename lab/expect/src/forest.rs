@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use trace::{Link, Span, SpanId, Top, Trace, TraceId};
 
+use crate::Twin;
+
 /// All spans that are looked at. Those of the trace itself come first.
 pub(crate) struct Forest<'t> {
     spans: Vec<&'t Span>,
@@ -13,6 +15,7 @@ pub(crate) struct Forest<'t> {
     ids: HashMap<(TraceId, SpanId), usize>,
     /// How many spans are of the trace itself.
     own: usize,
+    twin: Option<&'t Twin>,
 }
 
 // === impl Forest ===
@@ -26,12 +29,23 @@ impl<'t> Forest<'t> {
             tops: Vec::new(),
             ids: HashMap::new(),
             own: trace.spans().len(),
+            twin: None,
         };
         forest.add(trace);
         for other in related.iter().filter(|other| other.id() != trace.id()) {
             forest.add(other);
         }
         forest
+    }
+
+    /// The same forest, with a twin to hold durations against.
+    pub(crate) fn beside(self, twin: Option<&'t Twin>) -> Self {
+        Forest { twin, ..self }
+    }
+
+    /// The twin, if there was one.
+    pub(crate) fn twin(&self) -> Option<&'t Twin> {
+        self.twin
     }
 
     fn add(&mut self, trace: &'t Trace) {

@@ -25,28 +25,67 @@ mod forest;
 mod matching;
 mod nearest;
 mod plan;
+mod reference;
 mod render;
 mod report;
+mod rules;
 mod search;
 mod settle;
 mod table;
+mod timing;
+mod twin;
 
 pub use report::{CountLine, Difference, Line, Mark, Report, Verdict};
 pub use settle::{Settle, settled};
+pub use twin::Twin;
+
+use std::time::Duration;
 
 use scenario::Expectation;
 use trace::Trace;
 
-/// Checks a trace.
+/// A trace, and what else is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The trace.
+    pub trace: &'a Trace,
+    /// The traces that it has to do with: see [`check`].
+    pub related: &'a [Trace],
+    /// How long after the end of its last span its last part arrived, if it was received here.
+    pub arrival: Option<Duration>,
+    /// How long the spans of the twin took, if there was one.
+    pub twin: Option<&'a Twin>,
+}
+
+/// Checks a trace of which nothing else is known.
 ///
 /// `related` holds the traces that this one has to do with through links: a node of the tree's
 /// top that says `links` may be found at the top of one of them, so that a consumer may have a
 /// trace of its own. The counts are those of `trace` alone.
 pub fn check(expectation: &Expectation, trace: &Trace, related: &[Trace]) -> Report {
-    let forest = forest::Forest::new(trace, related);
+    let evidence = Evidence {
+        trace,
+        related,
+        arrival: None,
+        twin: None,
+    };
+    check_with(expectation, evidence)
+}
+
+/// Checks a trace with all that is known of it.
+pub fn check_with(expectation: &Expectation, evidence: Evidence<'_>) -> Report {
+    let Evidence { trace, related, .. } = evidence;
+    let forest = forest::Forest::new(trace, related).beside(evidence.twin);
     let plan = plan::Plan::new(expectation, &forest);
     let matched = search::search(&plan, &forest);
     let mut tree = explain::lines(&plan, &forest, &matched);
+    tree.extend(rules::lines(
+        expectation,
+        &evidence,
+        &plan,
+        &forest,
+        &matched,
+    ));
     report::merge(&mut tree);
     Report::new(trace.id(), settle::counts(&expectation.trace, trace), tree)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use scenario::{Expectation, Node, Pattern};
+use scenario::{Check, Expectation, Node, Operand, Pattern, Want};
 use trace::{Span, Value};
 
 use crate::forest::Forest;
@@ -25,8 +25,10 @@ pub(crate) struct Plan<'e> {
     pub(crate) tops: Vec<usize>,
     /// The node that binds each name.
     pub(crate) bound: HashMap<&'e str, usize>,
-    /// Whether a link refers to a span that is not above it.
+    /// Whether anything refers to a span that is not above it.
     pub(crate) crosses: bool,
+    /// The nodes that such references name.
+    pub(crate) crossed: Vec<usize>,
 }
 
 /// A node and what the search needs to know of it.
@@ -59,26 +61,42 @@ impl<'e> Plan<'e> {
             tops: Vec::new(),
             bound: HashMap::new(),
             crosses: false,
+            crossed: Vec::new(),
         };
         let mut above = Vec::new();
+        let mut crossing = Vec::new();
         plan.tops = expectation
             .tree
             .iter()
-            .map(|node| plan.add(node, forest, &mut above))
+            .map(|node| plan.add(node, forest, &mut above, &mut crossing))
+            .collect();
+        crossing.sort_unstable();
+        crossing.dedup();
+        plan.crosses = !crossing.is_empty();
+        plan.crossed = crossing
+            .iter()
+            .filter_map(|name| plan.bound.get(name).copied())
             .collect();
         plan
     }
 
     /// Adds a node and those below it; `above` holds the names that are bound on the way.
-    fn add(&mut self, node: &'e Node, forest: &Forest<'_>, above: &mut Vec<&'e str>) -> usize {
+    /// Those that refer to a name bound elsewhere add it to `crossing`.
+    fn add(
+        &mut self,
+        node: &'e Node,
+        forest: &Forest<'_>,
+        above: &mut Vec<&'e str>,
+        crossing: &mut Vec<&'e str>,
+    ) -> usize {
         let depth = above.len();
-        let mut referred: Vec<&str> = node.links.iter().map(|link| link.to.as_str()).collect();
+        let mut referred: Vec<&str> = references(node);
         above.extend(node.span.bound.as_deref());
-        self.crosses |= referred.iter().any(|name| !above.contains(name));
+        crossing.extend(referred.iter().filter(|name| !above.contains(name)));
         let children: Vec<usize> = node
             .children
             .iter()
-            .map(|child| self.add(child, forest, above))
+            .map(|child| self.add(child, forest, above, crossing))
             .collect();
         above.truncate(depth);
 
@@ -110,6 +128,31 @@ impl<'e> Plan<'e> {
     }
 }
 
+/// The names that a node refers to, its children aside.
+fn references(node: &Node) -> Vec<&str> {
+    let of_links = node.links.iter().flat_map(|link| &link.attributes);
+    let of_events = node.events.iter().flat_map(|event| &event.attributes);
+    let own = [&node.attributes, &node.resource, &node.scope];
+    let checks = own.into_iter().flatten().chain(of_links).chain(of_events);
+    let wants = checks.flat_map(|(_, check)| match check {
+        Check::AnyOf(wants) => wants.as_slice(),
+        Check::Present | Check::Absent => &[],
+    });
+    let values = wants.filter_map(|want| match want {
+        Want::Same(reference) => Some(reference.span.as_str()),
+        _ => None,
+    });
+    let when = node.when.iter().flat_map(|when| {
+        let right = match &when.right {
+            Operand::Reference(reference) => Some(reference.span.as_str()),
+            Operand::Value(_) => None,
+        };
+        std::iter::once(when.left.span.as_str()).chain(right)
+    });
+    let links = node.links.iter().map(|link| link.to.as_str());
+    links.chain(values).chain(when).collect()
+}
+
 fn own_weight(node: &Node) -> i64 {
     let fields = node.attributes.len()
         + node.resource.len()
@@ -117,7 +160,11 @@ fn own_weight(node: &Node) -> i64 {
         + node.events.len()
         + node.links.len()
         + usize::from(node.status.is_some())
-        + usize::from(node.duration.is_some());
+        + usize::from(node.duration.is_some())
+        + usize::from(node.duration_of_parent.is_some())
+        + usize::from(node.duration_of_twin.is_some())
+        + usize::from(node.within_parent.is_some())
+        + usize::from(node.ancestor.is_some());
     let fields = i64::try_from(fields).unwrap_or(HEAVIEST);
     PRESENCE + full_weight(&node.span) + fields.saturating_mul(FIELD)
 }

@@ -10,7 +10,8 @@ use crate::{
     compare::{Fit, fit},
     forest::Forest,
     matching::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
-    plan::{FIELD, Item, Plan},
+    plan::{FIELD, Item, Plan, identity},
+    reference::{holds, resolve},
     table::{Choice, Table},
 };
 
@@ -19,9 +20,58 @@ const UNLISTED: i64 = 2;
 /// How often the tree is matched at most, each time with the spans that the last matching bound to
 /// names; the first round that changes nothing is the last.
 const ROUNDS: usize = 8;
+/// How many combinations of spans are tried for names that are referred to across the tree.
+const MOST_ALTERNATIVES: usize = 256;
 
 /// Matches the tree.
 pub(crate) fn search<'e>(plan: &Plan<'e>, forest: &Forest<'_>) -> Matching<'e> {
+    let first = rounds(plan, forest, HashMap::new());
+    if !plan.crosses || (first.consistent && first.top.cost == 0) {
+        return first;
+    }
+    // The rounds follow the nearest spans, and may miss a matching in which all is well: before a
+    // trace is called wrong, the other spans that names may stand for are tried.
+    for forced in alternatives(plan, forest) {
+        let other = rounds(plan, forest, forced);
+        if other.consistent && other.top.cost == 0 {
+            return other;
+        }
+    }
+    first
+}
+
+/// Which spans the names that are referred to across the tree may stand for, in every combination;
+/// none if there are too many to try.
+fn alternatives(plan: &Plan<'_>, forest: &Forest<'_>) -> Vec<HashMap<usize, usize>> {
+    let mut combinations = vec![HashMap::new()];
+    for &item in &plan.crossed {
+        let pattern = &plan.items[item].node.span;
+        let spans: Vec<usize> = (0..forest.len())
+            .filter(|&span| !identity(pattern, forest.span(span)).any())
+            .collect();
+        if spans.is_empty() {
+            continue;
+        }
+        if combinations.len().saturating_mul(spans.len()) > MOST_ALTERNATIVES {
+            return Vec::new();
+        }
+        combinations = combinations
+            .iter()
+            .flat_map(|known| {
+                spans.iter().map(|&span| {
+                    let mut known = known.clone();
+                    known.insert(item, span);
+                    known
+                })
+            })
+            .collect();
+    }
+    combinations
+}
+
+/// Matches the tree again and again, each time with the spans that the last matching bound to names.
+/// Nodes that are `forced` go with one span only.
+fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize>) -> Matching<'e> {
     let mut bindings = None;
     let mut rounds = 0;
     loop {
@@ -29,6 +79,7 @@ pub(crate) fn search<'e>(plan: &Plan<'e>, forest: &Forest<'_>) -> Matching<'e> {
             plan,
             forest,
             bindings,
+            forced: &forced,
             known: HashMap::new(),
         };
         let top = search.top();
@@ -53,6 +104,8 @@ struct Search<'s, 'e, 't> {
     forest: &'s Forest<'t>,
     /// The spans that names stood for in the last round, if there was one.
     bindings: Option<Bindings<'e>>,
+    /// The only spans that some nodes may go with.
+    forced: &'s HashMap<usize, usize>,
     /// What pairs cost that were looked at: item, span, and the spans that stand for the names
     /// that the item refers to above it.
     known: HashMap<(usize, usize, Vec<Option<usize>>), i64>,
@@ -63,8 +116,8 @@ struct Search<'s, 'e, 't> {
 impl<'e> Search<'_, 'e, '_> {
     /// Matches the nodes at the top with the spans at the top.
     fn top(&mut self) -> Siblings<'e> {
-        let (deep, direct) = self.split(&self.plan.tops);
         let scope = Bindings::new();
+        let (deep, direct) = self.split(&self.plan.tops, &scope);
         let mut siblings = Siblings::default();
         let tops: Vec<usize> = self.forest.all_tops().collect();
         let all: Vec<usize> = (0..self.forest.len())
@@ -87,19 +140,24 @@ impl<'e> Search<'_, 'e, '_> {
 
     /// What a node costs with a span, or `None` if it is clearly another span.
     fn pair(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Option<(i64, Fit)> {
-        // Only a node that asks for links can be at the top of a related trace: anything else
-        // there belongs to someone else.
-        let asks_links = !self.plan.items[item].node.links.is_empty();
-        if !asks_links && !self.forest.is_own(span) && self.forest.top(span).is_some() {
+        if self.forced.get(&item).is_some_and(|&only| only != span) {
+            return None;
+        }
+        // Only a node that is elsewhere, or that asks for links, can be at the top of a related
+        // trace: anything else there belongs to someone else.
+        let node = self.plan.items[item].node;
+        let own = self.forest.is_own(span);
+        let asks_links = !node.links.is_empty();
+        if !asks_links && !node.elsewhere && !own && self.forest.top(span).is_some() {
+            return None;
+        }
+        if node.elsewhere && own {
             return None;
         }
         let inner = self.scope(item, span, scope);
-        let fit = fit(
-            &self.plan.items[item],
-            self.forest.span(span),
-            self.forest,
-            |name| target(self.plan, &inner, self.bindings.as_ref(), name),
-        )?;
+        let fit = fit(&self.plan.items[item], span, self.forest, |name| {
+            target(self.plan, &inner, self.bindings.as_ref(), name)
+        })?;
         let own = match fit {
             Fit::Yes => 0,
             Fit::Unknown => FIELD,
@@ -145,7 +203,7 @@ impl<'e> Search<'_, 'e, '_> {
     /// The cheapest matching of a node's children with those of a span, one level deep, and its
     /// cost. `scope` holds what is bound at the node as well.
     fn children(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Siblings<'e> {
-        let (deep, direct) = self.split(&self.plan.items[item].children);
+        let (deep, direct) = self.split(&self.plan.items[item].children, scope);
         let mut siblings = Siblings::default();
         if !deep.is_empty() {
             let below = self.forest.descendants(span);
@@ -169,10 +227,23 @@ impl<'e> Search<'_, 'e, '_> {
     }
 
     /// Nodes for any depth, and nodes for direct children.
-    fn split(&self, items: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    fn split(&self, items: &[usize], scope: &Bindings<'e>) -> (Vec<usize>, Vec<usize>) {
         items
             .iter()
+            .filter(|&&item| self.applies(item, scope))
             .partition(|&&item| self.plan.items[item].node.any_depth)
+    }
+
+    /// Whether a node applies. What it depends on may not be known yet; then it does not.
+    fn applies(&self, item: usize, scope: &Bindings<'e>) -> bool {
+        self.plan.items[item].node.when.as_ref().is_none_or(|when| {
+            let held = holds(when, |reference| {
+                let bindings = self.bindings.as_ref();
+                let target = target(self.plan, scope, bindings, &reference.span);
+                resolve(reference, target, self.forest)
+            });
+            held == Some(true)
+        })
     }
 
     /// Matches nodes with candidates and adds what it comes to. `unlisted` are the candidates that

@@ -1,5 +1,7 @@
 //! Counts over a whole trace, and whether it is complete enough to be checked.
 
+use std::collections::HashSet;
+
 use scenario::{Counts, Expectation};
 use trace::{Top, Trace};
 
@@ -22,6 +24,8 @@ pub enum Settle {
 pub fn settled(expectation: &Expectation, trace: &Trace) -> Settle {
     let asked = Counts {
         errors: None,
+        duplicates: None,
+        arrival: None,
         ..expectation.trace
     };
     let wrong: Vec<_> = counts(&asked, trace)
@@ -49,12 +53,15 @@ pub(crate) fn counts(counts: &Counts, trace: &Trace) -> Vec<CountLine> {
         .count();
     let errors = trace.spans().iter().filter(|span| span.is_error()).count();
     let spans = trace.spans().len();
+    let ids: HashSet<_> = trace.spans().iter().map(|span| span.span_id).collect();
+    let duplicates = spans - ids.len();
 
     let asked = [
         ("roots", counts.roots, roots),
         ("orphans", counts.orphans, orphans),
         ("spans", counts.spans, spans),
         ("errors", counts.errors, errors),
+        ("duplicates", counts.duplicates, duplicates),
     ];
     let mut lines: Vec<_> = asked
         .into_iter()

@@ -14,7 +14,11 @@ use trace::{Kind, Span, SpanId, Trace, TraceId};
 
 /// An expectation from the text that stands under `expect:`, each line indented by two.
 fn expectation(text: &str) -> Expectation {
-    let text = format!("name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nexpect:\n{text}\n");
+    // Somebody's own service, so that spans may have any names.
+    let text = format!(
+        "name: x\ntitle: X\ntarget: http://x\njourney: {{ requests: [{{ path: / }}] }}\n\
+         load: {{ requests: 1, users: 1 }}\nexpect:\n{text}\n"
+    );
     scenario::parse("x.yaml", &text)
         .unwrap_or_else(|error| panic!("{error}"))
         .expect

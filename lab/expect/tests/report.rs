@@ -13,9 +13,10 @@ use trace::{Kind, SpanId};
 fn report() -> Report {
     let want = scenario::parse(
         "x.yaml",
-        r#"
-name: x
-title: X
+        r#"name: x
+title: X # somebody's own service, so that spans may have any names
+target: http://x
+journey: { requests: [{ path: / }] }
 load: { requests: 1, users: 1 }
 expect:
   trace: { orphans: 0 }
@@ -86,7 +87,7 @@ fn the_report_is_json_for_machines() {
     let root = &json["tree"][0];
     assert_eq!(
         (&root["mark"], &root["ms"], &root["line"]),
-        (&"same".into(), &20.0.into(), &8.into())
+        (&"same".into(), &20.0.into(), &9.into())
     );
     let marks: Vec<_> = root["children"]
         .as_array()

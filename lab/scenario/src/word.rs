@@ -11,6 +11,18 @@ pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clo
         Some((distance, nearest)) if distance <= (nearest.len() / 3).max(2) => {
             format!("did you mean {nearest:?}?")
         }
-        _ => format!("known: {}", known.collect::<Vec<_>>().join(", ")),
+        _ => {
+            let mut known: Vec<&str> = known.collect();
+            if known.len() > LISTED {
+                known.sort_by_key(|candidate| strsim::damerau_levenshtein(word, candidate));
+                known.dedup();
+                known.truncate(LISTED);
+                return format!("known are {}, …", known.join(", "));
+            }
+            format!("known: {}", known.join(", "))
+        }
     }
 }
+
+/// Of more words than these, only the nearest are named.
+const LISTED: usize = 20;

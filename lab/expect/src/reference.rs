@@ -1,0 +1,88 @@
+//! Values of other spans: what a reference stands for, and what a comparison comes to.
+
+use std::cmp::Ordering;
+
+use scenario::{Comparison, Condition, Operand, Reference};
+use trace::Value;
+
+use crate::{compare::Target, forest::Forest};
+
+/// What a reference stands for.
+pub(crate) enum Resolved<'t> {
+    /// It is not yet known which span is meant.
+    NotYet,
+    /// There is no such span.
+    NoSpan,
+    /// The attribute is not there, and its sender dropped some.
+    Dropped,
+    /// Its values: none, one, or more if a key was sent twice.
+    Values(Vec<&'t Value>),
+}
+
+/// Looks up a reference, by the span that its name stands for.
+pub(crate) fn resolve<'t>(
+    reference: &Reference,
+    target: Target<'_>,
+    forest: &Forest<'t>,
+) -> Resolved<'t> {
+    let index = match target {
+        Target::Span(index) => index,
+        Target::Like(_) => return Resolved::NotYet,
+        Target::Missing => return Resolved::NoSpan,
+    };
+    let span = forest.span(index);
+    let values: Vec<&Value> = span
+        .attributes
+        .iter()
+        .filter(|(key, _)| *key == reference.key)
+        .map(|(_, value)| value)
+        .collect();
+    match values.is_empty() && span.dropped_attributes > 0 {
+        true => Resolved::Dropped,
+        false => Resolved::Values(values),
+    }
+}
+
+/// Whether a condition holds; `None` if that cannot be known.
+pub(crate) fn holds<'t>(
+    condition: &Condition,
+    resolve: impl Fn(&Reference) -> Resolved<'t>,
+) -> Option<bool> {
+    let left = match resolve(&condition.left) {
+        Resolved::Values(values) => values,
+        Resolved::NoSpan => Vec::new(),
+        Resolved::NotYet | Resolved::Dropped => return None,
+    };
+    let right = match &condition.right {
+        Operand::Value(value) => vec![value],
+        Operand::Reference(reference) => match resolve(reference) {
+            Resolved::Values(values) => values,
+            Resolved::NoSpan => Vec::new(),
+            Resolved::NotYet | Resolved::Dropped => return None,
+        },
+    };
+    let (Some(left), Some(right)) = (left.first(), right.first()) else {
+        // What is not there equals nothing.
+        return Some(condition.comparison == Comparison::NotEqual);
+    };
+    let ordering = order(left, right);
+    Some(match condition.comparison {
+        Comparison::Equal => left == right,
+        Comparison::NotEqual => left != right,
+        Comparison::Less => ordering.is_some_and(Ordering::is_lt),
+        Comparison::AtMost => ordering.is_some_and(Ordering::is_le),
+        Comparison::Greater => ordering.is_some_and(Ordering::is_gt),
+        Comparison::AtLeast => ordering.is_some_and(Ordering::is_ge),
+    })
+}
+
+/// How two values of one type stand to each other; `None` for any others.
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+        (Value::Double(left), Value::Double(right)) => left.partial_cmp(right),
+        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
+        _ => None,
+    }
+}
