@@ -14,6 +14,7 @@
 //! ends when the last one does.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -50,6 +51,7 @@ pub(crate) struct Attack {
     /// Made when the gate opens, since that is when the load begins.
     tickets: OnceCell<Tickets>,
     gate: Gate,
+    report: Option<PathBuf>,
     stop: CancellationToken,
 }
 
@@ -63,13 +65,21 @@ struct Gate {
 // === impl Attack ===
 
 impl Attack {
-    pub(crate) fn new(customers: Customers, load: Load, stop: CancellationToken) -> Attack {
+    /// `report` is where goose writes its own report, as HTML, if anywhere.
+    pub(crate) fn new(
+        customers: Customers,
+        load: Load,
+        report: Option<PathBuf>,
+        stop: CancellationToken,
+    ) -> Attack {
+        let users = load.users().get();
         Attack {
             customers,
             load,
+            report,
             tickets: OnceCell::new(),
             gate: Gate {
-                users: load.users().get(),
+                users,
                 announced: AtomicUsize::new(0),
                 open: CancellationToken::new(),
             },
@@ -81,7 +91,8 @@ impl Attack {
     pub(crate) async fn execute(self: Arc<Attack>, target: &Url) -> Result<u64, Error> {
         let goose_error = |error: goose::GooseError| Error::Goose(error.to_string());
         let users = self.gate.users;
-        let configuration = configuration(target, users).map_err(goose_error)?;
+        let configuration =
+            configuration(target, users, self.report.as_deref()).map_err(goose_error)?;
         let metrics = GooseAttack::initialize_with_config(configuration)
             .map_err(goose_error)?
             // One client for all, or goose builds one for each user before it starts.
@@ -118,8 +129,18 @@ impl Attack {
         }
         let tickets = self
             .tickets
-            .get_or_init(async || Tickets::new(&self.load, Instant::now(), self.stop.clone()))
+            .get_or_init(async || {
+                let seed = self.customers.seed();
+                Tickets::new(&self.load, seed, Instant::now(), self.stop.clone())
+            })
             .await;
+        let arrival = self
+            .load
+            .arrival(user.weighted_users_index, self.gate.users);
+        tokio::select! {
+            () = tokio::time::sleep(arrival) => {}
+            () = self.stop.cancelled() => return Ok(()),
+        }
         while let Some(ticket) = tickets.draw().await {
             if !self.customers.make_journey(user, ticket).await {
                 self.stop.cancel();
@@ -129,15 +150,22 @@ impl Attack {
     }
 }
 
-fn configuration(target: &Url, users: usize) -> Result<GooseConfiguration, goose::GooseError> {
+fn configuration(
+    target: &Url,
+    users: usize,
+    report: Option<&Path>,
+) -> Result<GooseConfiguration, goose::GooseError> {
     let rate = (users as f64 / SHORTEST_RAMP.as_secs_f64()).min(1000.0);
-    GooseConfiguration::parse_args_default(&[
+    let users = users.to_string();
+    let rate = rate.to_string();
+    let report = report.map(|path| path.display().to_string());
+    let mut arguments = vec![
         "--host",
         target.as_str(),
         "--users",
-        &users.to_string(),
+        &users,
         "--increase-rate",
-        &rate.to_string(),
+        &rate,
         "--quiet",
         "--no-print-metrics",
         "--no-transaction-metrics",
@@ -145,7 +173,11 @@ fn configuration(target: &Url, users: usize) -> Result<GooseConfiguration, goose
         "--no-error-summary",
         // It would listen on a port.
         "--no-telnet",
-    ])
+    ];
+    if let Some(report) = &report {
+        arguments.extend(["--report-file", report]);
+    }
+    GooseConfiguration::parse_args_default(&arguments)
 }
 
 fn requests(metrics: &GooseMetrics) -> u64 {

@@ -1,12 +1,12 @@
 //! [`drive`]: a plan is carried out, and its ledger is checked against goose's count.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Latency, Line, Plan, Progress,
+    Error, Latency, Line, Plan, Progress, Step,
     attack::Attack,
     journey::{self, Customers},
     ledger::Ledger,
@@ -20,6 +20,8 @@ pub struct Recording {
     pub keep: bool,
     /// Where they are written, as a line of JSON each.
     pub journal: Option<Box<dyn Write + Send>>,
+    /// Where goose writes its own report of requests and errors, as HTML (`.html`).
+    pub report: Option<PathBuf>,
 }
 
 /// What a load came to.
@@ -34,6 +36,11 @@ pub struct Outcome {
     /// How long customers waited for the reply to their checkout, from the planned instant; `None`
     /// if no checkout was answered.
     pub checkout: Option<Latency>,
+    /// How long the service took for the same requests, from the instant at which they were sent. In
+    /// an overloaded shop it hides the time that customers wait for their turn.
+    pub service: Option<Latency>,
+    /// How long customers waited for each kind of request, from the planned instant.
+    pub steps: Vec<(Step, Latency)>,
     /// How long it took, from the first request to the last reply.
     pub elapsed: Duration,
     /// Whether it was stopped before all was done.
@@ -71,7 +78,12 @@ pub async fn drive(
     // A child, since the caller's own token is not for us to cancel.
     let stop = stop.child_token();
     let _stop_if_dropped = stop.clone().drop_guard();
-    let attack = Arc::new(Attack::new(customers, plan.load, stop.clone()));
+    let attack = Arc::new(Attack::new(
+        customers,
+        plan.load.clone(),
+        recording.report,
+        stop.clone(),
+    ));
     let (counted, stopped_at) = execute(&attack, &plan, &stop).await;
     let counted = counted?;
 
@@ -97,6 +109,8 @@ pub async fn drive(
         progress: closed.progress,
         journeys: plan.load.journeys(),
         checkout: closed.checkout,
+        service: closed.service,
+        steps: closed.steps,
         elapsed: begun.elapsed(),
         stopped: stopped_at.is_some(),
     })

@@ -26,6 +26,12 @@ pub enum Error {
         /// The products in the catalogue.
         available: usize,
     },
+    /// A product that is to be bought is not sold.
+    #[error("the shop has no product {sku:?}")]
+    UnknownProduct {
+        /// The product, by the plan.
+        sku: String,
+    },
     /// No HTTP client could be built.
     #[error("cannot build an HTTP client")]
     Client(#[source] reqwest::Error),

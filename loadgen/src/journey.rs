@@ -3,11 +3,11 @@
 //! Requests go through goose, which makes and counts them. Nothing here knows when a journey is to
 //! start or how many there are.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use api::{Card, CartLine, CheckoutRequest, OrderReply, Problem, Products, PutCart};
 use goose::goose::{GooseMethod, GooseRequest, GooseUser};
-use rand::{SeedableRng, rngs::StdRng, seq::index};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
 use reqwest::{
     Client, Response, Url,
     header::{HeaderMap, HeaderName},
@@ -15,11 +15,11 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
-use trace::TraceId;
+use trace::{SpanId, TraceId};
 use uuid::Uuid;
 
 use crate::{
-    Error, Journey, Plan,
+    Error, Journey, Order, Plan, Request, Weighted,
     ledger::{Clock, Ledger, Line, RequestId, Step},
     tickets::Ticket,
 };
@@ -27,8 +27,15 @@ use crate::{
 /// A number that card networks keep for tests.
 const CARD_NUMBER: &str = "4242 4242 4242 4242";
 
-/// The shop window. What is further back in the catalogue may be out of stock.
-const CATALOGUE: &str = "/products?limit=200";
+const CATALOGUE: &str = "/products";
+
+/// How many products, from the first, are chosen from.
+const SHOP_WINDOW: usize = 200;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Tells the choice of a journey from the choice of products.
+const CHOICE: u64 = 0x5851_F42D_4C95_7F2D;
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
@@ -53,7 +60,8 @@ pub(crate) struct Customers {
     pub(crate) client: Client,
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
-    journey: Journey,
+    journeys: Vec<Weighted>,
+    baggage: String,
     seed: u64,
     patience: Duration,
     /// Tells the requests of this load from those of any other.
@@ -62,13 +70,23 @@ pub(crate) struct Customers {
 }
 
 /// One request that is about to be made.
-struct Ask<'a, B> {
+struct Ask<'a> {
     step: Step,
     method: GooseMethod,
     path: &'a str,
-    body: &'a B,
+    headers: &'a [(String, String)],
+    body: Body,
     journey: u64,
     planned: Instant,
+    /// The context that is sent, where the load generator starts the trace.
+    context: Option<(TraceId, SpanId)>,
+}
+
+/// What a request sends.
+enum Body {
+    Nothing,
+    Json(serde_json::Value),
+    Text(String),
 }
 
 /// What is known of a request when its reply has been read, or when there will be none.
@@ -95,14 +113,34 @@ impl Customers {
             client,
             ledger,
             clock: Clock::new(),
-            journey: plan.journey,
+            journeys: plan.journeys.clone(),
+            baggage: plan.baggage.clone(),
             seed: plan.seed,
             patience: plan.patience,
             run: Uuid::new_v4().simple().to_string(),
             skus: Vec::new(),
         };
-        customers.skus = customers.read_catalogue(&plan.target).await?;
-        let wanted = plan.journey.cart_lines.get();
+        let orders: Vec<&Order> = plan
+            .journeys
+            .iter()
+            .filter_map(|weighted| match &weighted.journey {
+                Journey::Order(order) => Some(order),
+                Journey::Requests(_) => None,
+            })
+            .collect();
+        if orders.is_empty() {
+            return Ok(customers);
+        }
+        let catalogue = customers.read_catalogue(&plan.target).await?;
+        for sku in orders.iter().flat_map(|order| &order.skus) {
+            if !catalogue.contains(sku) {
+                return Err(Error::UnknownProduct { sku: sku.clone() });
+            }
+        }
+        // What is further back in the catalogue may be out of stock.
+        customers.skus = catalogue.into_iter().take(SHOP_WINDOW).collect();
+        let wanted = orders.iter().map(|order| order.cart_lines.get()).max();
+        let wanted = wanted.unwrap_or_default();
         if customers.skus.len() < wanted {
             return Err(Error::TooFewProducts {
                 wanted,
@@ -110,6 +148,11 @@ impl Customers {
             });
         }
         Ok(customers)
+    }
+
+    /// What decides by chance.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Makes one journey. `false` if the ledger cannot be written any more.
@@ -122,8 +165,22 @@ impl Customers {
             );
             return self.never_start(ticket, &why);
         }
+        match self.journey_of(ticket.journey) {
+            Journey::Order(order) => self.order(user, ticket, late, order).await,
+            Journey::Requests(requests) => self.requests(user, ticket, late, requests).await,
+        }
+    }
+
+    async fn order(
+        &self,
+        user: &mut GooseUser,
+        ticket: Ticket,
+        late: Duration,
+        order: &Order,
+    ) -> bool {
         let cart_id = Uuid::new_v4().to_string();
         let path = format!("/carts/{cart_id}");
+        let cart = self.cart(ticket.journey, order);
         let filled = self
             .ask(
                 user,
@@ -131,9 +188,11 @@ impl Customers {
                     step: Step::Cart,
                     method: GooseMethod::Put,
                     path: &path,
-                    body: &self.cart(ticket.journey),
+                    headers: &[],
+                    body: Body::json(&cart),
                     journey: ticket.journey,
                     planned: ticket.planned,
+                    context: None,
                 },
             )
             .await;
@@ -144,6 +203,7 @@ impl Customers {
             return self.never_started(Step::Checkout, ticket, why) && written;
         }
         let now = Instant::now();
+        let checkout = checkout(ticket.journey, cart_id, order.coupon);
         let placed = self
             .ask(
                 user,
@@ -151,31 +211,101 @@ impl Customers {
                     step: Step::Checkout,
                     method: GooseMethod::Post,
                     path: "/checkout",
-                    body: &self.checkout(ticket.journey, cart_id),
+                    headers: &[],
+                    body: Body::json(&checkout),
                     journey: ticket.journey,
                     // A journey that began late is late in this step too, and by as much.
                     planned: now.checked_sub(late).unwrap_or(now),
+                    context: None,
                 },
             )
             .await;
         self.ledger.record(placed) && written
     }
 
+    async fn requests(
+        &self,
+        user: &mut GooseUser,
+        ticket: Ticket,
+        late: Duration,
+        requests: &[Request],
+    ) -> bool {
+        let mut written = true;
+        for (index, request) in requests.iter().enumerate() {
+            let now = Instant::now();
+            let planned = match index {
+                0 => ticket.planned,
+                _ => now.checked_sub(late).unwrap_or(now),
+            };
+            let line = self
+                .ask(
+                    user,
+                    Ask {
+                        step: Step::Request(request.to_string()),
+                        method: method(&request.method),
+                        path: &request.path,
+                        headers: &request.headers,
+                        body: request.body.clone().map_or(Body::Nothing, Body::Text),
+                        journey: ticket.journey,
+                        planned,
+                        context: new_context(),
+                    },
+                )
+                .await;
+            written &= self.ledger.record(line);
+        }
+        written
+    }
+
+    /// Which journey a ticket is for: by the seed and its number alone.
+    fn journey_of(&self, journey: u64) -> &Journey {
+        let total: u64 = self
+            .journeys
+            .iter()
+            .map(|of| u64::from(of.weight.get()))
+            .sum();
+        let mut drawn = self.chance(journey, CHOICE).random_range(0..total.max(1));
+        let chosen = self.journeys.iter().find(|weighted| {
+            let weight = u64::from(weighted.weight.get());
+            let is_it = drawn < weight;
+            drawn = drawn.saturating_sub(weight);
+            is_it
+        });
+        let chosen = chosen.or(self.journeys.first());
+        &chosen.expect("a plan has a journey").journey
+    }
+
+    /// A stream of chance of its own for each journey and purpose: in which order users come to them
+    /// must not matter.
+    fn chance(&self, journey: u64, purpose: u64) -> StdRng {
+        let stream = journey.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ purpose;
+        StdRng::seed_from_u64(self.seed ^ stream)
+    }
+
     /// Writes down that no request of a journey was ever made, and why.
     pub(crate) fn never_start(&self, ticket: Ticket, why: &str) -> bool {
-        let cart = self.never_started(Step::Cart, ticket, why);
-        self.never_started(Step::Checkout, ticket, why) && cart
+        let steps: Vec<Step> = match self.journey_of(ticket.journey) {
+            Journey::Order(_) => vec![Step::Cart, Step::Checkout],
+            Journey::Requests(requests) => {
+                let step = |request: &Request| Step::Request(request.to_string());
+                requests.iter().map(step).collect()
+            }
+        };
+        steps.into_iter().fold(true, |written, step| {
+            self.never_started(step, ticket, why) && written
+        })
     }
 
     fn never_started(&self, step: Step, ticket: Ticket, why: &str) -> bool {
         self.ledger.record(Line {
-            request_id: self.request_id(step, Some(ticket.journey)),
+            request_id: self.request_id(&step, Some(ticket.journey)),
             journey: Some(ticket.journey),
             step,
             planned: self.clock.at(ticket.planned),
             started: None,
             ended: None,
             trace_id: None,
+            sent_span_id: None,
             status: None,
             order_id: None,
             message_id: None,
@@ -191,7 +321,7 @@ impl Customers {
         let url = target
             .join(CATALOGUE)
             .map_err(|error| unreadable(error.to_string()))?;
-        let request_id = self.request_id(Step::Catalogue, None);
+        let request_id = self.request_id(&Step::Catalogue, None);
         let started = self.clock.now();
         let sent = self
             .client
@@ -215,6 +345,7 @@ impl Customers {
             started: Some(started),
             ended: Some(self.clock.now()),
             trace_id: None,
+            sent_span_id: None,
             status: None,
             order_id: None,
             message_id: None,
@@ -227,18 +358,28 @@ impl Customers {
     }
 
     /// Makes a request through goose, which counts it.
-    async fn ask<B: Serialize>(&self, user: &mut GooseUser, ask: Ask<'_, B>) -> Line {
-        let request_id = self.request_id(ask.step, Some(ask.journey));
+    async fn ask(&self, user: &mut GooseUser, ask: Ask<'_>) -> Line {
+        let request_id = self.request_id(&ask.step, Some(ask.journey));
         let started = self.clock.now();
         let answer = match user.get_request_builder(&ask.method, ask.path) {
-            Ok(builder) => {
+            Ok(mut builder) => {
+                builder = builder.header(BAGGAGE, self.baggage(&request_id));
+                if let Some((trace_id, span_id)) = ask.context {
+                    builder = builder.header(TRACEPARENT, format!("00-{trace_id}-{span_id}-01"));
+                }
+                for (name, value) in ask.headers {
+                    builder = builder.header(name, value);
+                }
+                builder = match &ask.body {
+                    Body::Nothing => builder,
+                    Body::Json(json) => builder.json(json),
+                    Body::Text(text) => builder.body(text.clone()),
+                };
                 let request = GooseRequest::builder()
                     .method(ask.method)
                     .path(ask.path)
                     .name(ask.step.as_str())
-                    .set_request_builder(
-                        builder.header(BAGGAGE, baggage(&request_id)).json(ask.body),
-                    )
+                    .set_request_builder(builder)
                     .build();
                 match user.request(request).await {
                     Ok(asked) => Answer::read(asked.response, |body| ask.step.read(body)).await,
@@ -246,6 +387,13 @@ impl Customers {
                 }
             }
             Err(error) => Answer::none(error.to_string()),
+        };
+        let answer = Answer {
+            trace_id: ask
+                .context
+                .map(|(trace_id, _)| trace_id)
+                .or(answer.trace_id),
+            ..answer
         };
         answer.into_line(Line {
             request_id,
@@ -255,6 +403,7 @@ impl Customers {
             started: Some(started),
             ended: Some(self.clock.now()),
             trace_id: None,
+            sent_span_id: ask.context.map(|(_, span_id)| span_id),
             status: None,
             order_id: None,
             message_id: None,
@@ -265,36 +414,38 @@ impl Customers {
     /// The cart of a journey: different products, chosen by seed and number alone.
     ///
     /// One of each, so that a long load empties the shelves no sooner than it must.
-    fn cart(&self, journey: u64) -> PutCart {
-        // A stream of its own for each journey: in which order users come to them must not matter.
-        let mut rng =
-            StdRng::seed_from_u64(self.seed ^ journey.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let lines = index::sample(&mut rng, self.skus.len(), self.journey.cart_lines.get())
+    fn cart(&self, journey: u64, order: &Order) -> PutCart {
+        let skus: Vec<&String> = match order.skus.is_empty() {
+            false => order.skus.iter().collect(),
+            true => {
+                let mut rng = self.chance(journey, 0);
+                index::sample(&mut rng, self.skus.len(), order.cart_lines.get())
+                    .into_iter()
+                    .map(|index| &self.skus[index])
+                    .collect()
+            }
+        };
+        let lines = skus
             .into_iter()
-            .map(|index| CartLine {
-                sku: self.skus[index].clone(),
+            .map(|sku| CartLine {
+                sku: sku.clone(),
                 quantity: 1,
             })
             .collect();
         PutCart { lines }
     }
 
-    fn checkout(&self, journey: u64, cart_id: String) -> CheckoutRequest {
-        CheckoutRequest {
-            cart_id,
-            email: format!("customer-{journey}@example.com"),
-            coupon: self.journey.coupon.then(|| "WELCOME10".to_owned()),
-            card: Card {
-                number: CARD_NUMBER.to_owned(),
-                expiry: "12/49".to_owned(),
-                cvc: "123".to_owned(),
-            },
+    fn baggage(&self, request_id: &RequestId) -> String {
+        match self.baggage.is_empty() {
+            true => baggage(request_id),
+            false => format!("{},{}", baggage(request_id), self.baggage),
         }
     }
 
-    fn request_id(&self, step: Step, journey: Option<u64>) -> RequestId {
+    fn request_id(&self, step: &Step, journey: Option<u64>) -> RequestId {
         let run = &self.run;
         let step = match step {
+            Step::Request(_) => "request",
             Step::Catalogue => "catalogue",
             Step::Cart => "cart",
             Step::Checkout => "checkout",
@@ -306,16 +457,66 @@ impl Customers {
     }
 }
 
+fn checkout(journey: u64, cart_id: String, coupon: bool) -> CheckoutRequest {
+    CheckoutRequest {
+        cart_id,
+        email: format!("customer-{journey}@example.com"),
+        coupon: coupon.then(|| "WELCOME10".to_owned()),
+        card: Card {
+            number: CARD_NUMBER.to_owned(),
+            expiry: "12/49".to_owned(),
+            cvc: "123".to_owned(),
+        },
+    }
+}
+
+fn method(name: &str) -> GooseMethod {
+    match name {
+        "POST" => GooseMethod::Post,
+        "PUT" => GooseMethod::Put,
+        "PATCH" => GooseMethod::Patch,
+        "DELETE" => GooseMethod::Delete,
+        "HEAD" => GooseMethod::Head,
+        _ => GooseMethod::Get,
+    }
+}
+
+/// The ids of a trace that begins here, and of the span that is said to have begun it.
+fn new_context() -> Option<(TraceId, SpanId)> {
+    let (trace_id, span_id) = (rand::random::<u128>(), rand::random::<u64>());
+    // Only zeros are no id: one in so many that nobody will see it.
+    Some((
+        TraceId::from_bytes(trace_id.to_be_bytes()).ok()?,
+        SpanId::from_bytes(span_id.to_be_bytes()).ok()?,
+    ))
+}
+
 fn baggage(request_id: &RequestId) -> String {
     format!("lab.request={request_id}")
+}
+
+// === impl Body ===
+
+impl Body {
+    fn json(value: &impl Serialize) -> Body {
+        Body::Json(serde_json::to_value(value).expect("strings and numbers are JSON"))
+    }
+}
+
+// === impl Request ===
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 // === impl Step ===
 
 impl Step {
     /// What a successful reply to a step tells.
-    fn read(self, body: &[u8]) -> Result<Answer, String> {
-        if self != Step::Checkout {
+    fn read(&self, body: &[u8]) -> Result<Answer, String> {
+        if *self != Step::Checkout {
             return Ok(Answer::default());
         }
         let order: OrderReply = read_json(body)?;

@@ -15,6 +15,8 @@ pub struct Latency {
     pub p90: Duration,
     /// Ninety-nine in a hundred took no longer.
     pub p99: Duration,
+    /// Nine hundred and ninety-nine in a thousand took no longer.
+    pub p999: Duration,
     /// The longest.
     pub max: Duration,
 }
@@ -47,6 +49,7 @@ impl Recorder {
             p50: quantile(0.5),
             p90: quantile(0.9),
             p99: quantile(0.99),
+            p999: quantile(0.999),
             max: Duration::from_micros(self.0.max()),
         })
     }

@@ -3,6 +3,7 @@
 //! It knows nothing of goose and nothing of how a request is made.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     io::Write,
     sync::{Mutex, PoisonError},
@@ -11,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use trace::TraceId;
+use trace::{SpanId, TraceId};
 
 use crate::latency::{Latency, Recorder};
 
@@ -35,6 +36,10 @@ pub struct Line {
     pub ended: Option<UnixNanos>,
     /// The trace that the shop made of it, by the reply's `traceresponse` header.
     pub trace_id: Option<TraceId>,
+    /// The span that the request said it came from, where the load generator started the trace
+    /// itself. It is nowhere to be found: the load generator makes no spans.
+    #[serde(default)]
+    pub sent_span_id: Option<SpanId>,
     /// The status code of the reply; `None` if there was no reply.
     pub status: Option<u16>,
     /// The order that it placed, or that it could not complete.
@@ -50,18 +55,18 @@ pub struct Line {
 #[serde(transparent)]
 pub struct RequestId(String);
 
-/// Which request of a journey it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Which request of a journey it is. In JSON it is what it is in print.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 pub enum Step {
     /// The catalogue, which is read once, before the journeys.
-    #[serde(rename = "GET /products")]
     Catalogue,
     /// A cart is filled.
-    #[serde(rename = "PUT /carts/{id}")]
     Cart,
     /// The order is placed. It is the step whose latency counts.
-    #[serde(rename = "POST /checkout")]
     Checkout,
+    /// A request to somebody's own service: its method and its path. Its latency counts as well.
+    Request(String),
 }
 
 /// Nanoseconds since the Unix epoch, as OTLP counts time.
@@ -100,6 +105,8 @@ pub(crate) struct Closed {
     pub(crate) lines: Vec<Line>,
     pub(crate) progress: Progress,
     pub(crate) checkout: Option<Latency>,
+    pub(crate) service: Option<Latency>,
+    pub(crate) steps: Vec<(Step, Latency)>,
     pub(crate) journal_error: Option<io::Error>,
 }
 
@@ -117,6 +124,8 @@ struct Entries {
     journal_error: Option<io::Error>,
     progress: Progress,
     checkout: Recorder,
+    service: Recorder,
+    steps: BTreeMap<Step, Recorder>,
 }
 
 // === impl Line ===
@@ -126,6 +135,14 @@ impl Line {
     pub fn latency(&self) -> Option<Duration> {
         self.status?;
         let nanos = self.ended?.0.saturating_sub(self.planned.0);
+        Some(Duration::from_nanos(nanos))
+    }
+
+    /// How long the service took, from the instant at which the request was sent; `None` without a
+    /// reply.
+    pub fn service_time(&self) -> Option<Duration> {
+        self.status?;
+        let nanos = self.ended?.0.saturating_sub(self.started?.0);
         Some(Duration::from_nanos(nanos))
     }
 
@@ -160,12 +177,32 @@ impl fmt::Display for RequestId {
 
 impl Step {
     /// The method and the route, such as `PUT /carts/{id}`.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Step::Catalogue => "GET /products",
             Step::Cart => "PUT /carts/{id}",
             Step::Checkout => "POST /checkout",
+            Step::Request(request) => request,
         }
+    }
+
+    /// Whether it is what a customer comes for: the checkout, or a request to somebody's own service.
+    pub fn counts(&self) -> bool {
+        matches!(self, Step::Checkout | Step::Request(_))
+    }
+}
+
+impl From<String> for Step {
+    fn from(text: String) -> Step {
+        let known = [Step::Catalogue, Step::Cart, Step::Checkout];
+        let known = known.into_iter().find(|step| step.as_str() == text);
+        known.unwrap_or(Step::Request(text))
+    }
+}
+
+impl From<Step> for String {
+    fn from(step: Step) -> String {
+        step.as_str().to_owned()
     }
 }
 
@@ -188,7 +225,7 @@ impl Progress {
             self.never_started += 1;
         } else if line.succeeded() {
             self.succeeded += 1;
-            self.orders += u64::from(line.step == Step::Checkout);
+            self.orders += u64::from(line.step.counts());
         } else if line
             .status
             .is_some_and(|status| !(200..300).contains(&status))
@@ -216,6 +253,8 @@ impl Ledger {
                 journal_error: None,
                 progress: Progress::default(),
                 checkout: Recorder::new(),
+                service: Recorder::new(),
+                steps: BTreeMap::new(),
             }),
             observer,
         }
@@ -225,11 +264,7 @@ impl Ledger {
     pub(crate) fn record(&self, line: Line) -> bool {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.progress.count(&line);
-        if line.step == Step::Checkout
-            && let Some(latency) = line.latency()
-        {
-            entries.checkout.record(latency);
-        }
+        entries.measure(&line);
         entries.write(&line);
         // While the lock is held, so that an observer sees the lines one after another.
         (self.observer)(&entries.progress, &line);
@@ -257,6 +292,12 @@ impl Ledger {
             lines: std::mem::take(&mut entries.lines),
             progress: entries.progress,
             checkout: entries.checkout.latency(),
+            service: entries.service.latency(),
+            steps: entries
+                .steps
+                .iter()
+                .filter_map(|(step, recorder)| Some((step.clone(), recorder.latency()?)))
+                .collect(),
             journal_error: entries.journal_error.take(),
         }
     }
@@ -265,6 +306,20 @@ impl Ledger {
 // === impl Entries ===
 
 impl Entries {
+    fn measure(&mut self, line: &Line) {
+        let Some(latency) = line.latency() else {
+            return;
+        };
+        if line.step.counts() {
+            self.checkout.record(latency);
+            if let Some(service) = line.service_time() {
+                self.service.record(service);
+            }
+        }
+        let recorder = self.steps.entry(line.step.clone());
+        recorder.or_insert_with(Recorder::new).record(latency);
+    }
+
     /// Writes the line to the journal. After an error no more is written, since a line may be
     /// there in part.
     fn write(&mut self, line: &Line) {
@@ -321,6 +376,7 @@ mod tests {
             started: Some(UnixNanos(2_000)),
             ended: Some(UnixNanos(5_000)),
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".parse().unwrap()),
+            sent_span_id: None,
             status: Some(201),
             order_id: Some("o-1".into()),
             message_id: Some("m-1".into()),
@@ -340,7 +396,7 @@ mod tests {
     #[test]
     fn a_step_is_called_the_same_in_json_and_in_print() {
         for step in [Step::Catalogue, Step::Cart, Step::Checkout] {
-            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+            assert_eq!(serde_json::to_value(&step).unwrap(), step.as_str());
         }
     }
 

@@ -16,6 +16,7 @@ mod latency;
 mod ledger;
 mod plan;
 mod process;
+mod schedule;
 mod tickets;
 
 pub use self::{
@@ -23,6 +24,6 @@ pub use self::{
     error::Error,
     latency::Latency,
     ledger::{Line, Progress, RequestId, Step, UnixNanos},
-    plan::{Journey, Load, Plan, Rate, RateError},
+    plan::{Arrivals, Journey, Load, Order, Plan, Rate, RateError, Request, Stage, Weighted},
     process::reserve_ctrl_c,
 };

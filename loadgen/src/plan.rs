@@ -1,36 +1,79 @@
 //! What is to be driven: where, which journey, how much of it.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    str::FromStr,
+    time::Duration,
+};
 
 use reqwest::Url;
 use thiserror::Error;
 
+use crate::schedule;
+
 /// What is to be driven.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The checkout service.
+    /// The checkout service, or somebody's own service.
     pub target: Url,
-    /// What each customer does.
-    pub journey: Journey,
+    /// What customers do; each does one of these, chosen by seed, number and weight. Never empty.
+    pub journeys: Vec<Weighted>,
     /// How many customers there are, and when they come.
     pub load: Load,
-    /// Decides what is bought. Equal seeds fill equal carts, whatever order the journeys run in.
+    /// Further members of the baggage of every request of a journey; may be empty.
+    pub baggage: String,
+    /// Decides what is bought, which journey is gone on, and when customers come who come by
+    /// chance. Equal seeds fill equal carts, whatever order the journeys run in.
     pub seed: u64,
     /// How long a customer waits: for a reply, and, in open load, for a turn that is overdue.
     pub patience: Duration,
 }
 
-/// What one customer does: fill a cart, then check out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Journey {
+/// A journey, and how often it is gone on in comparison with the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighted {
+    /// How often.
+    pub weight: NonZeroU32,
+    /// What is done.
+    pub journey: Journey,
+}
+
+/// What one customer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Journey {
+    /// Fill a cart, then check out.
+    Order(Order),
+    /// Requests to somebody's own service, one after another. Each starts a trace of its own.
+    Requests(Vec<Request>),
+}
+
+/// What is ordered of the shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
     /// How many lines the cart has; each is a product of its own.
     pub cart_lines: NonZeroUsize,
+    /// These products, in place of any. Empty: any that the seed chooses.
+    pub skus: Vec<String>,
     /// Whether the coupon `WELCOME10` is used.
     pub coupon: bool,
 }
 
+/// A request to somebody's own service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// GET, POST, PUT, PATCH, DELETE or HEAD.
+    pub method: String,
+    /// The path and the query, with a slash at the beginning.
+    pub path: String,
+    /// Header fields that are sent along.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
 /// How many customers there are, and when they come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Load {
     /// Closed: each user starts a journey as soon as its last one is over, until all are made.
     Closed {
@@ -38,6 +81,8 @@ pub enum Load {
         users: NonZeroUsize,
         /// How many journeys are made in all: exactly so many, whatever the number of users.
         requests: u64,
+        /// How long it takes until all users have come, evenly.
+        ramp: Duration,
     },
     /// Closed, until the time is over. Journeys under way then are finished.
     ClosedFor {
@@ -45,17 +90,40 @@ pub enum Load {
         users: NonZeroUsize,
         /// How long journeys are started.
         duration: Duration,
+        /// How long it takes until all users have come, evenly.
+        ramp: Duration,
     },
     /// Open: journeys start at planned instants, however long the ones before them take.
     Open {
-        /// How many journeys start in a second.
-        rate: Rate,
-        /// How long journeys are planned.
-        duration: Duration,
+        /// How the rate changes. Never empty.
+        stages: Vec<Stage>,
+        /// How the instants lie between each other.
+        arrivals: Arrivals,
     },
 }
 
-/// How many journeys start in a second: a positive, finite number.
+/// A part of an open load, over which the rate changes evenly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// The rate at its beginning.
+    pub from: Rate,
+    /// The rate at its end.
+    pub to: Rate,
+    /// How long it lasts.
+    pub duration: Duration,
+}
+
+/// How the instants of an open load lie between each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// By chance, as independent customers come: a Poisson process.
+    Poisson,
+}
+
+/// How many journeys start in a second: a finite number, positive but at the end of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
@@ -73,46 +141,95 @@ pub enum RateError {
 /// The highest rate that is taken, in journeys a second. It only keeps the arithmetic sound.
 const MAX_RATE: f64 = 1e6;
 
-// === impl Journey ===
+// === impl Order ===
 
-impl Default for Journey {
+impl Default for Order {
     /// Three lines, no coupon.
-    fn default() -> Journey {
-        Journey {
+    fn default() -> Order {
+        Order {
             cart_lines: NonZeroUsize::new(3).expect("3 is not 0"),
+            skus: Vec::new(),
             coupon: false,
         }
+    }
+}
+
+// === impl Weighted ===
+
+impl From<Journey> for Weighted {
+    fn from(journey: Journey) -> Weighted {
+        Weighted {
+            weight: NonZeroU32::MIN,
+            journey,
+        }
+    }
+}
+
+impl From<Order> for Weighted {
+    fn from(order: Order) -> Weighted {
+        Journey::Order(order).into()
     }
 }
 
 // === impl Load ===
 
 impl Load {
+    /// An open load at one rate, evenly.
+    pub fn steady(rate: Rate, duration: Duration) -> Load {
+        let stage = Stage {
+            from: rate,
+            to: rate,
+            duration,
+        };
+        Load::Open {
+            stages: vec![stage],
+            arrivals: Arrivals::Constant,
+        }
+    }
+
     /// How many goose users it takes: as many as journeys may be under way at once.
     ///
-    /// For open load that is what two seconds of journeys amount to, within bounds. A shop that is
-    /// slower than that makes journeys start late, which their latency shows, since it is counted
-    /// from the planned instant.
+    /// For open load that is what two seconds of journeys amount to at the highest rate, within
+    /// bounds. A shop that is slower than that makes journeys start late, which their latency shows,
+    /// since it is counted from the planned instant.
     pub fn users(&self) -> NonZeroUsize {
-        match *self {
-            Load::Closed { users, requests } => {
-                let useful = usize::try_from(requests).unwrap_or(usize::MAX);
-                NonZeroUsize::new(useful).map_or(NonZeroUsize::MIN, |useful| users.min(useful))
+        match self {
+            Load::Closed {
+                users, requests, ..
+            } => {
+                let useful = usize::try_from(*requests).unwrap_or(usize::MAX);
+                NonZeroUsize::new(useful).map_or(NonZeroUsize::MIN, |useful| (*users).min(useful))
             }
-            Load::ClosedFor { users, .. } => users,
-            Load::Open { rate, .. } => {
-                let users = (rate.0 * 2.0).ceil().clamp(16.0, 512.0) as usize;
+            Load::ClosedFor { users, .. } => *users,
+            Load::Open { stages, .. } => {
+                let rates = stages.iter().flat_map(|stage| [stage.from.0, stage.to.0]);
+                let highest = rates.fold(0.0, f64::max);
+                let users = (highest * 2.0).ceil().clamp(16.0, 512.0) as usize;
                 NonZeroUsize::new(users).expect("it is at least 16")
             }
         }
     }
 
-    /// How many journeys are planned; `None` if only time limits them.
+    /// How many journeys are planned; `None` if only time limits them, or chance decides.
     pub fn journeys(&self) -> Option<u64> {
-        match *self {
-            Load::Closed { requests, .. } => Some(requests),
+        match self {
+            Load::Closed { requests, .. } => Some(*requests),
             Load::ClosedFor { .. } => None,
-            Load::Open { rate, duration } => Some(rate.times(duration)),
+            Load::Open {
+                stages,
+                arrivals: Arrivals::Constant,
+            } => Some(schedule::total(stages).ceil() as u64),
+            Load::Open { .. } => None,
+        }
+    }
+
+    /// How long after the beginning a user comes, of so many.
+    pub(crate) fn arrival(&self, user: usize, of: usize) -> Duration {
+        match self {
+            Load::Closed { ramp, .. } | Load::ClosedFor { ramp, .. } => {
+                ramp.mul_f64(user as f64 / of.max(1) as f64)
+            }
+            Load::Open { .. } => Duration::ZERO,
         }
     }
 }
@@ -121,7 +238,7 @@ impl Load {
 
 impl Rate {
     /// So many a second.
-    pub fn per_second(per_second: f64) -> Result<Rate, RateError> {
+    pub fn of(per_second: f64) -> Result<Rate, RateError> {
         if per_second > 0.0 && per_second <= MAX_RATE {
             Ok(Rate(per_second))
         } else {
@@ -129,14 +246,20 @@ impl Rate {
         }
     }
 
-    /// When the `n`th of them is due, from the beginning; the first (0) is due at once.
-    pub(crate) fn due(self, n: u64) -> Duration {
-        Duration::try_from_secs_f64(n as f64 / self.0).unwrap_or(Duration::MAX)
+    /// None at all, where a stage begins or ends.
+    pub const ZERO: Rate = Rate(0.0);
+
+    /// So many a second, or none, as a stage may begin or end.
+    pub fn in_stage(per_second: f64) -> Result<Rate, RateError> {
+        match per_second == 0.0 {
+            true => Ok(Rate::ZERO),
+            false => Rate::of(per_second),
+        }
     }
 
-    /// How many are due before `duration` is over.
-    fn times(self, duration: Duration) -> u64 {
-        (duration.as_secs_f64() * self.0).ceil() as u64
+    /// How many a second.
+    pub fn per_second(self) -> f64 {
+        self.0
     }
 }
 
@@ -153,7 +276,7 @@ impl FromStr for Rate {
             "h" => 3600.0,
             _ => return Err(syntax()),
         };
-        Rate::per_second(number / seconds)
+        Rate::of(number / seconds)
     }
 }
 
@@ -170,9 +293,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_number_and_a_unit() {
-        assert_eq!("5/s".parse(), Rate::per_second(5.0));
-        assert_eq!("300/m".parse(), Rate::per_second(5.0));
-        assert_eq!(" 0.5 / s".parse(), Rate::per_second(0.5));
+        assert_eq!("5/s".parse(), Rate::of(5.0));
+        assert_eq!("300/m".parse(), Rate::of(5.0));
+        assert_eq!(" 0.5 / s".parse(), Rate::of(0.5));
         assert_eq!(
             "5".parse::<Rate>(),
             Err(RateError::Syntax("5".to_owned())),
@@ -186,14 +309,23 @@ mod tests {
     }
 
     #[test]
-    fn an_open_schedule_is_a_function_of_the_sequence() {
-        let rate = Rate::per_second(4.0).unwrap();
-        assert_eq!(rate.due(0), Duration::ZERO);
-        assert_eq!(rate.due(3), Duration::from_millis(750));
-        let load = |duration| Load::Open { rate, duration };
-        assert_eq!(load(Duration::from_secs(2)).journeys(), Some(8));
-        assert_eq!(load(Duration::from_millis(2100)).journeys(), Some(9));
-        assert_eq!(load(Duration::ZERO).journeys(), Some(0));
+    fn an_open_load_plans_what_its_stages_amount_to() {
+        let rate = Rate::of(4.0).unwrap();
+        let journeys = |duration| Load::steady(rate, duration).journeys();
+        assert_eq!(journeys(Duration::from_secs(2)), Some(8));
+        assert_eq!(journeys(Duration::from_millis(2100)), Some(9));
+        assert_eq!(journeys(Duration::ZERO), Some(0));
+    }
+
+    #[test]
+    fn users_come_evenly_over_the_ramp() {
+        let load = Load::ClosedFor {
+            users: NonZeroUsize::new(4).unwrap(),
+            duration: Duration::from_secs(9),
+            ramp: Duration::from_secs(2),
+        };
+        assert_eq!(load.arrival(0, 4), Duration::ZERO);
+        assert_eq!(load.arrival(3, 4), Duration::from_millis(1500));
     }
 
     #[test]
@@ -201,6 +333,7 @@ mod tests {
         let load = Load::Closed {
             users: NonZeroUsize::new(50).unwrap(),
             requests: 3,
+            ramp: Duration::ZERO,
         };
         assert_eq!(load.users().get(), 3);
     }

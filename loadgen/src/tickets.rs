@@ -5,14 +5,17 @@
 //! a function of its number alone: a slow shop cannot slow down the schedule.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Load, Rate};
+use crate::{plan::Load, schedule::Schedule};
 
 /// Leave to make one journey.
 #[derive(Clone, Copy, Debug)]
@@ -25,36 +28,40 @@ pub(crate) struct Ticket {
 
 /// The tickets of one load.
 pub(crate) struct Tickets {
-    schedule: Schedule,
+    source: Source,
     begun: Instant,
-    drawn: AtomicU64,
     /// No ticket is given out once this is cancelled.
     stop: CancellationToken,
 }
 
-enum Schedule {
-    Count(u64),
-    Until(Duration),
-    At { rate: Rate, count: u64 },
+enum Source {
+    Count { drawn: AtomicU64, of: u64 },
+    Until { drawn: AtomicU64, end: Duration },
+    At(Mutex<Schedule>),
 }
 
 // === impl Tickets ===
 
 impl Tickets {
     /// The tickets of a load that begins at an instant, mostly now.
-    pub(crate) fn new(load: &Load, begun: Instant, stop: CancellationToken) -> Tickets {
-        let schedule = match *load {
-            Load::Closed { requests, .. } => Schedule::Count(requests),
-            Load::ClosedFor { duration, .. } => Schedule::Until(duration),
-            Load::Open { rate, .. } => Schedule::At {
-                rate,
-                count: load.journeys().unwrap_or(u64::MAX),
+    pub(crate) fn new(load: &Load, seed: u64, begun: Instant, stop: CancellationToken) -> Tickets {
+        let drawn = AtomicU64::new(0);
+        let source = match load {
+            Load::Closed { requests, .. } => Source::Count {
+                drawn,
+                of: *requests,
             },
+            Load::ClosedFor { duration, .. } => Source::Until {
+                drawn,
+                end: *duration,
+            },
+            Load::Open { stages, arrivals } => {
+                Source::At(Mutex::new(Schedule::new(stages.clone(), *arrivals, seed)))
+            }
         };
         Tickets {
-            schedule,
+            source,
             begun,
-            drawn: AtomicU64::new(0),
             stop,
         }
     }
@@ -64,21 +71,21 @@ impl Tickets {
         if self.stop.is_cancelled() {
             return None;
         }
-        match self.schedule {
-            Schedule::Count(count) => {
-                let journey = self.next_below(count)?;
+        match &self.source {
+            Source::Count { drawn, of } => {
+                let journey = next_below(drawn, *of)?;
                 Some(self.ticket_for_now(journey))
             }
-            Schedule::Until(duration) => {
-                if self.begun.elapsed() >= duration {
+            Source::Until { drawn, end } => {
+                if self.begun.elapsed() >= *end {
                     return None;
                 }
-                let journey = self.next_below(u64::MAX)?;
+                let journey = next_below(drawn, u64::MAX)?;
                 Some(self.ticket_for_now(journey))
             }
-            Schedule::At { rate, count } => {
-                let journey = self.next_below(count)?;
-                let planned = self.begun.checked_add(rate.due(journey))?;
+            Source::At(schedule) => {
+                let (journey, due) = lock(schedule).next()?;
+                let planned = self.begun.checked_add(due)?;
                 if planned > Instant::now() {
                     tokio::select! {
                         () = tokio::time::sleep_until(planned) => {}
@@ -90,19 +97,22 @@ impl Tickets {
         }
     }
 
-    /// The journeys of open load that were due by `instant`, and that nobody came to start.
-    pub(crate) fn overdue_at(&self, instant: Instant) -> impl Iterator<Item = Ticket> + use<> {
-        let due = match self.schedule {
-            Schedule::At { rate, count } => Some((rate, count)),
-            Schedule::Count(_) | Schedule::Until(_) => None,
+    /// The journeys of open load that were due by `instant`, and that nobody came to start. They are
+    /// given out with that.
+    pub(crate) fn overdue_at(&self, instant: Instant) -> Vec<Ticket> {
+        let Source::At(schedule) = &self.source else {
+            return Vec::new();
         };
-        let (begun, drawn) = (self.begun, self.drawn.load(Ordering::Relaxed));
-        due.into_iter().flat_map(move |(rate, count)| {
-            (drawn..count).map_while(move |journey| {
-                let planned = begun.checked_add(rate.due(journey))?;
-                (planned <= instant).then_some(Ticket { journey, planned })
-            })
-        })
+        let mut schedule = lock(schedule);
+        let mut overdue = Vec::new();
+        while let Some((journey, due)) = schedule.peek() {
+            match self.begun.checked_add(due) {
+                Some(planned) if planned <= instant => overdue.push(Ticket { journey, planned }),
+                _ => break,
+            }
+            schedule.next();
+        }
+        overdue
     }
 
     fn ticket_for_now(&self, journey: u64) -> Ticket {
@@ -111,14 +121,19 @@ impl Tickets {
             planned: Instant::now(),
         }
     }
+}
 
-    fn next_below(&self, count: u64) -> Option<u64> {
-        self.drawn
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |drawn| {
-                (drawn < count).then_some(drawn + 1)
-            })
-            .ok()
-    }
+fn next_below(drawn: &AtomicU64, count: u64) -> Option<u64> {
+    drawn
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |drawn| {
+            (drawn < count).then_some(drawn + 1)
+        })
+        .ok()
+}
+
+fn lock(schedule: &Mutex<Schedule>) -> std::sync::MutexGuard<'_, Schedule> {
+    // It is whole even if somebody panicked beside it.
+    schedule.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -127,12 +142,10 @@ mod tests {
     use std::{num::NonZeroUsize, sync::Arc};
 
     use super::*;
+    use crate::plan::Rate;
 
     fn open(rate: f64, seconds: u64) -> Load {
-        Load::Open {
-            rate: Rate::per_second(rate).unwrap(),
-            duration: Duration::from_secs(seconds),
-        }
+        Load::steady(Rate::of(rate).unwrap(), Duration::from_secs(seconds))
     }
 
     #[tokio::test]
@@ -140,9 +153,11 @@ mod tests {
         let load = Load::Closed {
             users: NonZeroUsize::MIN,
             requests: 1000,
+            ramp: Duration::ZERO,
         };
         let tickets = Arc::new(Tickets::new(
             &load,
+            1,
             Instant::now(),
             CancellationToken::new(),
         ));
@@ -166,11 +181,8 @@ mod tests {
     #[tokio::test]
     async fn open_tickets_come_when_they_are_due() {
         let begun = Instant::now();
-        let load = Load::Open {
-            rate: Rate::per_second(200.0).unwrap(),
-            duration: Duration::from_millis(50),
-        };
-        let tickets = Tickets::new(&load, begun, CancellationToken::new());
+        let load = Load::steady(Rate::of(200.0).unwrap(), Duration::from_millis(50));
+        let tickets = Tickets::new(&load, 1, begun, CancellationToken::new());
         let mut journeys = 0;
         while let Some(ticket) = tickets.draw().await {
             assert_eq!(ticket.journey, journeys);
@@ -185,11 +197,12 @@ mod tests {
     #[tokio::test]
     async fn a_late_user_gets_the_instant_that_was_planned() {
         let begun = Instant::now() - Duration::from_secs(100);
-        let tickets = Tickets::new(&open(0.1, 200), begun, CancellationToken::new());
+        let tickets = Tickets::new(&open(0.1, 200), 1, begun, CancellationToken::new());
         let ticket = tickets.draw().await.unwrap();
         assert_eq!((ticket.journey, ticket.planned), (0, begun));
         let overdue: Vec<u64> = tickets
             .overdue_at(begun + Duration::from_secs(35))
+            .iter()
             .map(|ticket| ticket.journey)
             .collect();
         assert_eq!(overdue, [1, 2, 3]);
@@ -200,6 +213,7 @@ mod tests {
         let stop = CancellationToken::new();
         let tickets = Arc::new(Tickets::new(
             &open(0.001, 10_000),
+            1,
             Instant::now(),
             stop.clone(),
         ));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use loadgen::{Error, Journey, Line, Load, Recording, Step};
+use loadgen::{Error, Order, Line, Load, Recording, Step};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, Shop, closed, drive, kept, lines_of, plan};
@@ -139,10 +139,14 @@ async fn loads_side_by_side_do_not_disturb_each_other() {
 async fn the_journey_is_what_was_planned() {
     let shop = Shop::open(Mood::Friendly).await;
     let mut plan = plan(&shop, closed(2, 4));
-    plan.journey = Journey {
-        cart_lines: NonZeroUsize::new(5).unwrap(),
-        coupon: true,
-    };
+    plan.journeys = vec![
+        Order {
+            cart_lines: NonZeroUsize::new(5).unwrap(),
+            coupon: true,
+            ..Order::default()
+        }
+        .into(),
+    ];
     drive(plan).await;
     for cart in shop.carts() {
         let skus: BTreeSet<_> = cart.lines.iter().map(|line| &line.sku).collect();
@@ -179,6 +183,7 @@ async fn the_journal_has_the_lines_that_are_kept() {
     let recording = Recording {
         keep: true,
         journal: Some(Box::new(journal.clone())),
+        report: None,
     };
     loadgen::reserve_ctrl_c().unwrap();
     let plan = plan(&shop, closed(3, 5));
@@ -234,6 +239,7 @@ async fn a_load_for_a_time_starts_no_journey_after_it() {
     let load = Load::ClosedFor {
         users: NonZeroUsize::new(2).unwrap(),
         duration,
+        ramp: Duration::ZERO,
     };
     let outcome = drive(plan(&shop, load)).await;
     let planned = |step| {
@@ -252,7 +258,11 @@ async fn a_load_for_a_time_starts_no_journey_after_it() {
 async fn a_cart_larger_than_the_catalogue_is_refused() {
     let shop = Shop::open(Mood::Friendly).await;
     let mut plan = plan(&shop, closed(1, 1));
-    plan.journey.cart_lines = NonZeroUsize::new(21).unwrap();
+    let order = Order {
+        cart_lines: NonZeroUsize::new(21).unwrap(),
+        ..Order::default()
+    };
+    plan.journeys = vec![order.into()];
     loadgen::reserve_ctrl_c().unwrap();
     let refused = loadgen::drive(plan, kept(), |_, _| (), CancellationToken::new()).await;
     assert!(
@@ -278,4 +288,58 @@ impl Write for Shared {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_products_that_are_named_are_bought_and_no_others() {
+    let shop = Shop::open(Mood::Friendly).await;
+    let named = {
+        let outcome = drive(plan(&shop, closed(1, 1))).await;
+        assert_eq!(outcome.progress.orders, 1);
+        shop.carts()[0].lines[0].sku.clone()
+    };
+    let order = |sku: &str| Order {
+        skus: vec![sku.to_owned()],
+        ..Order::default()
+    };
+    let mut plan = plan(&shop, closed(2, 4));
+    plan.journeys = vec![order(&named).into()];
+    drive(plan.clone()).await;
+    for cart in &shop.carts()[1..] {
+        let skus: Vec<_> = cart.lines.iter().map(|line| &line.sku).collect();
+        assert_eq!(skus, [&named]);
+    }
+    plan.journeys = vec![order("NO-SUCH-THING").into()];
+    let refused = loadgen::drive(plan, kept(), |_, _| (), CancellationToken::new()).await;
+    let error = refused.err().unwrap().to_string();
+    assert!(error.contains("NO-SUCH-THING"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn journeys_are_chosen_by_weight_and_by_the_seed() {
+    let shop = Shop::open(Mood::Friendly).await;
+    let mut plan = plan(&shop, closed(4, 200));
+    let order = |lines: usize| {
+        loadgen::Journey::Order(Order {
+            cart_lines: NonZeroUsize::new(lines).unwrap(),
+            ..Order::default()
+        })
+    };
+    plan.journeys = vec![
+        loadgen::Weighted {
+            weight: 3.try_into().unwrap(),
+            journey: order(1),
+        },
+        loadgen::Weighted {
+            weight: 1.try_into().unwrap(),
+            journey: order(2),
+        },
+    ];
+    let large = |shop: &Shop| shop.carts().iter().filter(|cart| cart.lines.len() == 2).count();
+    drive(plan.clone()).await;
+    let first = large(&shop);
+    // A quarter of 200 on average, decided by the seed for good.
+    assert!((25..75).contains(&first), "{first}");
+    drive(plan).await;
+    assert_eq!(large(&shop), 2 * first);
 }

@@ -8,10 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::shop::{Mood, Shop, drive, kept, lines_of, plan};
 
 fn open(rate: f64, duration: Duration) -> Load {
-    Load::Open {
-        rate: Rate::per_second(rate).unwrap(),
-        duration,
-    }
+    Load::steady(Rate::of(rate).unwrap(), duration)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post, put},
 };
 use futures::StreamExt;
-use loadgen::{Journey, Line, Load, Outcome, Plan, Recording, Step};
+use loadgen::{Order, Line, Load, Outcome, Plan, Recording, Step};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub(crate) struct Seen {
 }
 
 /// How the shop behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Friendly,
     /// It closes the connection instead of answering such a request.
@@ -62,7 +62,8 @@ struct Inner {
 pub(crate) fn plan(shop: &Shop, load: Load) -> Plan {
     Plan {
         target: shop.url.clone(),
-        journey: Journey::default(),
+        journeys: vec![Order::default().into()],
+        baggage: String::new(),
         load,
         seed: 7,
         patience: Duration::from_secs(30),
@@ -73,6 +74,7 @@ pub(crate) fn closed(users: usize, requests: u64) -> Load {
     Load::Closed {
         users: NonZeroUsize::new(users).unwrap(),
         requests,
+        ramp: Duration::ZERO,
     }
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn kept() -> Recording {
     Recording {
         keep: true,
         journal: None,
+        report: None,
     }
 }
 
