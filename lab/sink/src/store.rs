@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use tokio::sync::watch;
@@ -110,6 +111,11 @@ impl Store {
     /// trace. Read it before the trace, not after.
     pub fn revision(&self, id: TraceId) -> Option<u64> {
         self.state().trace_revision(id)
+    }
+
+    /// When the last spans of this trace came.
+    pub fn arrived(&self, id: TraceId) -> Option<SystemTime> {
+        self.state().arrived(id)
     }
 
     /// Tells of every change: its value grows when spans were stored or all were forgotten.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
+    time::SystemTime,
 };
 
 use thiserror::Error;
@@ -64,6 +65,8 @@ struct Held {
     spans: usize,
     bytes: usize,
     revision: u64,
+    /// When the last of them came; none before the first.
+    arrived: Option<SystemTime>,
 }
 
 impl Batch {
@@ -158,6 +161,10 @@ impl State {
         self.traces.get(&id).map(|held| held.revision)
     }
 
+    pub(super) fn arrived(&self, id: TraceId) -> Option<SystemTime> {
+        self.traces.get(&id)?.arrived
+    }
+
     pub(super) fn batches(&self, id: TraceId) -> Option<Vec<Arc<[Span]>>> {
         self.traces.get(&id).map(|held| held.batches.clone())
     }
@@ -219,6 +226,7 @@ impl State {
         held.bytes = bytes;
         held.spans += spans.len();
         held.revision = self.revision;
+        held.arrived = Some(SystemTime::now());
         held.batches.push(spans.into());
     }
 
