@@ -36,6 +36,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
         let wrong_input = cause.is::<WrongInput>()
             || cause.is::<scenario::Error>()
             || cause.is::<email::mail::MailError>()
+            || cause.is::<faults::Error>()
+            || cause.is::<runner::SetError>()
+            || matches!(
+                cause.downcast_ref(),
+                Some(loadgen::Error::UnknownProduct { .. } | loadgen::Error::TooFewProducts { .. })
+            )
             || matches!(cause.downcast_ref(), Some(supervisor::Error::PortBase(_)));
         if wrong_input {
             return 2;

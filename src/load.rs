@@ -1,14 +1,20 @@
 //! `tracelab load`: keeps a running lab busy, with no expectations.
 
 use std::{
-    io::{IsTerminal, Write},
+    fs::File,
+    io::{BufWriter, IsTerminal, Write},
     num::NonZeroUsize,
+    path::PathBuf,
+    str::FromStr,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use loadgen::{Journey, Load, Outcome as Driven, Plan, Progress, Rate, Recording};
+use faults::{Faults, Setting};
+use loadgen::{
+    Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage,
+};
 
 use crate::{
     exit::{Outcome, WrongInput},
@@ -33,7 +39,9 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 Examples:
   tracelab load --rate 5/s --duration 1h
   tracelab load --users 20 --duration 30s --format json
-  tracelab load --rate 2/s --duration forever")]
+  tracelab load --rate 2/s --duration forever
+  tracelab load --stages 0-10/s:10s,10/s:1m,10/s-0:10s --arrivals poisson
+  tracelab load --rate 5/s --fault 'slow-provider;latency_ms=800' --ledger ledger.jsonl")]
 pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
@@ -42,9 +50,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N/s", conflicts_with = "users")]
     rate: Option<Rate>,
 
+    /// How the rate changes, in place of --rate: RATE:TIME, or FROM-TO:TIME, one after another.
+    #[arg(long, value_name = "STAGE", value_delimiter = ',', conflicts_with_all = ["users", "rate", "duration"])]
+    stages: Vec<StageArg>,
+
+    /// How the instants at which orders start lie between each other.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "users")]
+    arrivals: ArrivalsArg,
+
     /// How many users order one after the other.
     #[arg(long, value_name = "N")]
     users: Option<NonZeroUsize>,
+
+    /// How many orders in all, in place of --duration.
+    #[arg(long, value_name = "N", requires = "users", conflicts_with = "duration",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+
+    /// How long it takes until all users are there, or until the rate is reached.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "stages")]
+    ramp: Option<Duration>,
 
     /// How long, such as 90s, 10m, 1h, or forever.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
@@ -54,21 +79,54 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "3")]
     lines: NonZeroUsize,
 
+    /// Whether customers give a discount code.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    coupon: bool,
+
+    /// Switch a fault on for these orders: NAME or NAME;PARAMETER=VALUE; may be given more than once.
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<Setting>,
+
     /// Decides what is bought: equal seeds fill equal carts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+
+    /// Write the ledger into this file, a line of JSON a request.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+
+    /// Let goose write its own report into this file, as HTML.
+    #[arg(long, value_name = "FILE.html", value_parser = html)]
+    report: Option<PathBuf>,
 
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
+/// A stage of an open load: `5/s:10s`, or `5/s-20/s:10s`.
+#[derive(Clone, Copy, Debug)]
+struct StageArg(Stage);
+
+/// How instants lie between each other, as the command line has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ArrivalsArg {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// By chance, as independent customers come.
+    Poisson,
+}
+
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let stop = up::cancelled_by_signals()?;
     let lab = args.lab.describe().await?;
-    let rate = args
-        .rate
-        .unwrap_or(Rate::per_second(1.0).expect("1 a second is a rate"));
+    let order = Order {
+        cart_lines: args.lines,
+        coupon: args.coupon,
+        ..Order::default()
+    };
+    let faults: Faults = args.fault.iter().cloned().collect();
     let plan = Plan {
         target: lab
             .services
@@ -76,26 +134,16 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             .context("the lab has no checkout")?
             .url
             .parse()?,
-        journey: Journey {
-            cart_lines: args.lines,
-            coupon: true,
-        },
-        load: match args.users {
-            Some(users) => Load::ClosedFor {
-                users,
-                duration: args.duration,
-            },
-            None => Load::Open {
-                rate,
-                duration: args.duration,
-            },
-        },
+        journeys: vec![order.into()],
+        load: args.load(),
+        baggage: faults.to_header(),
         seed: args.seed,
         patience: Duration::from_secs(30),
     };
     let recording = Recording {
         keep: false,
-        journal: None,
+        journal: args.journal()?,
+        report: args.report.clone(),
     };
     let driven = loadgen::drive(plan, recording, show_progress(), stop).await?;
     let text = match args.format {
@@ -116,6 +164,106 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Failed
     })
+}
+
+// === impl Args ===
+
+impl Args {
+    fn load(&self) -> Load {
+        let ramp = self.ramp.unwrap_or_default();
+        match (self.users, self.requests) {
+            (Some(users), Some(requests)) => Load::Closed {
+                users,
+                requests,
+                ramp,
+            },
+            (Some(users), None) => Load::ClosedFor {
+                users,
+                duration: self.duration,
+                ramp,
+            },
+            (None, _) => Load::Open {
+                stages: self.stages(ramp),
+                arrivals: match self.arrivals {
+                    ArrivalsArg::Constant => Arrivals::Constant,
+                    ArrivalsArg::Poisson => Arrivals::Poisson,
+                },
+            },
+        }
+    }
+
+    fn stages(&self, ramp: Duration) -> Vec<Stage> {
+        if !self.stages.is_empty() {
+            return self.stages.iter().map(|stage| stage.0).collect();
+        }
+        let rate = self
+            .rate
+            .unwrap_or(Rate::of(1.0).expect("1 a second is a rate"));
+        let ramp = ramp.min(self.duration);
+        let stages = [
+            Stage {
+                from: Rate::ZERO,
+                to: rate,
+                duration: ramp,
+            },
+            Stage {
+                from: rate,
+                to: rate,
+                duration: self.duration - ramp,
+            },
+        ];
+        let stages = stages.into_iter();
+        stages
+            .filter(|stage| !stage.duration.is_zero())
+            .collect()
+    }
+
+    fn journal(&self) -> anyhow::Result<Option<Box<dyn Write + Send>>> {
+        let Some(path) = &self.ledger else {
+            return Ok(None);
+        };
+        let file = File::create(path).map_err(|error| {
+            WrongInput(format!("{}: cannot be written: {error}", path.display()))
+        })?;
+        Ok(Some(Box::new(BufWriter::new(file))))
+    }
+}
+
+// === impl StageArg ===
+
+impl FromStr for StageArg {
+    type Err = WrongInput;
+
+    fn from_str(text: &str) -> Result<Self, WrongInput> {
+        let wrong = |why: String| {
+            WrongInput(format!(
+                "{text:?} is no stage: {why}; a stage is RATE:TIME or FROM-TO:TIME, such as 5/s:10s \
+                 or 5/s-20/s:10s"
+            ))
+        };
+        let (rates, time) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it has no time".to_owned()))?;
+        let time = duration(time).map_err(|error| wrong(error.to_string()))?;
+        let rate = |text: &str| match text.trim() {
+            "0" | "0/s" => Ok(Rate::ZERO),
+            text => text.parse::<Rate>().map_err(|error| wrong(error.to_string())),
+        };
+        let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
+        Ok(StageArg(Stage {
+            from: rate(from)?,
+            to: rate(to)?,
+            duration: time,
+        }))
+    }
+}
+
+fn html(text: &str) -> Result<PathBuf, WrongInput> {
+    let path = PathBuf::from(text);
+    match path.extension().is_some_and(|extension| extension == "html") {
+        true => Ok(path),
+        false => Err(WrongInput("goose's report is HTML: give a file that ends in .html".to_owned())),
+    }
 }
 
 fn show_progress() -> impl Fn(&Progress, &loadgen::Line) + Send + Sync + 'static {

@@ -4,6 +4,7 @@ use std::{io::Write, num::NonZeroUsize};
 
 use ::trace::Trace;
 use anyhow::Context;
+use faults::{Faults, Setting};
 use runner::Placed;
 
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   tracelab order
-  tracelab order --lines 200 --format json")]
+  tracelab order --fault 'slow-provider;latency_ms=800'
+  tracelab order --lines 200 --fault n-plus-one --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
@@ -26,13 +28,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "3")]
     lines: NonZeroUsize,
 
+    /// Switch a fault on for this order: NAME or NAME;PARAMETER=VALUE; may be given more than once.
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<Setting>,
+
     /// What is printed: the waterfall, or {"trace_id", "order_id", "status"}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let order = serde_json::json!({ "lines": args.lines });
+    let faults: Faults = args.fault.iter().cloned().collect();
+    let order = serde_json::json!({ "lines": args.lines, "faults": faults.to_json() });
     let placed: Placed = args.lab.post("/api/orders", &order).await?;
     let text = match args.format {
         Format::Json => format!("{}\n", serde_json::to_string(&placed)?),

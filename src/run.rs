@@ -1,38 +1,66 @@
-//! `tracelab run SCENARIO`: a private lab, the scenario's load, and a verdict on every trace.
+//! `tracelab run SCENARIO…`: the load of each scenario, and a verdict on every trace.
 
 use std::{
     io::{IsTerminal, Write},
+    net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context;
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runner::{Finished, Progress, Report, Settings};
+use reqwest::Url;
+use runner::{Finished, Kept, Overrides, Phase, Place, Progress, Report, SetParameter, Settings};
+use scenario::Scenario;
 use supervisor::{Config, Ports};
 
 use crate::{
-    exit::Outcome,
-    screen::{self, Format},
+    exit::{Outcome, WrongInput},
+    screen,
     up::{ShopArgs, cancelled_by_signals, tell_above},
 };
 
-/// Drive the shop with a scenario, and check every trace that comes out.
+/// How many scenarios are run side by side that touch nobody but themselves.
+const SIDE_BY_SIDE: usize = 6;
+
+/// Run scenarios, and check every trace that comes out.
 ///
-/// A private lab is started on free ports, so several runs can go side by side. The exit code is 0
-/// if all passed, 1 if an expectation failed, 2 if the input was wrong, 3 if the environment failed.
+/// A private lab is started on free ports, so several runs can go side by side. Each scenario is run
+/// with its fault, without it (the twin), and as its near miss: the first must look as the scenario
+/// says, the others must not. The exit code is 0 if all passed, 1 if an expectation failed, 2 if the
+/// input was wrong, 3 if the environment failed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  tracelab run checkout
+  tracelab run n-plus-one
+  tracelab run slow-provider --set slow-provider.latency_ms=1600 --only faulty --only twin
   tracelab run checkout --requests 1000 --users 50 --pace none
-  tracelab run ./my-scenario.yaml --format json")]
+  tracelab run ./my-scenario.yaml --lab http://127.0.0.1:8080 --format json
+  tracelab run --all --format junit --out results")]
 pub(crate) struct Args {
-    /// The name of a scenario that comes with tracelab, or the path of a file.
-    scenario: String,
+    /// Names of scenarios that come with tracelab, or paths of files.
+    #[arg(required_unless_present = "all", value_name = "SCENARIO")]
+    scenarios: Vec<String>,
 
-    /// How many orders, in place of the scenario's own number.
+    /// Run all scenarios that come with tracelab.
+    #[arg(long, conflicts_with = "scenarios")]
+    all: bool,
+
+    /// Run only this phase; may be given more than once.
+    #[arg(long, value_enum, value_name = "PHASE")]
+    only: Vec<PhaseArg>,
+
+    /// Set a parameter of a fault: FAULT.PARAMETER=VALUE; may be given more than once.
+    #[arg(long, value_name = "FAULT.PARAM=VALUE")]
+    set: Vec<SetParameter>,
+
+    /// Run in a lab that runs already, by the address of its page, and not in one of its own.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["pace", "messaging_relation"])]
+    lab: Option<Url>,
+
+    /// How many requests each phase makes, in place of the scenario's own number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
@@ -51,63 +79,188 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
+    /// Where to receive OTLP/gRPC for a scenario with a target of its own.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4317)))]
+    otlp_grpc: SocketAddr,
+
+    /// Where to receive OTLP/HTTP for a scenario with a target of its own.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4318)))]
+    otlp_http: SocketAddr,
+
+    /// Leave the report, the ledgers and traces in this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Which traces are left there.
+    #[arg(long, value_enum, default_value_t, requires = "out")]
+    traces: TracesArg,
+
+    /// Fail if something could not be evaluated.
+    #[arg(long)]
+    strict: bool,
+
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
+}
+
+/// A phase, as the command line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PhaseArg {
+    /// The scenario itself, with its faults.
+    Faulty,
+    /// The same without the fault.
+    Twin,
+    /// What looks alike and is healthy.
+    NearMiss,
+}
+
+/// Which traces are kept, as the command line has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum TracesArg {
+    /// Those that are not as they should be.
+    #[default]
+    Failed,
+    /// All that were judged.
+    All,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// JUnit XML, for continuous integration.
+    Junit,
+    /// Markdown, for a pull request.
+    Markdown,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let scenario = scenario::find(&args.scenario)?;
-    let lab = Config {
-        ports: Ports::Free,
-        ..args.shop.config()?
-    };
-    let settings = Settings {
-        lab,
-        requests: args.requests,
-        users: args.users,
-        patience: Duration::from_secs(args.patience),
-        seed: args.seed,
-    };
+    let scenarios = args.scenarios()?;
+    let settings = args.settings()?;
     let stop = cancelled_by_signals()?;
     let bar = progress_bar();
-    let finished = runner::run(
-        &scenario,
-        settings,
-        show(bar.clone()),
-        tell_above(bar.clone()),
-        stop,
-    )
-    .await?;
+    let told = tell_above(bar.clone());
+    let finished = runner::run(scenarios, settings, show(bar.clone()), told, stop).await?;
     bar.finish_and_clear();
-    print(&args, &scenario.title, finished)
+    if let Some(folder) = &args.out {
+        let kept = match args.traces {
+            TracesArg::Failed => Kept::Failed,
+            TracesArg::All => Kept::All,
+        };
+        runner::write_files(&finished, folder, kept)?;
+    }
+    let report = Report::new(&finished);
+    print(&args, &finished, &report)?;
+    Ok(match report.verdict {
+        Verdict::Fail => Outcome::Failed,
+        Verdict::Unsupported if args.strict => Outcome::Failed,
+        Verdict::Pass | Verdict::Unsupported => Outcome::Passed,
+    })
 }
 
-fn print(args: &Args, title: &str, finished: Finished) -> anyhow::Result<Outcome> {
-    let Finished {
-        report, judgement, ..
-    } = finished;
-    let text = match args.format {
-        Format::Text => report.text(title, &judgement, &screen::style()),
-        Format::Json => {
-            let mut text = serde_json::to_string(&Report::new(vec![report.clone()]))?;
-            text.push('\n');
-            text
+// === impl Args ===
+
+impl Args {
+    fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
+        let mut scenarios = Vec::new();
+        if self.all {
+            for name in scenario::embedded::names() {
+                scenarios.push(scenario::embedded(name)?);
+            }
         }
+        for name in &self.scenarios {
+            scenarios.push(scenario::find(name)?);
+        }
+        for set in &self.set {
+            set.apply(&mut scenarios)?;
+        }
+        let repeated = scenarios.iter().enumerate().find(|(place, scenario)| {
+            let before = &scenarios[..*place];
+            before.iter().any(|other| other.name == scenario.name)
+        });
+        match repeated {
+            Some((_, scenario)) => Err(WrongInput(format!(
+                "two of the scenarios are called {}; a name stands for one",
+                scenario.name
+            ))
+            .into()),
+            None => Ok(scenarios),
+        }
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let phases: Vec<Phase> = match self.only.as_slice() {
+            [] => Phase::ALL.to_vec(),
+            only => only.iter().map(|phase| Phase::from(*phase)).collect(),
+        };
+        Ok(Settings {
+            place: match &self.lab {
+                Some(page) => Place::Running(page.clone()),
+                None => Place::Private(Box::new(Config {
+                    ports: Ports::Free,
+                    ..self.shop.config()?
+                })),
+            },
+            phases,
+            overrides: Overrides {
+                requests: self.requests,
+                users: self.users,
+            },
+            patience: Duration::from_secs(self.patience),
+            seed: self.seed,
+            side_by_side: SIDE_BY_SIDE,
+            receiver: (self.otlp_grpc, self.otlp_http),
+        })
+    }
+}
+
+// === impl Phase ===
+
+impl From<PhaseArg> for Phase {
+    fn from(phase: PhaseArg) -> Phase {
+        match phase {
+            PhaseArg::Faulty => Phase::Faulty,
+            PhaseArg::Twin => Phase::Twin,
+            PhaseArg::NearMiss => Phase::NearMiss,
+        }
+    }
+}
+
+fn print(args: &Args, finished: &[Finished], report: &Report) -> anyhow::Result<()> {
+    let text = match args.format {
+        ReportFormat::Text => text(args, finished, report),
+        ReportFormat::Json => format!("{}\n", serde_json::to_string(report)?),
+        ReportFormat::Junit => runner::junit(finished),
+        ReportFormat::Markdown => runner::markdown(finished),
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .context("the report cannot be printed")?;
-    Ok(match report.verdict {
-        Verdict::Fail => Outcome::Failed,
-        Verdict::Pass | Verdict::Unsupported => Outcome::Passed,
-    })
+        .context("the report cannot be printed")
+}
+
+/// Stories and traces are told of scenarios that were asked for by name; of all they would be a book.
+fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
+    let style = screen::style();
+    let texts = finished
+        .iter()
+        .map(|scenario| runner::text(scenario, !args.all, &style));
+    let mut text = texts.collect::<Vec<_>>().join(if args.all { "" } else { "\n" });
+    if finished.len() > 1 || report.unsupported() > 0 {
+        text.push('\n');
+        text.push_str(&runner::summary(report, finished.len()));
+    }
+    text
 }
 
 /// A bar on a terminal; elsewhere [`show`] prints plain lines.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template = "{msg:<24} {wide_bar} {pos}/{len}";
+    let template = "{msg:<44} {wide_bar} {pos}/{len}";
     bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
     bar
 }
@@ -115,21 +268,33 @@ fn progress_bar() -> ProgressBar {
 fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
     let terminal = std::io::stderr().is_terminal();
     move |progress| match progress {
-        Progress::Ready if terminal => bar.set_message("placing orders"),
-        Progress::Ready => eprintln!("the lab is up; placing orders"),
-        Progress::Driving { orders, planned } => {
+        Progress::Ready if terminal => bar.set_message("making requests"),
+        Progress::Ready => eprintln!("the lab is up; making requests"),
+        Progress::Driving {
+            scenario,
+            phase,
+            requests,
+            planned,
+        } => {
+            bar.set_message(format!("{scenario} {phase}"));
             if let Some(planned) = planned {
-                bar.set_length(planned);
+                bar.set_length(planned.max(requests));
             }
-            bar.set_position(orders);
+            bar.set_position(requests);
         }
-        Progress::Settling { settled, of } => {
-            bar.set_message("waiting for traces");
+        Progress::Settling {
+            scenario,
+            phase,
+            settled,
+            of,
+        } => {
+            bar.set_message(format!("{scenario} {phase}: waiting for traces"));
             bar.set_length(of as u64);
             bar.set_position(settled as u64);
-            if !terminal && settled == of {
-                eprintln!("{of} traces are settled");
-            }
         }
+        Progress::Done { scenario, done, of } if !terminal => {
+            eprintln!("{scenario} is done, {done} of {of}");
+        }
+        Progress::Done { .. } => {}
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use faults::Faults;
 use indicatif::ProgressBar;
 use runner::Described;
 use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Pace, Ports, Relation};
@@ -127,7 +128,7 @@ async fn show_first_order(
 ) -> anyhow::Result<()> {
     let checkout = described.services["checkout"].url.parse()?;
     let lines = NonZeroUsize::new(3).expect("3 is not 0");
-    let placed = runner::place_order(&checkout, lines).await?;
+    let placed = runner::place_order(&checkout, lines, &Faults::NONE).await?;
     let flush = || async { drop(lab.flush().await) };
     let traces = runner::whole_order(lab.store(), placed.trace_id, PATIENCE, flush).await;
     let took = started.elapsed();
@@ -194,7 +195,7 @@ async fn tell(mut events: Events) {
 }
 
 /// Prints what happens in the lab, above a progress bar.
-pub(crate) fn tell_above(bar: ProgressBar) -> impl Fn(Event) + Send + Sync + 'static {
+pub(crate) fn tell_above(bar: ProgressBar) -> impl Fn(Event) + Clone + Send + Sync + 'static {
     move |event| {
         if is_worth_telling(&event) {
             bar.suspend(|| eprintln!("{event}"));

@@ -51,7 +51,8 @@ pub struct Evidence<'a> {
     pub trace: &'a Trace,
     /// The traces that it has to do with: see [`check`].
     pub related: &'a [Trace],
-    /// How long after the end of its last span its last part arrived, if it was received here.
+    /// How late the latest part of it came, from the end of that part's last span, if it was
+    /// received here.
     pub arrival: Option<Duration>,
     /// How long the spans of the twin took, if there was one.
     pub twin: Option<&'a Twin>,

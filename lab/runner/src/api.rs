@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use faults::Faults;
 use futures::{StreamExt, stream::FuturesUnordered};
 use page::Problem;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,9 @@ use supervisor::{Lab, Part};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    standing::{Change, StandingError},
+    ground::checkout_url,
     order::{OrderError, Placed, place_order, whole_order},
-    run::checkout_url,
 };
 
 /// How long an order's trace may take to be whole.
@@ -65,7 +67,12 @@ enum Request {
     Describe(oneshot::Sender<Described>),
     Order {
         lines: NonZeroUsize,
+        faults: Faults,
         reply: oneshot::Sender<Result<Placed, OrderError>>,
+    },
+    Faults {
+        change: Change,
+        reply: oneshot::Sender<Result<Faults, StandingError>>,
     },
 }
 
@@ -76,6 +83,9 @@ struct Order {
     /// How many lines its cart has.
     #[serde(default = "three")]
     lines: NonZeroUsize,
+    /// Which faults are switched on for it: a key a fault, whose value is an object of parameters.
+    #[serde(default)]
+    faults: serde_json::Value,
 }
 
 /// The routes of the lab's HTTP API that need the lab itself.
@@ -84,6 +94,11 @@ pub fn routes() -> (Router, Requests) {
     let router = Router::new()
         .route("/api/lab", get(get_lab))
         .route("/api/orders", post(post_order))
+        .route(
+            "/api/faults",
+            get(get_faults).put(put_faults).delete(delete_faults),
+        )
+        .route("/api/faults/{name}", axum::routing::delete(delete_fault))
         .with_state(ask);
     (router, Requests(asked))
 }
@@ -137,13 +152,18 @@ async fn answer_one(lab: &Lab, request: Request) {
     // Whoever asked may be gone; then nobody needs the answer.
     match request {
         Request::Describe(reply) => drop(reply.send(describe(lab))),
-        Request::Order { lines, reply } => drop(reply.send(order(lab, lines).await)),
+        Request::Order {
+            lines,
+            faults,
+            reply,
+        } => drop(reply.send(order(lab, lines, &faults).await)),
+        Request::Faults { change, reply } => drop(reply.send(change.ask(lab).await)),
     }
 }
 
 /// An order is answered when its trace can be read.
-async fn order(lab: &Lab, lines: NonZeroUsize) -> Result<Placed, OrderError> {
-    let placed = place_order(&checkout_url(lab), lines).await?;
+async fn order(lab: &Lab, lines: NonZeroUsize, faults: &Faults) -> Result<Placed, OrderError> {
+    let placed = place_order(&checkout_url(lab), lines, faults).await?;
     whole_order(lab.store(), placed.trace_id, PATIENCE, || async {
         drop(lab.flush().await)
     })
@@ -161,22 +181,81 @@ async fn get_lab(State(ask): State<mpsc::Sender<Request>>) -> Response {
 
 async fn post_order(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
     let order = match body.is_empty() {
-        true => Ok(Order { lines: three() }),
+        true => Ok(Order {
+            lines: three(),
+            faults: serde_json::Value::Null,
+        }),
         false => serde_json::from_slice::<Order>(&body),
     };
-    let lines = match order {
-        Ok(order) => order.lines,
+    let Order { lines, faults } = match order {
+        Ok(order) => order,
         Err(error) => {
-            let detail = format!("{error}; an order is {{\"lines\": N}}, with N of 1 or more");
+            let detail = format!(
+                "{error}; an order is {{\"lines\": N, \"faults\": {{NAME: {{…}}}}}}, with N of 1 or more"
+            );
             return Problem::bad_request(detail).into_response();
         }
     };
+    let faults = match faults {
+        serde_json::Value::Null => Ok(Faults::NONE),
+        faults => Faults::from_json(&faults),
+    };
+    let faults = match faults {
+        Ok(faults) => faults,
+        Err(error) => return Problem::bad_request(error.to_string()).into_response(),
+    };
     let (reply, answer) = oneshot::channel();
     match (
-        ask.send(Request::Order { lines, reply }).await,
+        ask.send(Request::Order {
+            lines,
+            faults,
+            reply,
+        })
+        .await,
         answer.await,
     ) {
         (Ok(()), Ok(Ok(placed))) => (StatusCode::CREATED, Json(placed)).into_response(),
+        (Ok(()), Ok(Err(error))) => {
+            Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
+        }
+        _ => stopping(),
+    }
+}
+
+async fn get_faults(State(ask): State<mpsc::Sender<Request>>) -> Response {
+    change_faults(ask, Change::Nothing).await
+}
+
+async fn put_faults(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
+    let wanted = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
+    match Faults::from_json(&wanted) {
+        Ok(faults) => change_faults(ask, Change::All(faults)).await,
+        Err(error) => Problem::bad_request(error.to_string()).into_response(),
+    }
+}
+
+async fn delete_faults(State(ask): State<mpsc::Sender<Request>>) -> Response {
+    change_faults(ask, Change::All(Faults::NONE)).await
+}
+
+async fn delete_fault(
+    State(ask): State<mpsc::Sender<Request>>,
+    Path(name): Path<String>,
+) -> Response {
+    match faults::find(&name) {
+        Ok(fault) => change_faults(ask, Change::Without(fault)).await,
+        Err(error) => Problem::bad_request(error.to_string()).into_response(),
+    }
+}
+
+async fn change_faults(ask: mpsc::Sender<Request>, change: Change) -> Response {
+    let (reply, answer) = oneshot::channel();
+    match (
+        ask.send(Request::Faults { change, reply }).await,
+        answer.await,
+    ) {
+        (Ok(()), Ok(Ok(faults))) => Json(faults.to_json()).into_response(),
         (Ok(()), Ok(Err(error))) => {
             Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
         }

@@ -1,21 +1,37 @@
-//! Runs a scenario against a lab and comes to a verdict.
+//! Runs scenarios and comes to a verdict.
 //!
 //! The load generator's ledger says what was asked and answered; the sink holds what was traced.
-//! [`run`] drives the load, waits until every trace is settled, and holds the one against the
-//! other: each checkout must have the trace that the scenario expects, each request must have a
-//! trace at all, and each span must belong to a request.
+//! [`run`] drives the load of each phase of a scenario (the fault, its twin, its near miss), waits until
+//! every trace is settled, and holds the one against the other: each faulty trace must be as the
+//! scenario expects, each trace of a twin or a near miss must not, each request must have a trace at all,
+//! and each span must belong to a request.
 //!
 //! It must not know how a load is driven, how a trace is matched, or how a lab is started.
 
 mod api;
+mod drive;
+mod ground;
 mod judge;
+mod latency;
 mod order;
+mod part;
+mod remote;
 mod report;
 mod run;
-mod settle;
+mod standing;
+mod traces;
 
 pub use api::{Described, Requests, answer, describe, routes};
-pub use judge::{Case, Judgement, Unexplained};
+pub use ground::GroundError;
+pub use judge::{Case, Unexplained};
+pub use latency::LatencyLine;
 pub use order::{OrderError, Placed, place_order, whole_order};
-pub use report::{Latencies, Phase, Report, ScenarioReport};
-pub use run::{Finished, Progress, RunError, Settings, run};
+pub use part::{Overrides, Phase};
+pub use remote::RemoteError;
+pub use report::{
+    FilesError, Kept, Latencies, PhaseReport, Report, junit, markdown, summary, text, write_files,
+};
+pub use standing::StandingError;
+pub use run::{
+    Finished, PhaseRun, Place, Progress, RunError, SetError, SetParameter, Settings, run,
+};

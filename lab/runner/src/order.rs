@@ -2,16 +2,16 @@
 
 use std::{future::Future, num::NonZeroUsize, time::Duration};
 
-use loadgen::{Journey, Load, Plan, Recording, Step};
+use faults::Faults;
+use loadgen::{Load, Order, Plan, Recording, Step};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use sink::Store;
+use sink::{Query, Store};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use trace::{Kind, Trace, TraceId};
 
-use crate::judge::with_attribute;
 
 /// An order that was placed, or refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,23 +48,34 @@ pub enum OrderError {
 
 /// Fills a cart with this many lines and checks it out, once. An order that the shop refuses is
 /// placed all the same: its trace is what is asked for.
-pub async fn place_order(checkout: &Url, cart_lines: NonZeroUsize) -> Result<Placed, OrderError> {
+///
+/// `faults` are switched on for it, and for nobody else.
+pub async fn place_order(
+    checkout: &Url,
+    cart_lines: NonZeroUsize,
+    faults: &Faults,
+) -> Result<Placed, OrderError> {
+    let order = Order {
+        cart_lines,
+        coupon: true,
+        ..Order::default()
+    };
     let plan = Plan {
         target: checkout.clone(),
-        journey: Journey {
-            cart_lines,
-            coupon: true,
-        },
+        journeys: vec![order.into()],
         load: Load::Closed {
             users: NonZeroUsize::MIN,
             requests: 1,
+            ramp: Duration::ZERO,
         },
+        baggage: faults.to_header(),
         seed: rand::random(),
         patience: Duration::from_secs(30),
     };
     let recording = Recording {
         keep: true,
         journal: None,
+        report: None,
     };
     let outcome = loadgen::drive(plan, recording, |_, _| {}, CancellationToken::new()).await?;
     let line = outcome
@@ -148,7 +159,9 @@ fn with_related(store: &Store, trace_id: TraceId) -> Vec<Trace> {
     traces
 }
 
-fn is_whole(traces: &[Trace]) -> bool {
+/// Whether no span is missing whose child is there, and every message that was sent was processed.
+pub(crate) fn is_whole<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> bool {
+    let traces: Vec<&Trace> = traces.into_iter().collect();
     let spans = || traces.iter().flat_map(|trace| trace.spans());
     let complete = traces
         .iter()
@@ -158,4 +171,17 @@ fn is_whole(traces: &[Trace]) -> bool {
         .count();
     let processed = spans().filter(|span| span.kind == Kind::Consumer).count();
     complete && !traces.is_empty() && processed >= sent
+}
+
+/// The traces of which a span has this attribute.
+fn with_attribute(store: &Store, key: &str, value: &str) -> Vec<Trace> {
+    let query = Query {
+        attribute: Some((key.to_owned(), value.to_owned())),
+        ..Query::default()
+    };
+    store
+        .search(&query)
+        .into_iter()
+        .filter_map(|found| store.trace(found.trace_id))
+        .collect()
 }

@@ -1,233 +1,539 @@
-//! Runs one scenario in a lab of its own, from the first process to the verdict.
+//! Runs scenarios, from the first process to the verdicts.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, str::FromStr, time::Duration};
 
-use loadgen::{Journey, Load, Outcome, Plan, Recording};
+use expect::Twin;
+use faults::Setting;
+use futures::{StreamExt, stream};
 use reqwest::Url;
-use scenario::Scenario;
-use supervisor::{Config, Counts, Flushed, Lab, Part};
+use scenario::{Node, Scenario, Target, TimeWant};
+use supervisor::{Config, Lab, Pace};
 use thiserror::Error;
+use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use trace::Trace;
 
-use crate::{judge::Judgement, report::ScenarioReport, settle::settle};
+use crate::{
+    drive::{Driven, Terms, drive},
+    ground::{Ground, GroundError},
+    judge::{self, Case, Unexplained},
+    latency::{self, LatencyLine, Measured},
+    part::{Overrides, Part, Phase},
+    remote::Remote,
+    report::PhaseReport,
+};
 
-/// How a scenario is run.
+/// How scenarios are run.
 #[derive(Debug)]
 pub struct Settings {
-    /// The lab that is started for it.
-    pub lab: Config,
-    /// In place of the scenario's own number of requests.
-    pub requests: Option<u64>,
-    /// In place of the scenario's own number of users.
-    pub users: Option<NonZeroUsize>,
-    /// How long traces may take to settle once the load is over.
+    /// Where.
+    pub place: Place,
+    /// Which phases; the twin is driven all the same where a scenario compares with it.
+    pub phases: Vec<Phase>,
+    /// In place of what the scenarios say.
+    pub overrides: Overrides,
+    /// How long traces may take to settle once the load of a phase is over.
     pub patience: Duration,
     /// Decides what is bought.
     pub seed: u64,
+    /// How many scenarios are run at a time that touch nobody but themselves.
+    pub side_by_side: usize,
+    /// Where services of one's own send OTLP/gRPC and OTLP/HTTP, for a scenario with a target.
+    pub receiver: (SocketAddr, SocketAddr),
+}
+
+/// Where scenarios are run.
+#[derive(Debug)]
+pub enum Place {
+    /// In a lab of their own.
+    Private(Box<Config>),
+    /// In a lab that runs already, at the address of its page.
+    Running(Url),
 }
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Progress {
-    /// The lab is up.
+    /// There is a place to run in.
     Ready,
-    /// So many orders were placed of those planned (if their number is known).
+    /// A phase makes its requests.
     Driving {
-        /// Placed so far.
-        orders: u64,
-        /// Planned in all.
+        /// Of this scenario.
+        scenario: String,
+        /// Which phase.
+        phase: Phase,
+        /// Requests so far.
+        requests: u64,
+        /// Journeys planned in all, if that is known.
         planned: Option<u64>,
     },
-    /// So many traces are settled of those to be judged.
+    /// A phase waits for its traces.
     Settling {
+        /// Of this scenario.
+        scenario: String,
+        /// Which phase.
+        phase: Phase,
         /// Settled so far.
         settled: usize,
         /// To be judged in all.
         of: usize,
     },
+    /// A scenario is over.
+    Done {
+        /// Which one.
+        scenario: String,
+        /// How many are over.
+        done: usize,
+        /// How many there are in all.
+        of: usize,
+    },
 }
 
-/// A run that came to a verdict.
+/// A scenario that came to its verdicts.
 #[derive(Debug)]
 pub struct Finished {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Its phases, in the order in which they were run.
+    pub phases: Vec<PhaseRun>,
+}
+
+/// A phase that came to its verdict.
+#[derive(Debug)]
+pub struct PhaseRun {
     /// The verdict and its numbers.
-    pub report: ScenarioReport,
+    pub report: PhaseReport,
     /// What they were counted from.
-    pub judgement: Judgement,
-    /// What the load generator did.
-    pub load: Outcome,
+    pub cases: Vec<Case>,
+    /// Traces that belong to no request, of the time in which this phase ran.
+    pub unexplained: Vec<Unexplained>,
+    /// From when to when it lasted, in nanoseconds since the Unix epoch.
+    pub(crate) window: (u64, u64),
 }
 
 /// Why there is no verdict.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The lab could not be started.
+    /// There is no place to run in.
     #[error(transparent)]
-    Lab(#[from] supervisor::Error),
+    Ground(#[from] GroundError),
     /// The load could not be driven.
     #[error(transparent)]
     Load(#[from] loadgen::Error),
+    /// A scenario of the shop is to be run where there is none.
+    #[error("there is no shop here to run the scenario in")]
+    NoShop,
 }
 
-/// Runs a scenario. `progress` is told how far it has come; `events` what the processes of the lab
+/// A parameter of a fault that is set: `slow-provider.latency_ms=1600`.
+#[derive(Clone, Debug)]
+pub struct SetParameter {
+    fault: &'static faults::Fault,
+    parameter: String,
+    value: String,
+}
+
+/// Why a parameter cannot be set.
+#[derive(Debug, Error)]
+pub enum SetError {
+    /// It is not written as it should be.
+    #[error("{0:?} is not FAULT.PARAMETER=VALUE, such as slow-provider.latency_ms=1600")]
+    Syntax(String),
+    /// There is no such fault or parameter, or it may not be this.
+    #[error(transparent)]
+    Fault(#[from] faults::Error),
+    /// The scenarios do not have the fault.
+    #[error("no scenario that is to be run has the fault {fault}; they have: {known}")]
+    NoSuchFault {
+        /// The fault.
+        fault: &'static str,
+        /// The faults that they have.
+        known: String,
+    },
+}
+
+/// Runs scenarios. `progress` is told how far it has come; `events` what the processes of the lab
 /// said and did. When `stop` is cancelled, what was asked until then is judged.
 pub async fn run(
-    scenario: &Scenario,
+    scenarios: Vec<Scenario>,
     settings: Settings,
     progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
-    events: impl Fn(supervisor::Event) + Send + Sync + 'static,
+    events: impl Fn(supervisor::Event) + Clone + Send + Sync + 'static,
     stop: CancellationToken,
-) -> Result<Finished, RunError> {
-    let Settings {
-        lab,
-        requests,
-        users,
-        patience,
-        seed,
-    } = settings;
-    let (lab, mut told) = Lab::start(lab).await?;
-    let listening = tokio::spawn(async move {
+) -> Result<Vec<Finished>, RunError> {
+    let total = scenarios.len();
+    let (shops, others): (Vec<_>, Vec<_>) = scenarios
+        .into_iter()
+        .enumerate()
+        .partition(|(_, scenario)| scenario.target == Target::Shop);
+    let mut finished = Vec::with_capacity(total);
+    for (scenarios, of_shop) in [(shops, true), (others, false)] {
+        if scenarios.is_empty() {
+            continue;
+        }
+        let site = Site::open(&settings, of_shop, events.clone()).await?;
+        progress(Progress::Ready);
+        let told = Told {
+            progress: &progress,
+            before: finished.len(),
+            total,
+        };
+        let run = site.run_all(scenarios, &settings, told, &stop).await;
+        site.close().await;
+        finished.extend(run?);
+    }
+    finished.sort_by_key(|(place, _)| *place);
+    Ok(finished.into_iter().map(|(_, finished)| finished).collect())
+}
+
+/// Where some scenarios are run, and beside it a lab without pace, for those that measure in one.
+struct Site<E> {
+    ground: Ground,
+    listening: Vec<JoinHandle<()>>,
+    /// What the lab without pace is started with; `None` where there cannot be one.
+    own: Option<Config>,
+    without_pace: OnceCell<Ground>,
+    events: E,
+}
+
+/// Who is told of the progress, and what went before.
+#[derive(Clone, Copy)]
+struct Told<'p, P> {
+    progress: &'p P,
+    before: usize,
+    total: usize,
+}
+
+// === impl Site ===
+
+impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
+    async fn open(settings: &Settings, of_shop: bool, events: E) -> Result<Site<E>, RunError> {
+        let mut listening = Vec::new();
+        let (ground, own) = match &settings.place {
+            Place::Running(page) => {
+                let remote = Remote::find(page.clone()).await.map_err(GroundError::from)?;
+                (Ground::running(remote), None)
+            }
+            Place::Private(config) if of_shop => {
+                let (lab, heard) = start((**config).clone(), events.clone()).await?;
+                listening.push(heard);
+                (lab, Some((**config).clone()))
+            }
+            Place::Private(_) => {
+                let (grpc, http) = settings.receiver;
+                let listen = async |address| {
+                    TcpListener::bind(address)
+                        .await
+                        .map_err(|source| GroundError::Listen { address, source })
+                };
+                (Ground::sink(listen(grpc).await?, listen(http).await?), None)
+            }
+        };
+        Ok(Site {
+            ground,
+            listening,
+            own,
+            without_pace: OnceCell::new(),
+            events,
+        })
+    }
+
+    /// Those that touch nobody but themselves side by side, then the others one after another.
+    async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
+        &self,
+        scenarios: Vec<(usize, Scenario)>,
+        settings: &Settings,
+        told: Told<'_, P>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<(usize, Finished)>, RunError> {
+        let (alone, together): (Vec<_>, Vec<_>) = scenarios
+            .into_iter()
+            .partition(|(_, scenario)| runs_alone(scenario));
+        let mut finished = Vec::new();
+        for (scenarios, at_once) in [(together, settings.side_by_side.max(1)), (alone, 1)] {
+            let mut running = stream::iter(scenarios.into_iter().map(async |(place, scenario)| {
+                let run = self.run_one(scenario, settings, told.progress, stop).await;
+                (place, run)
+            }))
+            .buffer_unordered(at_once);
+            while let Some((place, run)) = running.next().await {
+                let run = run?;
+                (told.progress)(Progress::Done {
+                    scenario: run.finished.scenario.name.clone(),
+                    done: told.before + finished.len() + 1,
+                    of: told.total,
+                });
+                finished.push((place, run));
+                if stop.is_cancelled() {
+                    break;
+                }
+            }
+        }
+        if self.ground.is_private() {
+            self.explain(&mut finished).await;
+        }
+        Ok(finished
+            .into_iter()
+            .map(|(place, run)| (place, run.finished))
+            .collect())
+    }
+
+    async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
+        &self,
+        scenario: Scenario,
+        settings: &Settings,
+        progress: &P,
+        stop: &CancellationToken,
+    ) -> Result<Run, RunError> {
+        let terms = Terms {
+            overrides: settings.overrides,
+            seed: settings.seed,
+            patience: settings.patience,
+            stop,
+        };
+        let parts: Vec<Part<'_>> = Phase::ALL
+            .into_iter()
+            .filter(|phase| {
+                let needed = *phase == Phase::Twin && compares_with_twin(&scenario);
+                needed || settings.phases.contains(phase)
+            })
+            .filter_map(|phase| Part::of(&scenario, phase))
+            .collect();
+        let mut driven: Vec<(Part<'_>, Result<Driven, String>)> = Vec::new();
+        for part in parts {
+            let what = match part.lacks(self.ground.database()) {
+                Some(reason) => Err(reason),
+                None => Ok(drive(part, &self.ground, terms, progress).await?),
+            };
+            driven.push((part, what));
+        }
+        let without_pace = match scenario.latency.iter().any(|want| want.own) {
+            true => self.drive_without_pace(&driven, terms, progress).await?,
+            false => Vec::new(),
+        };
+        let twin = measure_twin(&scenario, &driven);
+        let phases = driven
+            .iter()
+            .filter(|(part, _)| settings.phases.contains(&part.phase))
+            .map(|(part, what)| match what {
+                Err(reason) => PhaseRun::unsupported(*part, reason),
+                Ok(what) => {
+                    let latency = latency_lines(&scenario, part.phase, &driven, &without_pace);
+                    let cases = judge::cases(*part, what, twin.as_ref(), &latency);
+                    PhaseRun::new(*part, what, cases, latency)
+                }
+            })
+            .collect();
+        let lines = driven
+            .iter()
+            .filter_map(|(_, what)| what.as_ref().ok())
+            .flat_map(|driven| driven.load.lines.clone())
+            .collect();
+        let finished = Finished { scenario: scenario.clone(), phases };
+        Ok(Run { finished, lines })
+    }
+
+    /// The same loads once more where no time is simulated.
+    async fn drive_without_pace<P: Fn(Progress) + Clone + Send + Sync + 'static>(
+        &self,
+        driven: &[(Part<'_>, Result<Driven, String>)],
+        terms: Terms<'_>,
+        progress: &P,
+    ) -> Result<Vec<Driven>, RunError> {
+        let Some(config) = &self.own else {
+            return Ok(Vec::new());
+        };
+        let ground = self
+            .without_pace
+            .get_or_try_init(async || {
+                let config = Config {
+                    pace: Pace::None,
+                    ..config.clone()
+                };
+                let (ground, _) = start(config, self.events.clone()).await?;
+                Ok::<_, RunError>(ground)
+            })
+            .await?;
+        let mut measured = Vec::new();
+        for (part, what) in driven {
+            if what.is_ok() {
+                measured.push(drive(*part, ground, terms, progress).await?);
+            }
+        }
+        Ok(measured)
+    }
+
+    /// Finds the traces that belong to no request of any scenario.
+    async fn explain(&self, finished: &mut [(usize, Run)]) {
+        let lines: Vec<_> = finished
+            .iter()
+            .flat_map(|(_, run)| run.lines.iter().cloned())
+            .collect();
+        for trace in self.ground.of_nobody(&lines).await {
+            let found = judge::unexplained(&trace);
+            // Of several that ran at that time, the one that began last is likeliest.
+            let phases = finished.iter_mut().flat_map(|(_, run)| &mut run.finished.phases);
+            let began_before = phases.filter(|phase| phase.window.0 <= found.began);
+            if let Some(phase) = began_before.max_by_key(|phase| phase.window.0) {
+                phase.unexplained.push(found);
+            }
+        }
+        for (_, run) in finished {
+            run.finished
+                .phases
+                .iter_mut()
+                .for_each(PhaseRun::count_unexplained);
+        }
+    }
+
+    async fn close(self) {
+        self.ground.stop().await;
+        if let Some(ground) = self.without_pace.into_inner() {
+            ground.stop().await;
+        }
+        for heard in self.listening {
+            // It ends with the lab; a panic of the one who is told has been shown already.
+            let _ = heard.await;
+        }
+    }
+}
+
+/// A scenario that was run, with all requests that were made for it.
+struct Run {
+    finished: Finished,
+    lines: Vec<loadgen::Line>,
+}
+
+async fn start(
+    config: Config,
+    events: impl Fn(supervisor::Event) + Send + Sync + 'static,
+) -> Result<(Ground, JoinHandle<()>), RunError> {
+    let database = None;
+    let (lab, mut told) = Lab::start(config).await.map_err(GroundError::from)?;
+    let heard = tokio::spawn(async move {
         while let Some(event) = told.next().await {
             events(event);
         }
     });
-    progress(Progress::Ready);
-    let plan = Plan {
-        target: checkout_url(&lab),
-        journey: journey(scenario),
-        load: load(&scenario.load, requests, users),
-        seed,
-        patience: Duration::from_secs(30),
-    };
-    let planned = plan.load.journeys();
-    let driving = {
-        let progress = progress.clone();
-        move |so_far: &loadgen::Progress, _: &loadgen::Line| {
-            progress(Progress::Driving {
-                orders: so_far.orders,
-                planned,
-            });
-        }
-    };
-    let recording = Recording {
-        keep: true,
-        journal: None,
-    };
-    let driven = loadgen::drive(plan, recording, driving, stop).await;
-    let load = match driven {
-        Ok(load) => load,
-        Err(error) => {
-            lab.stop().await;
-            let _ = listening.await;
-            return Err(error.into());
-        }
-    };
+    Ok((Ground::lab(lab, database), heard))
+}
 
-    let checkouts = load
-        .lines
+/// Whether nothing else may run beside it: it touches others, or it is measured.
+fn runs_alone(scenario: &Scenario) -> bool {
+    !scenario.latency.is_empty()
+        || Phase::ALL
+            .into_iter()
+            .filter_map(|phase| Part::of(scenario, phase))
+            .any(|part| part.touches_others())
+}
+
+/// Whether something is held against the times of the twin.
+fn compares_with_twin(scenario: &Scenario) -> bool {
+    fn in_node(node: &Node) -> bool {
+        node.duration_of_twin.is_some() || node.children.iter().any(in_node)
+    }
+    let in_latency = scenario.latency.iter().any(|want| {
+        let mut times = want.percentiles.iter().map(|(_, time)| time);
+        times.any(|time| matches!(time, TimeWant::OfTwin(_)))
+    });
+    in_latency || scenario.expect.tree.iter().any(in_node)
+}
+
+fn of<'d>(
+    driven: &'d [(Part<'_>, Result<Driven, String>)],
+    phase: Phase,
+) -> Option<&'d Driven> {
+    let mut parts = driven.iter();
+    let (_, what) = parts.find(|(part, _)| part.phase == phase)?;
+    what.as_ref().ok()
+}
+
+fn measure_twin(
+    scenario: &Scenario,
+    driven: &[(Part<'_>, Result<Driven, String>)],
+) -> Option<Twin> {
+    let twin = of(driven, Phase::Twin).filter(|_| compares_with_twin(scenario))?;
+    let traces: Vec<(Trace, Vec<Trace>)> = twin
+        .judged()
+        .filter_map(|(_, found)| {
+            let trace = found.trace.as_deref()?.clone();
+            Some((trace, found.related.clone()))
+        })
+        .collect();
+    Some(Twin::measure(&scenario.expect, &traces))
+}
+
+fn latency_lines(
+    scenario: &Scenario,
+    phase: Phase,
+    driven: &[(Part<'_>, Result<Driven, String>)],
+    without_pace: &[Driven],
+) -> Vec<LatencyLine> {
+    let unpaced = |phase| without_pace.iter().find(|driven| driven.phase == phase);
+    scenario
+        .latency
         .iter()
-        .filter(|line| line.step == loadgen::Step::Checkout)
-        .count();
-    settle(
-        &load.lines,
-        &scenario.expect,
-        lab.store(),
-        patience,
-        || async { drop(lab.flush().await) },
-        |settled| {
-            progress(Progress::Settling {
-                settled,
-                of: checkouts,
-            })
-        },
-    )
-    .await;
-    let dropped = dropped_spans(&lab).await;
-    let judgement = Judgement::new(load.lines.clone(), &scenario.expect, lab.store());
-    lab.stop().await;
-    // It ends with the lab; a panic of the one who is told has been shown already.
-    let _ = listening.await;
-    let report = ScenarioReport::new(&scenario.name, &judgement, load.checkout, dropped);
-    Ok(Finished {
-        report,
-        judgement,
-        load,
-    })
-}
-
-fn journey(scenario: &Scenario) -> Journey {
-    let order = match &scenario.journeys[0].journey {
-        scenario::Journey::Order(order) => order.clone(),
-        scenario::Journey::Requests(_) => scenario::Order::default(),
-    };
-    let lines = usize::try_from(order.cart_lines).unwrap_or(usize::MAX);
-    Journey {
-        cart_lines: NonZeroUsize::new(lines).unwrap_or(NonZeroUsize::MIN),
-        coupon: order.coupon,
-    }
-}
-
-fn load(own: &scenario::Load, requests: Option<u64>, users: Option<NonZeroUsize>) -> Load {
-    let several = |users: u32| {
-        NonZeroUsize::new(usize::try_from(users).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
-    };
-    match own {
-        scenario::Load::Closed {
-            requests: own_requests,
-            users: own_users,
-            ..
-        } => Load::Closed {
-            users: users.unwrap_or(several(*own_users)),
-            requests: requests.unwrap_or(*own_requests),
-        },
-        scenario::Load::ClosedFor {
-            users: own_users,
-            duration,
-            ..
-        } => {
-            let users = users.unwrap_or(several(*own_users));
-            match requests {
-                Some(requests) => Load::Closed { users, requests },
-                None => Load::ClosedFor {
-                    users,
-                    duration: *duration,
+        .flat_map(|want| {
+            let measured = match want.own {
+                true => Measured {
+                    phase: unpaced(phase),
+                    twin: unpaced(Phase::Twin),
                 },
+                false => Measured {
+                    phase: of(driven, phase),
+                    twin: of(driven, Phase::Twin),
+                },
+            };
+            latency::lines(want, &measured)
+        })
+        .collect()
+}
+
+// === impl SetParameter ===
+
+impl SetParameter {
+    /// Sets the parameter in each of the scenarios that has the fault, near misses and twins aside.
+    pub fn apply(&self, scenarios: &mut [Scenario]) -> Result<(), SetError> {
+        let mut found = false;
+        for scenario in &mut *scenarios {
+            if let Some(setting) = scenario.faults.get_mut(self.fault) {
+                setting.set(&self.parameter, &self.value)?;
+                found = true;
             }
         }
-        scenario::Load::Open { stages, .. } => {
-            let rate = loadgen::Rate::per_second(stages[0].to.per_second())
-                .expect("a scenario's rate is checked when it is read");
-            Load::Open {
-                rate,
-                duration: stages[0].duration,
-            }
+        if found {
+            return Ok(());
         }
+        let mut known: Vec<&str> = scenarios
+            .iter()
+            .flat_map(|scenario| scenario.faults.iter().map(|setting| setting.fault().name))
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        Err(SetError::NoSuchFault {
+            fault: self.fault.name,
+            known: match known.is_empty() {
+                true => "no fault at all".to_owned(),
+                false => known.join(", "),
+            },
+        })
     }
 }
 
-/// Where the lab's shop takes orders.
-pub(crate) fn checkout_url(lab: &Lab) -> Url {
-    let address = lab
-        .address(Part::Checkout)
-        .expect("every lab that was started has a checkout");
-    format!("http://{address}")
-        .parse()
-        .expect("an address makes a URL")
-}
+impl FromStr for SetParameter {
+    type Err = SetError;
 
-/// Spans that ended in a service, as far as the services know, and are not in the sink.
-async fn dropped_spans(lab: &Lab) -> u64 {
-    let lost = |flushed: Flushed| match flushed.counts {
-        Ok(Counts {
-            dropped,
-            failed,
-            queued,
-            ..
-        }) => dropped + failed + queued,
-        // What a process that is gone had not exported is not counted, but seen: a trace is short.
-        Err(_) => 0,
-    };
-    let in_services: u64 = lab.flush().await.into_iter().map(lost).sum();
-    let in_sink = lab.store().stats().spans;
-    in_services + in_sink.evicted + in_sink.refused
+    fn from_str(text: &str) -> Result<Self, SetError> {
+        let syntax = || SetError::Syntax(text.to_owned());
+        let (name, value) = text.split_once('=').ok_or_else(syntax)?;
+        let (fault, parameter) = name.split_once('.').ok_or_else(syntax)?;
+        let fault = faults::find(fault.trim())?;
+        // Whether it has the parameter, and may be this, is known at once.
+        Setting::new(fault).set(parameter.trim(), value.trim())?;
+        Ok(SetParameter {
+            fault,
+            parameter: parameter.trim().to_owned(),
+            value: value.trim().to_owned(),
+        })
+    }
 }

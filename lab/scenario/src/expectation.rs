@@ -38,8 +38,8 @@ pub struct Counts {
     pub errors: Option<Count>,
     /// Spans whose id another span of the trace has as well.
     pub duplicates: Option<Count>,
-    /// How long after the end of its last span the last part of the trace arrived. Only a trace
-    /// that was received here has an arrival; of others it is unsupported.
+    /// How late the latest part of the trace came, from the end of that part's last span. Only a
+    /// trace that was received here has an arrival; of others it is unsupported.
     pub arrival: Option<DurationRange>,
 }
 

@@ -15,7 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -113,9 +113,9 @@ impl Store {
         self.state().trace_revision(id)
     }
 
-    /// When the last spans of this trace came.
-    pub fn arrived(&self, id: TraceId) -> Option<SystemTime> {
-        self.state().arrived(id)
+    /// How late the latest part of this trace came: from the end of its last span until it was here.
+    pub fn lateness(&self, id: TraceId) -> Option<Duration> {
+        self.state().lateness(id)
     }
 
     /// Tells of every change: its value grows when spans were stored or all were forgotten.

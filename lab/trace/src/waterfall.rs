@@ -16,7 +16,7 @@ mod rows;
 mod words;
 
 pub use json::to_json;
-pub use words::duration as duration_in_words;
+pub use words::{duration as duration_in_words, width_on_screen as width};
 
 use self::{
     axis::Axis,

@@ -81,7 +81,7 @@ pub static SLOW_QUERY: Fault = Fault {
         name: "rows",
         summary: "rows that are read",
         range: Range::Integer(1_000, 200_000_000),
-        default: Value::Integer(5_000_000),
+        default: Value::Integer(2_000_000),
     }],
     reach: Reach::Request,
     needs: None,
@@ -125,9 +125,9 @@ pub static POOL_EXHAUSTION: Fault = Fault {
     parameters: &[
         Parameter {
             name: "connections",
-            summary: "how many are taken",
+            summary: "how many are taken, of those that there are",
             range: Range::Integer(1, 100),
-            default: Value::Integer(4),
+            default: Value::Integer(10),
         },
         Parameter {
             name: "hold_ms",

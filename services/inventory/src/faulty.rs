@@ -10,7 +10,10 @@ use api::Price;
 use faults::Setting;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use telemetry::sql::{Database, System};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{
     catalogue::{PriceRow, to_price},
@@ -113,16 +116,20 @@ pub(crate) async fn lock_crosswise(
 /// is used for. Returns when they are taken.
 pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     let database = database.clone();
+    let there_are = database.pool.options().get_max_connections() as usize;
     let wanted = usize::try_from(setting.integer("connections")).unwrap_or(usize::MAX);
+    let wanted = wanted.min(there_are);
     let hold = setting.milliseconds("hold_ms");
     let (taken, are_taken) = oneshot::channel();
     // A task of its own, in nobody's trace, as a report that is made at night.
     tokio::spawn(async move {
         let mut connections = Vec::new();
         while connections.len() < wanted {
-            match database.pool.try_acquire() {
-                Some(connection) => connections.push(connection),
-                None => break,
+            // One that is just being given back, or must be opened first, takes a moment. If there is
+            // none then, somebody else has taken them.
+            match timeout(A_MOMENT, database.pool.acquire()).await {
+                Ok(Ok(connection)) => connections.push(connection),
+                _ => break,
             }
         }
         let _ = taken.send(());
@@ -140,6 +147,9 @@ pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     });
     let _ = are_taken.await;
 }
+
+/// How long it may take to get a connection that nobody has.
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 /// A query that takes some milliseconds.
 const READ_ALL: &str = "SELECT count(*) FROM stock a CROSS JOIN stock b \

@@ -3,7 +3,7 @@
 //! Semantic conventions: "Database client" (stable). The name of the span is the query's summary,
 //! such as `SELECT products`; the text keeps its placeholders, so it holds no value of a user.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use opentelemetry::trace::Status;
 use opentelemetry_semantic_conventions::attribute::{DB_RESPONSE_STATUS_CODE, ERROR_TYPE};
@@ -11,6 +11,7 @@ use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, Transaction,
     pool::PoolConnection,
 };
+use tokio::time::timeout;
 use tracing::{Dispatch, Instrument, Span, instrument::WithSubscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -80,9 +81,12 @@ impl Database {
         if let Some(connection) = self.pool.try_acquire() {
             return Ok(connection);
         }
-        let acquire = out_of_sight(self.pool.acquire());
+        let mut acquire = pin!(out_of_sight(self.pool.acquire()));
         if self.pool.size() < self.pool.options().get_max_connections() {
             return acquire.await;
+        }
+        if let Ok(acquired) = timeout(NO_WAIT, &mut acquire).await {
+            return acquired;
         }
         let span = self.waiting("wait for connection");
         acquire.instrument(span).await
@@ -102,7 +106,7 @@ impl Database {
             return self.begin().await;
         }
         let mut connection = self.connection().await?;
-        let taken = out_of_sight(take_write_lock(&mut connection, Duration::ZERO)).await;
+        let taken = out_of_sight(take_write_lock(&mut connection, NO_WAIT)).await;
         let taken = match taken {
             Err(error) if is_busy(&error) => {
                 let span = self.waiting("wait for lock");
@@ -166,6 +170,9 @@ impl System {
         }
     }
 }
+
+/// What takes no longer is no wait: somebody is just giving back what is wanted.
+const NO_WAIT: Duration = Duration::from_millis(1);
 
 /// How long a writer of SQLite waits for the lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);

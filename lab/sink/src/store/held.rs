@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use thiserror::Error;
@@ -22,6 +22,14 @@ pub(super) struct Batch {
     pub(super) spans: Vec<Span>,
     /// Bytes of each span, without what it shares.
     bytes: Vec<usize>,
+}
+
+/// How long ago the last of these spans ended.
+fn lateness(spans: &[Span]) -> Duration {
+    let ended = spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
+        .saturating_sub(Duration::from_nanos(ended))
 }
 
 /// Spans that were not stored.
@@ -65,8 +73,8 @@ struct Held {
     spans: usize,
     bytes: usize,
     revision: u64,
-    /// When the last of them came; none before the first.
-    arrived: Option<SystemTime>,
+    /// How late the latest part of it came: from the end of its last span until it was here.
+    lateness: Duration,
 }
 
 impl Batch {
@@ -161,8 +169,8 @@ impl State {
         self.traces.get(&id).map(|held| held.revision)
     }
 
-    pub(super) fn arrived(&self, id: TraceId) -> Option<SystemTime> {
-        self.traces.get(&id)?.arrived
+    pub(super) fn lateness(&self, id: TraceId) -> Option<Duration> {
+        self.traces.get(&id).map(|held| held.lateness)
     }
 
     pub(super) fn batches(&self, id: TraceId) -> Option<Vec<Arc<[Span]>>> {
@@ -226,7 +234,7 @@ impl State {
         held.bytes = bytes;
         held.spans += spans.len();
         held.revision = self.revision;
-        held.arrived = Some(SystemTime::now());
+        held.lateness = held.lateness.max(lateness(&spans));
         held.batches.push(spans.into());
     }
 

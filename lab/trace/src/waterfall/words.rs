@@ -72,6 +72,18 @@ pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// How many columns a line of a picture takes, its colours left out.
+pub fn width_on_screen(line: &str) -> usize {
+    let mut columns = 0;
+    let mut parts = line.split("\x1b[");
+    columns += width(parts.next().unwrap_or_default());
+    // What stands before the m is a colour.
+    for part in parts {
+        columns += width(part.split_once('m').map_or("", |(_, text)| text));
+    }
+    columns
+}
+
 /// The text with spaces after it.
 pub(super) fn pad_end(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))

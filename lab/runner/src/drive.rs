@@ -1,0 +1,224 @@
+//! Drives one part of a scenario, and waits until its traces are settled: by their content, never
+//! by time alone.
+//!
+//! A trace of the faulty phase is settled when all that its scenario expects of it is there and it did
+//! not change between two reads, all services flushed before each. A trace of a silent phase, of which
+//! nothing is expected, is settled when it is whole (no parent is missing, every message that was sent
+//! was processed) and has been at rest for a while. One that does not come to that is judged as it
+//! stands when the patience ends.
+
+use std::time::Duration;
+
+use expect::{Evidence, Verdict};
+use loadgen::{Line, Outcome, Recording, UnixNanos};
+use reqwest::Url;
+use scenario::{Expectation, Target};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ground::Ground,
+    order::is_whole,
+    part::{Overrides, Part, Phase},
+    run::{Progress, RunError},
+    traces::Found,
+};
+
+/// How far apart two reads must be at least between which nothing changed.
+const APART: Duration = Duration::from_millis(50);
+
+/// How long a trace of which nothing is expected must have been at rest if it is whole.
+const REST: Duration = Duration::from_millis(400);
+
+/// How long if it is not: perhaps it never will be.
+const LONG_REST: Duration = Duration::from_secs(2);
+
+/// What a part of a scenario came to, before it is judged.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    pub(crate) phase: Phase,
+    pub(crate) load: Outcome,
+    /// What is known of the trace of each line, in their order.
+    pub(crate) found: Vec<Found>,
+    pub(crate) lost_spans: u64,
+}
+
+/// How a part is driven.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) overrides: Overrides,
+    pub(crate) seed: u64,
+    pub(crate) patience: Duration,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// Drives a part, and waits until its traces are settled.
+pub(crate) async fn drive(
+    part: Part<'_>,
+    ground: &Ground,
+    terms: Terms<'_>,
+    progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
+) -> Result<Driven, RunError> {
+    let lost_before = ground.lost_spans().await;
+    let target = target(part, ground)?;
+    let plan = part.plan(target, terms.seed, terms.overrides);
+    let planned = plan.load.journeys();
+    let name = part.scenario.name.clone();
+    let told = {
+        let (progress, name, phase) = (progress.clone(), name.clone(), part.phase);
+        move |so_far: &loadgen::Progress, line: &Line| {
+            if line.step.counts() {
+                progress(Progress::Driving {
+                    scenario: name.clone(),
+                    phase,
+                    requests: so_far.sent(),
+                    planned,
+                });
+            }
+        }
+    };
+    let recording = Recording {
+        keep: true,
+        journal: None,
+        report: None,
+    };
+    let load = loadgen::drive(plan, recording, told, terms.stop.clone()).await?;
+    let found = settle(part, ground, &load.lines, terms.patience, |settled, of| {
+        progress(Progress::Settling {
+            scenario: name.clone(),
+            phase: part.phase,
+            settled,
+            of,
+        });
+    })
+    .await;
+    let lost_spans = ground.lost_spans().await.saturating_sub(lost_before);
+    Ok(Driven {
+        phase: part.phase,
+        load,
+        found,
+        lost_spans,
+    })
+}
+
+fn target(part: Part<'_>, ground: &Ground) -> Result<Url, RunError> {
+    match &part.scenario.target {
+        Target::Url(url) => Ok(url.parse().expect("it was checked when it was read")),
+        Target::Shop => ground.shop().ok_or(RunError::NoShop),
+    }
+}
+
+/// The trace of one request while it is waited for.
+struct Waiting {
+    line: usize,
+    change: u64,
+    unchanged_since: Instant,
+    /// Whether what is expected of it holds as it is now.
+    holds: Option<bool>,
+}
+
+async fn settle(
+    part: Part<'_>,
+    ground: &Ground,
+    lines: &[Line],
+    patience: Duration,
+    settled: impl Fn(usize, usize),
+) -> Vec<Found> {
+    let mut waiting: Vec<Waiting> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.step.counts() && line.started.is_some())
+        .map(|(line, _)| Waiting {
+            line,
+            change: 0,
+            unchanged_since: Instant::now(),
+            holds: None,
+        })
+        .collect();
+    let total = waiting.len();
+    let deadline = Instant::now() + patience;
+    loop {
+        ground
+            .look(waiting.iter().map(|waiting| &lines[waiting.line]))
+            .await;
+        let known = ground.known(lines).await;
+        let asked: Vec<&Line> = waiting
+            .iter()
+            .map(|waiting| &lines[waiting.line])
+            .collect();
+        let found = ground.find(&asked, &known).await;
+        let mut found = found.iter();
+        waiting.retain_mut(|waiting| match found.next() {
+            Some(found) => !waiting.is_settled(found, part.own),
+            None => true,
+        });
+        settled(total - waiting.len(), total);
+        if waiting.is_empty() || Instant::now() >= deadline {
+            break;
+        }
+        ground.wait().await;
+    }
+    // Those that are settled may have got more since; and nobody waited for the carts.
+    ground.look(lines).await;
+    let known = ground.known(lines).await;
+    ground.find(&lines.iter().collect::<Vec<_>>(), &known).await
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn is_settled(&mut self, found: &Found, expected: Option<&Expectation>) -> bool {
+        let Some(trace) = &found.trace else {
+            return false;
+        };
+        if found.change != self.change {
+            self.change = found.change;
+            self.unchanged_since = Instant::now();
+            self.holds = None;
+            return false;
+        }
+        let at_rest = self.unchanged_since.elapsed();
+        match expected {
+            Some(expected) => {
+                at_rest >= APART
+                    && *self.holds.get_or_insert_with(|| {
+                        let evidence = Evidence {
+                            trace,
+                            related: &found.related,
+                            arrival: found.arrival,
+                            twin: None,
+                        };
+                        expect::check_with(expected, evidence).verdict != Verdict::Fail
+                    })
+            }
+            None => {
+                let whole = || {
+                    let all = std::iter::once(&**trace).chain(&found.related);
+                    is_whole(all)
+                };
+                at_rest >= LONG_REST || (at_rest >= REST && whole())
+            }
+        }
+    }
+}
+
+// === impl Driven ===
+
+impl Driven {
+    /// The lines that the scenario speaks of, with what is known of their traces.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (&Line, &Found)> {
+        self.load
+            .lines
+            .iter()
+            .zip(&self.found)
+            .filter(|(line, _)| line.step.counts() && line.started.is_some())
+    }
+
+    /// From when to when it lasted.
+    pub(crate) fn window(&self) -> (UnixNanos, UnixNanos) {
+        let lines = || self.load.lines.iter();
+        let began = lines().map(|line| line.started.unwrap_or(line.planned)).min();
+        let ended = lines().filter_map(|line| line.ended).max();
+        (began.unwrap_or_default(), ended.unwrap_or_default())
+    }
+}

@@ -1,0 +1,281 @@
+//! The report for people.
+
+use std::fmt::Write;
+
+use expect::Verdict;
+use trace::waterfall::{self, Style};
+
+use super::{PhaseReport, Report, SHOWN, answer, word};
+use crate::{
+    judge::Case,
+    part::Phase,
+    run::{Finished, PhaseRun},
+};
+
+/// From this width on two waterfalls stand side by side.
+const TWO_WATERFALLS: usize = 170;
+
+/// How many columns lie between them.
+const GUTTER: usize = 3;
+
+/// What a scenario came to. `whole` says whether its story and its traces are told too.
+pub fn text(finished: &Finished, whole: bool, style: &Style) -> String {
+    let mut text = String::new();
+    if whole {
+        push_story(&mut text, finished);
+    }
+    for phase in &finished.phases {
+        push_failures(&mut text, phase, style.colour);
+    }
+    if whole {
+        push_waterfalls(&mut text, finished, style);
+    }
+    let Finished { scenario, .. } = finished;
+    let verdict = painted(finished.verdict(), style.colour);
+    let _ = writeln!(text, "{verdict} {}: {}", scenario.name, scenario.title);
+    match finished.phases.as_slice() {
+        [only] if scenario.faults.is_empty() => push_only_phase(&mut text, &only.report),
+        phases => {
+            for phase in phases {
+                push_phase(&mut text, &phase.report, style.colour);
+            }
+            if whole {
+                push_latencies(&mut text, finished);
+            }
+        }
+    }
+    text
+}
+
+/// The last lines of a run of several scenarios: how many are as they should be.
+pub fn summary(report: &Report, scenarios: usize) -> String {
+    let with = |verdict| {
+        let phases = report.scenarios.iter();
+        phases.filter(|phase| phase.verdict == verdict).count()
+    };
+    let (passed, failed) = (with(Verdict::Pass), with(Verdict::Fail));
+    let mut text = format!(
+        "{scenarios} scenarios, {} phases: {passed} as they should be, {failed} not",
+        report.scenarios.len()
+    );
+    let unsupported: Vec<String> = report
+        .scenarios
+        .iter()
+        .filter(|phase| phase.verdict == Verdict::Unsupported)
+        .map(|phase| format!("{} {}", phase.name, phase.phase))
+        .collect();
+    if !unsupported.is_empty() {
+        let _ = write!(
+            text,
+            ", {} unsupported ({})",
+            unsupported.len(),
+            unsupported.join(", ")
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn push_story(text: &mut String, finished: &Finished) {
+    let scenario = &finished.scenario;
+    let _ = writeln!(text, "{}\n", scenario.title);
+    if !scenario.story.trim().is_empty() {
+        for line in scenario.story.trim_end().lines() {
+            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+        }
+        text.push('\n');
+    }
+}
+
+fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
+    let title = format!("{} {}", phase.report.name, phase.report.phase);
+    let title = match phase.report.phase {
+        Phase::Faulty => &phase.report.name,
+        Phase::Twin | Phase::NearMiss => &title,
+    };
+    let failed: Vec<&Case> = phase.failed().collect();
+    for case in failed.iter().take(SHOWN) {
+        push_failure(text, title, case, colour);
+        text.push('\n');
+    }
+    if failed.len() > SHOWN {
+        let _ = writeln!(text, "… and {} more failed\n", failed.len() - SHOWN);
+    }
+    for trace in phase.unexplained.iter().take(SHOWN) {
+        let _ = writeln!(
+            text,
+            "UNEXPLAINED {title}  trace {}: {} spans that belong to no request, the first {}\n",
+            trace.trace_id, trace.spans, trace.first
+        );
+    }
+}
+
+/// What is wrong with one request, in full.
+pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: bool) {
+    match (&case.report, case.why) {
+        (Some(report), None) => text.push_str(&report.text(title, &answer(case), colour)),
+        (_, why) => {
+            let trace = case.trace.as_ref();
+            let trace = trace.map_or(String::new(), |trace| format!("  trace {}", trace.id()));
+            let _ = writeln!(
+                text,
+                "{} {title}{trace}  {}  {}",
+                painted(Verdict::Fail, colour),
+                why.unwrap_or_default(),
+                answer(case)
+            );
+        }
+    }
+}
+
+fn push_waterfalls(text: &mut String, finished: &Finished, style: &Style) {
+    let median = |phase| finished.phase(phase)?.median()?.trace.as_deref();
+    let (fault, twin) = (median(Phase::Faulty), median(Phase::Twin));
+    match (fault, twin) {
+        (Some(fault), Some(twin)) if style.width >= TWO_WATERFALLS => {
+            let half = Style {
+                width: (style.width - GUTTER) / 2,
+                ..*style
+            };
+            let left = waterfall::render(fault, &half);
+            let right = waterfall::render(twin, &half);
+            text.push_str("The median trace with the fault, and without it:\n\n");
+            push_beside(text, &left, &right, half.width);
+            text.push('\n');
+        }
+        (fault, twin) => {
+            let with = match finished.scenario.faults.is_empty() {
+                true => "The trace of the median request:",
+                false => "The median trace with the fault:",
+            };
+            for (title, trace) in [(with, fault), ("The median trace without it:", twin)] {
+                if let Some(trace) = trace {
+                    let _ = writeln!(text, "{title}\n\n{}", waterfall::render(trace, style));
+                }
+            }
+        }
+    }
+}
+
+/// Two texts beside each other.
+fn push_beside(text: &mut String, left: &str, right: &str, width: usize) {
+    let (mut left, mut right) = (left.lines(), right.lines());
+    loop {
+        let (one, other) = match (left.next(), right.next()) {
+            (None, None) => return,
+            (one, other) => (one.unwrap_or_default(), other.unwrap_or_default()),
+        };
+        let gap = (width + GUTTER).saturating_sub(waterfall::width(one));
+        let _ = writeln!(text, "{}", format!("{one}{:gap$}{other}", "").trim_end());
+    }
+}
+
+fn push_only_phase(text: &mut String, report: &PhaseReport) {
+    if let Some(why) = &report.why {
+        let _ = writeln!(text, "  {why}");
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "  traces   {} of {} match, {} unsupported",
+        report.passed, report.traces, report.unsupported
+    );
+    let _ = writeln!(text, "  spans    {}", spans(report));
+    if let Some(latency) = report.latency_ms {
+        let [p50, p90, p99] = latency.all();
+        let _ = writeln!(
+            text,
+            "  latency  p50 {p50:.0} ms, p90 {p90:.0} ms, p99 {p99:.0} ms"
+        );
+    }
+}
+
+fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
+    let verdict = painted(report.verdict, colour);
+    let phase = report.phase;
+    let _ = match &report.why {
+        Some(why) => writeln!(text, "  {phase:<10} {verdict}: {why}"),
+        None => writeln!(
+            text,
+            "  {phase:<10} {verdict}  {}; {}",
+            traces(report),
+            spans(report)
+        ),
+    };
+    for line in &report.latency {
+        let shown = match (phase.is_silent(), line.verdict) {
+            // There nothing is wanted of it.
+            (true, _) => continue,
+            (false, Verdict::Pass) => "",
+            (false, verdict) => &format!(", which is {}", word(verdict)),
+        };
+        let got = line.ms.map_or("nothing".to_owned(), |ms| format!("{ms:.1} ms"));
+        let ratio = line
+            .ms
+            .zip(line.twin_ms)
+            .map_or(String::new(), |(ms, twin)| {
+                format!(", {:.1}x twin", ms / twin.max(1e-6))
+            });
+        let pace = if line.own { " without pace" } else { "" };
+        let _ = writeln!(
+            text,
+            "  {:10} {} {}{pace}: {got}{ratio} (wanted {}){shown}",
+            "", line.what, line.percentile, line.want
+        );
+    }
+}
+
+fn traces(report: &PhaseReport) -> String {
+    let PhaseReport { passed, traces, .. } = report;
+    let how = match report.phase {
+        Phase::Faulty => "match",
+        Phase::Twin | Phase::NearMiss => "silent",
+    };
+    let unsupported = match report.unsupported {
+        0 => String::new(),
+        some => format!(", {some} unsupported"),
+    };
+    format!("{passed} of {traces} traces {how}{unsupported}")
+}
+
+fn spans(report: &PhaseReport) -> String {
+    let unexplained = match report.unexplained_spans {
+        Some(spans) => format!("{spans} unexplained, "),
+        None => String::new(),
+    };
+    format!("{unexplained}{} dropped", report.dropped_spans)
+}
+
+fn push_latencies(text: &mut String, finished: &Finished) {
+    let of = |phase: Phase| finished.phase(phase)?.report.latency_ms;
+    let _ = writeln!(text, "\n  latency        p50      p90      p99");
+    for phase in Phase::ALL {
+        if let Some(latency) = of(phase) {
+            let _ = writeln!(text, "    {phase:<10}{}", columns(latency.all(), " ms", 0));
+        }
+        if let (Phase::Twin, Some(faulty), Some(twin)) = (phase, of(Phase::Faulty), of(phase)) {
+            let mut ratios = faulty.all();
+            for (ratio, twin) in ratios.iter_mut().zip(twin.all()) {
+                *ratio /= twin.max(1e-6);
+            }
+            let _ = writeln!(text, "    {:<10}{}", "ratio", columns(ratios, "x", 1));
+        }
+    }
+}
+
+fn columns(numbers: [f64; 3], unit: &str, digits: usize) -> String {
+    let shown = numbers.map(|number| format!("{:>9}", format!("{number:.digits$}{unit}")));
+    shown.concat()
+}
+
+fn painted(verdict: Verdict, colour: bool) -> String {
+    let code = match verdict {
+        Verdict::Pass => "32",
+        Verdict::Fail => "31",
+        Verdict::Unsupported => "33",
+    };
+    match colour {
+        true => format!("\u{1b}[{code}m{}\u{1b}[0m", word(verdict)),
+        false => word(verdict).to_owned(),
+    }
+}

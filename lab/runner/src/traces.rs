@@ -1,0 +1,218 @@
+//! All traces that were received, and which of them have to do with each other.
+//!
+//! It is kept up to date rather than read anew: of what did not change nothing is read twice.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use loadgen::Line;
+use sink::Store;
+use trace::{Span, Trace, TraceId, Value};
+
+/// All traces that were received.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    by_id: HashMap<TraceId, Seen>,
+    /// By the `lab.request` that a service records of the baggage.
+    by_request: HashMap<String, TraceId>,
+    /// By the ids of orders and messages.
+    by_mention: HashMap<String, BTreeSet<TraceId>>,
+    /// By the traces that their spans link to.
+    by_link: HashMap<TraceId, BTreeSet<TraceId>>,
+    changes: u64,
+}
+
+#[derive(Debug)]
+struct Seen {
+    trace: Arc<Trace>,
+    lateness: Option<Duration>,
+    /// What the store counts.
+    revision: u64,
+    /// What is counted here: grows with each change of any trace.
+    change: u64,
+}
+
+/// What is known of the trace of one request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) trace: Option<Arc<Trace>>,
+    /// The traces that have to do with it and are no other request's.
+    pub(crate) related: Vec<Trace>,
+    /// How late the latest part of it came, from the end of that part's last span.
+    pub(crate) arrival: Option<Duration>,
+    /// When any of it changed last, to compare with.
+    pub(crate) change: u64,
+}
+
+/// What the requests of a ledger know of: a trace that mentions one of these belongs to a request.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) traces: HashSet<TraceId>,
+    pub(crate) mentions: HashSet<String>,
+}
+
+// === impl Traces ===
+
+impl Traces {
+    /// Reads what changed in a store.
+    pub(crate) fn refresh(&mut self, store: &Store) {
+        let ids = store.trace_ids();
+        if ids.len() < self.by_id.len() {
+            let there: HashSet<&TraceId> = ids.iter().collect();
+            self.by_id.retain(|id, _| there.contains(id));
+        }
+        for id in ids {
+            let Some(revision) = store.revision(id) else {
+                continue;
+            };
+            if self.by_id.get(&id).map(|seen| seen.revision) == Some(revision) {
+                continue;
+            }
+            if let Some(trace) = store.trace(id) {
+                self.put(trace, revision, store.lateness(id));
+            }
+        }
+    }
+
+    /// Takes a trace that was read from somewhere else, where it has changed if it has more spans.
+    pub(crate) fn take(&mut self, trace: Trace) {
+        let spans = trace.spans().len() as u64;
+        if self.by_id.get(&trace.id()).map(|seen| seen.revision) != Some(spans) {
+            self.put(trace, spans, None);
+        }
+    }
+
+    fn put(&mut self, trace: Trace, revision: u64, lateness: Option<Duration>) {
+        let id = trace.id();
+        for span in trace.spans() {
+            if let Some(request) = text(span, "lab.request") {
+                self.by_request.insert(request.to_owned(), id);
+            }
+            for mention in mentions(span) {
+                self.by_mention
+                    .entry(mention.to_owned())
+                    .or_default()
+                    .insert(id);
+            }
+            for link in &span.links {
+                self.by_link.entry(link.trace_id).or_default().insert(id);
+            }
+        }
+        self.changes += 1;
+        let seen = Seen {
+            trace: Arc::new(trace),
+            lateness,
+            revision,
+            change: self.changes,
+        };
+        self.by_id.insert(id, seen);
+    }
+
+    /// The trace of a request: by its reply's `traceresponse` or, where there was no reply, by the
+    /// `lab.request` that checkout records of the baggage.
+    pub(crate) fn id_of(&self, line: &Line) -> Option<TraceId> {
+        line.trace_id
+            .or_else(|| self.by_request.get(line.request_id.as_str()).copied())
+    }
+
+    /// What is known of the trace of a request. `known` says which traces are other requests'.
+    pub(crate) fn find(&self, line: &Line, known: &Known) -> Found {
+        let Some(seen) = self.id_of(line).and_then(|id| self.by_id.get(&id)) else {
+            return Found::default();
+        };
+        let related = self.related(line, &seen.trace, known);
+        let change = related
+            .iter()
+            .filter_map(|id| self.by_id.get(id))
+            .fold(seen.change, |latest, other| latest.max(other.change));
+        let related = related
+            .iter()
+            .filter_map(|id| Some((*self.by_id.get(id)?.trace).clone()))
+            .collect();
+        Found {
+            trace: Some(from_root(&seen.trace, line)),
+            related,
+            arrival: seen.lateness,
+            change,
+        }
+    }
+
+    /// The traces that link to a trace or mention its order or one of its messages.
+    fn related(&self, line: &Line, trace: &Trace, known: &Known) -> BTreeSet<TraceId> {
+        let of_line = [line.order_id.as_deref(), line.message_id.as_deref()];
+        let of_spans = trace.spans().iter().flat_map(mentions);
+        let mentioned = of_line
+            .into_iter()
+            .flatten()
+            .chain(of_spans)
+            .filter_map(|mention| self.by_mention.get(mention));
+        let linked = self.by_link.get(&trace.id());
+        mentioned
+            .chain(linked)
+            .flatten()
+            .filter(|id| **id != trace.id() && !known.traces.contains(id))
+            .copied()
+            .collect()
+    }
+
+    /// What requests are known by.
+    pub(crate) fn known<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) -> Known {
+        let mut known = Known::default();
+        for line in lines {
+            known.traces.extend(self.id_of(line));
+            known.mentions.extend(line.order_id.clone());
+            known.mentions.extend(line.message_id.clone());
+        }
+        known
+    }
+
+    /// The traces that belong to none of these requests.
+    pub(crate) fn of_nobody(&self, known: &Known) -> Vec<Arc<Trace>> {
+        let is_known = |trace: &Trace| {
+            known.traces.contains(&trace.id())
+                || trace.spans().iter().any(|span| {
+                    let mut links = span.links.iter();
+                    links.any(|link| known.traces.contains(&link.trace_id))
+                        || mentions(span).any(|mention| known.mentions.contains(mention))
+                })
+        };
+        let mut unexplained: Vec<Arc<Trace>> = self
+            .by_id
+            .values()
+            .filter(|seen| !is_known(&seen.trace))
+            .map(|seen| Arc::clone(&seen.trace))
+            .collect();
+        unexplained.sort_by_key(|trace| trace.id());
+        unexplained
+    }
+}
+
+/// The ids by which a span says what it is about.
+pub(crate) fn mentions(span: &Span) -> impl Iterator<Item = &str> {
+    ["order.id", "messaging.message.id"]
+        .into_iter()
+        .filter_map(|key| text(span, key))
+        .filter(|id| !id.is_empty())
+}
+
+fn text<'s>(span: &'s Span, key: &str) -> Option<&'s str> {
+    span.attributes.get(key).and_then(Value::as_str)
+}
+
+/// The trace of a request whose caller was the load generator itself: it makes no spans, so what is
+/// below it is at the top.
+fn from_root(trace: &Arc<Trace>, line: &Line) -> Arc<Trace> {
+    let Some(sent) = line.sent_span_id else {
+        return Arc::clone(trace);
+    };
+    let mut spans = trace.spans().to_vec();
+    for span in &mut spans {
+        if span.parent_span_id == Some(sent) {
+            span.parent_span_id = None;
+        }
+    }
+    Arc::new(Trace::new(trace.id(), spans))
+}
