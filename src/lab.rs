@@ -42,6 +42,16 @@ impl LabArgs {
             .await
     }
 
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<T> {
+        let url = self.url(path)?;
+        self.read(client().put(url.clone()).json(body).send().await)
+            .await
+    }
+
     /// The spans of a trace that the lab has.
     pub(crate) async fn spans(&self, id: TraceId) -> anyhow::Result<Vec<Span>> {
         let otlp: serde_json::Value = self.get(&format!("/api/traces/{id}")).await?;

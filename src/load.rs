@@ -12,9 +12,7 @@ use std::{
 
 use anyhow::Context;
 use faults::{Faults, Setting};
-use loadgen::{
-    Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage,
-};
+use loadgen::{Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage};
 
 use crate::{
     exit::{Outcome, WrongInput},
@@ -213,9 +211,7 @@ impl Args {
             },
         ];
         let stages = stages.into_iter();
-        stages
-            .filter(|stage| !stage.duration.is_zero())
-            .collect()
+        stages.filter(|stage| !stage.duration.is_zero()).collect()
     }
 
     fn journal(&self) -> anyhow::Result<Option<Box<dyn Write + Send>>> {
@@ -247,7 +243,9 @@ impl FromStr for StageArg {
         let time = duration(time).map_err(|error| wrong(error.to_string()))?;
         let rate = |text: &str| match text.trim() {
             "0" | "0/s" => Ok(Rate::ZERO),
-            text => text.parse::<Rate>().map_err(|error| wrong(error.to_string())),
+            text => text
+                .parse::<Rate>()
+                .map_err(|error| wrong(error.to_string())),
         };
         let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
         Ok(StageArg(Stage {
@@ -260,9 +258,14 @@ impl FromStr for StageArg {
 
 fn html(text: &str) -> Result<PathBuf, WrongInput> {
     let path = PathBuf::from(text);
-    match path.extension().is_some_and(|extension| extension == "html") {
+    match path
+        .extension()
+        .is_some_and(|extension| extension == "html")
+    {
         true => Ok(path),
-        false => Err(WrongInput("goose's report is HTML: give a file that ends in .html".to_owned())),
+        false => Err(WrongInput(
+            "goose's report is HTML: give a file that ends in .html".to_owned(),
+        )),
     }
 }
 

@@ -5,11 +5,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod broker;
+mod check;
 mod exit;
+mod expect;
+mod fault;
 mod lab;
 mod load;
 mod order;
 mod run;
+mod scenario;
 mod screen;
 mod service;
 mod sink;
@@ -21,6 +25,8 @@ Examples:
   tracelab up                       start the shop and its instruments, place a first order
   tracelab order                    place one more order and see its trace
   tracelab run checkout             drive the shop and check every trace
+  tracelab run n-plus-one           reproduce a latency pattern, and see what is different
+  tracelab fault list               what can go wrong on demand
   tracelab load --rate 5/s --duration 1h
                                     keep a running shop busy";
 
@@ -38,8 +44,15 @@ enum Command {
     Up(up::Args),
     Order(order::Args),
     Run(run::Args),
+    Check(check::Args),
     Load(load::Args),
     Trace(trace::Args),
+    #[command(subcommand)]
+    Fault(fault::Fault),
+    #[command(subcommand)]
+    Scenario(scenario::Scenario),
+    #[command(subcommand)]
+    Expect(expect::Expect),
     #[command(subcommand)]
     Service(service::Service),
     Broker(broker::Args),
@@ -64,6 +77,10 @@ fn main() -> ExitCode {
             Command::Up(args) => up::main(args).await,
             Command::Order(args) => order::main(args).await,
             Command::Run(args) => run::main(args).await,
+            Command::Check(args) => check::main(args).await,
+            Command::Fault(fault) => fault::main(fault).await,
+            Command::Scenario(scenario) => scenario::main(scenario).await,
+            Command::Expect(expect) => expect::main(expect).await,
             Command::Load(args) => load::main(args).await,
             Command::Trace(args) => trace::main(args).await,
             Command::Service(service) => service::main(service).await,

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
+use ::scenario::Scenario;
 use anyhow::Context;
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::Url;
 use runner::{Finished, Kept, Overrides, Phase, Place, Progress, Report, SetParameter, Settings};
-use scenario::Scenario;
 use supervisor::{Config, Ports};
 
 use crate::{
@@ -249,7 +249,9 @@ fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
     let texts = finished
         .iter()
         .map(|scenario| runner::text(scenario, !args.all, &style));
-    let mut text = texts.collect::<Vec<_>>().join(if args.all { "" } else { "\n" });
+    let mut text = texts
+        .collect::<Vec<_>>()
+        .join(if args.all { "" } else { "\n" });
     if finished.len() > 1 || report.unsupported() > 0 {
         text.push('\n');
         text.push_str(&runner::summary(report, finished.len()));

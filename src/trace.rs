@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use ::trace::{Span, Trace, TraceId, tree};
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     )]
     id: Option<TraceId>,
 
-    /// A file of OTLP/JSON; - is standard input.
+    /// A file of OTLP/JSON, one document or one a line, or of Jaeger's JSON; - is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -69,7 +69,8 @@ fn waterfall(trace: &Trace) -> String {
     ::trace::waterfall::render(trace, &screen::style())
 }
 
-fn from_file(path: &PathBuf) -> anyhow::Result<Vec<Span>> {
+/// All spans of a trace file; - is standard input.
+pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
     let name = if path.as_os_str() == "-" {
         "standard input".into()
     } else {
@@ -82,6 +83,6 @@ fn from_file(path: &PathBuf) -> anyhow::Result<Vec<Span>> {
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
     let spans =
-        ::trace::otlp::read(&text).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+        ::trace::file::read(&text).map_err(|error| WrongInput(format!("{name}: {error}")))?;
     Ok(spans)
 }

@@ -19,6 +19,7 @@
 
 mod assign;
 mod compare;
+mod derive;
 mod describe;
 mod explain;
 mod forest;
@@ -35,6 +36,7 @@ mod table;
 mod timing;
 mod twin;
 
+pub use derive::derive;
 pub use report::{CountLine, Difference, Line, Mark, Report, Verdict};
 pub use settle::{Settle, settled};
 pub use twin::Twin;

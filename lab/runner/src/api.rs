@@ -21,9 +21,9 @@ use supervisor::{Lab, Part};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    standing::{Change, StandingError},
     ground::checkout_url,
     order::{OrderError, Placed, place_order, whole_order},
+    standing::{Change, StandingError},
 };
 
 /// How long an order's trace may take to be whole.

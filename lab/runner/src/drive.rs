@@ -142,10 +142,7 @@ async fn settle(
             .look(waiting.iter().map(|waiting| &lines[waiting.line]))
             .await;
         let known = ground.known(lines).await;
-        let asked: Vec<&Line> = waiting
-            .iter()
-            .map(|waiting| &lines[waiting.line])
-            .collect();
+        let asked: Vec<&Line> = waiting.iter().map(|waiting| &lines[waiting.line]).collect();
         let found = ground.find(&asked, &known).await;
         let mut found = found.iter();
         waiting.retain_mut(|waiting| match found.next() {
@@ -217,7 +214,9 @@ impl Driven {
     /// From when to when it lasted.
     pub(crate) fn window(&self) -> (UnixNanos, UnixNanos) {
         let lines = || self.load.lines.iter();
-        let began = lines().map(|line| line.started.unwrap_or(line.planned)).min();
+        let began = lines()
+            .map(|line| line.started.unwrap_or(line.planned))
+            .min();
         let ended = lines().filter_map(|line| line.ended).max();
         (began.unwrap_or_default(), ended.unwrap_or_default())
     }

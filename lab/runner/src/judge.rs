@@ -7,12 +7,7 @@ use loadgen::Line;
 use scenario::Expectation;
 use trace::{Trace, TraceId};
 
-use crate::{
-    drive::Driven,
-    latency::LatencyLine,
-    part::Part,
-    traces::Found,
-};
+use crate::{drive::Driven, latency::LatencyLine, part::Part, traces::Found};
 
 /// One request, with its trace and what was found of it.
 #[derive(Clone, Debug)]

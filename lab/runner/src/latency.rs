@@ -60,7 +60,10 @@ pub(crate) fn lines(want: &LatencyWant, measured: &Measured<'_>) -> Vec<LatencyL
                         format!("{range} x twin")
                     };
                     let measured = measured.twin.and(measured.phase);
-                    (wanted, holds(measured, ratio.map(|ratio| range.contains(ratio))))
+                    (
+                        wanted,
+                        holds(measured, ratio.map(|ratio| range.contains(ratio))),
+                    )
                 }
             };
             LatencyLine {
@@ -91,7 +94,10 @@ fn holds(driven: Option<&Driven>, holds: Option<bool>) -> Verdict {
 /// The times of all requests, or of all spans that a pattern fits, in order.
 fn times(driven: &Driven, span: Option<&Pattern>) -> Vec<Duration> {
     let mut times: Vec<Duration> = match span {
-        None => driven.judged().filter_map(|(line, _)| line.latency()).collect(),
+        None => driven
+            .judged()
+            .filter_map(|(line, _)| line.latency())
+            .collect(),
         Some(pattern) => driven
             .judged()
             .flat_map(|(_, found)| found.trace.as_deref().into_iter().chain(&found.related))
@@ -132,7 +138,8 @@ fn word(percentile: Percentile) -> &'static str {
 }
 
 fn in_words(pattern: &Pattern) -> String {
-    let parts = [&pattern.service, &pattern.name].map(|text| text.as_ref().map(ToString::to_string));
+    let parts =
+        [&pattern.service, &pattern.name].map(|text| text.as_ref().map(ToString::to_string));
     let words: Vec<String> = parts.into_iter().flatten().collect();
     match words.is_empty() {
         true => "any span".to_owned(),

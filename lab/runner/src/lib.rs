@@ -9,6 +9,7 @@
 //! It must not know how a load is driven, how a trace is matched, or how a lab is started.
 
 mod api;
+mod check;
 mod drive;
 mod ground;
 mod judge;
@@ -22,6 +23,7 @@ mod standing;
 mod traces;
 
 pub use api::{Described, Requests, answer, describe, routes};
+pub use check::{Checked, check_spans};
 pub use ground::GroundError;
 pub use judge::{Case, Unexplained};
 pub use latency::LatencyLine;
@@ -31,7 +33,7 @@ pub use remote::RemoteError;
 pub use report::{
     FilesError, Kept, Latencies, PhaseReport, Report, junit, markdown, summary, text, write_files,
 };
-pub use standing::StandingError;
 pub use run::{
     Finished, PhaseRun, Place, Progress, RunError, SetError, SetParameter, Settings, run,
 };
+pub use standing::StandingError;

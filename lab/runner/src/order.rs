@@ -12,7 +12,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use trace::{Kind, Trace, TraceId};
 
-
 /// An order that was placed, or refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Placed {

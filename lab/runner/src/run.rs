@@ -211,7 +211,9 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
         let mut listening = Vec::new();
         let (ground, own) = match &settings.place {
             Place::Running(page) => {
-                let remote = Remote::find(page.clone()).await.map_err(GroundError::from)?;
+                let remote = Remote::find(page.clone())
+                    .await
+                    .map_err(GroundError::from)?;
                 (Ground::running(remote), None)
             }
             Place::Private(config) if of_shop => {
@@ -329,7 +331,10 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
             .filter_map(|(_, what)| what.as_ref().ok())
             .flat_map(|driven| driven.load.lines.clone())
             .collect();
-        let finished = Finished { scenario: scenario.clone(), phases };
+        let finished = Finished {
+            scenario: scenario.clone(),
+            phases,
+        };
         Ok(Run { finished, lines })
     }
 
@@ -372,7 +377,9 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
         for trace in self.ground.of_nobody(&lines).await {
             let found = judge::unexplained(&trace);
             // Of several that ran at that time, the one that began last is likeliest.
-            let phases = finished.iter_mut().flat_map(|(_, run)| &mut run.finished.phases);
+            let phases = finished
+                .iter_mut()
+                .flat_map(|(_, run)| &mut run.finished.phases);
             let began_before = phases.filter(|phase| phase.window.0 <= found.began);
             if let Some(phase) = began_before.max_by_key(|phase| phase.window.0) {
                 phase.unexplained.push(found);
@@ -439,10 +446,7 @@ fn compares_with_twin(scenario: &Scenario) -> bool {
     in_latency || scenario.expect.tree.iter().any(in_node)
 }
 
-fn of<'d>(
-    driven: &'d [(Part<'_>, Result<Driven, String>)],
-    phase: Phase,
-) -> Option<&'d Driven> {
+fn of<'d>(driven: &'d [(Part<'_>, Result<Driven, String>)], phase: Phase) -> Option<&'d Driven> {
     let mut parts = driven.iter();
     let (_, what) = parts.find(|(part, _)| part.phase == phase)?;
     what.as_ref().ok()

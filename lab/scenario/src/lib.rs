@@ -29,6 +29,7 @@ pub mod file;
 pub mod range;
 
 mod read;
+mod skeleton;
 mod word;
 mod yaml;
 
@@ -46,29 +47,53 @@ pub use file::{
 };
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
 pub use read::{lint, scenario as parse};
+pub use skeleton::skeleton;
 
 /// No scenario file is longer: 1 MiB.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// The JSON Schema of a scenario file, for editors and other tools.
+pub fn schema() -> &'static str {
+    include_str!("../schema.json")
+}
+
 /// Reads and parses a scenario file.
 pub fn load(path: &Path) -> Result<Scenario, Error> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::of_file(&file, format!("cannot be read: {error}")))?;
-    parse(&file, &text)
+    parse(&path.display().to_string(), &read_text(path)?)
+}
+
+/// The text of a scenario file.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Error::of_file(
+            &path.display().to_string(),
+            format!("cannot be read: {error}"),
+        )
+    })
 }
 
 /// Finds a scenario by what a user typed: the path of a file, or the name of an embedded one.
 ///
 /// What holds a path separator or ends in `.yaml` or `.yml` is a path.
 pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
+    match as_path(name_or_path) {
+        Some(path) => load(path),
+        None => embedded(name_or_path),
+    }
+}
+
+/// The text of a scenario, by the path of a file or the name of an embedded one.
+pub fn find_text(name_or_path: &str) -> Result<String, Error> {
+    match as_path(name_or_path) {
+        Some(path) => read_text(path),
+        None => embedded::text(name_or_path).map(str::to_owned),
+    }
+}
+
+fn as_path(name_or_path: &str) -> Option<&Path> {
     let path = Path::new(name_or_path);
     let yaml = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if yaml || path.components().count() > 1 {
-        load(path)
-    } else {
-        embedded(name_or_path)
-    }
+    (yaml || path.components().count() > 1).then_some(path)
 }

@@ -1,11 +1,13 @@
-//! Spans, trees, OTLP in and out, and the waterfall.
+//! Spans, trees, OTLP in and out, trace files, the critical path and the waterfall.
 //!
 //! This crate is the lab's own picture of a trace. It holds what OTLP holds, with types that say
 //! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
 //! or any other crate of this workspace.
 
 pub mod critical_path;
+pub mod file;
 pub mod id;
+mod jaeger;
 pub mod otlp;
 pub mod span;
 pub mod tree;

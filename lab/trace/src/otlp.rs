@@ -5,21 +5,19 @@
 //! | [`from_protobuf`], [`to_protobuf`] | `opentelemetry/proto/collector/trace/v1`, `ExportTraceServiceRequest` |
 //! | [`from_json`], [`to_json`] | "JSON Protobuf Encoding": hex ids, enums as numbers, unknown fields ignored |
 //! | [`Decoded::rejected`] | "Partial Success": what of a request could not be taken, and why |
-//! | [`read()`] | the file exporter: one JSON document, or one a line |
 //!
 //! A request that is no OTLP at all is a [`DecodeError`]. A request in which some spans cannot be
 //! used is [`Decoded`]: its good spans, and a reason for each of the others.
 
 mod decode;
 mod encode;
-mod file;
 mod json;
 mod schema;
 mod transcode;
 
 pub use decode::{Decoded, Problem, Rejected, from_protobuf, from_request};
 pub use encode::{to_protobuf, to_request};
-pub use file::{ReadError, read};
+pub(crate) use json::from_json_value;
 pub use json::{from_json, logs_from_json, metrics_from_json, to_json, traces_from_json};
 pub use transcode::{Mismatch, Place};
 

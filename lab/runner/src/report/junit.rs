@@ -83,7 +83,9 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     if !report.phase.is_silent() {
         let missed = report.latency.iter();
         for line in missed.filter(|line| line.verdict == Verdict::Fail) {
-            let got = line.ms.map_or("nothing".to_owned(), |ms| format!("{ms:.1} ms"));
+            let got = line
+                .ms
+                .map_or("nothing".to_owned(), |ms| format!("{ms:.1} ms"));
             let _ = writeln!(
                 text,
                 "{} {}: wanted {}, got {got}",

@@ -17,9 +17,11 @@ pub fn markdown(finished: &[Finished]) -> String {
          | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for phase in &report.scenarios {
-        let [p50, p90, p99] = phase.latency_ms.map_or([const { String::new() }; 3], |latency| {
-            latency.all().map(|ms| format!("{ms:.0} ms"))
-        });
+        let [p50, p90, p99] = phase
+            .latency_ms
+            .map_or([const { String::new() }; 3], |latency| {
+                latency.all().map(|ms| format!("{ms:.0} ms"))
+            });
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} of {} | {p50} | {p90} | {p99} |",

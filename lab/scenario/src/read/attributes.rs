@@ -13,7 +13,7 @@ use crate::{
     yaml::{Bare, Data, Key, Node},
 };
 
-const TYPED: Words = Words {
+pub(super) const TYPED: Words = Words {
     known: &[
         "int", "double", "string", "bool", "matches", "bytes", "array",
     ],

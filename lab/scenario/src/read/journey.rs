@@ -22,7 +22,7 @@ pub(super) const REQUEST: Words = Words {
     later: &[],
 };
 
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 
 /// The most lines that a cart may have.
 const MOST_LINES: i64 = 200;

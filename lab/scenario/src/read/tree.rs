@@ -15,11 +15,11 @@ use crate::{
     yaml::{self, Data},
 };
 
-const EXPECT: Words = Words {
+pub(super) const EXPECT: Words = Words {
     known: &["trace", "tree", "forbid", "critical-path", "when"],
     later: &[],
 };
-const COUNTS: Words = Words {
+pub(super) const COUNTS: Words = Words {
     known: &[
         "roots",
         "orphans",
@@ -30,7 +30,7 @@ const COUNTS: Words = Words {
     ],
     later: &[],
 };
-const NODE: Words = Words {
+pub(super) const NODE: Words = Words {
     known: &[
         "span",
         "times",
@@ -62,15 +62,15 @@ pub(super) const PATH: Words = Words {
     known: &["through", "share"],
     later: &[],
 };
-const PATTERN: Words = Words {
+pub(super) const PATTERN: Words = Words {
     known: &["service", "name", "kind", "as"],
     later: &[],
 };
-const EVENT: Words = Words {
+pub(super) const EVENT: Words = Words {
     known: &["name", "attributes", "times"],
     later: &[],
 };
-const LINK: Words = Words {
+pub(super) const LINK: Words = Words {
     known: &["to", "attributes"],
     later: &[],
 };

@@ -20,6 +20,11 @@ pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
     traces_from_json(text).map(from_request)
 }
 
+/// The spans of an OTLP/JSON document that was parsed already.
+pub(crate) fn from_json_value(json: &Json) -> Result<Decoded, DecodeError> {
+    request(json, &schema::TRACES).map(from_request)
+}
+
 /// The request that an OTLP/JSON document of traces stands for.
 pub fn traces_from_json(text: &[u8]) -> Result<ExportTraceServiceRequest, DecodeError> {
     request(&serde_json::from_slice(text)?, &schema::TRACES)
@@ -42,7 +47,7 @@ pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Json {
     json!({ "resourceSpans": groups.iter().map(resource_spans).collect::<Vec<_>>() })
 }
 
-pub(super) fn request<M: prost::Message + Default>(
+fn request<M: prost::Message + Default>(
     json: &Json,
     message: &schema::Message,
 ) -> Result<M, DecodeError> {

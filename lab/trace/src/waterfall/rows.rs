@@ -1,10 +1,10 @@
 //! The lines of a waterfall, still without their times: the tree with its guides, and the notes.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use super::{
     paint::Ink,
-    words::{printable, width},
+    words::{self, printable, width},
 };
 use crate::{Kind, Link, SpanId, Top, Trace};
 
@@ -28,6 +28,11 @@ impl Guide {
         width(&self.0)
     }
 }
+
+/// Of siblings that are alike, one after another, so many are shown if there are more than the next;
+/// the others are counted. A loop may make thousands.
+const SHOWN_ALIKE: usize = 3;
+const MOST_ALIKE: usize = 8;
 
 /// More links than these are counted, not shown: a batch may have hundreds.
 const MOST_LINKS: usize = 4;
@@ -80,6 +85,24 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     }
 }
 
+/// A span among its siblings, or many that are alike.
+#[derive(Clone, Copy)]
+enum Sibling {
+    Span(usize),
+    Alike {
+        first: usize,
+        count: usize,
+        time_ns: u64,
+    },
+}
+
+/// Where a sibling stands.
+struct Place {
+    sibling: Sibling,
+    level: usize,
+    last: bool,
+}
+
 struct Rows<'a> {
     trace: &'a Trace,
     by_id: HashMap<SpanId, (usize, usize)>,
@@ -105,20 +128,90 @@ impl Rows<'_> {
     fn subtrees(&mut self, siblings: &[usize]) {
         let level = self.more.len();
         let mut stack = Vec::new();
-        push_siblings(&mut stack, siblings, level);
-        while let Some((index, level, last)) = stack.pop() {
+        self.push_siblings(&mut stack, siblings, level);
+        while let Some(Place {
+            sibling,
+            level,
+            last,
+        }) = stack.pop()
+        {
             self.more.truncate(level);
             if let Some(more) = self.more.last_mut() {
                 *more = !last;
             }
             let guide = self.guide(Some(if last { "└─ " } else { "├─ " }));
-            self.rows.push(Row::Span { guide, index });
-            let children = self.trace.children(index);
-            self.more.push(!children.is_empty());
-            self.notes_on(index);
-            push_siblings(&mut stack, children, level + 1);
+            match sibling {
+                Sibling::Span(index) => {
+                    self.rows.push(Row::Span { guide, index });
+                    let children = self.trace.children(index);
+                    self.more.push(!children.is_empty());
+                    self.notes_on(index);
+                    self.push_siblings(&mut stack, children, level + 1);
+                }
+                Sibling::Alike {
+                    first,
+                    count,
+                    time_ns,
+                } => {
+                    let text = format!(
+                        "… {count} more {}, {} in all",
+                        name(&self.trace.span(first).name),
+                        words::duration(Duration::from_nanos(time_ns))
+                    );
+                    let ink = Ink::Faint;
+                    self.rows.push(Row::Note { guide, text, ink });
+                }
+            }
         }
         self.more.truncate(level);
+    }
+
+    fn push_siblings(&self, stack: &mut Vec<Place>, siblings: &[usize], level: usize) {
+        let mut shown = Vec::with_capacity(siblings.len());
+        for alike in siblings.chunk_by(|&one, &other| self.is_alike(one, other)) {
+            if alike.len() <= MOST_ALIKE {
+                shown.extend(alike.iter().map(|&index| Sibling::Span(index)));
+                continue;
+            }
+            let (first, others) = alike.split_at(SHOWN_ALIKE);
+            shown.extend(first.iter().map(|&index| Sibling::Span(index)));
+            let times = others
+                .iter()
+                .map(|&index| self.trace.span(index).duration());
+            let time_ns = times.map(|time| time.as_nanos()).sum::<u128>();
+            shown.push(Sibling::Alike {
+                first: others[0],
+                count: others.len(),
+                time_ns: u64::try_from(time_ns).unwrap_or(u64::MAX),
+            });
+        }
+        let count = shown.len();
+        for (place, sibling) in shown.into_iter().enumerate().rev() {
+            stack.push(Place {
+                sibling,
+                level,
+                last: place + 1 == count,
+            });
+        }
+    }
+
+    /// Whether two siblings look alike and have nothing of their own to show.
+    fn is_alike(&self, one: usize, other: usize) -> bool {
+        let plain = |index: usize| {
+            let span = self.trace.span(index);
+            let once = self
+                .by_id
+                .get(&span.span_id)
+                .is_none_or(|(_, times)| *times == 1);
+            self.trace.children(index).is_empty()
+                && span.links.is_empty()
+                && !span.is_error()
+                && once
+        };
+        let (first, second) = (self.trace.span(one), self.trace.span(other));
+        (first.service(), &first.name, first.kind) == (second.service(), &second.name, second.kind)
+            && plain(one)
+            && plain(other)
     }
 
     fn notes_on(&mut self, index: usize) {
@@ -191,12 +284,6 @@ impl Rows<'_> {
             guide.push_str(branch);
         }
         Guide(guide)
-    }
-}
-
-fn push_siblings(stack: &mut Vec<(usize, usize, bool)>, siblings: &[usize], level: usize) {
-    for (place, &sibling) in siblings.iter().enumerate().rev() {
-        stack.push((sibling, level, place + 1 == siblings.len()));
     }
 }
 

@@ -214,10 +214,13 @@ fn what_is_no_otlp_json_is_refused_with_its_place() {
 #[test]
 fn a_file_holds_one_document_or_one_a_line() {
     let document = otlp::to_json(&healthy());
-    assert_eq!(otlp::read(&document.to_string()).unwrap().len(), 27);
-    assert_eq!(otlp::read(&format!("{document:#}\n")).unwrap().len(), 27);
+    assert_eq!(trace::file::read(&document.to_string()).unwrap().len(), 27);
     assert_eq!(
-        otlp::read(&format!("{document}\n{document}\n"))
+        trace::file::read(&format!("{document:#}\n")).unwrap().len(),
+        27
+    );
+    assert_eq!(
+        trace::file::read(&format!("{document}\n{document}\n"))
             .unwrap()
             .len(),
         54
@@ -226,7 +229,7 @@ fn a_file_holds_one_document_or_one_a_line() {
 
 #[test]
 fn a_file_that_is_none_is_refused_in_words() {
-    let refused = |text: &str| otlp::read(text).expect_err(text).to_string();
+    let refused = |text: &str| trace::file::read(text).expect_err(text).to_string();
     assert!(refused("").contains("the file is empty"));
     assert!(
         refused("{\n  nonsense").contains("line 2 column 3"),

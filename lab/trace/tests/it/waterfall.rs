@@ -178,7 +178,17 @@ fn a_consumer_that_ends_after_the_root_is_on_the_same_axis() {
 #[test]
 fn however_short_a_span_is_its_bar_can_be_seen() {
     let mut spans: Vec<Span> = (1..=50)
-        .map(|at| span(at + 1, 1, "s", Kind::Internal, "blink", at * 20, at * 20))
+        .map(|at| {
+            span(
+                at + 1,
+                1,
+                "s",
+                Kind::Internal,
+                &format!("blink {at}"),
+                at * 20,
+                at * 20,
+            )
+        })
         .collect();
     spans.push(span(1, 0, "s", Kind::Server, "root", 0, 1000));
     let picture = draw(spans, 80);

@@ -1,10 +1,13 @@
-//! Trace files: OTLP/JSON, one document or one a line as the collector's file exporter writes.
+//! Trace files: OTLP/JSON, one document or one a line as the collector's file exporter writes, and
+//! what Jaeger's page downloads.
 
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::{DecodeError, Rejected, from_request, json, schema};
-use crate::Span;
+use crate::{
+    Span, jaeger,
+    otlp::{DecodeError, Rejected, from_json_value},
+};
 
 /// Why a text is no trace file.
 #[derive(Debug, Error)]
@@ -35,6 +38,14 @@ pub enum ReadError {
         /// What is wrong.
         problem: DecodeError,
     },
+    /// One of its documents is of Jaeger, and something in it is not as Jaeger writes it.
+    #[error("document {document}: no Jaeger JSON: {problem}")]
+    Jaeger {
+        /// Which document of the file, from 1.
+        document: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// One of its spans cannot be used.
     #[error("document {document}: {rejected}")]
     Span {
@@ -61,6 +72,14 @@ pub fn read(text: &str) -> Result<Vec<Span>, ReadError> {
 }
 
 fn read_document(json: &Json, document: usize) -> Result<Vec<Span>, ReadError> {
+    if jaeger::is_one(json) {
+        return jaeger::read(json).map_err(|problem| ReadError::Jaeger { document, problem });
+    }
+    // Jaeger's newer API wraps OTLP.
+    let json = json
+        .get("result")
+        .filter(|result| result.get("resourceSpans").is_some())
+        .unwrap_or(json);
     // The protocol takes a request without the field as an empty one; in a file it is a mistake.
     if json.is_object() && json.get("resourceSpans").is_none() {
         return Err(ReadError::NoSpans {
@@ -68,9 +87,8 @@ fn read_document(json: &Json, document: usize) -> Result<Vec<Span>, ReadError> {
             hint: hint(json),
         });
     }
-    let request = json::request(json, &schema::TRACES)
-        .map_err(|problem| ReadError::Document { document, problem })?;
-    let decoded = from_request(request);
+    let decoded =
+        from_json_value(json).map_err(|problem| ReadError::Document { document, problem })?;
     match decoded.rejected.into_iter().next() {
         Some(rejected) => Err(ReadError::Span { document, rejected }),
         None => Ok(decoded.spans),

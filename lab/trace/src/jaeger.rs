@@ -1,0 +1,294 @@
+//! Jaeger's JSON, as its page downloads a trace and its query API (v1) answers.
+//!
+//! It holds less than OTLP: times are whole microseconds; the kind, the status and the scope are
+//! tags; arrays are JSON in a string; a link has no attributes. What it cannot hold is not
+//! known here, which is not the same as absent: a link says so by its dropped attributes.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::{
+    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
+    Value,
+};
+
+#[derive(Deserialize)]
+struct Document {
+    data: Vec<JaegerTrace>,
+}
+
+#[derive(Deserialize)]
+struct JaegerTrace {
+    spans: Vec<JaegerSpan>,
+    #[serde(default)]
+    processes: std::collections::HashMap<String, Process>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JaegerSpan {
+    #[serde(rename = "traceID")]
+    trace_id: String,
+    #[serde(rename = "spanID")]
+    span_id: String,
+    operation_name: String,
+    #[serde(default)]
+    references: Vec<Reference>,
+    #[serde(default, rename = "parentSpanID")]
+    parent_span_id: Option<String>,
+    /// Microseconds since the Unix epoch.
+    start_time: u64,
+    /// Microseconds.
+    duration: u64,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    #[serde(default)]
+    logs: Vec<Log>,
+    #[serde(default, rename = "processID")]
+    process_id: Option<String>,
+    #[serde(default)]
+    process: Option<Process>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    ref_type: String,
+    #[serde(rename = "traceID")]
+    trace_id: String,
+    #[serde(rename = "spanID")]
+    span_id: String,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    service_name: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Tag {
+    key: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    value: Json,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    timestamp: u64,
+    #[serde(default)]
+    fields: Vec<Tag>,
+}
+
+/// Whether a document looks like Jaeger's.
+pub(crate) fn is_one(json: &Json) -> bool {
+    json["data"].as_array().is_some_and(|data| {
+        !data.is_empty() && data.iter().all(|trace| trace.get("spans").is_some())
+    })
+}
+
+/// The spans of a document; an error says what is wrong in words.
+pub(crate) fn read(json: &Json) -> Result<Vec<Span>, String> {
+    let document: Document = Document::deserialize(json).map_err(|error| error.to_string())?;
+    let mut spans = Vec::new();
+    for trace in document.data {
+        let process = |name: &str| trace.processes.get(name);
+        for span in trace.spans {
+            let of_span = span.process.clone();
+            let named = span.process_id.as_deref().and_then(process).cloned();
+            let process = of_span.or(named).ok_or_else(|| {
+                format!("span {} names a process that is not there", span.span_id)
+            })?;
+            spans.push(span.into_span(process)?);
+        }
+    }
+    Ok(spans)
+}
+
+// === impl JaegerSpan ===
+
+impl JaegerSpan {
+    fn into_span(self, process: Process) -> Result<Span, String> {
+        let trace_id = trace_id(&self.trace_id)?;
+        let own_id = span_id(&self.span_id)?;
+        let mut parent = match &self.parent_span_id {
+            Some(id) if !id.is_empty() => Some(span_id(id)?),
+            _ => None,
+        };
+        let mut links = Vec::new();
+        for reference in &self.references {
+            let target = (
+                self::trace_id(&reference.trace_id)?,
+                span_id(&reference.span_id)?,
+            );
+            // The first that this is a child of, in its own trace, is its parent.
+            if reference.ref_type == "CHILD_OF" && target.0 == trace_id && parent.is_none() {
+                parent = Some(target.1);
+                continue;
+            }
+            if Some(target.1) == parent && reference.ref_type == "CHILD_OF" {
+                continue;
+            }
+            links.push(Link {
+                trace_id: target.0,
+                span_id: target.1,
+                trace_state: String::new(),
+                flags: 0,
+                attributes: Attributes::default(),
+                // Jaeger keeps none, so it cannot be known whether there were any.
+                dropped_attributes: 1,
+            });
+        }
+        let mut tags = Tags::of(self.tags);
+        let kind = match tags.take("span.kind").as_deref() {
+            Some("server") => Kind::Server,
+            Some("client") => Kind::Client,
+            Some("producer") => Kind::Producer,
+            Some("consumer") => Kind::Consumer,
+            Some("internal") => Kind::Internal,
+            _ => Kind::Unspecified,
+        };
+        let error = tags.take_true("error");
+        let code = match tags.take("otel.status_code").as_deref() {
+            Some("ERROR") => StatusCode::Error,
+            Some("OK") => StatusCode::Ok,
+            _ if error => StatusCode::Error,
+            _ => StatusCode::Unset,
+        };
+        let message = tags.take("otel.status_description").unwrap_or_default();
+        let trace_state = tags.take("w3c.tracestate").unwrap_or_default();
+        let library = |tags: &mut Tags, new: &str, old: &str| {
+            tags.take(new)
+                .or_else(|| tags.take(old))
+                .unwrap_or_default()
+        };
+        let scope = Scope {
+            name: library(&mut tags, "otel.scope.name", "otel.library.name"),
+            version: library(&mut tags, "otel.scope.version", "otel.library.version"),
+            ..Scope::default()
+        };
+        let mut of_resource = vec![(
+            "service.name".to_owned(),
+            Value::String(process.service_name),
+        )];
+        of_resource.extend(Tags::of(process.tags).0);
+        let start_ns = self.start_time.saturating_mul(1_000);
+        Ok(Span {
+            trace_id,
+            span_id: own_id,
+            parent_span_id: parent,
+            trace_state,
+            flags: 0,
+            name: self.operation_name,
+            kind,
+            start_ns,
+            end_ns: start_ns.saturating_add(self.duration.saturating_mul(1_000)),
+            attributes: Attributes(tags.0),
+            dropped_attributes: 0,
+            events: self.logs.into_iter().map(Log::into_event).collect(),
+            dropped_events: 0,
+            links,
+            dropped_links: 0,
+            status: Status { code, message },
+            resource: Arc::new(Resource {
+                attributes: Attributes(of_resource),
+                ..Resource::default()
+            }),
+            scope: Arc::new(scope),
+        })
+    }
+}
+
+// === impl Log ===
+
+impl Log {
+    fn into_event(self) -> Event {
+        let mut fields = Tags::of(self.fields);
+        Event {
+            time_ns: self.timestamp.saturating_mul(1_000),
+            name: fields.take("event").unwrap_or_default(),
+            attributes: Attributes(fields.0),
+            dropped_attributes: 0,
+        }
+    }
+}
+
+/// Tags as attributes, of which those that Jaeger adds are taken out.
+struct Tags(Vec<(String, Value)>);
+
+// === impl Tags ===
+
+impl Tags {
+    fn of(tags: Vec<Tag>) -> Tags {
+        let attributes = tags.into_iter().map(|tag| {
+            let value = tag.value();
+            (tag.key, value)
+        });
+        Tags(attributes.collect())
+    }
+
+    /// The text of a tag, which is no attribute.
+    fn take(&mut self, key: &str) -> Option<String> {
+        let is_it = |(name, value): &(String, Value)| name == key && value.as_str().is_some();
+        let place = self.0.iter().position(is_it)?;
+        match self.0.remove(place).1 {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn take_true(&mut self, key: &str) -> bool {
+        let yes = |value: &Value| *value == Value::Bool(true) || value.as_str() == Some("true");
+        let place = self
+            .0
+            .iter()
+            .position(|(name, value)| name == key && yes(value));
+        place.map(|place| self.0.remove(place)).is_some()
+    }
+}
+
+// === impl Tag ===
+
+impl Tag {
+    fn value(&self) -> Value {
+        let text = || self.value.as_str();
+        match (self.kind.as_str(), &self.value) {
+            ("int64", Json::Number(number)) => number.as_i64().map(Value::Int),
+            ("int64", _) => text().and_then(|text| text.parse().ok()).map(Value::Int),
+            ("float64", Json::Number(number)) => number.as_f64().map(Value::Double),
+            ("float64", _) => text().and_then(|text| text.parse().ok()).map(Value::Double),
+            ("bool", Json::Bool(truth)) => Some(Value::Bool(*truth)),
+            ("bool", _) => text().map(|text| Value::Bool(text == "true")),
+            ("binary", _) => text()
+                .and_then(|text| BASE64.decode(text).ok())
+                .map(Value::Bytes),
+            (_, Json::String(text)) => Some(Value::String(text.clone())),
+            (_, Json::Bool(truth)) => Some(Value::Bool(*truth)),
+            (_, Json::Number(number)) => number
+                .as_i64()
+                .map(Value::Int)
+                .or_else(|| number.as_f64().map(Value::Double)),
+            _ => None,
+        }
+        .unwrap_or_else(|| Value::String(self.value.to_string()))
+    }
+}
+
+/// Jaeger leaves out zeros at the front.
+fn trace_id(text: &str) -> Result<TraceId, String> {
+    format!("{text:0>32}")
+        .parse()
+        .map_err(|error| format!("trace id {text:?}: {error}"))
+}
+
+fn span_id(text: &str) -> Result<SpanId, String> {
+    format!("{text:0>16}")
+        .parse()
+        .map_err(|error| format!("span id {text:?}: {error}"))
+}
