@@ -57,7 +57,7 @@ pub(crate) struct Args {
     set: Vec<SetParameter>,
 
     /// Run in a lab that runs already, by the address of its page, and not in one of its own.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["pace", "messaging_relation"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["pace", "messaging_relation", "database"])]
     lab: Option<Url>,
 
     /// How many requests each phase makes, in place of the scenario's own number.

@@ -73,6 +73,13 @@ pub(crate) struct ShopArgs {
     /// Whether the consumer of a message goes on in the producer's trace, or starts one with a link.
     #[arg(long, value_enum, default_value_t)]
     messaging_relation: email::Relation,
+
+    /// Use this PostgreSQL server, such as postgres://USER:PASSWORD@HOST:PORT, and not SQLite files.
+    ///
+    /// Each service gets a database of its own there, which is dropped at the end unless --data keeps
+    /// it.
+    #[arg(long, value_name = "URL", value_parser = postgres_url)]
+    database: Option<String>,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
@@ -241,8 +248,19 @@ impl ShopArgs {
                 email::Relation::Parent => Relation::Parent,
                 email::Relation::Link => Relation::Link,
             },
+            database: self.database.clone(),
             ..Config::new(program)
         })
+    }
+}
+
+fn postgres_url(text: &str) -> Result<String, WrongInput> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("postgres" | "postgresql") => Ok(text.to_owned()),
+        _ => Err(WrongInput(
+            "a server's address is postgres://USER:PASSWORD@HOST:PORT".to_owned(),
+        )),
     }
 }
 

@@ -118,7 +118,7 @@ async fn a_failing_run_shows_the_difference() {
     let path = folder.path().join("edited.yaml");
     std::fs::write(
         &path,
-        SCENARIO.replace("name: fraud check", "name: fraud chek"),
+        SCENARIO.replace("name: fraud check", "name: ~fraud chek"),
     )
     .unwrap();
     let (code, stdout, stderr) = run(&[
@@ -136,6 +136,6 @@ async fn a_failing_run_shows_the_difference() {
         .lines()
         .find(|line| line.contains("~ checkout fraud check"));
     let difference = difference.unwrap_or_else(|| panic!("{stdout}"));
-    assert!(difference.contains("want fraud chek"), "{difference}");
+    assert!(difference.contains("want ~fraud chek"), "{difference}");
     assert!(difference.contains("got fraud check"), "{difference}");
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use expect::Twin;
-use faults::Setting;
+use faults::{Need, Setting};
 use futures::{StreamExt, stream};
 use reqwest::Url;
 use scenario::{Node, Scenario, Target, TimeWant};
@@ -415,7 +415,7 @@ async fn start(
     config: Config,
     events: impl Fn(supervisor::Event) + Send + Sync + 'static,
 ) -> Result<(Ground, JoinHandle<()>), RunError> {
-    let database = None;
+    let database = config.database.is_some().then_some(Need::Postgresql);
     let (lab, mut told) = Lab::start(config).await.map_err(GroundError::from)?;
     let heard = tokio::spawn(async move {
         while let Some(event) = told.next().await {

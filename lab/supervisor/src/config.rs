@@ -24,6 +24,9 @@ pub struct Config {
     /// Where databases and mails are kept. Without it they go to a temporary folder, which is
     /// removed with the lab.
     pub data_dir: Option<PathBuf>,
+    /// A PostgreSQL server instead of SQLite files, as a `postgres://` address. Each service gets a
+    /// database of its own; they are dropped with the lab unless `data_dir` is set.
+    pub database: Option<String>,
     /// A RabbitMQ (or the like) instead of the embedded broker, as an `amqp://` address.
     pub amqp: Option<String>,
     /// Where the services send their telemetry instead of the sink. The sink runs all the same.
@@ -106,6 +109,7 @@ impl Config {
             faults: true,
             messaging_relation: Relation::Parent,
             data_dir: None,
+            database: None,
             amqp: None,
             otlp: None,
             sink: sink::Config::default(),

@@ -41,6 +41,17 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The databases of the services cannot be made.
+    #[error(
+        "cannot make the databases of the services on {server}: {why}; it must be a PostgreSQL server, \
+         as postgres://USER:PASSWORD@HOST:PORT, and the user must be allowed to create databases"
+    )]
+    Database {
+        /// The server, without its password.
+        server: String,
+        /// What the attempt came to.
+        why: String,
+    },
     /// The program of the children cannot be started.
     #[error("cannot start {} as the {part}", .program.display())]
     Program {

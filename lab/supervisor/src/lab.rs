@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Part, Ports,
     child::End,
+    databases::Databases,
     event::{self, Teller},
     flush,
     keeper::{Keeper, Terms},
@@ -34,6 +35,7 @@ pub struct Lab {
     stop_in_process: CancellationToken,
     client: OnceLock<reqwest::Client>,
     data: Data,
+    databases: Option<Databases>,
     _stop_if_dropped: DropGuard,
 }
 
@@ -100,6 +102,10 @@ impl Lab {
         let page = listen(config.ports, Part::Page).await?;
         check_ports(&config).await?;
         let data = Data::open(config.data_dir.as_deref())?;
+        let databases = match &config.database {
+            Some(server) => Some(Databases::open(server, config.data_dir.is_some()).await?),
+            None => None,
+        };
         let grpc = listen(config.ports, Part::OtlpGrpc).await?;
         let http = listen(config.ports, Part::OtlpHttp).await?;
         let (teller, events) = event::channel();
@@ -118,6 +124,7 @@ impl Lab {
             stop_in_process: stop.child_token(),
             client: OnceLock::new(),
             data,
+            databases,
             _stop_if_dropped: stop.clone().drop_guard(),
         };
         let routes = page::router(lab.store.clone()).merge(config.routes.clone());
@@ -240,6 +247,9 @@ impl Lab {
             // An error means that it has ended by a panic, which was told when it happened.
             let _ = part.await;
         }
+        if let Some(databases) = self.databases.take() {
+            databases.close().await;
+        }
         Stopped { killed }
     }
 
@@ -262,9 +272,10 @@ impl Lab {
     async fn start_children(&mut self, config: &Config, terms: &Terms) -> Result<(), Error> {
         for group in GROUPS {
             let wiring = self.wiring(config);
+            let database = |part| self.databases.as_ref().map(|databases| databases.of(part));
             let mut starting = Vec::new();
             for &part in group.iter().filter(|part| is_wanted(config, **part)) {
-                let recipe = Recipe::new(config, part, &wiring);
+                let recipe = Recipe::new(config, part, &wiring, database(part));
                 let listen = config.ports.address(part)?;
                 let terms = Terms {
                     // Of its own, so that the children can be stopped one after another.

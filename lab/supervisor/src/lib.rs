@@ -11,6 +11,7 @@
 mod backoff;
 mod child;
 mod config;
+mod databases;
 mod error;
 mod event;
 mod flush;

@@ -72,13 +72,29 @@ const DEFAULTS: [(&str, &str); 2] = [
 
 impl Recipe {
     /// How the part is called, which must be one that is a child.
-    pub(crate) fn new(config: &Config, part: Part, wiring: &Wiring) -> Recipe {
+    ///
+    /// Its database is a file in the folder of the lab, unless another is named.
+    pub(crate) fn new(
+        config: &Config,
+        part: Part,
+        wiring: &Wiring,
+        database: Option<String>,
+    ) -> Recipe {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut set: Vec<(OsString, OsString)> = Vec::new();
         if part == Part::Broker {
             arguments.push("broker".into());
         } else {
             arguments.extend(["service".into(), part.name().into()]);
+            arguments.extend(["--pace".into(), config.pace.as_str().into()]);
+            match database {
+                // The password in it is not for everyone who lists processes.
+                Some(url) => set.push(("DATABASE_URL".into(), url.into())),
+                None => {
+                    let file = file(&wiring.data, part);
+                    arguments.extend(["--database".into(), file.into()]);
+                }
+            }
             arguments.extend(service_arguments(config, part, wiring));
             set.extend(telemetry(&wiring.otlp));
         }
@@ -119,12 +135,7 @@ impl Recipe {
 }
 
 fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec![
-        "--pace".into(),
-        config.pace.as_str().into(),
-        "--database".into(),
-        database(&wiring.data, part).into(),
-    ];
+    let mut arguments: Vec<OsString> = Vec::new();
     if config.faults {
         arguments.push("--faults".into());
     }
@@ -147,7 +158,7 @@ fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsStri
 }
 
 /// The address of a service's SQLite database: a file in the folder, which must be absolute.
-fn database(data: &Path, part: Part) -> String {
+fn file(data: &Path, part: Part) -> String {
     let file = data.join(format!("{part}.db"));
     let url = Url::from_file_path(&file).expect("the folder of the lab is an absolute path");
     // The path is escaped as in any other address, and sqlx undoes it.
@@ -179,11 +190,11 @@ mod tests {
     #[test]
     fn the_address_of_a_database_is_escaped() {
         assert_eq!(
-            database(Path::new("/tmp/my lab"), Part::Email),
+            file(Path::new("/tmp/my lab"), Part::Email),
             "sqlite:///tmp/my%20lab/email.db"
         );
         assert_eq!(
-            database(Path::new("/tmp/a?b#c%d"), Part::Email),
+            file(Path::new("/tmp/a?b#c%d"), Part::Email),
             "sqlite:///tmp/a%3Fb%23c%25d/email.db"
         );
     }

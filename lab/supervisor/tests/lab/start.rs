@@ -23,7 +23,7 @@ async fn children_are_told_of_one_another() {
     let service = |name: &str, rest: &str| {
         format!(
             "service {name} --pace none --database sqlite://{data}/{name}.db{rest} \
-             --exit-with-parent --listen 127.0.0.1:0"
+             --faults --exit-with-parent --listen 127.0.0.1:0"
         )
     };
     for (child, call) in [

@@ -1,0 +1,109 @@
+//! The databases of a lab on a PostgreSQL server: one a service, made at the start.
+
+use rand::RngExt;
+use reqwest::Url;
+use sqlx::{Connection, Executor, PgConnection, SqlSafeStr};
+
+use crate::{Error, Part};
+
+/// The databases of a lab.
+#[derive(Debug)]
+pub(crate) struct Databases {
+    server: Url,
+    prefix: String,
+    /// Whether they outlive the lab.
+    kept: bool,
+}
+
+// === impl Databases ===
+
+impl Databases {
+    /// Makes those that are not there. Kept ones are called after their services; others have names
+    /// that nobody else has, and are dropped with the lab.
+    pub(crate) async fn open(server: &str, kept: bool) -> Result<Databases, Error> {
+        let unusable = |why: String| Error::Database {
+            server: without_password(server),
+            why,
+        };
+        let url: Url = server
+            .parse()
+            .map_err(|error| unusable(format!("{error}")))?;
+        let prefix = match kept {
+            true => String::new(),
+            false => format!("lab_{:08x}_", rand::rng().random::<u32>()),
+        };
+        let databases = Databases {
+            server: url,
+            prefix,
+            kept,
+        };
+        let made = databases.make().await;
+        made.map_err(|error| unusable(error.to_string()))?;
+        Ok(databases)
+    }
+
+    /// The address of a service's database.
+    pub(crate) fn of(&self, part: Part) -> String {
+        let mut url = self.server.clone();
+        url.set_path(&self.name(part));
+        url.to_string()
+    }
+
+    /// Drops those that do not outlive the lab.
+    pub(crate) async fn close(self) {
+        if self.kept {
+            return;
+        }
+        let Ok(mut server) = self.connect().await else {
+            return;
+        };
+        for part in Part::SERVICES {
+            // The names are made here, of letters, digits and underscores.
+            let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name(part));
+            let _ = server.execute(sqlx::AssertSqlSafe(sql).into_sql_str()).await;
+        }
+        let _ = server.close().await;
+    }
+
+    async fn make(&self) -> sqlx::Result<()> {
+        let mut server = self.connect().await?;
+        for part in Part::SERVICES {
+            let name = self.name(part);
+            let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+                .bind(&name)
+                .fetch_optional(&mut server)
+                .await?;
+            if there.is_none() {
+                let sql = format!("CREATE DATABASE {name}");
+                server
+                    .execute(sqlx::AssertSqlSafe(sql).into_sql_str())
+                    .await?;
+            }
+        }
+        server.close().await
+    }
+
+    /// To the database that every server has, unless another is named.
+    async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let mut url = self.server.clone();
+        if url.path().trim_start_matches('/').is_empty() {
+            url.set_path("postgres");
+        }
+        PgConnection::connect(url.as_str()).await
+    }
+
+    fn name(&self, part: Part) -> String {
+        format!("{}{}", self.prefix, part.name())
+    }
+}
+
+/// An address as it may be shown.
+fn without_password(server: &str) -> String {
+    match server.parse::<Url>() {
+        Ok(mut url) if url.password().is_some() => {
+            let _ = url.set_password(Some("…"));
+            url.to_string()
+        }
+        _ => server.to_owned(),
+    }
+}
