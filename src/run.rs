@@ -99,6 +99,10 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
+    /// Say on standard error what the services say: under faults they complain.
+    #[arg(long, short)]
+    verbose: bool,
+
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -144,7 +148,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let settings = args.settings()?;
     let stop = cancelled_by_signals()?;
     let bar = progress_bar();
-    let told = tell_above(bar.clone());
+    let told = tell_above(bar.clone(), args.verbose);
     let finished = runner::run(scenarios, settings, show(bar.clone()), told, stop).await?;
     bar.finish_and_clear();
     if let Some(folder) = &args.out {

@@ -201,10 +201,15 @@ async fn tell(mut events: Events) {
     }
 }
 
-/// Prints what happens in the lab, above a progress bar.
-pub(crate) fn tell_above(bar: ProgressBar) -> impl Fn(Event) + Clone + Send + Sync + 'static {
+/// Prints what happens in the lab, above a progress bar. What the services say themselves is told only
+/// if that is asked for: under faults they have much to complain of.
+pub(crate) fn tell_above(
+    bar: ProgressBar,
+    lines_too: bool,
+) -> impl Fn(Event) + Clone + Send + Sync + 'static {
     move |event| {
-        if is_worth_telling(&event) {
+        let is_line = matches!(event, Event::Line { .. } | Event::LinesLost { .. });
+        if is_worth_telling(&event) && (lines_too || !is_line) {
             bar.suspend(|| eprintln!("{event}"));
         }
     }
