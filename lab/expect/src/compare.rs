@@ -87,7 +87,7 @@ pub(crate) fn fit<'a>(
     target: impl Fn(&str) -> Target<'a>,
 ) -> Option<Fit> {
     let differs = identity(&item.node.span, forest.span(index));
-    let mut cost = item.cost(differs)?;
+    let mut cost = item.cost(differs, forest)?;
     let mut certain = differs.any();
     others(item.node, index, forest, &target, &mut |mismatch| {
         cost += FIELD;

@@ -1,6 +1,6 @@
 //! The trace and its related traces as one forest, in which a number names a span.
 
-use std::collections::{HashMap, HashSet};
+use std::{cell::OnceCell, collections::HashMap};
 
 use trace::{Link, Span, SpanId, Top, Trace, TraceId};
 
@@ -12,7 +12,8 @@ pub(crate) struct Forest<'t> {
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
     tops: Vec<Option<Top>>,
-    ids: HashMap<(TraceId, SpanId), usize>,
+    /// Looked up only where something links.
+    ids: OnceCell<HashMap<(TraceId, SpanId), usize>>,
     /// How many spans are of the trace itself.
     own: usize,
     twin: Option<&'t Twin>,
@@ -27,7 +28,7 @@ impl<'t> Forest<'t> {
             parents: Vec::new(),
             children: Vec::new(),
             tops: Vec::new(),
-            ids: HashMap::new(),
+            ids: OnceCell::new(),
             own: trace.spans().len(),
             twin: None,
         };
@@ -52,9 +53,6 @@ impl<'t> Forest<'t> {
         let base = self.spans.len();
         let tops = tops(trace);
         for (index, span) in trace.spans().iter().enumerate() {
-            self.ids
-                .entry((span.trace_id, span.span_id))
-                .or_insert(base + index);
             self.spans.push(span);
             self.parents
                 .push(trace.parent(index).map(|parent| base + parent));
@@ -79,7 +77,14 @@ impl<'t> Forest<'t> {
 
     /// The span that a link leads to, if it is here.
     pub(crate) fn find(&self, link: &Link) -> Option<usize> {
-        self.ids.get(&(link.trace_id, link.span_id)).copied()
+        let ids = self.ids.get_or_init(|| {
+            let mut ids = HashMap::new();
+            for (index, span) in self.spans.iter().enumerate() {
+                ids.entry((span.trace_id, span.span_id)).or_insert(index);
+            }
+            ids
+        });
+        ids.get(&(link.trace_id, link.span_id)).copied()
     }
 
     pub(crate) fn parent(&self, index: usize) -> Option<usize> {
@@ -117,17 +122,9 @@ impl<'t> Forest<'t> {
     }
 }
 
-/// Why each span stands at the top. [`Trace::top`] answers the same of one span, at the cost of
-/// looking at all.
+/// Why each span stands at the top, or `None` if it does not.
 pub(crate) fn tops(trace: &Trace) -> Vec<Option<Top>> {
-    let present: HashSet<_> = trace.spans().iter().map(|span| span.span_id).collect();
-    let mut tops = vec![None; trace.spans().len()];
-    for &index in trace.tops() {
-        tops[index] = Some(match trace.span(index).parent_span_id {
-            None => Top::Root,
-            Some(parent) if present.contains(&parent) => Top::Cycle,
-            Some(_) => Top::Orphan,
-        });
-    }
-    tops
+    (0..trace.spans().len())
+        .map(|index| trace.top(index))
+        .collect()
 }

@@ -1,7 +1,5 @@
 //! Why a span is missing: what the trace has that comes nearest to it.
 
-use std::collections::HashSet;
-
 use trace::{Span, Top};
 
 use crate::{
@@ -14,15 +12,15 @@ use crate::{
 pub(crate) struct Nearest<'s, 'e, 't> {
     plan: &'s Plan<'e>,
     forest: &'s Forest<'t>,
-    /// Spans that are what some node asks for.
-    taken: HashSet<usize>,
+    /// Of each span, whether it is what some node asks for.
+    taken: Vec<bool>,
 }
 
 // === impl Nearest ===
 
 impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
     pub(crate) fn new(plan: &'s Plan<'e>, forest: &'s Forest<'t>, top: &Siblings<'_>) -> Self {
-        let mut taken = HashSet::new();
+        let mut taken = vec![false; forest.len()];
         take(top, &mut taken);
         Nearest {
             plan,
@@ -81,7 +79,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
 
     /// Spans that no node has.
     fn free(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.forest.len()).filter(|span| !self.taken.contains(span))
+        (0..self.forest.len()).filter(|span| !self.taken[*span])
     }
 
     fn fits(&self, item: usize, span: usize) -> bool {
@@ -152,9 +150,9 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
     }
 }
 
-fn take(siblings: &Siblings<'_>, taken: &mut HashSet<usize>) {
+fn take(siblings: &Siblings<'_>, taken: &mut [bool]) {
     for pair in &siblings.pairs {
-        taken.insert(pair.span);
+        taken[pair.span] = true;
         take(&pair.children, taken);
     }
 }

@@ -1,6 +1,6 @@
 //! The nodes of an expectation as a list, in which a number names a node, and what they weigh.
 
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap};
 
 use scenario::{Check, Expectation, Node, Operand, Pattern, Want};
 use trace::{Span, Value};
@@ -40,8 +40,8 @@ pub(crate) struct Item<'e> {
     /// The names that its subtree refers to and that are bound above it.
     pub(crate) outer: Vec<&'e str>,
     /// Whether no span anywhere is the one that is meant, so that a span of another name may be
-    /// it, renamed.
-    pub(crate) lost: bool,
+    /// it, renamed. It is looked up once it matters.
+    lost: OnceCell<bool>,
 }
 
 /// How a span differs from the one that is meant.
@@ -119,7 +119,7 @@ impl<'e> Plan<'e> {
                     sum.saturating_add(self.items[child].weight.saturating_mul(times))
                 }))
                 .min(HEAVIEST),
-            lost: (0..forest.len()).all(|span| identity(&node.span, forest.span(span)).any()),
+            lost: OnceCell::new(),
             node,
             children,
             outer: referred,
@@ -183,10 +183,18 @@ fn full_weight(pattern: &Pattern) -> i64 {
 impl Item<'_> {
     /// What it costs that a span differs so from the one that is meant, or `None` if it is
     /// clearly another one.
-    pub(crate) fn cost(&self, differs: Identity) -> Option<i64> {
+    pub(crate) fn cost(&self, differs: Identity, forest: &Forest<'_>) -> Option<i64> {
         let weight = differs.weight();
-        let another = 2 * weight > full_weight(&self.node.span) || (differs.name && !self.lost);
+        let another =
+            2 * weight > full_weight(&self.node.span) || (differs.name && !self.is_lost(forest));
         (!another).then_some(weight)
+    }
+
+    fn is_lost(&self, forest: &Forest<'_>) -> bool {
+        *self.lost.get_or_init(|| {
+            let mut spans = 0..forest.len();
+            spans.all(|span| identity(&self.node.span, forest.span(span)).any())
+        })
     }
 }
 

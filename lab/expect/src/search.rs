@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::{
     compare::{Fit, fit},
     forest::Forest,
@@ -80,7 +82,7 @@ fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize
             forest,
             bindings,
             forced: &forced,
-            known: HashMap::new(),
+            known: HashMap::default(),
         };
         let top = search.top();
         let mut found = Bindings::new();
@@ -108,7 +110,7 @@ struct Search<'s, 'e, 't> {
     forced: &'s HashMap<usize, usize>,
     /// What pairs cost that were looked at: item, span, and the spans that stand for the names
     /// that the item refers to above it.
-    known: HashMap<(usize, usize, Vec<Option<usize>>), i64>,
+    known: HashMap<(usize, usize, Vec<Option<usize>>), i64, RandomState>,
 }
 
 // === impl Search ===
@@ -170,7 +172,8 @@ impl<'e> Search<'_, 'e, '_> {
             weight,
             ..
         } = &self.plan.items[item];
-        let below = if children.is_empty() && !node.closed {
+        let no_children = self.forest.children(span).is_empty();
+        let below = if children.is_empty() && (!node.closed || no_children) {
             0
         } else {
             let key = (
@@ -203,8 +206,12 @@ impl<'e> Search<'_, 'e, '_> {
     /// The cheapest matching of a node's children with those of a span, one level deep, and its
     /// cost. `scope` holds what is bound at the node as well.
     fn children(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Siblings<'e> {
-        let (deep, direct) = self.split(&self.plan.items[item].children, scope);
         let mut siblings = Siblings::default();
+        let Item { node, children, .. } = &self.plan.items[item];
+        if children.is_empty() && (!node.closed || self.forest.children(span).is_empty()) {
+            return siblings;
+        }
+        let (deep, direct) = self.split(children, scope);
         if !deep.is_empty() {
             let below = self.forest.descendants(span);
             self.match_set(&deep, below, &HashSet::new(), scope, &mut siblings);
@@ -256,6 +263,9 @@ impl<'e> Search<'_, 'e, '_> {
         scope: &Bindings<'e>,
         siblings: &mut Siblings<'e>,
     ) {
+        if items.is_empty() && unlisted.is_empty() {
+            return;
+        }
         let table = self.table(items, candidates, unlisted, scope);
         siblings.charge(UNLISTED, table.forbidden.len() as u64);
         siblings.excess.extend(&table.forbidden);
@@ -327,12 +337,26 @@ impl<'e> Search<'_, 'e, '_> {
             }
         }
         // A span that must not be there is said to be so once.
+        if forbidden.is_empty() {
+            return self.table_of(items, candidates, costs, alone, forbidden);
+        }
         let named: HashSet<usize> = forbidden.iter().map(|excess| excess.span).collect();
         for (candidate, span) in candidates.iter().enumerate() {
             if alone[candidate].1 == Some(Why::Closed) && named.contains(span) {
                 alone[candidate] = (0, None);
             }
         }
+        self.table_of(items, candidates, costs, alone, forbidden)
+    }
+
+    fn table_of(
+        &self,
+        items: &[usize],
+        candidates: Vec<usize>,
+        costs: Vec<Vec<Option<i64>>>,
+        alone: Vec<(i64, Option<Why>)>,
+        forbidden: Vec<Excess>,
+    ) -> Table {
         let node = |&item: &usize| {
             (
                 self.plan.items[item].node.times,

@@ -53,8 +53,13 @@ pub(crate) fn counts(counts: &Counts, trace: &Trace) -> Vec<CountLine> {
         .count();
     let errors = trace.spans().iter().filter(|span| span.is_error()).count();
     let spans = trace.spans().len();
-    let ids: HashSet<_> = trace.spans().iter().map(|span| span.span_id).collect();
-    let duplicates = spans - ids.len();
+    let duplicates = match counts.duplicates {
+        Some(_) => {
+            let ids: HashSet<_> = trace.spans().iter().map(|span| span.span_id).collect();
+            spans - ids.len()
+        }
+        None => 0,
+    };
 
     let asked = [
         ("roots", counts.roots, roots),

@@ -36,6 +36,9 @@ pub(crate) struct Choice {
 impl Table {
     /// Finds the pairs of least total cost.
     pub(crate) fn cheapest(&self) -> Choice {
+        if let Some(free) = self.free() {
+            return free;
+        }
         let (columns, members) = self.columns();
         let (nodes, rows): (Vec<usize>, Vec<Class>) = self.rows().into_iter().unzip();
         // The members of a column cost the same: the first stands for all.
@@ -61,6 +64,34 @@ impl Table {
         let mut left: Vec<usize> = left.into_iter().flatten().collect();
         left.sort_unstable();
         Choice { pairs, left }
+    }
+
+    /// The pairs that cost nothing, where they are plain to see: each candidate goes with one node, or
+    /// with none, and that makes the right number of each. Nothing is cheaper.
+    fn free(&self) -> Option<Choice> {
+        let mut choice = Choice {
+            pairs: Vec::with_capacity(self.candidates.len()),
+            left: Vec::new(),
+        };
+        let mut counts = vec![0u64; self.nodes.len()];
+        for candidate in 0..self.candidates.len() {
+            let mut free =
+                (0..self.nodes.len()).filter(|&node| self.costs[node][candidate] == Some(0));
+            match (free.next(), free.next()) {
+                (Some(node), None) => {
+                    counts[node] += 1;
+                    choice.pairs.push((node, candidate));
+                }
+                (None, _) if self.alone[candidate].0 == 0 => choice.left.push(candidate),
+                _ => return None,
+            }
+        }
+        let as_asked = |((times, _), count): (&(Count, i64), &u64)| times.contains(*count);
+        self.nodes
+            .iter()
+            .zip(&counts)
+            .all(as_asked)
+            .then_some(choice)
     }
 
     /// The nodes as rows: so many spans that must be there, and so many more that may.
