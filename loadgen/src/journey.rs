@@ -291,9 +291,11 @@ impl Customers {
                 requests.iter().map(step).collect()
             }
         };
-        steps.into_iter().fold(true, |written, step| {
-            self.never_started(step, ticket, why) && written
-        })
+        let mut written = true;
+        for step in steps {
+            written &= self.never_started(step, ticket, why);
+        }
+        written
     }
 
     fn never_started(&self, step: Step, ticket: Ticket, why: &str) -> bool {

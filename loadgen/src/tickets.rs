@@ -37,7 +37,7 @@ pub(crate) struct Tickets {
 enum Source {
     Count { drawn: AtomicU64, of: u64 },
     Until { drawn: AtomicU64, end: Duration },
-    At(Mutex<Schedule>),
+    At(Box<Mutex<Schedule>>),
 }
 
 // === impl Tickets ===
@@ -55,9 +55,11 @@ impl Tickets {
                 drawn,
                 end: *duration,
             },
-            Load::Open { stages, arrivals } => {
-                Source::At(Mutex::new(Schedule::new(stages.clone(), *arrivals, seed)))
-            }
+            Load::Open { stages, arrivals } => Source::At(Box::new(Mutex::new(Schedule::new(
+                stages.clone(),
+                *arrivals,
+                seed,
+            )))),
         };
         Tickets {
             source,

@@ -4,8 +4,11 @@
 
 mod bad_input;
 mod docs;
+mod faults;
 mod outages;
+mod postgres;
 mod run;
+mod scenarios;
 mod shop;
 mod support;
 mod up;

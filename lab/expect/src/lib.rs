@@ -79,7 +79,7 @@ pub fn check(expectation: &Expectation, trace: &Trace, related: &[Trace]) -> Rep
 pub fn check_with(expectation: &Expectation, evidence: Evidence<'_>) -> Report {
     let Evidence { trace, related, .. } = evidence;
     let forest = forest::Forest::new(trace, related).beside(evidence.twin);
-    let plan = plan::Plan::new(expectation, &forest);
+    let plan = plan::Plan::new(expectation);
     let matched = search::search(&plan, &forest);
     let mut tree = explain::lines(&plan, &forest, &matched);
     tree.extend(rules::lines(

@@ -55,7 +55,7 @@ pub(crate) struct Identity {
 // === impl Plan ===
 
 impl<'e> Plan<'e> {
-    pub(crate) fn new(expectation: &'e Expectation, forest: &Forest<'_>) -> Self {
+    pub(crate) fn new(expectation: &'e Expectation) -> Self {
         let mut plan = Plan {
             items: Vec::new(),
             tops: Vec::new(),
@@ -68,7 +68,7 @@ impl<'e> Plan<'e> {
         plan.tops = expectation
             .tree
             .iter()
-            .map(|node| plan.add(node, forest, &mut above, &mut crossing))
+            .map(|node| plan.add(node, &mut above, &mut crossing))
             .collect();
         crossing.sort_unstable();
         crossing.dedup();
@@ -85,7 +85,6 @@ impl<'e> Plan<'e> {
     fn add(
         &mut self,
         node: &'e Node,
-        forest: &Forest<'_>,
         above: &mut Vec<&'e str>,
         crossing: &mut Vec<&'e str>,
     ) -> usize {
@@ -96,7 +95,7 @@ impl<'e> Plan<'e> {
         let children: Vec<usize> = node
             .children
             .iter()
-            .map(|child| self.add(child, forest, above, crossing))
+            .map(|child| self.add(child, above, crossing))
             .collect();
         above.truncate(depth);
 

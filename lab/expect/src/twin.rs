@@ -20,7 +20,7 @@ impl Twin {
         let mut times: HashMap<Position, Vec<Duration>> = HashMap::new();
         for (trace, related) in traces {
             let forest = Forest::new(trace, related);
-            let plan = Plan::new(expectation, &forest);
+            let plan = Plan::new(expectation);
             let matched = search::search(&plan, &forest);
             note(&plan, &forest, &matched.top, &mut times);
         }

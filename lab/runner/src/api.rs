@@ -18,16 +18,19 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use page::Problem;
 use serde::{Deserialize, Serialize};
 use supervisor::{Lab, Part};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
     ground::checkout_url,
     order::{OrderError, Placed, place_order, whole_order},
-    standing::{Change, StandingError},
+    standing::{Change, Standing, StandingError},
 };
 
 /// How long an order's trace may take to be whole.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether checkout was started anew and has forgotten its faults.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How many questions may wait.
 const WAITING: usize = 64;
@@ -105,15 +108,33 @@ pub fn routes() -> (Router, Requests) {
 
 /// Answers what is asked of a lab, side by side, until the routes are gone.
 pub async fn answer(lab: &Lab, requests: &mut Requests) {
+    let standing = Mutex::new(Standing::of(lab));
+    // Polled beside the answers: some of them may hold the lock that it waits for.
+    tokio::select! {
+        () = answer_all(lab, requests, &standing) => {}
+        () = keep_standing(lab, &standing) => {}
+    }
+}
+
+async fn answer_all(lab: &Lab, requests: &mut Requests, standing: &Mutex<Standing>) {
     let mut answers = FuturesUnordered::new();
     loop {
         tokio::select! {
             request = requests.0.recv() => match request {
-                Some(request) => answers.push(answer_one(lab, request)),
+                Some(request) => answers.push(answer_one(lab, request, standing)),
                 None => return,
             },
             Some(()) = answers.next() => {}
         }
+    }
+}
+
+/// Tells checkout its faults again whenever it was started anew.
+async fn keep_standing(lab: &Lab, standing: &Mutex<Standing>) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        standing.lock().await.put_back(lab).await;
     }
 }
 
@@ -148,7 +169,7 @@ pub fn describe(lab: &Lab) -> Described {
     }
 }
 
-async fn answer_one(lab: &Lab, request: Request) {
+async fn answer_one(lab: &Lab, request: Request, standing: &Mutex<Standing>) {
     // Whoever asked may be gone; then nobody needs the answer.
     match request {
         Request::Describe(reply) => drop(reply.send(describe(lab))),
@@ -157,7 +178,9 @@ async fn answer_one(lab: &Lab, request: Request) {
             faults,
             reply,
         } => drop(reply.send(order(lab, lines, &faults).await)),
-        Request::Faults { change, reply } => drop(reply.send(change.ask(lab).await)),
+        Request::Faults { change, reply } => {
+            drop(reply.send(standing.lock().await.change(lab, change).await));
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! The faults that are switched on for everyone: checkout has them, and is asked here.
 
+use std::time::Duration;
+
 use faults::{Fault, Faults};
 use serde_json::Value as Json;
-use supervisor::Lab;
+use supervisor::{Lab, Part};
 use thiserror::Error;
 
 use crate::ground::checkout_url;
+
+/// How long checkout may take to answer: who is stopped must not keep the others waiting for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is to be done with the standing faults.
 #[derive(Clone, Debug)]
@@ -29,14 +34,64 @@ pub enum StandingError {
     Answer(#[from] faults::Error),
 }
 
+/// The faults that a lab was told to have, so that checkout is told again when it was started anew.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    faults: Faults,
+    /// The process of checkout that knows of them.
+    told: Option<u32>,
+}
+
+// === impl Standing ===
+
+impl Standing {
+    /// Those of a lab that was just started: none.
+    pub(crate) fn of(lab: &Lab) -> Standing {
+        Standing {
+            faults: Faults::NONE,
+            told: lab.pid(Part::Checkout),
+        }
+    }
+
+    /// Reads or changes the faults. Those that are on afterwards.
+    pub(crate) async fn change(
+        &mut self,
+        lab: &Lab,
+        change: Change,
+    ) -> Result<Faults, StandingError> {
+        let pid = lab.pid(Part::Checkout);
+        if pid != self.told {
+            Change::All(self.faults.clone()).ask(lab).await?;
+        }
+        self.faults = change.ask(lab).await?;
+        self.told = pid;
+        Ok(self.faults.clone())
+    }
+
+    /// Tells checkout again if it is another process than the one that was told.
+    pub(crate) async fn put_back(&mut self, lab: &Lab) {
+        let pid = lab.pid(Part::Checkout);
+        if pid.is_none() || pid == self.told {
+            return;
+        }
+        // If it does not listen yet, there is a next time.
+        if Change::All(self.faults.clone()).ask(lab).await.is_ok() {
+            self.told = pid;
+        }
+    }
+}
+
 // === impl Change ===
 
 impl Change {
     /// Does it. The faults that are on afterwards.
-    pub(crate) async fn ask(self, lab: &Lab) -> Result<Faults, StandingError> {
+    async fn ask(self, lab: &Lab) -> Result<Faults, StandingError> {
         let mut url = checkout_url(lab);
         url.set_path("/lab/faults");
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()?;
         let request = match self {
             Change::Nothing => client.get(url),
             Change::All(faults) => client.put(url).json(&faults.to_json()),

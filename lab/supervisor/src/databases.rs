@@ -60,7 +60,9 @@ impl Databases {
         for part in Part::SERVICES {
             // The names are made here, of letters, digits and underscores.
             let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name(part));
-            let _ = server.execute(sqlx::AssertSqlSafe(sql).into_sql_str()).await;
+            let _ = server
+                .execute(sqlx::AssertSqlSafe(sql).into_sql_str())
+                .await;
         }
         let _ = server.close().await;
     }
@@ -69,10 +71,11 @@ impl Databases {
         let mut server = self.connect().await?;
         for part in Part::SERVICES {
             let name = self.name(part);
-            let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
-                .bind(&name)
-                .fetch_optional(&mut server)
-                .await?;
+            let there: Option<i32> =
+                sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+                    .bind(&name)
+                    .fetch_optional(&mut server)
+                    .await?;
             if there.is_none() {
                 let sql = format!("CREATE DATABASE {name}");
                 server

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use loadgen::{Error, Order, Line, Load, Recording, Step};
+use loadgen::{Error, Line, Load, Order, Recording, Step};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, Shop, closed, drive, kept, lines_of, plan};
@@ -335,7 +335,12 @@ async fn journeys_are_chosen_by_weight_and_by_the_seed() {
             journey: order(2),
         },
     ];
-    let large = |shop: &Shop| shop.carts().iter().filter(|cart| cart.lines.len() == 2).count();
+    let large = |shop: &Shop| {
+        shop.carts()
+            .iter()
+            .filter(|cart| cart.lines.len() == 2)
+            .count()
+    };
     drive(plan.clone()).await;
     let first = large(&shop);
     // A quarter of 200 on average, decided by the seed for good.

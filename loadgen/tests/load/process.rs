@@ -75,7 +75,10 @@ async fn ctrl_c_belongs_to_the_caller() {
             signalled.call_once(|| kill_process(getpid(), Signal::INT).unwrap());
         }
     };
-    let forever = Load::steady(Rate::of(50.0).unwrap(), Duration::from_secs(365 * 24 * 3600));
+    let forever = Load::steady(
+        Rate::of(50.0).unwrap(),
+        Duration::from_secs(365 * 24 * 3600),
+    );
     let outcome = loadgen::drive(plan(&shop, forever), kept(), signal, stop)
         .await
         .unwrap();

@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post, put},
 };
 use futures::StreamExt;
-use loadgen::{Order, Line, Load, Outcome, Plan, Recording, Step};
+use loadgen::{Line, Load, Order, Outcome, Plan, Recording, Step};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

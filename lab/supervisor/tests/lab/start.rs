@@ -22,8 +22,8 @@ async fn children_are_told_of_one_another() {
     assert_eq!(lab.addresses().amqp, amqp);
     let service = |name: &str, rest: &str| {
         format!(
-            "service {name} --pace none --database sqlite://{data}/{name}.db{rest} \
-             --faults --exit-with-parent --listen 127.0.0.1:0"
+            "service {name} --pace none --database sqlite://{data}/{name}.db --faults{rest} \
+             --exit-with-parent --listen 127.0.0.1:0"
         )
     };
     for (child, call) in [
