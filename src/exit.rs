@@ -38,6 +38,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             || cause.is::<email::mail::MailError>()
             || cause.is::<faults::Error>()
             || cause.is::<runner::SetError>()
+            || cause.is::<runner::LabelsError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(loadgen::Error::UnknownProduct { .. } | loadgen::Error::TooFewProducts { .. })

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 mod broker;
 mod check;
+mod compare;
+mod diagnose;
 mod exit;
 mod expect;
 mod fault;
@@ -26,6 +28,7 @@ Examples:
   tracelab order                    place one more order and see its trace
   tracelab run checkout             drive the shop and check every trace
   tracelab run n-plus-one           reproduce a latency pattern, and see what is different
+  tracelab diagnose TRACE           where the time of a trace went, and what went wrong
   tracelab fault list               what can go wrong on demand
   tracelab load --rate 5/s --duration 1h
                                     keep a running shop busy";
@@ -45,6 +48,8 @@ enum Command {
     Order(order::Args),
     Run(run::Args),
     Check(check::Args),
+    Diagnose(diagnose::Args),
+    Compare(compare::Args),
     Load(load::Args),
     Trace(trace::Args),
     #[command(subcommand)]
@@ -78,6 +83,8 @@ fn main() -> ExitCode {
             Command::Order(args) => order::main(args).await,
             Command::Run(args) => run::main(args).await,
             Command::Check(args) => check::main(args).await,
+            Command::Diagnose(args) => diagnose::main(args).await,
+            Command::Compare(args) => compare::main(args).await,
             Command::Fault(fault) => fault::main(fault).await,
             Command::Scenario(scenario) => scenario::main(scenario).await,
             Command::Expect(expect) => expect::main(expect).await,

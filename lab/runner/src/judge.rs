@@ -22,8 +22,10 @@ pub struct Case {
     pub verdict: Verdict,
     /// What its trace must look like, held against it; `None` where nothing is said of it.
     pub report: Option<Report>,
+    /// What the diagnosis reports of it.
+    pub findings: Vec<diagnose::Finding>,
     /// What is wrong besides.
-    pub why: Option<&'static str>,
+    pub why: Option<String>,
 }
 
 /// A trace that belongs to no request.
@@ -73,7 +75,8 @@ pub(crate) fn cases(
                 related: found.related.clone(),
                 verdict,
                 report,
-                why,
+                findings: Vec::new(),
+                why: why.map(str::to_owned),
             }
         })
         .collect()

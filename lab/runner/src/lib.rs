@@ -11,8 +11,10 @@
 mod api;
 mod check;
 mod drive;
+mod findings;
 mod ground;
 mod judge;
+mod labels;
 mod latency;
 mod order;
 mod part;
@@ -26,6 +28,7 @@ pub use api::{Described, Requests, answer, describe, routes};
 pub use check::{Checked, check_spans};
 pub use ground::GroundError;
 pub use judge::{Case, Unexplained};
+pub use labels::{Group, LabelsError, labelled};
 pub use latency::LatencyLine;
 pub use order::{OrderError, Placed, place_order, whole_order};
 pub use part::{Overrides, Phase};

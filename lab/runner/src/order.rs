@@ -161,15 +161,27 @@ fn with_related(store: &Store, trace_id: TraceId) -> Vec<Trace> {
 /// Whether no span is missing whose child is there, and every message that was sent was processed.
 pub(crate) fn is_whole<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> bool {
     let traces: Vec<&Trace> = traces.into_iter().collect();
-    let spans = || traces.iter().flat_map(|trace| trace.spans());
     let complete = traces
         .iter()
         .all(|trace| trace.roots().count() == 1 && trace.orphans().count() == 0);
-    let sent = spans()
-        .filter(|span| span.kind == Kind::Producer && !span.is_error())
-        .count();
-    let processed = spans().filter(|span| span.kind == Kind::Consumer).count();
-    complete && !traces.is_empty() && processed >= sent
+    // A message that failed comes back, or is buried: sent on by the consumer that gave it up.
+    let is_burial = |trace: &Trace, place: usize| {
+        let parent = trace.parent(place).map(|parent| trace.span(parent));
+        parent.is_some_and(|parent| parent.kind == Kind::Consumer && parent.is_error())
+    };
+    let (mut sent, mut settled) = (0, 0);
+    for trace in &traces {
+        for (place, span) in trace.spans().iter().enumerate() {
+            match span.kind {
+                Kind::Producer if span.is_error() => {}
+                Kind::Producer if is_burial(trace, place) => settled += 1,
+                Kind::Producer => sent += 1,
+                Kind::Consumer if !span.is_error() => settled += 1,
+                _ => {}
+            }
+        }
+    }
+    complete && !traces.is_empty() && settled >= sent
 }
 
 /// The traces of which a span has this attribute.

@@ -3,7 +3,7 @@
 use faults::{Faults, Need, Reach};
 use loadgen::{Plan, Stage, Weighted};
 use reqwest::Url;
-use scenario::{Expectation, Scenario, Variant};
+use scenario::{Expectation, FindingWant, Scenario, Variant};
 use serde::Serialize;
 
 use std::{
@@ -44,6 +44,7 @@ pub(crate) struct Part<'s> {
     pub(crate) faults: &'s Faults,
     /// What each trace must look like, besides being silent where it is a variant.
     pub(crate) own: Option<&'s Expectation>,
+    findings: Option<&'s [FindingWant]>,
     journeys: &'s [scenario::Weighted],
     load: &'s scenario::Load,
     needs: Option<Need>,
@@ -95,6 +96,10 @@ impl<'s> Part<'s> {
                 Phase::Faulty => Some(&scenario.expect),
                 _ => variant.and_then(|variant| variant.expect.as_ref()),
             },
+            findings: match variant {
+                None => scenario.findings.as_deref(),
+                Some(variant) => variant.findings.as_deref(),
+            },
             journeys: variant
                 .and_then(|variant| variant.journeys.as_deref())
                 .unwrap_or(&scenario.journeys),
@@ -121,6 +126,11 @@ impl<'s> Part<'s> {
         lacking.then(|| {
             format!("{who} needs {need}; this lab runs on SQLite, which has one lock for all")
         })
+    }
+
+    /// What the diagnosis must report of it; `None` if nothing is said.
+    pub(crate) fn findings(&self) -> Option<&'s [FindingWant]> {
+        self.findings
     }
 
     /// Whether requests beside it are touched by its faults: then it must run alone.

@@ -15,6 +15,7 @@ use trace::Trace;
 
 use crate::{
     drive::{Driven, Terms, drive},
+    findings,
     ground::{Ground, GroundError},
     judge::{self, Case, Unexplained},
     latency::{self, LatencyLine, Measured},
@@ -296,7 +297,9 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
         let parts: Vec<Part<'_>> = Phase::ALL
             .into_iter()
             .filter(|phase| {
-                let needed = *phase == Phase::Twin && compares_with_twin(&scenario);
+                let needed = *phase == Phase::Twin
+                    && (compares_with_twin(&scenario)
+                        || findings::needs_twin(scenario.findings.as_deref()));
                 needed || settings.phases.contains(phase)
             })
             .filter_map(|phase| Part::of(&scenario, phase))
@@ -322,7 +325,12 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                 Ok(what) => {
                     let latency = latency_lines(&scenario, part.phase, &driven, &without_pace);
                     let cases = judge::cases(*part, what, twin.as_ref(), &latency);
-                    PhaseRun::new(*part, what, cases, latency)
+                    let beside: Vec<&Driven> = driven
+                        .iter()
+                        .filter(|(other, _)| other.phase != part.phase)
+                        .filter_map(|(_, what)| what.as_ref().ok())
+                        .collect();
+                    PhaseRun::new(*part, what, cases, latency, &beside)
                 }
             })
             .collect();

@@ -27,6 +27,8 @@ pub struct Scenario {
     pub needs: Option<Need>,
     /// What the trace of each checkout must look like.
     pub expect: Expectation,
+    /// What the diagnosis must report: these and no others. `None`: nothing is said of it.
+    pub findings: Option<Vec<FindingWant>>,
     /// What times must come to, over all traces of a phase.
     pub latency: Vec<LatencyWant>,
     /// The same without the fault. `None`: the scenario has none.
@@ -61,6 +63,17 @@ pub struct Variant {
     pub needs: Option<Need>,
     /// What each of its traces must look like, besides not as the scenario expects.
     pub expect: Option<Expectation>,
+    /// What the diagnosis reports of it: none of what it must report of the scenario. `None`: nothing.
+    pub findings: Option<Vec<FindingWant>>,
+}
+
+/// A finding that must be reported.
+#[derive(Clone, Debug)]
+pub struct FindingWant {
+    /// The rule that reports it.
+    pub rule: &'static diagnose::Rule,
+    /// On which share of the traces; `None` is on each. Where many contend, one may have luck.
+    pub share: Option<DoubleRange>,
 }
 
 /// A journey, and how often it is gone on.

@@ -42,8 +42,8 @@ pub use expectation::{
     Operand, PathShare, Pattern, Reference, Text, Timing, Want,
 };
 pub use file::{
-    Arrivals, Journey, LatencyWant, Load, Order, Percentile, Rate, Request, Scenario, Stage,
-    Target, TimeWant, Variant, Weighted,
+    Arrivals, FindingWant, Journey, LatencyWant, Load, Order, Percentile, Rate, Request, Scenario,
+    Stage, Target, TimeWant, Variant, Weighted,
 };
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
 pub use read::{lint, scenario as parse};

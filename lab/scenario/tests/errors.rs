@@ -67,13 +67,23 @@ fn words_that_are_not_known_get_the_nearest_that_is() {
 }
 
 #[test]
-fn what_a_later_version_will_have_is_refused_and_not_ignored() {
-    let got = error(&format!(
-        "{HEAD}findings: [n-plus-one]\nexpect: {{ trace: {{ roots: 1 }} }}"
-    ));
+fn findings_are_known_ones() {
+    let with = |findings: &str| {
+        error(&format!(
+            "{HEAD}findings: {findings}\nexpect: {{ trace: {{ roots: 1 }} }}"
+        ))
+    };
     assert_eq!(
-        got,
-        "x.yaml:4:1: \"findings\" is not supported by this version yet"
+        with("[n-plus-on]"),
+        "x.yaml:4:12: there is no finding \"n-plus-on\"; did you mean \"n-plus-one\"?"
+    );
+    assert_eq!(
+        with("[chatty, chatty]"),
+        "x.yaml:4:20: \"chatty\" is asked for twice"
+    );
+    assert_eq!(
+        with("[{ name: lock-wait, share: \">= 120%\" }]"),
+        "x.yaml:4:38: no more than all traces can have it: 100%"
     );
 }
 

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the channel is still there.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// The broker as a service sees it.
 #[derive(Clone, Debug)]
 pub struct Broker {
@@ -140,8 +143,8 @@ where
 /// Returns when the connection or its channel is no longer of use, with the reason.
 async fn until_lost(connection: &Connection, channel: &Channel) -> String {
     let mut events = connection.events_listener();
-    // A channel that the broker closed makes no event of the connection.
-    let mut look = interval(Duration::from_millis(500));
+    // A channel that was closed makes no event of the connection.
+    let mut look = interval(LOOK);
     loop {
         tokio::select! {
             event = events.next() => match event {

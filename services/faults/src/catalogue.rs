@@ -302,7 +302,8 @@ pub static DUPLICATE_DELIVERY: Fault = Fault {
     service: "email",
     summary: "the mail is sent, its acknowledgement is lost, and the message comes once more",
     parameters: &[],
-    reach: Reach::Request,
+    // The channel ends with which the acknowledgement is lost; nobody is served until there is a new one.
+    reach: Reach::Everyone,
     needs: None,
 };
 

@@ -50,7 +50,7 @@ pub enum Range {
 pub enum Reach {
     /// The request that carries it, and no other.
     Request,
-    /// Requests beside it as well: contention is its point.
+    /// Requests beside it as well: contention is its point, or it ends what they share.
     Everyone,
 }
 

@@ -11,7 +11,7 @@ use sqlx::{
     Any, AnyConnection, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, Transaction,
     pool::PoolConnection,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{Dispatch, Instrument, Span, instrument::WithSubscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -110,7 +110,7 @@ impl Database {
         let taken = match taken {
             Err(error) if is_busy(&error) => {
                 let span = self.waiting("wait for lock");
-                out_of_sight(take_write_lock(&mut connection, LOCK_PATIENCE))
+                out_of_sight(wait_for_write_lock(&mut connection))
                     .instrument(span)
                     .await
             }
@@ -181,6 +181,19 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 async fn take_write_lock(connection: &mut AnyConnection, patience: Duration) -> sqlx::Result<()> {
     busy_timeout(connection, patience).await?;
     connection.execute("BEGIN IMMEDIATE").await.map(drop)
+}
+
+/// Asks for the write lock again and again. SQLite would do so by itself, but with pauses that grow to
+/// a tenth of a second: a lock that is free again would be found so long after.
+async fn wait_for_write_lock(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    busy_timeout(connection, NO_WAIT).await?;
+    loop {
+        match connection.execute("BEGIN IMMEDIATE").await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(NO_WAIT).await,
+            taken => return taken.map(drop),
+        }
+    }
 }
 
 async fn busy_timeout(connection: &mut AnyConnection, patience: Duration) -> sqlx::Result<()> {

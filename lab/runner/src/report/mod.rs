@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     drive::Driven,
+    findings,
     judge::Case,
     latency::{LatencyLine, ms},
     part::{Part, Phase},
@@ -143,9 +144,11 @@ impl PhaseRun {
     pub(crate) fn new(
         part: Part<'_>,
         driven: &Driven,
-        cases: Vec<Case>,
+        mut cases: Vec<Case>,
         latency: Vec<LatencyLine>,
+        beside: &[&Driven],
     ) -> PhaseRun {
+        let wrong = findings::judge(part, &mut cases, beside);
         let judged = || cases.iter().filter(|case| case.is_judged());
         let with = |verdict| judged().filter(|case| case.verdict == verdict).count();
         let progress = driven.load.progress;
@@ -159,7 +162,7 @@ impl PhaseRun {
             unsupported: with(Verdict::Unsupported),
             unexplained_spans: None,
             dropped_spans: driven.lost_spans,
-            findings: BTreeMap::new(),
+            findings: findings::counts(&cases),
             latency_ms: driven.load.checkout.map(Latencies::new),
             latency,
             requests: Requests {
@@ -171,6 +174,10 @@ impl PhaseRun {
             why: None,
         };
         report.verdict = report.judge(cases.iter().map(|case| case.verdict));
+        if wrong.is_some() {
+            report.verdict = Verdict::Fail;
+            report.why = report.why.or(wrong);
+        }
         let (began, ended) = driven.window();
         PhaseRun {
             report,

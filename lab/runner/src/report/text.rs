@@ -112,7 +112,7 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
 
 /// What is wrong with one request, in full.
 pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: bool) {
-    match (&case.report, case.why) {
+    match (&case.report, &case.why) {
         (Some(report), None) => text.push_str(&report.text(title, &answer(case), colour)),
         (_, why) => {
             let trace = case.trace.as_ref();
@@ -121,7 +121,7 @@ pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: 
                 text,
                 "{} {title}{trace}  {}  {}",
                 painted(Verdict::Fail, colour),
-                why.unwrap_or_default(),
+                why.as_deref().unwrap_or_default(),
                 answer(case)
             );
         }
@@ -181,6 +181,9 @@ fn push_only_phase(text: &mut String, report: &PhaseReport) {
         report.passed, report.traces, report.unsupported
     );
     let _ = writeln!(text, "  spans    {}", spans(report));
+    if !report.findings.is_empty() {
+        let _ = writeln!(text, "  findings {}", findings(report));
+    }
     if let Some(latency) = report.latency_ms {
         let [p50, p90, p99] = latency.all();
         let _ = writeln!(
@@ -202,6 +205,9 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             spans(report)
         ),
     };
+    if !report.findings.is_empty() {
+        let _ = writeln!(text, "  {:10} findings: {}", "", findings(report));
+    }
     for line in &report.latency {
         let shown = match (phase.is_silent(), line.verdict) {
             // There nothing is wanted of it.
@@ -225,6 +231,12 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             "", line.what, line.percentile, line.want
         );
     }
+}
+
+fn findings(report: &PhaseReport) -> String {
+    let of = |(name, count): (&String, &usize)| format!("{name} on {count} of {}", report.traces);
+    let all: Vec<String> = report.findings.iter().map(of).collect();
+    all.join(", ")
 }
 
 fn traces(report: &PhaseReport) -> String {

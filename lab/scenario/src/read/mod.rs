@@ -3,6 +3,7 @@
 mod attributes;
 mod condition;
 mod fields;
+mod findings;
 mod journey;
 mod latency;
 mod lint;
@@ -21,12 +22,12 @@ mod tests {
 
     use serde_json::Value as Json;
 
-    use super::{attributes, fields::Words, journey, latency, load, scenario, tree};
+    use super::{attributes, fields::Words, findings, journey, latency, load, scenario, tree};
 
     #[test]
     fn the_schema_has_the_very_words_that_the_parser_knows() {
         let schema: Json = serde_json::from_str(crate::schema()).unwrap();
-        let words: [(&str, &Words); 17] = [
+        let words: [(&str, &Words); 18] = [
             ("", &scenario::SCENARIO),
             ("variant", &scenario::VARIANT),
             ("journey", &journey::JOURNEY),
@@ -35,6 +36,7 @@ mod tests {
             ("load", &load::LOAD),
             ("stage", &load::STAGE),
             ("latency", &latency::LATENCY),
+            ("finding", &findings::FINDING),
             ("expectation", &tree::EXPECT),
             ("counts", &tree::COUNTS),
             ("node", &tree::NODE),

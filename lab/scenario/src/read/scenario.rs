@@ -4,6 +4,7 @@ use faults::{Faults, Need, Setting};
 
 use super::{
     fields::{Fields, Words},
+    findings,
     journey::{journey, journeys},
     latency,
     load::load,
@@ -27,15 +28,18 @@ pub(super) const SCENARIO: Words = Words {
         "load",
         "needs",
         "expect",
+        "findings",
         "latency",
         "twin",
         "near-miss",
     ],
-    later: &["findings"],
+    later: &[],
 };
 pub(super) const VARIANT: Words = Words {
-    known: &["faults", "journey", "journeys", "load", "needs", "expect"],
-    later: &["findings"],
+    known: &[
+        "faults", "journey", "journeys", "load", "needs", "expect", "findings",
+    ],
+    later: &[],
 };
 
 /// Parses a scenario. `file` is what errors call it.
@@ -80,6 +84,7 @@ fn read(file: &str, text: &str) -> Result<(Scenario, Vec<Error>), Error> {
         load: load(doc, fields.require(doc, "load")?)?,
         needs: fields.map("needs", |node| needs(doc, node))?,
         expect: tree::expectation(doc, fields.require(doc, "expect")?)?,
+        findings: fields.map("findings", |node| findings::wants(doc, node))?,
         latency: fields
             .map("latency", |node| latency::wants(doc, node))?
             .unwrap_or_default(),
@@ -221,5 +226,6 @@ fn variant(doc: &Doc<'_>, node: &Node, what: &'static str) -> Result<Variant, Er
         load: fields.map("load", |node| load(doc, node))?,
         needs: fields.map("needs", |node| needs(doc, node))?,
         expect: fields.map("expect", |node| tree::expectation(doc, node))?,
+        findings: fields.map("findings", |node| findings::wants(doc, node))?,
     })
 }

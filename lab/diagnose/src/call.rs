@@ -1,0 +1,297 @@
+//! What a span calls, by the semantic conventions: today's names, and those of the years before.
+
+use trace::{Kind, Span, Value};
+
+/// What a span calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// Nothing: it is no call.
+    None,
+    /// A database.
+    Database(Access),
+    /// A server, over HTTP.
+    Http(Access),
+    /// A server, over some other protocol with requests and replies.
+    Rpc,
+    /// A broker.
+    Messaging,
+    /// Something of which nothing is said but that it is called.
+    Other,
+}
+
+/// Whether a call changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It only asks.
+    Read,
+    /// It changes something, or may do so.
+    Write,
+}
+
+const WRITES: [&str; 27] = [
+    "insert",
+    "update",
+    "delete",
+    "merge",
+    "upsert",
+    "replace",
+    "create",
+    "drop",
+    "alter",
+    "truncate",
+    "begin",
+    "start",
+    "commit",
+    "rollback",
+    "savepoint",
+    "release",
+    "set",
+    "lpush",
+    "rpush",
+    "incr",
+    "expire",
+    "copy",
+    "insertmany",
+    "updatemany",
+    "bulkwrite",
+    "batch",
+    "pipeline",
+];
+
+const STATEMENTS: [&str; 12] = [
+    "select", "insert", "update", "delete", "merge", "begin", "commit", "rollback", "with",
+    "replace", "upsert", "truncate",
+];
+
+// === impl Call ===
+
+impl Call {
+    pub(crate) fn of(span: &Span) -> Call {
+        if matches!(span.kind, Kind::Server | Kind::Consumer) {
+            return Call::None;
+        }
+        let (mut database, mut operation, mut statement) = (false, None, None);
+        let (mut method, mut rpc, mut messaging) = (None, false, false);
+        for (key, value) in span.attributes.iter() {
+            match key {
+                "db.system.name" | "db.system" => database = true,
+                "db.operation.name" | "db.operation" => operation = value.as_str(),
+                "db.query.text" | "db.statement" => statement = value.as_str(),
+                "http.request.method" | "http.method" => method = value.as_str(),
+                "rpc.system" | "rpc.system.name" | "rpc.service" | "rpc.method" => rpc = true,
+                "messaging.system" => messaging = true,
+                _ => {}
+            }
+        }
+        if span.kind == Kind::Producer {
+            return Call::Messaging;
+        }
+        // Some libraries have queries as INTERNAL spans; a span that waits for a database is none.
+        let is_call = span.kind == Kind::Client;
+        if database && (is_call || operation.is_some() || statement.is_some()) {
+            let word = operation.or(statement).unwrap_or(&span.name);
+            // A read that takes locks is a part of a transaction that is about to write.
+            return Call::Database(match statement.is_some_and(takes_locks) {
+                true => Access::Write,
+                false => Access::of_statement(word),
+            });
+        }
+        if !is_call {
+            return Call::None;
+        }
+        match method {
+            Some(method) if !messaging => Call::Http(Access::of_method(method)),
+            _ if rpc => Call::Rpc,
+            _ if messaging => Call::Messaging,
+            _ if is_statement(&span.name) => Call::Database(Access::of_statement(&span.name)),
+            _ => Call::Other,
+        }
+    }
+
+    /// Whether somebody is asked who answers: a message is only sent.
+    pub(crate) fn is_answered(self) -> bool {
+        !matches!(self, Call::None | Call::Messaging)
+    }
+
+    /// Whether it is a call to a service, as opposed to a database or a broker.
+    pub(crate) fn is_to_service(self) -> bool {
+        matches!(self, Call::Http(_) | Call::Rpc | Call::Other)
+    }
+}
+
+// === impl Access ===
+
+impl Access {
+    fn of_statement(text: &str) -> Access {
+        let word = first_word(text);
+        match WRITES.iter().any(|write| word.eq_ignore_ascii_case(write)) {
+            true => Access::Write,
+            false => Access::Read,
+        }
+    }
+
+    fn of_method(method: &str) -> Access {
+        match ["GET", "HEAD", "OPTIONS", "QUERY"]
+            .iter()
+            .any(|safe| method.eq_ignore_ascii_case(safe))
+        {
+            true => Access::Read,
+            false => Access::Write,
+        }
+    }
+}
+
+fn takes_locks(statement: &str) -> bool {
+    let end = statement.trim_end().as_bytes();
+    let last = &end[end.len().saturating_sub(32)..];
+    last.windows(10)
+        .any(|words| words.eq_ignore_ascii_case(b"for update"))
+}
+
+fn first_word(text: &str) -> &str {
+    let text = text.trim_start();
+    let end = text
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    &text[..end]
+}
+
+fn is_statement(name: &str) -> bool {
+    let word = first_word(name);
+    // `Update` may be the name of anything; `UPDATE orders` is a statement.
+    let shouted = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    shouted
+        && STATEMENTS
+            .iter()
+            .any(|statement| word.eq_ignore_ascii_case(statement))
+}
+
+/// The first of these attributes that a span has as a text.
+pub(crate) fn text<'s>(span: &'s Span, keys: &[&str]) -> Option<&'s str> {
+    keys.iter()
+        .find_map(|key| span.attributes.get(key)?.as_str())
+}
+
+/// The first of these attributes that a span has as a number, or as a text that is one.
+pub(crate) fn number(span: &Span, keys: &[&str]) -> Option<i64> {
+    keys.iter().find_map(|key| match span.attributes.get(key)? {
+        Value::Int(number) => Some(*number),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    })
+}
+
+/// The status that an HTTP call was answered with, if it was.
+pub(crate) fn status_code(span: &Span) -> Option<i64> {
+    number(span, &["http.response.status_code", "http.status_code"])
+}
+
+/// The HTTP method of a call or a request.
+pub(crate) fn method(span: &Span) -> Option<&str> {
+    text(span, &["http.request.method", "http.method"])
+}
+
+/// The path of a call or a request, without its query.
+pub(crate) fn path(span: &Span) -> Option<&str> {
+    let path = match text(span, &["url.path", "http.target"]) {
+        Some(path) => path,
+        None => {
+            let url = text(span, &["url.full", "http.url"])?;
+            let after = url.split_once("://").map_or(url, |(_, after)| after);
+            after.find('/').map_or("/", |slash| &after[slash..])
+        }
+    };
+    Some(path.split(['?', '#']).next().unwrap_or(path))
+}
+
+/// Who is called: the host, and the port where it is said.
+pub(crate) fn address(span: &Span) -> Option<(&str, Option<i64>)> {
+    let host = text(
+        span,
+        &[
+            "server.address",
+            "net.peer.name",
+            "net.sock.peer.addr",
+            "http.host",
+        ],
+    );
+    let port = number(
+        span,
+        &["server.port", "net.peer.port", "net.sock.peer.port"],
+    );
+    if let Some(host) = host {
+        return Some((host, port));
+    }
+    let url = text(span, &["url.full", "http.url"])?;
+    let (_, after) = url.split_once("://")?;
+    let authority = after.split(['/', '?', '#']).next()?;
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => Some((host, port.parse().ok())),
+        _ => Some((authority, None)),
+    }
+}
+
+/// The service that is called, where the caller says so.
+pub(crate) fn peer_service(span: &Span) -> Option<&str> {
+    text(span, &["service.peer.name", "peer.service"])
+}
+
+/// The id of the message that a span sends or processes.
+pub(crate) fn message_id(span: &Span) -> Option<&str> {
+    text(span, &["messaging.message.id", "messaging.message_id"])
+}
+
+/// Whether the caller gave up because it took too long.
+pub(crate) fn timed_out(span: &Span) -> bool {
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        ["timeout", "timed out", "timed_out", "timedout", "deadline"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    let error_type = text(span, &["error.type"]);
+    let grpc = number(span, &["rpc.grpc.status_code"]) == Some(4)
+        || text(span, &["rpc.response.status_code"]) == Some("DEADLINE_EXCEEDED");
+    let by_exception = span
+        .events
+        .iter()
+        .filter(|event| event.name == "exception")
+        .any(|event| {
+            let attribute = |key| event.attributes.get(key).and_then(Value::as_str);
+            attribute("exception.type").is_some_and(says)
+        });
+    let failed = span.is_error() || error_type.is_some();
+    failed
+        && (grpc
+            || by_exception
+            || error_type.is_some_and(says)
+            || says(&span.status.message)
+            || matches!(status_code(span), Some(408 | 504)))
+}
+
+/// What a span says of its failure: the exception that it recorded, its status, its error type.
+pub(crate) fn failure(span: &Span) -> Option<String> {
+    let exception = span
+        .events
+        .iter()
+        .rev()
+        .find(|event| event.name == "exception");
+    if let Some(event) = exception {
+        let attribute = |key| event.attributes.get(key).and_then(Value::as_str);
+        return match (attribute("exception.type"), attribute("exception.message")) {
+            (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            (None, None) => None,
+        };
+    }
+    let message = span.status.message.as_str();
+    if !message.is_empty() {
+        return Some(message.to_owned());
+    }
+    text(span, &["error.type"])
+        .map(str::to_owned)
+        .or_else(|| status_code(span).map(|code| format!("status {code}")))
+}

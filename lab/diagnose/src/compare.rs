@@ -1,0 +1,229 @@
+//! Two sets of traces held against each other: which spans appeared or vanished, which became slower,
+//! and how much of the change of the whole each explains.
+//!
+//! Spans are matched by where they stand: their service, their name (without ids) and those of all
+//! above them. For each such place the times that a trace spends there on its critical path are
+//! averaged over the set. Those averages add up to the average of the whole, so their differences add
+//! up to the difference of the whole: what each place explains is no guess.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+use trace::Trace;
+
+use crate::{finding::words, shape, view::View};
+
+/// What became of one place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The services and names from the root down to it.
+    pub path: Vec<String>,
+    /// Whether it is in one of the sets only.
+    pub kind: ChangeKind,
+    /// How many spans of it a trace has on average: before, after.
+    pub spans: (f64, f64),
+    /// How long a span of it takes on average, in milliseconds: before, after.
+    pub span_ms: (f64, f64),
+    /// How much of the critical path is its own on average, in milliseconds: before, after.
+    pub own_ms: (f64, f64),
+    /// Which share of the change of the whole it explains: negative where it works against it.
+    pub explains: f64,
+}
+
+/// How a place differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is only in the second set.
+    Appeared,
+    /// It is only in the first set.
+    Vanished,
+    /// It is in both, and takes more of the critical path in the second.
+    Slower,
+    /// It is in both, and takes less.
+    Faster,
+}
+
+/// Two sets, compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// How many traces each has.
+    pub traces: (usize, usize),
+    /// How long a trace takes on average, from the begin of its root to its end, in milliseconds.
+    pub total_ms: (f64, f64),
+    /// What changed, what explains most first.
+    pub changes: Vec<Change>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Place {
+    spans: usize,
+    ns: u64,
+    own: u64,
+}
+
+/// Compares two sets of traces.
+pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
+    let (first, first_total) = measure(before);
+    let (second, second_total) = measure(after);
+    let average = |sum: u64, count: usize| sum as f64 / 1e6 / count.max(1) as f64;
+    let total_ms = (
+        average(first_total, before.len()),
+        average(second_total, after.len()),
+    );
+    let whole = total_ms.1 - total_ms.0;
+    let mut paths: Vec<&Vec<String>> = first.keys().chain(second.keys()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut changes: Vec<Change> = paths
+        .into_iter()
+        .map(|path| {
+            let (one, other) = (first.get(path), second.get(path));
+            let kind = |own: (f64, f64)| match (one, other) {
+                (None, _) => ChangeKind::Appeared,
+                (_, None) => ChangeKind::Vanished,
+                _ if own.1 >= own.0 => ChangeKind::Slower,
+                _ => ChangeKind::Faster,
+            };
+            let (one, other) = (
+                one.copied().unwrap_or_default(),
+                other.copied().unwrap_or_default(),
+            );
+            let own_ms = (
+                average(one.own, before.len()),
+                average(other.own, after.len()),
+            );
+            let explains = if whole == 0.0 {
+                0.0
+            } else {
+                (own_ms.1 - own_ms.0) / whole
+            };
+            Change {
+                path: path.clone(),
+                kind: kind(own_ms),
+                spans: (
+                    one.spans as f64 / before.len().max(1) as f64,
+                    other.spans as f64 / after.len().max(1) as f64,
+                ),
+                span_ms: (average(one.ns, one.spans), average(other.ns, other.spans)),
+                own_ms,
+                explains,
+            }
+        })
+        .collect();
+    changes.sort_by(|one, other| {
+        let size = |change: &Change| (change.own_ms.1 - change.own_ms.0).abs();
+        size(other)
+            .total_cmp(&size(one))
+            .then_with(|| one.path.cmp(&other.path))
+    });
+    Comparison {
+        traces: (before.len(), after.len()),
+        total_ms,
+        changes,
+    }
+}
+
+/// What each place has, and the length of all critical paths together.
+fn measure(traces: &[Trace]) -> (BTreeMap<Vec<String>, Place>, u64) {
+    let mut places: BTreeMap<Vec<String>, Place> = BTreeMap::new();
+    let mut total = 0;
+    for trace in traces {
+        let view = View::new(trace);
+        let Some(root) = view.root() else {
+            continue;
+        };
+        total += view.ns(root);
+        let mut paths: Vec<Vec<String>> = vec![Vec::new(); view.len()];
+        let order: Vec<usize> = view.trace.walk().map(|(place, _)| place).collect();
+        for place in order {
+            let span = view.span(place);
+            let mut path = view
+                .trace
+                .parent(place)
+                .map_or_else(Vec::new, |parent| paths[parent].clone());
+            path.push(format!("{} {}", span.service(), shape::name(&span.name)));
+            let known = places.entry(path.clone()).or_default();
+            known.spans += 1;
+            known.ns += view.ns(place);
+            // What a message asked for later is not waited for, and explains nothing of the wait.
+            if view.head[place] == root {
+                known.own += view.own[place];
+            }
+            paths[place] = path;
+        }
+    }
+    (places, total)
+}
+
+/// How many changes are shown; those of less than this much of a millisecond are not worth a line.
+const SHOWN: usize = 20;
+const WORTH_MS: f64 = 0.05;
+
+/// A comparison for people.
+pub fn text(comparison: &Comparison) -> String {
+    let (before, after) = comparison.total_ms;
+    let in_words = |ms: f64| words((ms.abs() * 1e6) as u64);
+    let mut text = format!(
+        "{} traces of {} against {} of {}: {} {}\n\n",
+        comparison.traces.0,
+        in_words(before),
+        comparison.traces.1,
+        in_words(after),
+        in_words(after - before),
+        if after >= before { "longer" } else { "shorter" }
+    );
+    let worth = |change: &&Change| {
+        (change.own_ms.1 - change.own_ms.0).abs() >= WORTH_MS
+            || matches!(change.kind, ChangeKind::Appeared | ChangeKind::Vanished)
+    };
+    let changes: Vec<&Change> = comparison.changes.iter().filter(worth).collect();
+    if changes.is_empty() {
+        text.push_str("No span appeared, vanished, or takes longer or shorter.\n");
+        return text;
+    }
+    text.push_str("  own time, change   explains   before → after         where\n");
+    for change in changes.iter().take(SHOWN) {
+        let difference = change.own_ms.1 - change.own_ms.0;
+        let sign = if difference < 0.0 { "−" } else { "+" };
+        let count = match (change.spans.0, change.spans.1) {
+            (one, other) if (one - other).abs() < 1e-9 => String::new(),
+            (one, other) => format!("  ×{} → ×{}", tidy(one), tidy(other)),
+        };
+        let word = match change.kind {
+            ChangeKind::Appeared => "  appeared",
+            ChangeKind::Vanished => "  vanished",
+            ChangeKind::Slower | ChangeKind::Faster => "",
+        };
+        let _ = writeln!(
+            text,
+            "  {:>16} {:>8.0} %   {:>9} → {:<9}  {}{count}{word}",
+            format!("{sign}{}", in_words(difference)),
+            change.explains * 100.0,
+            in_words(change.own_ms.0),
+            in_words(change.own_ms.1),
+            shortened(&change.path)
+        );
+    }
+    if changes.len() > SHOWN {
+        let _ = writeln!(text, "  … and {} more", changes.len() - SHOWN);
+    }
+    text
+}
+
+fn tidy(number: f64) -> String {
+    if (number - number.round()).abs() < 1e-9 {
+        format!("{number:.0}")
+    } else {
+        format!("{number:.1}")
+    }
+}
+
+/// The last two of a path: where it is mostly says enough.
+fn shortened(path: &[String]) -> String {
+    match path {
+        [.., parent, last] => format!("{last}  (below {parent})"),
+        [only] => only.clone(),
+        [] => String::new(),
+    }
+}

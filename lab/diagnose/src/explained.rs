@@ -1,0 +1,144 @@
+//! What one finding explains is not reported again by a weaker one.
+
+use std::collections::HashSet;
+
+use trace::SpanId;
+
+use crate::{finding::Finding, view::View};
+
+/// What each finding explains, if the weaker has a span in common with it or with what lies below it.
+const EXPLAINS: [(&str, &[&str]); 19] = [
+    (
+        "span-flood",
+        &[
+            "n-plus-one",
+            "sequential-calls",
+            "chatty",
+            "unbounded-names",
+        ],
+    ),
+    ("n-plus-one", &["sequential-calls", "chatty"]),
+    ("sequential-calls", &["chatty"]),
+    (
+        "retry-storm",
+        &[
+            "n-plus-one",
+            "sequential-calls",
+            "chatty",
+            "deadline-exceeded",
+            "error",
+            "slow-external",
+        ],
+    ),
+    (
+        "blocked-runtime",
+        &[
+            "slow-external",
+            "slow-query",
+            "lock-wait",
+            "pool-wait",
+            "abandoned-work",
+        ],
+    ),
+    (
+        "deadlock",
+        &[
+            "lock-wait",
+            "pool-wait",
+            "slow-query",
+            "error",
+            "n-plus-one",
+        ],
+    ),
+    ("lock-wait", &["slow-query", "pool-wait"]),
+    ("pool-wait", &["slow-query"]),
+    (
+        "abandoned-work",
+        &["deadline-exceeded", "error", "slow-external"],
+    ),
+    (
+        "deadline-exceeded",
+        &["error", "slow-external", "slow-query"],
+    ),
+    ("dead-letter", &["redelivery", "error"]),
+    ("redelivery", &["error"]),
+    (
+        "broken-propagation",
+        &["lost-context", "partial-trace", "slow-external"],
+    ),
+    ("lost-context", &["partial-trace"]),
+    ("partial-trace", &["slow-external"]),
+    ("orphan-spans", &["slow-external", "partial-trace"]),
+    (
+        "clock-skew",
+        &["abandoned-work", "wrong-parent", "queue-delay"],
+    ),
+    ("leaked-secret", &[]),
+    ("wrong-parent", &["sequential-calls"]),
+];
+
+/// Findings that say how all of a request went, and so need no span in common with what explains them.
+const OF_THE_WHOLE: [(&str, &[&str]); 3] = [
+    ("retry-storm", &["error"]),
+    ("abandoned-work", &["error", "deadline-exceeded"]),
+    ("deadline-exceeded", &["error"]),
+];
+
+pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.len() < 2 {
+        return findings;
+    }
+    let reach: Vec<HashSet<SpanId>> = findings
+        .iter()
+        .map(|finding| reach(view, finding))
+        .collect();
+    let is_explained = |weaker: &Finding| {
+        findings.iter().zip(&reach).any(|(stronger, reach)| {
+            let listed = |table: &[(&str, &[&str])]| {
+                table.iter().any(|(name, explained)| {
+                    *name == stronger.rule.name && explained.contains(&weaker.rule.name)
+                })
+            };
+            listed(&OF_THE_WHOLE) && same_head(view, stronger, weaker)
+                || listed(&EXPLAINS) && weaker.spans.iter().any(|span| reach.contains(span))
+        })
+    };
+    let mut kept: Vec<Finding> = findings
+        .iter()
+        .filter(|finding| !is_explained(finding))
+        .cloned()
+        .collect();
+    kept.sort_by(|one, other| {
+        let key = |finding: &Finding| (finding.rule.severity, finding.cost);
+        key(other).cmp(&key(one))
+    });
+    kept
+}
+
+/// The spans of a finding, and all that lies below the first of them.
+fn reach(view: &View<'_>, finding: &Finding) -> HashSet<SpanId> {
+    let mut reach: HashSet<SpanId> = finding.spans.iter().copied().collect();
+    // Of the parent that a finding names beside its spans, the other children are not explained.
+    let places: Vec<usize> = (0..view.len())
+        .filter(|&place| reach.contains(&view.id(place)))
+        .collect();
+    let lowest = places.iter().copied().filter(|&place| {
+        let mut children = view.trace.children(place).iter();
+        !children.any(|child| places.contains(child))
+    });
+    let mut stack: Vec<usize> = lowest.collect();
+    while let Some(place) = stack.pop() {
+        reach.insert(view.id(place));
+        stack.extend(view.trace.children(place));
+    }
+    reach
+}
+
+fn same_head(view: &View<'_>, one: &Finding, other: &Finding) -> bool {
+    let head = |finding: &Finding| {
+        let first = finding.spans.first()?;
+        let place = (0..view.len()).find(|&place| view.id(place) == *first)?;
+        Some(view.head[place])
+    };
+    head(one) == head(other)
+}

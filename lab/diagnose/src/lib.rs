@@ -1,0 +1,74 @@
+//! Where the time of a trace went, and what went wrong, with evidence.
+//!
+//! Traces go in, an explanation comes out: the critical path, the reader's walk from the root to the
+//! span where the time is really spent, the story of an error, and [findings](Finding), each with the
+//! spans that show it, what it costs and what would mend it.
+//!
+//! The rules read what any instrumented program says: names, kinds, times, status, and attributes of
+//! the OpenTelemetry semantic conventions (today's names and those of the years before). They must not
+//! know the shop, its faults, or anything that is called `lab.*`.
+
+mod call;
+pub mod compare;
+pub mod evaluate;
+mod explained;
+mod finding;
+mod ids;
+pub mod report;
+mod rules;
+mod run;
+mod shape;
+mod story;
+mod strip;
+mod thresholds;
+mod view;
+mod walk;
+
+pub use finding::{Finding, Rule, Severity};
+pub use rules::{RULES, rule};
+pub use story::{Chapter, Story};
+pub use strip::strip;
+pub use thresholds::{THRESHOLDS, Thresholds};
+pub use walk::{Step, Walk};
+
+use trace::{CriticalPath, Trace};
+
+use crate::{run::Run, view::View};
+
+/// What is to be said of one trace.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The trace, with spans that were there twice only once.
+    pub trace: Trace,
+    /// Its critical paths: the first of its earliest root, then those of other tops, then one of each
+    /// part that was reached through a message. The places are those of `trace`.
+    pub paths: Vec<CriticalPath>,
+    /// From the root to where the time is spent.
+    pub walk: Walk,
+    /// What went wrong, worst first.
+    pub findings: Vec<Finding>,
+    /// How its error came about, if a request failed.
+    pub story: Option<Story>,
+    /// What is missing in it, so that the diagnosis goes only so far.
+    pub missing: Vec<String>,
+}
+
+/// Diagnoses the traces of a run. `beside` are traces of the same system that are not diagnosed: they
+/// say which peers have spans of their own.
+pub fn diagnose(traces: &[Trace], beside: &[Trace], thresholds: &Thresholds) -> Vec<Diagnosis> {
+    let views: Vec<View<'_>> = traces.iter().map(View::new).collect();
+    let run = Run::new(&views, beside, thresholds);
+    let found = rules::find(&run);
+    views
+        .iter()
+        .zip(found)
+        .map(|(view, findings)| Diagnosis {
+            walk: walk::walk(view),
+            findings: explained::without_weaker(view, findings),
+            story: story::story(view),
+            missing: view.missing(),
+            trace: view.trace.clone().into_owned(),
+            paths: view.paths.clone(),
+        })
+        .collect()
+}

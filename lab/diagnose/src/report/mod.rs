@@ -1,0 +1,67 @@
+//! A diagnosis for people and for machines.
+
+mod json;
+mod markdown;
+mod text;
+
+pub use json::to_json;
+pub use markdown::markdown;
+pub use text::{Style, text};
+
+use trace::CriticalPath;
+
+use crate::Diagnosis;
+
+/// A span's part of a critical path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The place of the span in the trace.
+    pub place: usize,
+    /// How much of the path is its own, in nanoseconds.
+    pub ns: u64,
+}
+
+/// What of a critical path is each span's own, in the order in which they are first on it.
+pub fn parts(path: &CriticalPath) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for segment in &path.segments {
+        let at = *known.entry(segment.span).or_insert_with(|| {
+            parts.push(Part {
+                place: segment.span,
+                ns: 0,
+            });
+            parts.len() - 1
+        });
+        parts[at].ns += segment.end_ns - segment.start_ns;
+    }
+    parts
+}
+
+impl Diagnosis {
+    /// The critical path of what the user waited for; `None` in a trace without spans.
+    pub fn path(&self) -> Option<&CriticalPath> {
+        let root = self.walk.steps.first()?.place;
+        self.paths
+            .iter()
+            .find(|path| path.root == root)
+            .or(self.paths.first())
+    }
+
+    /// The critical paths of what messages asked for: nobody waited for them.
+    pub fn later(&self) -> impl Iterator<Item = &CriticalPath> {
+        self.paths
+            .iter()
+            .filter(|path| self.trace.parent(path.root).is_some())
+    }
+
+    /// From the beginning of the trace to the end of the last that a message asked for; `None` if
+    /// nothing was asked by a message.
+    pub fn end_to_end_ns(&self) -> Option<u64> {
+        let last = self
+            .later()
+            .map(|path| self.trace.span(path.root).end_ns)
+            .max()?;
+        Some(last.saturating_sub(self.trace.start_ns()))
+    }
+}

@@ -1,0 +1,172 @@
+//! For people.
+
+use std::fmt::Write;
+
+use trace::CriticalPath;
+
+use crate::{Diagnosis, Finding, Severity, Story, finding::words, report::parts};
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Whether colours are used.
+    pub colour: bool,
+}
+
+/// How many spans of a critical path are shown: the rest is one line.
+const SHOWN: usize = 12;
+
+/// A diagnosis in words: the walk, the critical path, the error, the findings.
+pub fn text(diagnosis: &Diagnosis, style: Style) -> String {
+    let mut text = String::new();
+    let trace = &diagnosis.trace;
+    let total = diagnosis.walk.steps.first().map_or(0, |step| step.below_ns);
+    let _ = write!(text, "trace {}   {} spans", trace.id(), trace.spans().len());
+    if let Some(root) = diagnosis
+        .walk
+        .steps
+        .first()
+        .map(|step| trace.span(step.place))
+    {
+        let _ = write!(
+            text,
+            "   {} {}   {}",
+            root.service(),
+            root.name,
+            words(total)
+        );
+    }
+    if let Some(end_to_end) = diagnosis.end_to_end_ns() {
+        let _ = write!(
+            text,
+            "   {} until the last message was processed",
+            words(end_to_end)
+        );
+    }
+    text.push('\n');
+    for missing in &diagnosis.missing {
+        let _ = writeln!(text, "incomplete: {missing}");
+    }
+    push_walk(&mut text, diagnosis);
+    if let Some(path) = diagnosis.path() {
+        push_path(
+            &mut text,
+            diagnosis,
+            path,
+            "The critical path: whose own time was waited for",
+        );
+    }
+    for path in diagnosis.later() {
+        let title = format!(
+            "Later, through a message: {}",
+            diagnosis.trace.span(path.root).name
+        );
+        push_path(&mut text, diagnosis, path, &title);
+    }
+    if let Some(story) = &diagnosis.story {
+        push_story(&mut text, story);
+    }
+    push_findings(&mut text, &diagnosis.findings, style);
+    text
+}
+
+fn push_walk(text: &mut String, diagnosis: &Diagnosis) {
+    let Some(first) = diagnosis.walk.steps.first() else {
+        return;
+    };
+    text.push_str("\nThe walk, from the root to where the time is spent\n");
+    for (depth, step) in diagnosis.walk.steps.iter().enumerate() {
+        let span = diagnosis.trace.span(step.place);
+        let share = step.below_ns as f64 / first.below_ns.max(1) as f64 * 100.0;
+        let alike = match step.alike {
+            1 => String::new(),
+            alike => format!(" ×{alike}"),
+        };
+        let name = format!("{:indent$}{}{alike}", "", span.name, indent = 2 * depth);
+        let _ = writeln!(
+            text,
+            "  {name:<44} {:<10} {:>9} {share:>4.0} %   own {}",
+            span.service(),
+            words(step.below_ns),
+            words(step.own_ns)
+        );
+    }
+}
+
+fn push_path(text: &mut String, diagnosis: &Diagnosis, path: &CriticalPath, title: &str) {
+    let mut parts = parts(path);
+    let total: u64 = parts.iter().map(|part| part.ns).sum();
+    if total == 0 {
+        return;
+    }
+    parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    let _ = writeln!(text, "\n{title}");
+    let line = |ns: u64, service: &str, name: &str| {
+        let share = ns as f64 / total as f64 * 100.0;
+        format!("  {:>9} {share:>5.1} %  {service:<10} {name}", words(ns))
+    };
+    for part in parts.iter().take(SHOWN) {
+        let span = diagnosis.trace.span(part.place);
+        let _ = writeln!(text, "{}", line(part.ns, span.service(), &span.name));
+    }
+    if parts.len() > SHOWN {
+        let rest = &parts[SHOWN..];
+        let sum = rest.iter().map(|part| part.ns).sum();
+        let _ = writeln!(
+            text,
+            "{}",
+            line(sum, "", &format!("… {} more spans", rest.len()))
+        );
+    }
+    let _ = writeln!(text, "  {:>9} 100.0 %", words(total));
+}
+
+fn push_story(text: &mut String, story: &Story) {
+    text.push_str("\nThe error, from where it came up to who asked\n");
+    for chapter in &story.chapters {
+        let _ = writeln!(
+            text,
+            "  {} {}: {}",
+            chapter.service, chapter.name, chapter.made_of_it
+        );
+        if !chapter.context.is_empty() {
+            let context: Vec<String> = chapter
+                .context
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let _ = writeln!(text, "    {}", context.join("  "));
+        }
+    }
+}
+
+fn push_findings(text: &mut String, findings: &[Finding], style: Style) {
+    if findings.is_empty() {
+        text.push_str("\nNo findings.\n");
+        return;
+    }
+    let _ = writeln!(text, "\nFindings: {}", findings.len());
+    for finding in findings {
+        let severity = painted(finding.rule.severity, style.colour);
+        let cost = match finding.cost.as_nanos() {
+            0 => String::new(),
+            ns => format!("   costs {}", words(u64::try_from(ns).unwrap_or(u64::MAX))),
+        };
+        let _ = writeln!(text, "  {severity} {}{cost}", finding.rule.name);
+        let _ = writeln!(text, "    {}", finding.evidence);
+        let _ = writeln!(text, "    To mend it: {}.", finding.rule.remedy);
+        let _ = writeln!(text, "    {}", finding.docs());
+    }
+}
+
+fn painted(severity: Severity, colour: bool) -> String {
+    let code = match severity {
+        Severity::Critical => "31",
+        Severity::Warning => "33",
+        Severity::Info => "36",
+    };
+    match colour {
+        true => format!("\u{1b}[{code}m{severity}\u{1b}[0m"),
+        false => severity.to_string(),
+    }
+}

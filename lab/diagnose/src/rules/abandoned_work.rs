@@ -1,0 +1,65 @@
+//! Work that goes on when nobody waits for it any more.
+
+use trace::Kind;
+
+use crate::{
+    call,
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    view::View,
+};
+
+/// `abandoned-work`.
+pub(crate) static RULE: Rule = Rule {
+    name: "abandoned-work",
+    severity: Severity::Warning,
+    means: "the caller gave up, and the callee went on working for nobody",
+    remedy: "pass the deadline on, cancel the work when the caller is gone, or make the deadline longer than the work",
+    source: "ours (5 ms past the end of the call)",
+    looks: Looks::AtATrace(look),
+};
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    for place in 0..view.len() {
+        let span = view.span(place);
+        if span.kind != Kind::Server {
+            continue;
+        }
+        let Some(caller) = view
+            .trace
+            .parent(place)
+            .filter(|&caller| gave_up(view, caller))
+        else {
+            continue;
+        };
+        let end = view.span(caller).end_ns;
+        let after = span.end_ns.saturating_sub(end);
+        let began = span.start_ns >= view.span(caller).start_ns && span.start_ns <= end;
+        // A clock that is off would have moved its beginning as well.
+        if !began || after < run.limits.abandoned_ns {
+            continue;
+        }
+        let evidence = format!(
+            "{} gave up after {}, and {} went on for {}.",
+            view.place(caller),
+            words(view.ns(caller)),
+            view.place(place),
+            words(after)
+        );
+        // Two views of one thing: the call that failed, and the work that was for nothing.
+        found.push(
+            Finding::new(&RULE, view.ids(&[place, caller]), evidence)
+                .costs(view.below[caller])
+                .fact("gave_up_after_ms", ms(view.ns(caller)))
+                .fact("went_on_ms", ms(after)),
+        );
+    }
+}
+
+/// Whether a call ended without an answer: in an error or a timeout.
+fn gave_up(view: &View<'_>, caller: usize) -> bool {
+    let span = view.span(caller);
+    let failed = span.is_error() || call::text(span, &["error.type"]).is_some();
+    span.kind == Kind::Client
+        && (call::timed_out(span) || (failed && call::status_code(span).is_none()))
+}

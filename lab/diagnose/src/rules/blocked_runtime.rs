@@ -1,0 +1,259 @@
+//! A process in which everything stands still while one request works: what computes (or blocks) does
+//! so on a thread that all requests need.
+//!
+//! Seen from its spans such a process is quiet for a while, although several requests are under way in
+//! it. Quiet alone says little: perhaps all of them wait for somebody else. But here one of them has no
+//! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
+//! another request moves on. Once that is chance, again and again it is a thread that they share.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use trace::{Kind, Value};
+
+use crate::{
+    call::Call,
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    view::View,
+};
+
+/// `blocked-runtime`.
+pub(crate) static RULE: Rule = Rule {
+    name: "blocked-runtime",
+    severity: Severity::Critical,
+    means: "while one request works, all others in its process stand still",
+    remedy: "move the work off the thread that serves everybody (spawn_blocking, a worker pool), or yield in it",
+    source: "ours (50 ms, twice in a run)",
+    looks: Looks::AtTheRun(look),
+};
+
+/// In the next moment: within this share of the quiet, or this many nanoseconds.
+const AT_ONCE: f64 = 0.02;
+const AT_ONCE_NS: u64 = 2_000_000;
+
+/// Of the times in which it worked while others were under way, in so many they must have stood still.
+const MOSTLY: f64 = 0.5;
+
+/// A span of a process began or ended.
+struct Moment {
+    at: u64,
+    is_end: bool,
+    view: usize,
+    place: usize,
+}
+
+/// Quiet while others were under way.
+struct Quiet {
+    ns: u64,
+    /// Others, and one of the spans of each that were under way.
+    others: Vec<(usize, usize)>,
+    /// Whether one of them moved on at once when it was over.
+    moved_on: bool,
+}
+
+fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    if run.views.len() < 2 {
+        return;
+    }
+    let processes: HashSet<String> = workers(run)
+        .into_iter()
+        .map(|(process, _)| process)
+        .collect();
+    if processes.is_empty() {
+        return;
+    }
+    let mut moments: BTreeMap<String, Vec<Moment>> = BTreeMap::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            let name = process(view, place);
+            if !processes.contains(&name) {
+                continue;
+            }
+            let span = view.span(place);
+            let known = moments.entry(name).or_default();
+            for (time, is_end) in [
+                (span.start_ns, false),
+                (span.end_ns.max(span.start_ns), true),
+            ] {
+                known.push(Moment {
+                    at: time,
+                    is_end,
+                    view: at,
+                    place,
+                });
+            }
+        }
+    }
+    for (process, mut moments) in moments {
+        moments.sort_by_key(|moment| (moment.at, moment.is_end));
+        for (name, quiets) in quiets(run, &moments) {
+            judge(run, &process, &name, &quiets, found);
+        }
+    }
+}
+
+/// The process of a span: its instance, or its service where it does not say.
+fn process(view: &View<'_>, place: usize) -> String {
+    let span = view.span(place);
+    let instance = span
+        .resource
+        .attributes
+        .get("service.instance.id")
+        .and_then(Value::as_str);
+    format!("{} {}", span.service(), instance.unwrap_or_default())
+}
+
+/// Processes in which a step worked for long without a call, and the name of the step.
+fn workers(run: &Run<'_>) -> HashSet<(String, String)> {
+    let mut workers = HashSet::new();
+    for view in run.views {
+        for segment in view.paths.iter().flat_map(|path| &path.segments) {
+            let is_long = segment.end_ns - segment.start_ns >= run.limits.blocked_ns;
+            if is_long && is_step(view, segment.span) {
+                workers.insert((
+                    process(view, segment.span),
+                    view.span(segment.span).name.clone(),
+                ));
+            }
+        }
+    }
+    workers
+}
+
+/// Whether a span is work of its process, and not waiting for somebody else.
+fn is_step(view: &View<'_>, place: usize) -> bool {
+    matches!(
+        view.span(place).kind,
+        Kind::Internal | Kind::Server | Kind::Consumer
+    ) && view.calls[place] == Call::None
+}
+
+/// For each step with whose end a quiet ended while others were under way: those times.
+fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
+    let mut quiets: BTreeMap<String, Vec<Quiet>> = BTreeMap::new();
+    // Spans under way, by their trace.
+    let mut active: HashMap<usize, HashSet<usize>> = HashMap::new();
+    for (at, moment) in moments.iter().enumerate() {
+        let ns = at
+            .checked_sub(1)
+            .map_or(0, |before| moment.at - moments[before].at);
+        if ns >= run.limits.blocked_ns && moment.is_end {
+            if let Some(quiet) = quiet(run, &active, moments, at, ns) {
+                let name = run.views[moment.view].span(moment.place).name.clone();
+                quiets.entry(name).or_default().push(quiet);
+            }
+        }
+        let spans = active.entry(moment.view).or_default();
+        if moment.is_end {
+            spans.remove(&moment.place);
+            if spans.is_empty() {
+                active.remove(&moment.view);
+            }
+        } else {
+            spans.insert(moment.place);
+        }
+    }
+    quiets
+}
+
+/// The quiet that a moment ended, if what ended was work and others were under way.
+fn quiet(
+    run: &Run<'_>,
+    active: &HashMap<usize, HashSet<usize>>,
+    moments: &[Moment],
+    at: usize,
+    ns: u64,
+) -> Option<Quiet> {
+    let moment = &moments[at];
+    let view = &run.views[moment.view];
+    let spans = active.get(&moment.view)?;
+    // It has no call under way, its own or one that hangs elsewhere, so it worked.
+    let calls = spans.iter().any(|&place| !is_step(view, place));
+    let above: HashSet<usize> = view.above(moment.place).collect();
+    let alone = spans
+        .iter()
+        .all(|place| *place == moment.place || above.contains(place));
+    if calls || !alone || !is_step(view, moment.place) {
+        return None;
+    }
+    let mut others: Vec<(usize, usize)> = active
+        .iter()
+        .filter(|(other, _)| **other != moment.view)
+        .filter_map(|(other, spans)| Some((*other, *spans.iter().max()?)))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    others.sort_unstable();
+    let soon = moment.at + AT_ONCE_NS.max((ns as f64 * AT_ONCE) as u64);
+    let moved_on = moments[at + 1..]
+        .iter()
+        .take_while(|next| next.at <= soon)
+        .any(|next| others.iter().any(|(other, _)| *other == next.view));
+    Some(Quiet {
+        ns,
+        others,
+        moved_on,
+    })
+}
+
+fn judge(
+    run: &Run<'_>,
+    process: &str,
+    name: &str,
+    quiets: &[Quiet],
+    found: &mut dyn FnMut(usize, Finding),
+) {
+    let moved_on = quiets.iter().filter(|quiet| quiet.moved_on).count();
+    if moved_on < run.limits.blocked_times || (moved_on as f64) < MOSTLY * quiets.len() as f64 {
+        return;
+    }
+    // For each trace that stood still: for how long, and which of its spans.
+    let mut stood: HashMap<usize, (u64, Vec<usize>)> = HashMap::new();
+    for quiet in quiets {
+        for &(other, place) in &quiet.others {
+            let (ns, places) = stood.entry(other).or_default();
+            *ns += quiet.ns;
+            places.push(place);
+        }
+    }
+    for (at, view) in run.views.iter().enumerate() {
+        let worked: Vec<usize> = (0..view.len())
+            .filter(|&place| {
+                view.span(place).name == name
+                    && view.own[place] >= run.limits.blocked_ns
+                    && self::process(view, place) == process
+            })
+            .collect();
+        let (still_ns, mut still) = stood.remove(&at).unwrap_or_default();
+        still.dedup();
+        let (Some(&first), own) = (worked.first().or(still.first()), view.cost_of_own(&worked))
+        else {
+            continue;
+        };
+        let evidence = match worked.is_empty() {
+            false => format!(
+                "{} worked for {} without a call; {moved_on} times in this run all else in its process \
+                 stood still until such work was over, and went on at once.",
+                view.place(first),
+                words(own)
+            ),
+            true => format!(
+                "{} stood still for {} until {name} of other requests was over in its process.",
+                view.place(first),
+                words(still_ns)
+            ),
+        };
+        let mut spans = view.ids(&worked);
+        spans.extend(view.ids(&still));
+        found(
+            at,
+            Finding::new(&RULE, spans, evidence)
+                .costs(own + still_ns)
+                .fact("worked_ms", ms(own))
+                .fact("stood_still_ms", ms(still_ns))
+                .fact("times", moved_on)
+                .fact("name", name),
+        );
+    }
+}

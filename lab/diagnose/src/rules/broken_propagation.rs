@@ -1,0 +1,126 @@
+//! The context was lost on the way: what was called, or what a message asked for, is in a trace of its
+//! own.
+
+use std::collections::HashMap;
+
+use trace::Kind;
+
+use crate::{
+    call,
+    finding::{Finding, Looks, Rule, Severity},
+    ids,
+    run::{Run, was_answered},
+};
+
+/// `broken-propagation`.
+pub(crate) static RULE: Rule = Rule {
+    name: "broken-propagation",
+    severity: Severity::Warning,
+    means: "the trace context was lost between two services: one request is two traces",
+    remedy: "inject the context where the call is made (traceparent in its headers), extract it where it is received; look for a proxy or a client of one's own between",
+    source: "ours (a root of the same method and path within the call, or of the same message)",
+    looks: Looks::AtTheRun(look),
+};
+
+fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    calls(run, found);
+    messages(run, found);
+}
+
+fn calls(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            if !was_answered(view, place) || view.has_answer(place) {
+                continue;
+            }
+            let Some((other, root)) = run.answer_elsewhere(at, place) else {
+                continue;
+            };
+            let theirs = &run.views[other];
+            let evidence = format!(
+                "{} was answered by {}, which is the root of trace {}.",
+                view.place(place),
+                theirs.place(root),
+                theirs.trace.id()
+            );
+            let shared = shared_id(run, at, other);
+            let finding = |spans, evidence: String, other: usize| {
+                let finding = Finding::new(&RULE, spans, evidence)
+                    .fact("other_trace", run.views[other].trace.id().to_string());
+                match &shared {
+                    Some(id) => finding.fact("both_name", id.as_str()),
+                    None => finding,
+                }
+            };
+            found(at, finding(view.ids(&[place]), evidence, other));
+            let evidence = format!(
+                "{} was called by {} of trace {}, and does not know of it.",
+                theirs.place(root),
+                view.place(place),
+                view.trace.id()
+            );
+            found(other, finding(theirs.ids(&[root]), evidence, at));
+        }
+    }
+}
+
+/// An id that both traces name.
+fn shared_id(run: &Run<'_>, one: usize, other: usize) -> Option<String> {
+    let view = &run.views[one];
+    let all = (0..view.len()).flat_map(|place| ids::of(view.span(place)));
+    let mut all: Vec<String> = all.collect();
+    all.dedup();
+    let theirs = &run.views[other];
+    all.into_iter().find(|id| {
+        (0..theirs.len()).any(|place| ids::of(theirs.span(place)).any(|theirs| theirs == *id))
+    })
+}
+
+/// Consumers that begin a trace and link to nothing, and the producers of their messages.
+fn messages(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    let mut consumers: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for root in view.trace.roots() {
+            let span = view.span(root);
+            if span.kind == Kind::Consumer && span.links.is_empty() {
+                if let Some(id) = call::message_id(span) {
+                    consumers.entry(id).or_default().push((at, root));
+                }
+            }
+        }
+    }
+    if consumers.is_empty() {
+        return;
+    }
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            let span = view.span(place);
+            if span.kind != Kind::Producer {
+                continue;
+            }
+            let Some(places) = call::message_id(span).and_then(|id| consumers.get(id)) else {
+                continue;
+            };
+            for &(other, root) in places.iter().filter(|(other, _)| *other != at) {
+                let theirs = &run.views[other];
+                let id = call::message_id(span).unwrap_or_default();
+                let evidence = format!(
+                    "{} sent message {id}, which {} of trace {} processed without its context.",
+                    view.place(place),
+                    theirs.place(root),
+                    theirs.trace.id()
+                );
+                let finding =
+                    |spans| Finding::new(&RULE, spans, evidence.clone()).fact("both_name", id);
+                found(
+                    at,
+                    finding(view.ids(&[place])).fact("other_trace", theirs.trace.id().to_string()),
+                );
+                found(
+                    other,
+                    finding(theirs.ids(&[root])).fact("other_trace", view.trace.id().to_string()),
+                );
+            }
+        }
+    }
+}

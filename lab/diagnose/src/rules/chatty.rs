@@ -1,0 +1,75 @@
+//! A span with very many calls or steps, one after the other.
+
+use std::collections::HashSet;
+
+use crate::{
+    call::{Access, Call},
+    finding::{Finding, Looks, Rule, Severity},
+    rules::n_plus_one::rounds,
+    run::Run,
+    shape,
+    view::View,
+};
+
+/// `chatty`.
+pub(crate) static RULE: Rule = Rule {
+    name: "chatty",
+    severity: Severity::Info,
+    means: "one span makes very many calls, one after the other",
+    remedy: "ask for more at a time; move work to where the data is",
+    source: "perf-sentinel (more than 20 children, 15 outbound calls)",
+    looks: Looks::AtATrace(look),
+};
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    let limits = run.limits;
+    for parent in 0..view.len() {
+        let children = view.trace.children(parent);
+        if children.len() < limits.chatty_calls.min(limits.chatty_children) {
+            continue;
+        }
+        let counted = once_a_batch(view, children);
+        let calls: Vec<usize> = counted
+            .iter()
+            .copied()
+            .filter(|&child| view.calls[child].is_answered())
+            .collect();
+        // Those that run at one time are one round: a fan-out is no chat.
+        let (steps, calls) = (rounds(view, &counted), rounds(view, &calls));
+        if steps <= limits.chatty_children && calls < limits.chatty_calls {
+            continue;
+        }
+        let evidence = format!(
+            "{} has {} children, {steps} of them one after the other, {calls} of those calls.",
+            view.place(parent),
+            children.len()
+        );
+        let mut spans = vec![view.id(parent)];
+        spans.extend(view.ids(&counted));
+        found.push(
+            Finding::new(&RULE, spans, evidence)
+                .fact("children", children.len())
+                .fact("one_after_another", steps)
+                .fact("calls", calls),
+        );
+    }
+}
+
+/// Writes of one shape, and messages to one place, are a batch: they count once.
+fn once_a_batch(view: &View<'_>, children: &[usize]) -> Vec<usize> {
+    let mut batches = HashSet::new();
+    let mut counts = |child: &&usize| {
+        let call = view.calls[**child];
+        match call {
+            Call::Database(Access::Write) | Call::Messaging => {
+                batches.insert(shape::of(view.span(**child), call))
+            }
+            _ => true,
+        }
+    };
+    children
+        .iter()
+        .filter(|child| counts(child))
+        .copied()
+        .collect()
+}

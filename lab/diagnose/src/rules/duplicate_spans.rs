@@ -1,0 +1,36 @@
+//! The same span twice.
+
+use crate::{
+    finding::{Finding, Looks, Rule, Severity},
+    run::Run,
+    view::View,
+};
+
+/// `duplicate-spans`.
+pub(crate) static RULE: Rule = Rule {
+    name: "duplicate-spans",
+    severity: Severity::Warning,
+    means: "spans are in the trace more than once: counts and sums over them are wrong",
+    remedy: "look for two exporters, two pipelines to one backend, or a retry of a batch that had arrived",
+    source: "ours (the same span id twice in a trace)",
+    looks: Looks::AtATrace(look),
+};
+
+fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+    if view.repeated.is_empty() {
+        return;
+    }
+    let more: usize = view.repeated.iter().map(|(_, count)| count - 1).sum();
+    let first = (0..view.len()).find(|&place| view.id(place) == view.repeated[0].0);
+    let evidence = format!(
+        "{} spans are there more than once, {more} times too often; the first is {}.",
+        view.repeated.len(),
+        first.map_or_else(String::new, |place| view.place(place))
+    );
+    let spans = view.repeated.iter().map(|(id, _)| *id).collect();
+    found.push(
+        Finding::new(&RULE, spans, evidence)
+            .fact("spans", view.repeated.len())
+            .fact("too_often", more),
+    );
+}

@@ -1,0 +1,335 @@
+//! A secret in a span: a card number, a token, a password.
+
+use trace::{Attributes, Span, Value};
+
+use crate::{
+    finding::{Finding, Looks, Rule, Severity},
+    run::Run,
+    view::View,
+};
+
+/// `leaked-secret`.
+pub(crate) static RULE: Rule = Rule {
+    name: "leaked-secret",
+    severity: Severity::Critical,
+    means: "a secret stands in an attribute: everybody who may read traces may read it",
+    remedy: "do not record it; redact it in the Collector; then replace the secret, for it is out",
+    source: "ours (card numbers by issuer and Luhn's check, bearer tokens, JSON Web Tokens, keys of cloud providers, values of keys that are called a password)",
+    looks: Looks::AtATrace(look),
+};
+
+fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+    for place in 0..view.len() {
+        if let Some((key, what)) = secret_of(view.span(place)) {
+            // The secret itself is not repeated.
+            let evidence = format!("{} holds {what} in {key}.", view.place(place));
+            found.push(
+                Finding::new(&RULE, view.ids(&[place]), evidence)
+                    .fact("key", key)
+                    .fact("what", what),
+            );
+        }
+    }
+}
+
+fn secret_of(span: &Span) -> Option<(String, &'static str)> {
+    let events = span.events.iter().map(|event| &event.attributes);
+    let links = span.links.iter().map(|link| &link.attributes);
+    std::iter::once(&span.attributes)
+        .chain(events)
+        .chain(links)
+        .find_map(secret_in)
+        .or_else(|| Some(("its name".to_owned(), secret(&span.name)?)))
+        .or_else(|| Some(("its status".to_owned(), secret(&span.status.message)?)))
+}
+
+fn secret_in(attributes: &Attributes) -> Option<(String, &'static str)> {
+    attributes
+        .iter()
+        .filter(|(key, _)| !key.starts_with("lab."))
+        .find_map(|(key, value)| {
+            let what = match value {
+                Value::String(text) => secret(text).or_else(|| secret_by_key(key, text)),
+                Value::Int(number) if *number > 100_000_000_000 => card_number(&number.to_string())
+                    .then_some("a card number")
+                    .filter(|_| is_card_key(key)),
+                Value::Array(values) => values.iter().find_map(|value| secret(value.as_str()?)),
+                Value::Map(inner) => secret_in(inner).map(|(_, what)| what),
+                _ => None,
+            };
+            what.map(|what| (key.to_owned(), what))
+        })
+}
+
+fn is_card_key(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.contains("card") || key.contains("pan") || key.contains("number")
+}
+
+const NAMED: [&str; 10] = [
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access_token",
+    "private_key",
+    "authorization",
+];
+
+/// What is kept under a name that says that it is a secret, unless it is masked.
+fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
+    let last = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
+    let named = NAMED
+        .iter()
+        .any(|name| last == *name || last.ends_with(&format!("_{name}")));
+    let masked = text.len() < 4
+        || text.contains("***")
+        || text.contains("<redacted")
+        || text.eq_ignore_ascii_case("redacted")
+        || text.eq_ignore_ascii_case("[redacted]")
+        || matches!(text, "true" | "false" | "none" | "null")
+        || text
+            .bytes()
+            .all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
+    (named && !masked).then_some("a value of a key that is called a secret")
+}
+
+/// What kind of secret a text holds, if it does.
+fn secret(text: &str) -> Option<&'static str> {
+    if text.len() < 12 {
+        return None;
+    }
+    if holds_card_number(text) {
+        return Some("a card number");
+    }
+    let bytes = text.as_bytes();
+    let has = |word: &str| find(bytes, word.as_bytes());
+    if has("Bearer ")
+        .or_else(|| has("bearer "))
+        .is_some_and(|at| token_length(&bytes[at + 7..]) >= 16)
+    {
+        return Some("a bearer token");
+    }
+    if has("eyJ").is_some_and(|at| is_jwt(&text[at..])) {
+        return Some("a JSON Web Token");
+    }
+    if has("AKIA").is_some_and(|at| is_key_id(bytes, at)) {
+        return Some("an access key");
+    }
+    if has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
+        return Some("a private key");
+    }
+    for name in [
+        "password=",
+        "passwd=",
+        "pwd=",
+        "api_key=",
+        "access_token=",
+        "client_secret=",
+    ] {
+        if let Some(at) = has(name) {
+            let value = &bytes[at + name.len()..];
+            let length = value
+                .iter()
+                .take_while(|byte| !matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b','))
+                .count();
+            let masked = value
+                .iter()
+                .take(length)
+                .all(|byte| matches!(byte, b'*' | b'x' | b'?' | b'$' | b'{' | b'}' | b'.'));
+            if length >= 4
+                && !masked
+                && !value.starts_with(b"$")
+                && !value.starts_with(b"REDACTED")
+                && !value.starts_with(b":")
+            {
+                return Some("a password");
+            }
+        }
+    }
+    // `scheme://user:password@host`.
+    let scheme = has("://")?;
+    let authority = &text[scheme + 3..];
+    let authority = authority.split(['/', '?', '#', ' ']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    let masked = password.is_empty() || password.bytes().all(|byte| matches!(byte, b'*' | b'x'));
+    (!masked && !password.eq_ignore_ascii_case("redacted")).then_some("a password in an address")
+}
+
+fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
+    let first = word[0];
+    let mut from = 0;
+    while let Some(at) = bytes[from..].iter().position(|&byte| byte == first) {
+        let at = from + at;
+        if bytes[at..].starts_with(word) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+fn token_length(bytes: &[u8]) -> usize {
+    let is_token = |byte: &&u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=')
+    };
+    bytes.iter().take_while(is_token).count()
+}
+
+fn is_jwt(text: &str) -> bool {
+    let word = &text[..token_length(text.as_bytes())];
+    let parts: Vec<&str> = word.split('.').collect();
+    matches!(parts.as_slice(), [head, body, _] if head.len() >= 10 && body.len() >= 10 && body.starts_with("eyJ"))
+}
+
+fn is_key_id(bytes: &[u8], at: usize) -> bool {
+    let rest = &bytes[at + 4..];
+    let length = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        .count();
+    length == 16 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
+}
+
+/// Whether a text holds a number of a payment card, alone or with spaces or dashes between its digits.
+fn holds_card_number(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        // A run of digits, with single spaces or dashes between groups of them.
+        let mut digits = String::new();
+        let start = at;
+        let mut end = at;
+        while end < bytes.len() {
+            let byte = bytes[end];
+            if byte.is_ascii_digit() {
+                digits.push(char::from(byte));
+            } else {
+                let between = matches!(byte, b' ' | b'-')
+                    && bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
+                    && digits.len() < 19;
+                if !between {
+                    break;
+                }
+            }
+            end += 1;
+        }
+        let is_part = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        };
+        let alone = !(start > 0 && is_part(bytes.get(start - 1)))
+            && !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
+        let grouped = is_grouped(&text[start..end]);
+        if alone && grouped && card_number(&digits) {
+            return true;
+        }
+        at = end.max(at + 1);
+    }
+    false
+}
+
+/// Whether digits are written as cards have them: in one, or in groups of at least four (the last may
+/// be shorter): not a date, not a UUID.
+fn is_grouped(text: &str) -> bool {
+    let groups: Vec<&str> = text.split([' ', '-']).collect();
+    match groups.as_slice() {
+        [_] => true,
+        [first @ .., last] => {
+            let whole = first.iter().all(|group| (4..=6).contains(&group.len()));
+            whole && groups.len() <= 5 && (1..=7).contains(&last.len())
+        }
+        [] => false,
+    }
+}
+
+/// Whether digits are the number of a card: an issuer's first digits, a length that it has, and Luhn's
+/// check (ISO/IEC 7812-1).
+fn card_number(digits: &str) -> bool {
+    let starts = |from: u32, to: u32, length: usize| {
+        digits
+            .get(..length)
+            .and_then(|first| first.parse::<u32>().ok())
+            .is_some_and(|first| (from..=to).contains(&first))
+    };
+    let known = match digits.len() {
+        13 => starts(4, 4, 1),
+        14 => starts(300, 305, 3) || starts(36, 36, 2) || starts(38, 39, 2),
+        15 => starts(34, 34, 2) || starts(37, 37, 2),
+        16 => {
+            starts(4, 4, 1)
+                || starts(51, 55, 2)
+                || starts(2221, 2720, 4)
+                || starts(6011, 6011, 4)
+                || starts(644, 659, 3)
+                || starts(3528, 3589, 4)
+        }
+        19 => starts(4, 4, 1) || starts(6011, 6011, 4),
+        _ => false,
+    };
+    known && luhn(digits) && digits.bytes().any(|byte| byte != digits.as_bytes()[0])
+}
+
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, byte)| {
+            let digit = u32::from(byte - b'0');
+            match (place % 2, digit * 2) {
+                (0, _) => digit,
+                (_, double) if double > 9 => double - 9,
+                (_, double) => double,
+            }
+        })
+        .sum();
+    sum % 10 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_and_what_looks_alike_is_not() {
+        for text in [
+            "4242 4242 4242 4242",
+            "card 4111-1111-1111-1111 was declined",
+            "378282246310005",
+            "Authorization: Bearer abcdef0123456789abcdef",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+            "postgres://shop:hunter22@db/shop",
+            "https://example.com/?password=hunter22&x=1",
+            "AKIAIOSFODNN7EXAMPLE",
+        ] {
+            assert!(secret(text).is_some(), "{text}");
+        }
+        for text in [
+            "4242424242424241",
+            "**** **** **** 4242",
+            "1764068400000000000",
+            "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "2026-11-25 10:54:38 4000",
+            "postgres://shop@db/shop",
+            "postgres://shop:****@db/shop",
+            "SELECT * FROM users WHERE password=$1",
+            "the bearer of this letter",
+            "0000000000000000",
+            "order 4242",
+        ] {
+            assert_eq!(secret(text), None, "{text}");
+        }
+        assert!(secret_by_key("user.password", "hunter22").is_some());
+        assert!(secret_by_key("user.password", "********").is_none());
+        assert!(secret_by_key("password_reset.count", "many").is_none());
+    }
+}

@@ -1,0 +1,84 @@
+//! The rules, a file each.
+
+mod abandoned_work;
+mod blocked_runtime;
+mod broken_propagation;
+mod chatty;
+mod clock_skew;
+mod deadline_exceeded;
+mod deadlock;
+mod duplicate_spans;
+mod error;
+mod leaked_secret;
+mod lost_context;
+mod messages;
+mod n_plus_one;
+mod orphan_spans;
+mod partial_trace;
+mod queue_delay;
+mod retry_storm;
+mod sequential_calls;
+mod slow_external;
+mod slow_query;
+mod span_flood;
+mod unbounded_names;
+mod waits;
+mod wrong_parent;
+
+use crate::{
+    finding::{Finding, Looks, Rule},
+    run::Run,
+};
+
+pub(crate) use retry_storm::went_well_later;
+
+/// All rules, in the order of the book.
+pub static RULES: [&Rule; 26] = [
+    &n_plus_one::RULE,
+    &sequential_calls::RULE,
+    &chatty::RULE,
+    &slow_query::RULE,
+    &slow_external::RULE,
+    &waits::LOCK,
+    &waits::POOL,
+    &blocked_runtime::RULE,
+    &deadlock::RULE,
+    &retry_storm::RULE,
+    &abandoned_work::RULE,
+    &deadline_exceeded::RULE,
+    &error::RULE,
+    &queue_delay::RULE,
+    &messages::REDELIVERY,
+    &messages::DEAD_LETTER,
+    &broken_propagation::RULE,
+    &lost_context::RULE,
+    &partial_trace::RULE,
+    &orphan_spans::RULE,
+    &wrong_parent::RULE,
+    &clock_skew::RULE,
+    &duplicate_spans::RULE,
+    &unbounded_names::RULE,
+    &span_flood::RULE,
+    &leaked_secret::RULE,
+];
+
+/// The rule of a name.
+pub fn rule(name: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.name == name)
+}
+
+/// What all rules find, for each trace of the run.
+pub(crate) fn find(run: &Run<'_>) -> Vec<Vec<Finding>> {
+    let mut found: Vec<Vec<Finding>> = run.views.iter().map(|_| Vec::new()).collect();
+    for rule in RULES {
+        match &rule.looks {
+            Looks::AtATrace(look) => {
+                for (view, found) in run.views.iter().zip(&mut found) {
+                    look(view, run, found);
+                }
+            }
+            Looks::AtTheRun(look) => look(run, &mut |trace, finding| found[trace].push(finding)),
+        }
+    }
+    found
+}

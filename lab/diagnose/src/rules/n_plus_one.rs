@@ -1,0 +1,317 @@
+//! The same read again and again, for one item each, where one read would do for all.
+
+use std::collections::HashMap;
+
+use trace::Kind;
+
+use crate::{
+    call::{Access, Call},
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    shape,
+    view::View,
+};
+
+/// `n-plus-one`.
+pub(crate) static RULE: Rule = Rule {
+    name: "n-plus-one",
+    severity: Severity::Warning,
+    means: "the same read is made again and again under one parent, once for each item",
+    remedy: "ask for all items at once (WHERE … IN, a join, a batch endpoint), or load them eagerly",
+    source: "Sentry (5 of one shape after a source query, 50 ms; 5 calls, 300 ms; groups of up to 8 spans, 3 times, 50 ms), perf-sentinel (10)",
+    looks: Looks::AtATrace(look),
+};
+
+/// How often something must be below one parent for any of the limits to be reached.
+const FEW: usize = 3;
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    for parent in 0..view.len() {
+        let children = view.trace.children(parent);
+        if children.len() < FEW || is_batch(view, parent) {
+            continue;
+        }
+        let before = found.len();
+        by_shape(view, run, parent, children, found);
+        if found.len() == before {
+            by_group(view, run, parent, children, found);
+        }
+    }
+}
+
+/// Whether a span processes several messages: doing the same for each is what it is for.
+fn is_batch(view: &View<'_>, parent: usize) -> bool {
+    let span = view.span(parent);
+    let several = span.attributes.get("messaging.batch.message_count");
+    span.kind == Kind::Consumer && (several.is_some() || span.links.len() > 1)
+}
+
+/// Siblings that are reads of one shape.
+fn by_shape(
+    view: &View<'_>,
+    run: &Run<'_>,
+    parent: usize,
+    children: &[usize],
+    found: &mut Vec<Finding>,
+) {
+    let limits = run.limits;
+    let is_read = |place: usize| {
+        matches!(
+            view.calls[place],
+            Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc
+        )
+    };
+    let reads: Vec<usize> = children
+        .iter()
+        .copied()
+        .filter(|&child| is_read(child))
+        .collect();
+    if reads.len() < limits.n_plus_one_queries.min(limits.n_plus_one_calls) {
+        return;
+    }
+    let mut shapes: HashMap<(&str, String), Vec<usize>> = HashMap::new();
+    for &read in &reads {
+        let span = view.span(read);
+        let shape = shape::of(span, view.calls[read]);
+        shapes
+            .entry((span.service(), shape))
+            .or_default()
+            .push(read);
+    }
+    let mut shapes: Vec<_> = shapes.into_iter().collect();
+    shapes.sort_by_key(|(_, places)| places[0]);
+    for ((_, shape), places) in shapes {
+        let total: u64 = places.iter().map(|&place| view.ns(place)).sum();
+        let is_query = matches!(view.calls[places[0]], Call::Database(_));
+        let is_one = match is_query {
+            true => {
+                places.len() >= limits.n_plus_one_many
+                    || (places.len() >= limits.n_plus_one_queries
+                        && total >= limits.n_plus_one_ns
+                        && follows_another(view, parent, places[0], &shape))
+            }
+            // Calls at one time are a fan-out, and no N+1.
+            false => {
+                places.len() >= limits.n_plus_one_calls
+                    && total >= limits.n_plus_one_calls_ns
+                    && one_after_another(view, &places)
+            }
+        };
+        if is_one {
+            found.push(finding(view, parent, &places, total, &shape, is_query));
+        }
+    }
+}
+
+fn finding(
+    view: &View<'_>,
+    parent: usize,
+    places: &[usize],
+    total: u64,
+    shape: &str,
+    is_query: bool,
+) -> Finding {
+    let count = places.len();
+    let longest = places
+        .iter()
+        .map(|&place| view.ns(place))
+        .max()
+        .unwrap_or(0);
+    let cost = view.cost(places).saturating_sub(longest);
+    let what = if is_query { "queries" } else { "calls" };
+    let evidence = format!(
+        "{count} {what} of one shape below {}, {} together: {shape}. One for all would save some {}.",
+        view.place(parent),
+        words(total),
+        words(cost)
+    );
+    Finding::new(&RULE, ids(view, parent, places), evidence)
+        .costs(cost)
+        .fact("count", count)
+        .fact("shape", shape)
+        .fact("total_ms", ms(total))
+        .fact("parent", view.place(parent))
+}
+
+fn ids(view: &View<'_>, parent: usize, places: &[usize]) -> Vec<trace::SpanId> {
+    let mut ids = view.ids(places);
+    ids.push(view.id(parent));
+    ids
+}
+
+/// Whether a query of another shape went before: the one that found the items.
+fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) -> bool {
+    let start = view.span(first).start_ns;
+    let is_other = |place: usize| {
+        let span = view.span(place);
+        matches!(view.calls[place], Call::Database(_))
+            && span.end_ns <= start
+            && shape::of(span, view.calls[place]) != shape
+    };
+    // Below the parent, or below any span above it. Spans are in the order of their starts.
+    let above: Vec<usize> = std::iter::once(parent).chain(view.above(parent)).collect();
+    (0..first).any(|place| {
+        is_other(place)
+            && view.trace.parent(place).is_some_and(|theirs| {
+                above.contains(&theirs)
+                    || view
+                        .above(theirs)
+                        .take(3)
+                        .any(|theirs| above.contains(&theirs))
+            })
+    })
+}
+
+/// Whether spans run one after another rather than at one time.
+pub(super) fn one_after_another(view: &View<'_>, places: &[usize]) -> bool {
+    2 * rounds(view, places) > places.len()
+}
+
+/// How many of some spans can be put one after another without two at a time: of thirty calls at once,
+/// one.
+pub(super) fn rounds(view: &View<'_>, places: &[usize]) -> usize {
+    let mut by_end: Vec<(u64, u64)> = places
+        .iter()
+        .map(|&place| (view.span(place).end_ns, view.span(place).start_ns))
+        .collect();
+    by_end.sort_unstable();
+    let (mut rounds, mut until) = (0, 0);
+    for (end, start) in by_end {
+        if rounds == 0 || start >= until {
+            rounds += 1;
+            until = end;
+        }
+    }
+    rounds
+}
+
+/// A pattern of a few siblings that comes again and again, each time with a read in it.
+fn by_group(
+    view: &View<'_>,
+    run: &Run<'_>,
+    parent: usize,
+    children: &[usize],
+    found: &mut Vec<Finding>,
+) {
+    let limits = run.limits;
+    // A loop runs one item after another.
+    if children.len() < limits.group_times || !one_after_another(view, children) {
+        return;
+    }
+    let mut names: HashMap<(&str, String), u32> = HashMap::new();
+    let words: Vec<u32> = children
+        .iter()
+        .map(|&child| {
+            let span = view.span(child);
+            let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            *names
+                .entry((span.service(), shape::name(&span.name)))
+                .or_insert(next)
+        })
+        .collect();
+    let Some((from, length, times)) = repeated(&words, limits.group_length, limits.group_times)
+    else {
+        return;
+    };
+    let places = &children[from..from + length * times];
+    let total: u64 = places.iter().map(|&place| view.ns(place)).sum();
+    let reads = places
+        .chunks(length)
+        .filter(|group| group.iter().any(|&place| reads(view, place)));
+    // A single read in each turn is what an N+1 by shape is; of so few there is none.
+    let wraps = length > 1
+        || !matches!(
+            view.calls[places[0]],
+            Call::Database(_) | Call::Http(_) | Call::Rpc
+        );
+    let enough = times >= limits.n_plus_one_queries || length > 1;
+    if wraps && enough && total >= limits.n_plus_one_ns && reads.count() == times {
+        found.push(group_finding(view, parent, places, length, times, total));
+    }
+}
+
+fn group_finding(
+    view: &View<'_>,
+    parent: usize,
+    places: &[usize],
+    length: usize,
+    times: usize,
+    total: u64,
+) -> Finding {
+    let of_one = places
+        .chunks(length)
+        .map(|group| group.iter().map(|&place| view.ns(place)).sum());
+    let longest: u64 = of_one.max().unwrap_or(0);
+    let cost = view.cost(places).saturating_sub(longest);
+    let pattern: Vec<&str> = places[..length]
+        .iter()
+        .map(|&place| view.span(place).name.as_str())
+        .collect();
+    let pattern = pattern.join(", ");
+    let evidence = format!(
+        "{times} times the same below {}, one after another, each with a read, {} together: {pattern}. \
+         All at once would save some {}.",
+        view.place(parent),
+        words(total),
+        words(cost)
+    );
+    Finding::new(&RULE, ids(view, parent, places), evidence)
+        .costs(cost)
+        .fact("count", times)
+        .fact("shape", pattern)
+        .fact("total_ms", ms(total))
+        .fact("parent", view.place(parent))
+}
+
+/// Whether a span reads something, itself or through what is below it. Work that writes is a batch,
+/// whatever it reads beside.
+fn reads(view: &View<'_>, place: usize) -> bool {
+    let mut stack = vec![place];
+    let mut reads = false;
+    while let Some(place) = stack.pop() {
+        match view.calls[place] {
+            Call::Database(Access::Write) | Call::Http(Access::Write) | Call::Messaging => {
+                return false;
+            }
+            Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc => reads = true,
+            Call::None | Call::Other => {}
+        }
+        stack.extend(view.trace.children(place));
+    }
+    reads
+}
+
+/// The longest repetition of a pattern: where it begins, how long the pattern is, how often it comes.
+fn repeated(words: &[u32], longest: usize, times: usize) -> Option<(usize, usize, usize)> {
+    let mut best: Option<(usize, usize, usize)> = None;
+    for length in 1..=longest.min(words.len() / times) {
+        let mut same = 0;
+        for at in length..=words.len() {
+            if at < words.len() && words[at] == words[at - length] {
+                same += 1;
+                continue;
+            }
+            let repeats = same / length + 1;
+            let from = at - same - length;
+            let covers = |best: (usize, usize, usize)| best.1 * best.2;
+            if repeats >= times && best.is_none_or(|best| covers(best) < repeats * length) {
+                best = Some((from, length, repeats));
+            }
+            same = 0;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_repetition_is_found() {
+        assert_eq!(repeated(&[9, 1, 2, 1, 2, 1, 2, 7], 8, 3), Some((1, 2, 3)));
+        assert_eq!(repeated(&[1, 1, 1], 8, 3), Some((0, 1, 3)));
+        assert_eq!(repeated(&[1, 2, 1, 2], 8, 3), None);
+        assert_eq!(repeated(&[], 8, 3), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! A part of a trace that was not kept: the called service has spans elsewhere and none here.
+
+use crate::{
+    call,
+    finding::{Finding, Looks, Rule, Severity},
+    run::{Run, was_answered},
+};
+
+/// `partial-trace`.
+pub(crate) static RULE: Rule = Rule {
+    name: "partial-trace",
+    severity: Severity::Warning,
+    means: "a service that has spans elsewhere has none here: somebody on the way decided that they are not sampled",
+    remedy: "decide once, at the root, and pass the sampled flag on (parentbased samplers everywhere)",
+    source: "ours (a call that was answered, whose route has answers with spans in the run)",
+    looks: Looks::AtTheRun(look),
+};
+
+fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            let span = view.span(place);
+            let is_open = was_answered(view, place) && !view.has_answer(place);
+            if !is_open
+                || !run.is_answered_elsewhere(span)
+                || run.answer_elsewhere(at, place).is_some()
+            {
+                continue;
+            }
+            // If its answer is here and only its beginning is not, then a span is missing, not a part.
+            let within = |top: usize| {
+                let top = view.span(top);
+                top.service() != span.service()
+                    && top.start_ns >= span.start_ns
+                    && top.end_ns <= span.end_ns
+            };
+            if view.trace.orphans().any(within) {
+                continue;
+            }
+            let answer = call::status_code(span).map_or(String::new(), |code| format!(" ({code})"));
+            let evidence = format!(
+                "{} was answered{answer} by somebody whose spans are in other traces of the run, and not here.",
+                view.place(place)
+            );
+            found(at, Finding::new(&RULE, view.ids(&[place]), evidence));
+        }
+    }
+}

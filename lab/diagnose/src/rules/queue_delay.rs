@@ -1,0 +1,134 @@
+//! A message that lay in a queue for long.
+
+use std::collections::HashMap;
+
+use trace::{Kind, SpanId};
+
+use crate::{
+    call,
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    view::View,
+};
+
+/// `queue-delay`.
+pub(crate) static RULE: Rule = Rule {
+    name: "queue-delay",
+    severity: Severity::Warning,
+    means: "a message lay in its queue for long before anybody took it",
+    remedy: "more consumers, a larger prefetch, or less work for each message; watch the length of the queue",
+    source: "ours (1 s, or half of the trace from 100 ms on)",
+    looks: Looks::AtTheRun(look),
+};
+
+fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    let mut sent: HashMap<SpanId, Vec<(usize, usize)>> = HashMap::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            if view.span(place).kind == Kind::Producer {
+                sent.entry(view.id(place)).or_default().push((at, place));
+            }
+        }
+    }
+    if sent.is_empty() {
+        return;
+    }
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            if view.span(place).kind == Kind::Consumer && is_first(view, place) {
+                look_at(run, at, place, &sent, found);
+            }
+        }
+    }
+}
+
+/// Whether it is the first time that a message was processed: later it waits on purpose.
+fn is_first(view: &View<'_>, place: usize) -> bool {
+    let Some(parent) = view.trace.parent(place) else {
+        return true;
+    };
+    let id = call::message_id(view.span(place));
+    let mut before = view
+        .trace
+        .children(parent)
+        .iter()
+        .take_while(|&&child| child != place);
+    !before.any(|&child| {
+        let other = view.span(child);
+        other.kind == Kind::Consumer
+            && other.service() == view.span(place).service()
+            && other.name == view.span(place).name
+            && call::message_id(other) == id
+    })
+}
+
+fn look_at(
+    run: &Run<'_>,
+    at: usize,
+    place: usize,
+    sent: &HashMap<SpanId, Vec<(usize, usize)>>,
+    found: &mut dyn FnMut(usize, Finding),
+) {
+    let view = &run.views[at];
+    let span = view.span(place);
+    let parent = view
+        .trace
+        .parent(place)
+        .filter(|&parent| view.span(parent).kind == Kind::Producer);
+    let by_link = span.links.iter().filter_map(|link| {
+        let places = sent.get(&link.span_id)?;
+        places
+            .iter()
+            .find(|(other, _)| run.views[*other].trace.id() == link.trace_id)
+            .copied()
+    });
+    let parent = parent.map(|parent| (at, parent));
+    // A batch waits on purpose until it is full: its last message tells how long it waited.
+    let producer = parent
+        .into_iter()
+        .chain(by_link)
+        .max_by_key(|(other, place)| run.views[*other].span(*place).end_ns);
+    let Some((from, producer)) = producer else {
+        return;
+    };
+    let sender = &run.views[from];
+    let delay = span.start_ns.saturating_sub(sender.span(producer).end_ns);
+    let whole = view.trace.end_ns().max(sender.trace.end_ns())
+        - view.trace.start_ns().min(sender.trace.start_ns());
+    let share = delay as f64 / whole.max(1) as f64;
+    let limits = run.limits;
+    let is_long = delay >= limits.queue_ns
+        || (share >= limits.queue_share && delay >= limits.slow_share_from_ns);
+    if !is_long {
+        return;
+    }
+    let evidence = format!(
+        "{} began {} after {} had sent its message, {:.0} % of the whole trace.",
+        view.place(place),
+        words(delay),
+        sender.place(producer),
+        share * 100.0
+    );
+    let facts = |finding: Finding| {
+        finding
+            .costs(delay)
+            .fact("delay_ms", ms(delay))
+            .fact("share", (share * 1_000.0).round() / 1_000.0)
+    };
+    if from == at {
+        found(
+            at,
+            facts(Finding::new(&RULE, view.ids(&[place, producer]), evidence)),
+        );
+    } else {
+        found(
+            from,
+            facts(Finding::new(
+                &RULE,
+                sender.ids(&[producer]),
+                evidence.clone(),
+            )),
+        );
+        found(at, facts(Finding::new(&RULE, view.ids(&[place]), evidence)));
+    }
+}

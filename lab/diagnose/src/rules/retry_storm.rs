@@ -1,0 +1,153 @@
+//! Attempts that follow each other without a pause that grows.
+
+use std::collections::HashMap;
+
+use crate::{
+    call::{self, Call},
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    shape,
+    view::View,
+};
+
+/// `retry-storm`.
+pub(crate) static RULE: Rule = Rule {
+    name: "retry-storm",
+    severity: Severity::Warning,
+    means: "a call that fails is made again and again without a pause that grows",
+    remedy: "back off exponentially with jitter, limit the attempts, keep a budget of retries, break the circuit",
+    source: "ours (3 attempts; no backoff where a pause is not longer than the one before it)",
+    looks: Looks::AtATrace(look),
+};
+
+/// Attributes that count attempts.
+const COUNTS: [&str; 2] = ["http.request.resend_count", "http.resend_count"];
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    for parent in 0..view.len() {
+        let children = view.trace.children(parent);
+        if children.len() < run.limits.retry_attempts {
+            continue;
+        }
+        let is_call = |&child: &usize| view.calls[child].is_answered();
+        let mut targets: HashMap<String, Vec<usize>> = HashMap::new();
+        for child in children.iter().copied().filter(is_call) {
+            let failed_or_again = failed(view, child) || is_again(view, child);
+            // Only what takes part in a row of failures: the last may have gone well.
+            if failed_or_again || children.len() <= 64 {
+                targets
+                    .entry(shape::of(view.span(child), view.calls[child]))
+                    .or_default()
+                    .push(child);
+            }
+        }
+        let mut targets: Vec<_> = targets.into_iter().collect();
+        targets.sort_by_key(|(_, attempts)| attempts[0]);
+        for (target, calls) in targets {
+            for attempts in rows(view, &calls) {
+                if attempts.len() >= run.limits.retry_attempts {
+                    found.extend(finding(view, run, parent, &target, attempts));
+                }
+            }
+        }
+    }
+}
+
+fn failed(view: &View<'_>, place: usize) -> bool {
+    let span = view.span(place);
+    span.is_error() || call::text(span, &["error.type"]).is_some()
+}
+
+fn is_again(view: &View<'_>, place: usize) -> bool {
+    call::number(view.span(place), &COUNTS).is_some_and(|count| count > 0)
+}
+
+/// Rows of calls of which each is a repetition of the failed one before it.
+fn rows<'c>(view: &View<'_>, calls: &'c [usize]) -> Vec<&'c [usize]> {
+    let mut rows = Vec::new();
+    let mut from = 0;
+    for at in 1..=calls.len() {
+        let goes_on = at < calls.len() && {
+            let (before, next) = (calls[at - 1], calls[at]);
+            let after = view.span(next).start_ns >= view.span(before).end_ns;
+            after && (failed(view, before) || is_again(view, next))
+        };
+        if !goes_on {
+            rows.push(&calls[from..at]);
+            from = at;
+        }
+    }
+    rows
+}
+
+fn finding(
+    view: &View<'_>,
+    run: &Run<'_>,
+    parent: usize,
+    target: &str,
+    attempts: &[usize],
+) -> Option<Finding> {
+    let pauses: Vec<u64> = attempts
+        .windows(2)
+        .map(|two| {
+            view.span(two[1])
+                .start_ns
+                .saturating_sub(view.span(two[0]).end_ns)
+        })
+        .collect();
+    if backs_off(run, &pauses) {
+        return None;
+    }
+    let longest = pauses.iter().copied().max().unwrap_or(0);
+    let failures = attempts
+        .iter()
+        .filter(|&&place| failed(view, place))
+        .count();
+    let cost = view.cost(&attempts[1..]);
+    let shortest = pauses.iter().copied().min().unwrap_or(0);
+    let evidence = format!(
+        "{} attempts of {} at {target}, {failures} of them failed, with pauses of {} to {} that do not grow.",
+        attempts.len(),
+        view.place(parent),
+        words(shortest),
+        words(longest)
+    );
+    let mut spans = view.ids(attempts);
+    spans.push(view.id(parent));
+    Some(
+        Finding::new(&RULE, spans, evidence)
+            .costs(cost)
+            .fact("attempts", attempts.len())
+            .fact("failures", failures)
+            .fact("target", target)
+            .fact("longest_pause_ms", ms(longest)),
+    )
+}
+
+/// Whether the pauses are pauses, and grow.
+fn backs_off(run: &Run<'_>, pauses: &[u64]) -> bool {
+    let (Some(first), Some(last)) = (pauses.first(), pauses.last()) else {
+        return false;
+    };
+    // Jitter may shorten one pause; from the first to the last they grow.
+    let grow = *last as f64 >= *first as f64 * run.limits.backoff_growth;
+    let most_grow = pauses.windows(2).filter(|two| two[1] > two[0]).count() * 2 >= pauses.len() - 1;
+    *last >= run.limits.backoff_ns && grow && most_grow
+}
+
+/// Whether a failed call was made again and went well.
+pub(crate) fn went_well_later(view: &View<'_>, place: usize) -> bool {
+    let Some(parent) = view.trace.parent(place) else {
+        return false;
+    };
+    if view.calls[place] == Call::None {
+        return false;
+    }
+    let target = shape::of(view.span(place), view.calls[place]);
+    view.trace.children(parent).iter().any(|&other| {
+        view.span(other).start_ns >= view.span(place).end_ns
+            && view.calls[other] == view.calls[place]
+            && !failed(view, other)
+            && shape::of(view.span(other), view.calls[other]) == target
+    })
+}

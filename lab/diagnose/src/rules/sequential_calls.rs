@@ -1,0 +1,123 @@
+//! Calls that wait for each other without need: none of them is known to need what another brought.
+
+use crate::{
+    call::{Access, Call},
+    finding::{Finding, Looks, Rule, Severity, ms, words},
+    run::Run,
+    view::View,
+};
+
+/// `sequential-calls`.
+pub(crate) static RULE: Rule = Rule {
+    name: "sequential-calls",
+    severity: Severity::Warning,
+    means: "reads that are not known to need each other are made one after the other",
+    remedy: "ask for both at once (join, gather, Promise.all), unless one needs the other's answer",
+    source: "Sentry (consecutive HTTP: 10 %), with the least saving scaled from 100 ms to 10 ms for calls of services",
+    looks: Looks::AtATrace(look),
+};
+
+/// Of this share of a span must one call be, so that the span is no more than that call.
+const WRAPPED: f64 = 0.9;
+
+/// A pause between two calls of more than this share of the shorter is work, perhaps with the answer.
+const PAUSE: f64 = 0.25;
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    for parent in 0..view.len() {
+        let children = view.trace.children(parent);
+        if children.len() < 2 {
+            continue;
+        }
+        let reads: Vec<(usize, Call)> = children
+            .iter()
+            .filter_map(|&child| Some((child, read(view, child)?)))
+            .collect();
+        for chain in chains(view, &reads) {
+            found.extend(finding(view, run, parent, chain));
+        }
+    }
+}
+
+/// The read that a span is, or that it wraps with next to nothing beside.
+fn read(view: &View<'_>, place: usize) -> Option<Call> {
+    match view.calls[place] {
+        call @ (Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc) => Some(call),
+        Call::None if view.head[place] != place => match view.trace.children(place) {
+            [only] if view.ns(*only) as f64 >= WRAPPED * view.ns(place) as f64 => read(view, *only),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Reads that follow each other closely, none beginning before the one before it ended.
+fn chains<'r>(view: &View<'_>, reads: &'r [(usize, Call)]) -> Vec<&'r [(usize, Call)]> {
+    let mut chains = Vec::new();
+    let mut from = 0;
+    for at in 1..=reads.len() {
+        let goes_on = at < reads.len() && {
+            let (before, next) = (view.span(reads[at - 1].0), view.span(reads[at].0));
+            let pause = next.start_ns.checked_sub(before.end_ns);
+            let shorter = view.ns(reads[at - 1].0).min(view.ns(reads[at].0));
+            pause.is_some_and(|pause| pause as f64 <= PAUSE * shorter as f64)
+        };
+        if !goes_on {
+            if at - from >= 2 {
+                chains.push(&reads[from..at]);
+            }
+            from = at;
+        }
+    }
+    chains
+}
+
+fn finding(
+    view: &View<'_>,
+    run: &Run<'_>,
+    parent: usize,
+    chain: &[(usize, Call)],
+) -> Option<Finding> {
+    let places: Vec<usize> = chain.iter().map(|(place, _)| *place).collect();
+    let total: u64 = places.iter().map(|&place| view.ns(place)).sum();
+    let longest = places.iter().map(|&place| view.ns(place)).max()?;
+    let saved = total - longest;
+    let only_databases = chain
+        .iter()
+        .all(|(_, call)| matches!(call, Call::Database(_)));
+    if only_databases && is_transaction(view, parent) {
+        return None;
+    }
+    let least = match only_databases {
+        true => run.limits.sequential_saved_database_ns,
+        false => run.limits.sequential_saved_ns,
+    };
+    let of_parent = view.ns(parent) as f64 * run.limits.sequential_share;
+    if saved < least || (saved as f64) < of_parent {
+        return None;
+    }
+    let cost = view.cost(&places).min(total).saturating_sub(longest);
+    let evidence = format!(
+        "{} reads of {} one after the other, {} together; at once they would take {} and save {}.",
+        places.len(),
+        view.place(parent),
+        words(total),
+        words(longest),
+        words(saved)
+    );
+    Some(
+        Finding::new(&RULE, view.ids(&places), evidence)
+            .costs(cost)
+            .fact("count", places.len())
+            .fact("total_ms", ms(total))
+            .fact("saved_ms", ms(saved))
+            .fact("parent", view.place(parent)),
+    )
+}
+
+/// Whether a span writes to a database: then what it reads there may be in the same transaction, which
+/// is one connection and can do one thing at a time.
+fn is_transaction(view: &View<'_>, parent: usize) -> bool {
+    let mut children = view.trace.children(parent).iter();
+    children.any(|&child| view.calls[child] == Call::Database(Access::Write))
+}

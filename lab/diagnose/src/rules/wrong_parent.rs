@@ -1,0 +1,104 @@
+//! A span that hangs below the wrong one: it fills a gap of another span exactly.
+
+use trace::Kind;
+
+use crate::{
+    finding::{Finding, Looks, Rule, Severity},
+    run::Run,
+    view::View,
+};
+
+/// `wrong-parent`.
+pub(crate) static RULE: Rule = Rule {
+    name: "wrong-parent",
+    severity: Severity::Info,
+    means: "a span hangs below another than the one that did it: the tree does not tell who waited for whom",
+    remedy: "take the current span as the parent; do not keep a context from earlier and pass it on",
+    source: "ours (it fills the gap of another span of its service to 5 %, at both ends)",
+    looks: Looks::AtATrace(look),
+};
+
+fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    for parent in 0..view.len() {
+        let children = view.trace.children(parent);
+        if children.len() < 2 {
+            continue;
+        }
+        for &child in children {
+            let span = view.span(child);
+            if span.kind != Kind::Client && span.kind != Kind::Internal {
+                continue;
+            }
+            if let Some(gap) = gap_that_fits(view, run, parent, child) {
+                let evidence = format!(
+                    "{} hangs below {}, and fills a gap of {} exactly, which was at work all the while.",
+                    view.place(child),
+                    view.place(parent),
+                    view.place(gap)
+                );
+                found.push(
+                    Finding::new(&RULE, view.ids(&[child, gap, parent]), evidence)
+                        .fact("below", view.place(parent))
+                        .fact("belongs_below", view.place(gap)),
+                );
+            }
+        }
+    }
+}
+
+/// The span that has just this gap: of the same service, below a sibling, with children before the gap
+/// or behind it.
+fn gap_that_fits(view: &View<'_>, run: &Run<'_>, parent: usize, child: usize) -> Option<usize> {
+    let span = view.span(child);
+    let slack = run
+        .limits
+        .gap_fit_ns
+        .max((view.ns(child) as f64 * run.limits.gap_fit) as u64);
+    // What is no longer than the slack fits everywhere.
+    if view.ns(child) < 4 * slack {
+        return None;
+    }
+    let contains = |place: usize| {
+        let other = view.span(place);
+        other.service() == span.service()
+            && other.kind != Kind::Client
+            && other.start_ns <= span.start_ns + slack
+            && other.end_ns + slack >= span.end_ns
+    };
+    let siblings = view.trace.children(parent).iter().copied();
+    let mut at = siblings
+        .filter(|&other| other != child)
+        .find(|&other| contains(other))?;
+    // Down to the innermost that was at work all the while.
+    while let Some(deeper) = view
+        .trace
+        .children(at)
+        .iter()
+        .copied()
+        .find(|&deeper| contains(deeper))
+    {
+        at = deeper;
+    }
+    let inside = view.trace.children(at);
+    if inside.is_empty() {
+        return None;
+    }
+    let (from, to) = (span.start_ns, span.end_ns);
+    let overlaps = inside.iter().any(|&other| {
+        let other = view.span(other);
+        other.start_ns + slack < to && other.end_ns > from + slack
+    });
+    let begins = inside
+        .iter()
+        .map(|&other| view.span(other).end_ns)
+        .filter(|end| *end <= from + slack)
+        .max()
+        .unwrap_or(view.span(at).start_ns);
+    let ends = inside
+        .iter()
+        .map(|&other| view.span(other).start_ns)
+        .filter(|start| *start + slack >= to)
+        .min()
+        .unwrap_or(view.span(at).end_ns);
+    (!overlaps && begins.abs_diff(from) <= slack && ends.abs_diff(to) <= slack).then_some(at)
+}

@@ -1,0 +1,189 @@
+//! What is known of a run as a whole: who has spans of their own, and which root answers which call.
+
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
+
+use trace::{Kind, Span, Trace};
+
+use crate::{
+    call::{self, Call},
+    ids, shape,
+    thresholds::Thresholds,
+    view::View,
+};
+
+/// All traces that are diagnosed together.
+pub(crate) struct Run<'v> {
+    pub(crate) views: &'v [View<'v>],
+    pub(crate) limits: &'v Thresholds,
+    services: HashSet<String>,
+    /// Who answered calls with spans of their own, by address.
+    answering: HashSet<(String, Option<i64>)>,
+    /// Routes of theirs that did so.
+    answered: HashSet<String>,
+    roots: OnceCell<HashMap<(String, String), Vec<(u64, usize, usize)>>>,
+    ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
+}
+
+// === impl Run ===
+
+impl<'v> Run<'v> {
+    pub(crate) fn new(views: &'v [View<'v>], beside: &[Trace], limits: &'v Thresholds) -> Self {
+        let mut run = Run {
+            views,
+            limits,
+            services: HashSet::new(),
+            answering: HashSet::new(),
+            answered: HashSet::new(),
+            roots: OnceCell::new(),
+            ids: OnceCell::new(),
+        };
+        for view in views {
+            run.learn(&view.trace);
+        }
+        for trace in beside {
+            run.learn(trace);
+        }
+        run
+    }
+
+    fn learn(&mut self, trace: &Trace) {
+        for (place, span) in trace.spans().iter().enumerate() {
+            if !self.services.contains(span.service()) {
+                self.services.insert(span.service().to_owned());
+            }
+            if span.kind != Kind::Server {
+                continue;
+            }
+            let caller = trace.parent(place).map(|parent| trace.span(parent));
+            let Some(caller) = caller.filter(|caller| caller.kind == Kind::Client) else {
+                continue;
+            };
+            if let Some((host, port)) = call::address(caller) {
+                self.answering.insert((host.to_owned(), port));
+            }
+            self.answered.insert(shape::route(caller));
+        }
+    }
+
+    /// Whether who is called has spans of its own.
+    pub(crate) fn is_instrumented(&self, call: &Span) -> bool {
+        let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));
+        named
+            || call::address(call).is_some_and(|(host, port)| {
+                self.answering.contains(&(host.to_owned(), port))
+                    || self.services.contains(inner_name(host))
+            })
+    }
+
+    /// Whether just this route was answered with a span elsewhere.
+    pub(crate) fn is_answered_elsewhere(&self, call: &Span) -> bool {
+        self.answered.contains(&shape::route(call))
+    }
+
+    /// The root of another trace that answers a call which has no answer in its own: it is of the same
+    /// method and path, and lies within the call.
+    pub(crate) fn answer_elsewhere(&self, view: usize, call: usize) -> Option<(usize, usize)> {
+        let roots = self.roots.get_or_init(|| self.index_roots());
+        let span = self.views[view].span(call);
+        let key = (call::method(span)?.to_owned(), call::path(span)?.to_owned());
+        let candidates = roots.get(&key)?;
+        let (_, port) = call::address(span)?;
+        let slack = self.limits.handover_ns;
+        let first = candidates.partition_point(|(start, ..)| start + slack < span.start_ns);
+        candidates[first..]
+            .iter()
+            .take_while(|(start, ..)| *start <= span.end_ns)
+            .filter(|(_, other, _)| *other != view)
+            .filter(|(_, other, root)| {
+                let root = self.views[*other].span(*root);
+                let their_port = call::number(root, &["server.port", "net.host.port"]);
+                root.end_ns <= span.end_ns + slack
+                    && (port.is_none() || their_port.is_none() || port == their_port)
+            })
+            // Of several, the one that fills the call best.
+            .max_by_key(|(_, other, root)| self.views[*other].ns(*root))
+            .map(|(_, other, root)| (*other, *root))
+    }
+
+    fn index_roots(&self) -> HashMap<(String, String), Vec<(u64, usize, usize)>> {
+        let mut roots: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, view) in self.views.iter().enumerate() {
+            for root in view.trace.roots() {
+                let span = view.span(root);
+                if span.kind != Kind::Server {
+                    continue;
+                }
+                if let (Some(method), Some(path)) = (call::method(span), call::path(span)) {
+                    let key = (method.to_owned(), path.to_owned());
+                    roots
+                        .entry(key)
+                        .or_default()
+                        .push((span.start_ns, at, root));
+                }
+            }
+        }
+        for places in roots.values_mut() {
+            places.sort_unstable();
+        }
+        roots
+    }
+
+    /// The spans that name an id, by the places of their trace and their own.
+    pub(crate) fn naming(&self, id: &str) -> &[(usize, usize)] {
+        let ids = self.ids.get_or_init(|| {
+            let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+            for (at, view) in self.views.iter().enumerate() {
+                for place in 0..view.len() {
+                    for id in ids::of(view.span(place)) {
+                        places.entry(id).or_default().push((at, place));
+                    }
+                }
+            }
+            places
+        });
+        ids.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a call goes to somebody who has no spans of its own.
+    pub(crate) fn is_external(&self, view: &View<'_>, call: usize) -> bool {
+        if !view.calls[call].is_to_service() || view.has_answer(call) {
+            return false;
+        }
+        let span = view.span(call);
+        // What it was answered with may be here without its parent.
+        let within = |top: usize| {
+            let top = view.span(top);
+            top.service() != span.service()
+                && top.start_ns >= span.start_ns
+                && top.end_ns <= span.end_ns
+        };
+        let lost = view.trace.orphans().any(within);
+        !lost && !self.is_instrumented(span)
+    }
+}
+
+/// The name of a service by its address in a cluster; an address of the world outside stays whole, so
+/// that `api.example.com` is not taken for a service that is called `api`.
+fn inner_name(host: &str) -> &str {
+    let inside = [".local", ".internal", ".svc"]
+        .iter()
+        .any(|end| host.ends_with(end))
+        || host.contains(".svc.");
+    match inside {
+        true => host.split('.').next().unwrap_or(host),
+        false => host,
+    }
+}
+
+/// Whether a span is a call that was answered, as far as it says.
+pub(crate) fn was_answered(view: &View<'_>, call: usize) -> bool {
+    let span = view.span(call);
+    match view.calls[call] {
+        Call::Http(_) => call::status_code(span).is_some(),
+        Call::Rpc => !span.is_error(),
+        _ => false,
+    }
+}

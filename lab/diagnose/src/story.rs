@@ -1,0 +1,208 @@
+//! The story of an error: where it came up, what each layer made of it, and what the user got.
+
+use std::collections::HashSet;
+
+use trace::{Kind, Span, SpanId, Value};
+
+use crate::{call, rules::went_well_later, view::View};
+
+/// The story, from the deepest error up to the request of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// The spans on the way up, the deepest first.
+    pub chapters: Vec<Chapter>,
+}
+
+/// What a layer made of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// The span.
+    pub span_id: SpanId,
+    /// Its service.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// What it made of the error: an exception, a status, a reply; or that it said nothing.
+    pub made_of_it: String,
+    /// The attributes that say what it was about: those that no convention has.
+    pub context: Vec<(String, String)>,
+}
+
+pub(crate) fn story(view: &View<'_>) -> Option<Story> {
+    let deepest = failures(view).into_iter().next()?;
+    let way = std::iter::once(deepest).chain(view.above(deepest));
+    Some(Story {
+        chapters: way.map(|place| chapter(view.span(place))).collect(),
+    })
+}
+
+/// The deepest errors of what failed: one for each request or message, the one that counts first.
+///
+/// An error that somebody dealt with is none: it was tried again and went well, or a span above it in
+/// its service took it and answered as if nothing had been.
+pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
+    let is_deepest = |place: &usize| {
+        let mut children = view.trace.children(*place).iter();
+        view.span(*place).is_error() && !children.any(|&child| view.span(child).is_error())
+    };
+    let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = (0..view.len())
+        .filter(is_deepest)
+        .filter(|&place| !went_well_later(view, place) && !processed_later(view, view.head[place]))
+        .filter_map(|place| {
+            let last = last_in_error(view, place);
+            reaches_somebody(view, last).then(|| {
+                let root = view.head[place];
+                let passed = view.trace.parent(last).is_some();
+                (
+                    passed,
+                    std::cmp::Reverse(view.span(place).end_ns),
+                    place,
+                    root,
+                )
+            })
+        })
+        .collect();
+    // Of a failure and what it came from only the latter.
+    let places: HashSet<usize> = failures.iter().map(|(_, _, place, _)| *place).collect();
+    let above: HashSet<usize> = places
+        .iter()
+        .flat_map(|&place| view.above(place))
+        .filter(|above| places.contains(above))
+        .collect();
+    failures.retain(|(_, _, place, _)| !above.contains(place));
+    failures.sort_unstable();
+    // One story for what was asked: the error that went furthest up, and of those the last.
+    let mut told = HashSet::new();
+    failures.retain(|(.., root)| told.insert(*root));
+    failures.into_iter().map(|(_, _, place, _)| place).collect()
+}
+
+/// Whether a message that could not be processed was processed later.
+fn processed_later(view: &View<'_>, head: usize) -> bool {
+    let Some(parent) = view
+        .trace
+        .parent(head)
+        .filter(|_| view.span(head).kind == Kind::Consumer)
+    else {
+        return false;
+    };
+    let (this, id) = (view.span(head), call::message_id(view.span(head)));
+    view.trace.children(parent).iter().any(|&other| {
+        let other = view.span(other);
+        other.kind == Kind::Consumer
+            && other.start_ns >= this.end_ns
+            && other.name == this.name
+            && !other.is_error()
+            && call::message_id(other) == id
+    })
+}
+
+/// The span furthest up that is in error, without one between that is not.
+fn last_in_error(view: &View<'_>, place: usize) -> usize {
+    view.above(place)
+        .take_while(|&above| view.span(above).is_error())
+        .last()
+        .unwrap_or(place)
+}
+
+/// Whether an error left the service in which it came up, or was what the user or the broker got.
+fn reaches_somebody(view: &View<'_>, last: usize) -> bool {
+    let span = view.span(last);
+    let Some(parent) = view.trace.parent(last) else {
+        return true;
+    };
+    if span.kind == Kind::Consumer {
+        return true;
+    }
+    // The conventions leave a SERVER span that answers 4xx without an error.
+    let entry = std::iter::once(last)
+        .chain(view.above(last))
+        .find(|&place| view.span(place).kind == Kind::Server)
+        .unwrap_or(parent);
+    let refused =
+        |place: usize| call::status_code(view.span(place)).is_some_and(|code| code >= 400);
+    refused(entry) && passes_up(view, entry)
+}
+
+/// Whether what an entry refused was refused by whoever called it as well, up to the user.
+fn passes_up(view: &View<'_>, entry: usize) -> bool {
+    let above: Vec<usize> = view.above(entry).collect();
+    let entries: Vec<usize> = above
+        .iter()
+        .copied()
+        .filter(|&place| view.span(place).kind == Kind::Server)
+        .collect();
+    entries.iter().all(|&place| {
+        view.span(place).is_error()
+            || call::status_code(view.span(place)).is_some_and(|code| code >= 400)
+    })
+}
+
+fn chapter(span: &Span) -> Chapter {
+    let status = call::status_code(span);
+    let made_of_it = match (span.is_error(), call::failure(span)) {
+        (true, Some(failure)) => {
+            match status.filter(|code| !failure.ends_with(&code.to_string())) {
+                Some(code) => format!("{failure} ({code})"),
+                None => failure,
+            }
+        }
+        (true, None) => "an error, of which it says nothing".to_owned(),
+        (false, _) => match (span.kind, status) {
+            (Kind::Server, Some(code)) => format!("answered {code}"),
+            (_, Some(code)) => format!("got {code}"),
+            _ => "says nothing of it".to_owned(),
+        },
+    };
+    Chapter {
+        span_id: span.span_id,
+        service: span.service().to_owned(),
+        name: span.name.clone(),
+        made_of_it,
+        context: context(span),
+    }
+}
+
+/// Namespaces of the conventions: what is in them says how, not what about.
+const CONVENTIONS: [&str; 24] = [
+    "http",
+    "url",
+    "server",
+    "client",
+    "net",
+    "network",
+    "db",
+    "rpc",
+    "messaging",
+    "user_agent",
+    "error",
+    "exception",
+    "thread",
+    "code",
+    "otel",
+    "peer",
+    "lab",
+    "busy_ns",
+    "idle_ns",
+    "target",
+    "level",
+    "span",
+    "process",
+    "service",
+];
+
+fn context(span: &Span) -> Vec<(String, String)> {
+    let told = |key: &str| {
+        let namespace = key.split('.').next().unwrap_or(key);
+        !CONVENTIONS.contains(&namespace) || key == "messaging.message.id"
+    };
+    let words = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    span.attributes
+        .iter()
+        .filter(|(key, _)| told(key))
+        .map(|(key, value)| (key.to_owned(), words(value)))
+        .collect()
+}

@@ -1,0 +1,196 @@
+//! A trace as the rules see it: what each span calls, and what of the critical path is its own.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
+
+use crate::call::Call;
+
+/// A trace, and what is known of each of its spans, by their place.
+pub(crate) struct View<'t> {
+    /// Without spans that were there twice.
+    pub(crate) trace: Cow<'t, Trace>,
+    /// Span ids that were there more than once, and how often.
+    pub(crate) repeated: Vec<(SpanId, usize)>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) paths: Vec<CriticalPath>,
+    /// What of the critical path is a span's own, in nanoseconds.
+    pub(crate) own: Vec<u64>,
+    /// What of it is the span's and that of all below it which it waited for.
+    pub(crate) below: Vec<u64>,
+    /// The span in whose critical path a span is: a top, or what a message reached.
+    pub(crate) head: Vec<usize>,
+}
+
+// === impl View ===
+
+impl<'t> View<'t> {
+    pub(crate) fn new(trace: &'t Trace) -> Self {
+        let (trace, repeated) = once_each(trace);
+        let spans = trace.spans();
+        let paths = critical_paths(&trace);
+        let mut own = vec![0; spans.len()];
+        for segment in paths.iter().flat_map(|path| &path.segments) {
+            own[segment.span] += segment.end_ns - segment.start_ns;
+        }
+        let mut below = own.clone();
+        let mut head: Vec<usize> = (0..spans.len()).collect();
+        let order: Vec<usize> = trace.walk().map(|(span, _)| span).collect();
+        for &span in &order {
+            if let Some(parent) = trace.parent(span) {
+                if !is_message(&spans[parent], &spans[span]) {
+                    head[span] = head[parent];
+                }
+            }
+        }
+        for &span in order.iter().rev() {
+            if let Some(parent) = trace.parent(span) {
+                if head[span] != span {
+                    below[parent] += below[span];
+                }
+            }
+        }
+        View {
+            calls: spans.iter().map(Call::of).collect(),
+            repeated,
+            paths,
+            own,
+            below,
+            head,
+            trace,
+        }
+    }
+
+    pub(crate) fn span(&self, place: usize) -> &Span {
+        self.trace.span(place)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.trace.spans().len()
+    }
+
+    pub(crate) fn ns(&self, place: usize) -> u64 {
+        ns(self.span(place))
+    }
+
+    pub(crate) fn id(&self, place: usize) -> SpanId {
+        self.span(place).span_id
+    }
+
+    pub(crate) fn ids(&self, places: &[usize]) -> Vec<SpanId> {
+        places.iter().map(|&place| self.id(place)).collect()
+    }
+
+    /// How long the critical path is on which a span is.
+    pub(crate) fn path_ns(&self, place: usize) -> u64 {
+        self.ns(self.head[place])
+    }
+
+    /// Which share of its critical path is a span's own.
+    pub(crate) fn share(&self, place: usize) -> f64 {
+        let total = self.path_ns(place);
+        if total == 0 {
+            0.0
+        } else {
+            self.own[place] as f64 / total as f64
+        }
+    }
+
+    /// What of the critical path these spans and those below them are.
+    pub(crate) fn cost(&self, places: &[usize]) -> u64 {
+        places.iter().map(|&place| self.below[place]).sum()
+    }
+
+    /// What of the critical path is these spans' own.
+    pub(crate) fn cost_of_own(&self, places: &[usize]) -> u64 {
+        places.iter().map(|&place| self.own[place]).sum()
+    }
+
+    /// Whether a span answers its caller: it is the child of a call.
+    pub(crate) fn is_answer(&self, caller: usize, child: usize) -> bool {
+        let (caller, child) = (self.span(caller), self.span(child));
+        child.kind == Kind::Server || child.service() != caller.service()
+    }
+
+    /// Whether the other side of a call is in the trace.
+    pub(crate) fn has_answer(&self, call: usize) -> bool {
+        let mut children = self.trace.children(call).iter();
+        children.any(|&child| self.is_answer(call, child))
+    }
+
+    /// The span that began all: the earliest root, or the earliest span if there is none.
+    pub(crate) fn root(&self) -> Option<usize> {
+        self.trace.roots().next().or((self.len() > 0).then_some(0))
+    }
+
+    /// The spans above a span, nearest first.
+    pub(crate) fn above(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(self.trace.parent(place), |&place| self.trace.parent(place))
+    }
+
+    /// Where in words: the service and the name.
+    pub(crate) fn place(&self, place: usize) -> String {
+        let span = self.span(place);
+        format!("{} {}", span.service(), span.name)
+    }
+
+    /// What is missing in the trace.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let orphans = self.trace.orphans().count();
+        if self.len() > 0 && self.trace.roots().next().is_none() {
+            missing
+                .push("it has no root: what is said of the whole is said of its parts".to_owned());
+        }
+        if orphans > 0 {
+            missing.push(format!("{orphans} spans name a parent that is not here"));
+        }
+        let cycles = self
+            .trace
+            .tops()
+            .iter()
+            .filter(|&&top| self.trace.top(top) == Some(Top::Cycle));
+        match cycles.count() {
+            0 => {}
+            cycles => missing.push(format!("{cycles} cycles of parents were cut")),
+        }
+        missing
+    }
+}
+
+/// How long a span took.
+pub(crate) fn ns(span: &Span) -> u64 {
+    span.end_ns.saturating_sub(span.start_ns)
+}
+
+/// Whether a child was reached through a message: nobody waits for it.
+pub(crate) fn is_message(parent: &Span, child: &Span) -> bool {
+    child.kind == Kind::Consumer || parent.kind == Kind::Producer
+}
+
+fn once_each(trace: &Trace) -> (Cow<'_, Trace>, Vec<(SpanId, usize)>) {
+    let mut seen = HashSet::with_capacity(trace.spans().len());
+    if trace.spans().iter().all(|span| seen.insert(span.span_id)) {
+        return (Cow::Borrowed(trace), Vec::new());
+    }
+    let mut counts: HashMap<SpanId, usize> = HashMap::new();
+    for span in trace.spans() {
+        *counts.entry(span.span_id).or_default() += 1;
+    }
+    seen.clear();
+    let spans = trace
+        .spans()
+        .iter()
+        .filter(|span| seen.insert(span.span_id));
+    let once = Trace::new(trace.id(), spans.cloned().collect());
+    let repeated = once
+        .spans()
+        .iter()
+        .map(|span| (span.span_id, counts[&span.span_id]))
+        .filter(|(_, count)| *count > 1);
+    let repeated = repeated.collect();
+    (Cow::Owned(once), repeated)
+}

@@ -1,0 +1,96 @@
+//! The reader's walk: from the root, at each span to the child with most of the critical path, until the
+//! span where the time is really spent.
+
+use trace::SpanId;
+
+use crate::{finding::words, view::View};
+
+/// The walk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// The spans, from the root down.
+    pub steps: Vec<Step>,
+}
+
+/// A span on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The span: of several alike the longest.
+    pub span_id: SpanId,
+    /// Its place in the trace.
+    pub place: usize,
+    /// How many alike there are beside it, itself included.
+    pub alike: usize,
+    /// How much of the critical path is theirs and that of all below them, in nanoseconds.
+    pub below_ns: u64,
+    /// How much is their own.
+    pub own_ns: u64,
+}
+
+pub(crate) fn walk(view: &View<'_>) -> Walk {
+    let Some(root) = view.root() else {
+        return Walk::default();
+    };
+    let mut steps = Vec::new();
+    let mut group = vec![root];
+    loop {
+        let step = step(view, &group);
+        // Children of all that are alike: two hundred calls are walked as one.
+        let next = largest_below(view, &group);
+        let below = next.as_ref().map_or(0, |next| view.cost(next));
+        let own = step.own_ns;
+        steps.push(step);
+        match next {
+            Some(next) if below > 0 && below >= own => group = next,
+            _ => return Walk { steps },
+        }
+    }
+}
+
+fn step(view: &View<'_>, group: &[usize]) -> Step {
+    let longest = group
+        .iter()
+        .copied()
+        .max_by_key(|&place| (view.below[place], std::cmp::Reverse(place)));
+    let place = longest.unwrap_or_default();
+    Step {
+        span_id: view.id(place),
+        place,
+        alike: group.len(),
+        below_ns: view.cost(group),
+        own_ns: group.iter().map(|&place| view.own[place]).sum(),
+    }
+}
+
+/// Of the children, those of one service and name that have most of the critical path.
+fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
+    let mut alike: Vec<(u64, Vec<usize>)> = Vec::new();
+    let mut known: std::collections::HashMap<(&str, &str), usize> =
+        std::collections::HashMap::new();
+    for &parent in group {
+        for &child in view.trace.children(parent) {
+            // What a message reached is on a path of its own.
+            if view.head[child] == child {
+                continue;
+            }
+            let span = view.span(child);
+            let place = *known
+                .entry((span.service(), &span.name))
+                .or_insert_with(|| {
+                    alike.push((0, Vec::new()));
+                    alike.len() - 1
+                });
+            alike[place].0 += view.below[child];
+            alike[place].1.push(child);
+        }
+    }
+    let largest = alike.into_iter().rev().max_by_key(|(below, _)| *below);
+    largest.map(|(_, group)| group)
+}
+
+impl Step {
+    /// How much of the critical path, in words.
+    pub fn words(&self) -> String {
+        words(self.below_ns)
+    }
+}

@@ -1,0 +1,162 @@
+//! Holds what the diagnosis reports against what the scenario says of it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use diagnose::{Finding, THRESHOLDS, diagnose};
+use expect::Verdict;
+use scenario::FindingWant;
+use trace::{Trace, TraceId};
+
+use crate::{
+    drive::Driven,
+    judge::Case,
+    part::{Part, Phase},
+};
+
+/// Whether a scenario cannot do without its twin: a trace of which a part was not kept does not tell
+/// that there is such a part.
+pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
+    let mut wants = wants.unwrap_or_default().iter();
+    wants.any(|want| want.rule.name == "partial-trace")
+}
+
+/// Diagnoses the traces of a phase, and fails the cases that are not as the scenario says. Says what is
+/// wrong with the phase as a whole.
+pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], beside: &[&Driven]) -> Option<String> {
+    let found = findings(cases, beside);
+    for case in cases.iter_mut().filter(|case| case.is_judged()) {
+        case.findings = found_on(case, &found);
+    }
+    let judged = || {
+        cases
+            .iter()
+            .filter(|case| case.is_judged() && case.trace.is_some())
+    };
+    let traces = judged().count();
+    let of_scenario = part.scenario.findings.as_deref();
+    let wants = part.findings();
+    let mut wrong = None;
+    for want in wants.unwrap_or_default() {
+        let Some(share) = want.share else { continue };
+        let with = judged().filter(|case| case.has(want.rule.name)).count();
+        let got = with as f64 / traces.max(1) as f64;
+        if traces > 0 && !(share.min..=share.max).contains(&got) {
+            wrong = Some(format!(
+                "{with} of {traces} traces have the finding {}, and at least {:.0} % should",
+                want.rule.name,
+                share.min * 100.0
+            ));
+        }
+    }
+    for case in cases
+        .iter_mut()
+        .filter(|case| case.is_judged() && case.trace.is_some())
+    {
+        let why = match part.phase {
+            Phase::Faulty => wants.and_then(|wants| not_exactly(case, wants)),
+            Phase::Twin | Phase::NearMiss => not_silent(case, of_scenario.unwrap_or_default())
+                .or_else(|| lacking(case, wants.unwrap_or_default())),
+        };
+        if case.verdict != Verdict::Fail && why.is_some() {
+            case.verdict = Verdict::Fail;
+            case.why = why;
+        }
+    }
+    wrong
+}
+
+/// On how many of the judged traces each finding was reported.
+pub(crate) fn counts(cases: &[Case]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for case in cases.iter().filter(|case| case.is_judged()) {
+        let names: HashSet<&str> = case
+            .findings
+            .iter()
+            .map(|finding| finding.rule.name)
+            .collect();
+        for name in names {
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Diagnoses each trace once: a batch may belong to several requests.
+fn findings(cases: &[Case], beside: &[&Driven]) -> HashMap<TraceId, Vec<Finding>> {
+    let mut seen = HashSet::new();
+    let mut traces: Vec<Trace> = Vec::new();
+    for case in cases.iter().filter(|case| case.is_judged()) {
+        let all = case.trace.iter().map(|trace| &**trace).chain(&case.related);
+        traces.extend(all.filter(|trace| seen.insert(trace.id())).cloned());
+    }
+    let beside: Vec<Trace> = beside
+        .iter()
+        .flat_map(|driven| driven.judged())
+        .filter_map(|(_, found)| found.trace.as_deref().cloned())
+        .collect();
+    diagnose(&traces, &beside, &THRESHOLDS)
+        .into_iter()
+        .map(|diagnosis| (diagnosis.trace.id(), diagnosis.findings))
+        .collect()
+}
+
+fn found_on(case: &Case, found: &HashMap<TraceId, Vec<Finding>>) -> Vec<Finding> {
+    let all = case.trace.iter().map(|trace| &**trace).chain(&case.related);
+    all.flat_map(|trace| found.get(&trace.id()).cloned().unwrap_or_default())
+        .collect()
+}
+
+fn not_exactly(case: &Case, wants: &[FindingWant]) -> Option<String> {
+    lacking(case, wants).or_else(|| {
+        let other = case
+            .findings
+            .iter()
+            .find(|finding| wants.iter().all(|want| want.rule != finding.rule))?;
+        Some(format!(
+            "the diagnosis reports {} besides: {}",
+            other.rule.name, other.evidence
+        ))
+    })
+}
+
+fn lacking(case: &Case, wants: &[FindingWant]) -> Option<String> {
+    let mut missed = wants
+        .iter()
+        .filter(|want| want.share.is_none() && !case.has(want.rule.name));
+    let want = missed.next()?;
+    let mut names: Vec<&str> = case
+        .findings
+        .iter()
+        .map(|finding| finding.rule.name)
+        .collect();
+    names.dedup();
+    let got = match names.as_slice() {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    Some(format!(
+        "the diagnosis should report {}, and reports {got}",
+        want.rule.name
+    ))
+}
+
+fn not_silent(case: &Case, of_scenario: &[FindingWant]) -> Option<String> {
+    let finding = case
+        .findings
+        .iter()
+        .find(|finding| of_scenario.iter().any(|want| want.rule == finding.rule))?;
+    Some(format!(
+        "the diagnosis reports {}, which is the finding of the fault: {}",
+        finding.rule.name, finding.evidence
+    ))
+}
+
+// === impl Case ===
+
+impl Case {
+    fn has(&self, name: &str) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.rule.name == name)
+    }
+}

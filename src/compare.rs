@@ -1,0 +1,50 @@
+//! `tracelab compare A B`: what changed between two traces, or two sets of traces.
+
+use std::io::Write;
+
+use ::diagnose::compare;
+use anyhow::Context;
+
+use crate::{diagnose::read, exit::Outcome, lab::LabArgs, screen::Format};
+
+/// Compare two traces, or two sets of traces: which spans appeared, vanished, became slower, and how much
+/// of the change of the whole each explains.
+///
+/// A and B are each the id of a trace of a running lab, a file of traces, or several of them with commas
+/// between.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab compare 4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7a3ce929d0e0e4736
+  tracelab compare before.otlp.json after.otlp.json --format json
+  tracelab compare twin/1.otlp.json,twin/2.otlp.json faulty/1.otlp.json,faulty/2.otlp.json")]
+pub(crate) struct Args {
+    /// What it was: ids or files, with commas between.
+    #[arg(value_name = "A", value_delimiter = ',', num_args = 1)]
+    before: Vec<String>,
+
+    /// What it is now: ids or files, with commas between.
+    #[arg(value_name = "B", value_delimiter = ',', num_args = 1)]
+    after: Vec<String>,
+
+    #[command(flatten)]
+    lab: LabArgs,
+
+    /// How the comparison is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let before = read(&args.before, &args.lab).await?;
+    let after = read(&args.after, &args.lab).await?;
+    let comparison = compare::compare(&before, &after);
+    let text = match args.format {
+        Format::Text => compare::text(&comparison),
+        Format::Json => format!("{}\n", serde_json::to_string(&comparison)?),
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,128 @@
+//! `tracelab diagnose`: where the time of a trace went, and what went wrong.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use ::diagnose::{Diagnosis, THRESHOLDS, evaluate, report};
+use ::trace::{Span, Trace, TraceId, tree};
+use anyhow::Context;
+
+use crate::{
+    exit::{Outcome, WrongInput},
+    lab::LabArgs,
+    screen,
+    trace::from_file,
+};
+
+/// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
+/// an error, and what went wrong, with evidence.
+///
+/// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Jaeger JSON, Zipkin
+/// JSON v2), or - for standard input. Traces that are named together are looked at together: some things
+/// only several of them show, such as a lock that one holds and another waits for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab diagnose 4bf92f3577b34da6a3ce929d0e0e4736
+  tracelab diagnose results/*/faulty/*.otlp.json --format json
+  curl -s http://jaeger:16686/api/traces/ID | tracelab diagnose -
+  tracelab run --all --out results --traces all && tracelab diagnose --evaluate results")]
+pub(crate) struct Args {
+    /// Ids of traces of a running lab, or files; - is standard input.
+    #[arg(
+        required_unless_present = "evaluate",
+        conflicts_with = "evaluate",
+        value_name = "TRACE"
+    )]
+    traces: Vec<String>,
+
+    /// Diagnose the traces of this folder, which `tracelab run --out DIR --traces all` left, and say how
+    /// right the rules are: precision and recall of each, and every mistake.
+    #[arg(long, value_name = "DIR")]
+    evaluate: Option<PathBuf>,
+
+    #[command(flatten)]
+    lab: LabArgs,
+
+    /// How the diagnosis is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: DiagnosisFormat,
+}
+
+/// How a diagnosis is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DiagnosisFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// Markdown, for a pull request or an incident's page.
+    Markdown,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    if let Some(folder) = &args.evaluate {
+        return evaluate_folder(folder, args.format);
+    }
+    let traces = read(&args.traces, &args.lab).await?;
+    let diagnoses = ::diagnose::diagnose(&traces, &[], &THRESHOLDS);
+    print(&text(&diagnoses, args.format))?;
+    Ok(Outcome::Passed)
+}
+
+fn text(diagnoses: &[Diagnosis], format: DiagnosisFormat) -> String {
+    let style = report::Style {
+        colour: screen::style().colour,
+    };
+    match format {
+        DiagnosisFormat::Text => {
+            let texts = diagnoses
+                .iter()
+                .map(|diagnosis| report::text(diagnosis, style));
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        DiagnosisFormat::Json => format!("{}\n", report::to_json(diagnoses)),
+        DiagnosisFormat::Markdown => {
+            let texts = diagnoses.iter().map(report::markdown);
+            texts.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// The traces that ids and files name, each once.
+pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<Trace>> {
+    let mut spans: Vec<Span> = Vec::new();
+    for name in names {
+        match name.parse::<TraceId>() {
+            Ok(id) if !Path::new(name).exists() => spans.extend(lab.spans(id).await?),
+            _ => spans.extend(from_file(Path::new(name))?),
+        }
+    }
+    let traces = tree::group(spans);
+    match traces.is_empty() {
+        true => Err(WrongInput("there is no span in what was named".to_owned()).into()),
+        false => Ok(traces),
+    }
+}
+
+fn evaluate_folder(folder: &Path, format: DiagnosisFormat) -> anyhow::Result<Outcome> {
+    let groups = runner::labelled(folder)?;
+    let evaluation = evaluate::evaluate(&groups, &THRESHOLDS);
+    match format {
+        DiagnosisFormat::Json => print(&format!("{}\n", serde_json::to_string(&evaluation)?))?,
+        DiagnosisFormat::Text | DiagnosisFormat::Markdown => print(&evaluate::text(&evaluation))?,
+    }
+    Ok(match evaluation.is_perfect() {
+        true => Outcome::Passed,
+        false => Outcome::Failed,
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")
+}
