@@ -76,13 +76,13 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
     } else {
         path.to_string_lossy()
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
-        true => std::io::stdin().read_to_string(&mut text).map(drop),
-        false => std::fs::read_to_string(path).map(|read| text = read),
+        true => std::io::stdin().read_to_end(&mut bytes).map(drop),
+        false => std::fs::read(path).map(|read| bytes = read),
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
     let spans =
-        ::trace::file::read(&text).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+        ::trace::file::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
     Ok(spans)
 }

@@ -206,7 +206,10 @@ async fn input_that_is_wrong_is_named() {
             &["run", "checkout", "checkout"],
             "two of the scenarios are called checkout",
         ),
-        (&["check", "Cargo.toml", "--expect", "checkout"], "no JSON"),
+        (
+            &["check", "Cargo.toml", "--expect", "checkout"],
+            "no trace file",
+        ),
         (
             &["check", "nowhere.json", "--expect", "checkout"],
             "nowhere.json",

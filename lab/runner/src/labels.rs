@@ -207,11 +207,9 @@ fn read_packed(path: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
 }
 
 fn traces(path: &Path, bytes: &[u8]) -> Result<Vec<Trace>, LabelsError> {
-    let spans = trace::file::read(&String::from_utf8_lossy(bytes)).map_err(|source| {
-        LabelsError::NoTraces {
-            path: path.to_owned(),
-            source,
-        }
+    let spans = trace::file::read(bytes).map_err(|source| LabelsError::NoTraces {
+        path: path.to_owned(),
+        source,
     })?;
     Ok(tree::group(spans))
 }

@@ -60,6 +60,12 @@ macro_rules! id {
                 Ok(Self(bytes))
             }
 
+            /// An id from text in which zeros at the front may have been left out, as the older
+            /// formats do it.
+            pub(crate) fn from_short(text: &str) -> Result<Self, IdError> {
+                format!("{text:0>width$}", width = 2 * $len).parse()
+            }
+
             /// The bytes of the id.
             pub fn as_bytes(&self) -> &[u8; $len] {
                 &self.0

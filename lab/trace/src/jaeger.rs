@@ -282,13 +282,9 @@ impl Tag {
 
 /// Jaeger leaves out zeros at the front.
 fn trace_id(text: &str) -> Result<TraceId, String> {
-    format!("{text:0>32}")
-        .parse()
-        .map_err(|error| format!("trace id {text:?}: {error}"))
+    TraceId::from_short(text).map_err(|error| format!("trace id {text:?}: {error}"))
 }
 
 fn span_id(text: &str) -> Result<SpanId, String> {
-    format!("{text:0>16}")
-        .parse()
-        .map_err(|error| format!("span id {text:?}: {error}"))
+    SpanId::from_short(text).map_err(|error| format!("span id {text:?}: {error}"))
 }

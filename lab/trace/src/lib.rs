@@ -13,6 +13,7 @@ pub mod span;
 pub mod tree;
 pub mod value;
 pub mod waterfall;
+mod zipkin;
 
 pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};

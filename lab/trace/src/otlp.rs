@@ -15,6 +15,7 @@ mod json;
 mod schema;
 mod transcode;
 
+pub(crate) use decode::other_signal;
 pub use decode::{Decoded, Problem, Rejected, from_protobuf, from_request};
 pub use encode::{to_protobuf, to_request};
 pub(crate) use json::from_json_value;

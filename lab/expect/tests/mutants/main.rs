@@ -49,7 +49,7 @@ fn scenarios() -> Vec<Scenario> {
 fn recorded(scenario: &str, phase: &str) -> Option<Recorded> {
     let path = root().join(format!("tests/corpus/{scenario}/{phase}.otlp.json.zst"));
     let packed = fs::read(&path).ok()?;
-    let text = String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+    let text = zstd::decode_all(packed.as_slice()).unwrap();
     let mut traces = tree::group(trace::file::read(&text).unwrap());
     traces.sort_by_key(Trace::start_ns);
     Some(Recorded {

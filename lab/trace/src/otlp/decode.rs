@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     resource::v1::Resource as ProtoResource,
     trace::v1 as proto,
@@ -67,6 +70,17 @@ pub enum Problem {
 /// wire).
 pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     Ok(from_request(ExportTraceServiceRequest::decode(bytes)?))
+}
+
+/// Of which other signal an encoded request is, if it can be of one.
+pub(crate) fn other_signal(bytes: &[u8]) -> Option<&'static str> {
+    if ExportLogsServiceRequest::decode(bytes).is_ok() {
+        Some("logs")
+    } else if ExportMetricsServiceRequest::decode(bytes).is_ok() {
+        Some("metrics")
+    } else {
+        None
+    }
 }
 
 /// The spans of a request. Spans of one resource share it.

@@ -8,8 +8,6 @@ use opentelemetry_proto::tonic::{
 use serde_json::json;
 use trace::{Attributes, Kind, Span, StatusCode, Value, otlp};
 
-use crate::make::healthy;
-
 /// One span with these fields more, as OTLP/JSON.
 fn document(fields: serde_json::Value) -> Vec<u8> {
     let mut span = json!({
@@ -208,45 +206,6 @@ fn what_is_no_otlp_json_is_refused_with_its_place() {
             .unwrap_err()
             .to_string()
             .contains("line 1 column")
-    );
-}
-
-#[test]
-fn a_file_holds_one_document_or_one_a_line() {
-    let document = otlp::to_json(&healthy());
-    assert_eq!(trace::file::read(&document.to_string()).unwrap().len(), 27);
-    assert_eq!(
-        trace::file::read(&format!("{document:#}\n")).unwrap().len(),
-        27
-    );
-    assert_eq!(
-        trace::file::read(&format!("{document}\n{document}\n"))
-            .unwrap()
-            .len(),
-        54
-    );
-}
-
-#[test]
-fn a_file_that_is_none_is_refused_in_words() {
-    let refused = |text: &str| trace::file::read(text).expect_err(text).to_string();
-    assert!(refused("").contains("the file is empty"));
-    assert!(
-        refused("{\n  nonsense").contains("line 2 column 3"),
-        "{}",
-        refused("{\n  nonsense")
-    );
-    assert!(refused("{\"resource_spans\": []}").contains("lowerCamelCase"));
-    assert!(refused("{\"data\": []}").contains("backend's own API"));
-    assert!(
-        refused("{\"resourceSpans\": 1}")
-            .contains("document 1: no OTLP/JSON: resourceSpans: an array is needed")
-    );
-    let bad = String::from_utf8(document(json!({ "spanId": "00" }))).unwrap();
-    let good = otlp::to_json(&healthy());
-    assert!(
-        refused(&format!("{good}\n{bad}"))
-            .contains("document 2: resourceSpans[0].scopeSpans[0].spans[0].spanId: 1 byte")
     );
 }
 

@@ -1,0 +1,107 @@
+//! What some bytes look like: enough to pick a reader, and to tell a person what was found.
+
+use serde_json::Value as Json;
+
+/// Whether the bytes begin like JSON that can be a trace file: an object, or an array of objects
+/// or of arrays. A file of settings that begins with `[package]` does not.
+pub(super) fn like_json(bytes: &[u8]) -> bool {
+    let mut rest = without_mark(bytes).trim_ascii_start().iter();
+    match rest.next() {
+        Some(b'{') => true,
+        Some(b'[') => matches!(
+            rest.as_slice().trim_ascii_start().first(),
+            Some(b'{' | b'[' | b']') | None
+        ),
+        _ => false,
+    }
+}
+
+/// Whether the bytes begin like a request of OTLP in protobuf: with its only field.
+///
+/// That field's first byte is a line feed, and the length that follows may well be a brace or a
+/// blank. But a span's ids have their lengths before them, 16 and 8, which no text has in it.
+pub(super) fn like_protobuf(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&FIELD_1) && bytes.iter().any(|byte| is_no_text(*byte))
+}
+
+/// Field 1 of a message, with a length: `resource_spans` of a request.
+pub(super) const FIELD_1: u8 = 0x0a;
+
+/// Whether there is nothing in the bytes but blanks.
+pub(super) fn empty(bytes: &[u8]) -> bool {
+    without_mark(bytes).trim_ascii().is_empty()
+}
+
+/// The bytes without the mark that some editors put before UTF-8.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// What the bytes look like, for a person who wonders why they are no trace file.
+pub(super) fn in_words(bytes: &[u8]) -> String {
+    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
+    if let Some((_, what)) = known {
+        return format!("it looks like {what}");
+    }
+    const SHOWN: usize = 40;
+    let rest = without_mark(bytes).trim_ascii_start();
+    let end = rest
+        .iter()
+        .position(|byte| is_no_text(*byte) || *byte == b'\n');
+    let (line, below) = rest.split_at(end.unwrap_or(rest.len()));
+    let text = line.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let whole = text.len() == line.len() && below.trim_ascii().is_empty();
+    if !whole && text.chars().count() < 3 {
+        let first: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        return format!("it begins with the bytes {}", first.join(" "));
+    }
+    let shown: String = text.trim_end().chars().take(SHOWN).collect();
+    let more = if whole && shown == text.trim_end() {
+        ""
+    } else {
+        "…"
+    };
+    format!("it begins with {:?}", shown + more)
+}
+
+/// What people mistake for a trace file, or pack one with, by its first bytes.
+const KNOWN: [(&[u8], &str); 9] = [
+    (b"\xff\xfe", "text in UTF-16; UTF-8 is needed"),
+    (b"\xfe\xff", "text in UTF-16; UTF-8 is needed"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"\x1f\x8b", "gzip in something that was packed already"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "zstd in something that was packed already",
+    ),
+    (b"PAR1", "Parquet"),
+];
+
+/// What a JSON document without spans seems to be, to be put behind a message.
+pub(super) fn hint(json: &Json) -> &'static str {
+    let has = |key| json.get(key).is_some();
+    let first_has = |key| json[0].get(key).is_some();
+    if has("resource_spans") {
+        "; this one says \"resource_spans\", and OTLP/JSON has lowerCamelCase names only"
+    } else if has("resourceLogs") || has("resourceMetrics") {
+        "; this one holds another signal"
+    } else if has("data") || has("traces") || has("batches") {
+        "; this one looks like the answer of a backend's own API"
+    } else if has("traceId") && has("id") {
+        "; this one looks like one span of Zipkin's, which come in an array"
+    } else if first_has("resourceSpans") {
+        "; this one is an array of such documents, which go one a line"
+    } else if json.is_array() {
+        "; this one is an array, and those of Zipkin JSON v2 hold spans with a \"traceId\""
+    } else {
+        ""
+    }
+}
+
+/// Whether a byte is a control character that no text file has in it.
+fn is_no_text(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}

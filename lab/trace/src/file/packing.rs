@@ -1,0 +1,75 @@
+//! What a file may be packed with.
+
+use std::{
+    borrow::Cow,
+    io::{self, Read},
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::ReadError;
+
+/// Unpacks up to so many bytes, all in all: a few bytes may stand for more than a machine holds.
+pub(super) struct Packing {
+    most: usize,
+    left: usize,
+}
+
+// === impl Packing ===
+
+impl Packing {
+    pub(super) fn new(most: usize) -> Packing {
+        Packing { most, left: most }
+    }
+
+    /// The bytes as they are, or what is packed in them.
+    pub(super) fn unpack<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, ReadError> {
+        let Some(packing) = name(bytes) else {
+            return Ok(bytes.into());
+        };
+        let unpacked = match packing {
+            GZIP => self.read(MultiGzDecoder::new(bytes)),
+            _ => zstd::Decoder::with_buffer(bytes).and_then(|decoder| self.read(decoder)),
+        };
+        let unpacked = unpacked.map_err(|source| ReadError::Packed { packing, source })?;
+        match self.left.checked_sub(unpacked.len()) {
+            Some(left) => self.left = left,
+            None => {
+                let most = in_words(self.most);
+                return Err(ReadError::TooLarge { most });
+            }
+        }
+        Ok(unpacked.into())
+    }
+
+    /// One byte more than there is room for says that there is too much.
+    fn read(&self, packed: impl Read) -> io::Result<Vec<u8>> {
+        let mut unpacked = Vec::new();
+        packed
+            .take(self.left as u64 + 1)
+            .read_to_end(&mut unpacked)?;
+        Ok(unpacked)
+    }
+}
+
+const GZIP: &str = "gzip";
+const ZSTD: &str = "zstd";
+
+/// What the bytes are packed with, by how they begin (RFC 1952, section 2.3.1; RFC 8878, sections
+/// 3.1.1 and 3.1.2: a frame, or one to be skipped).
+pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some(GZIP),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(ZSTD),
+        _ => None,
+    }
+}
+
+fn in_words(bytes: usize) -> String {
+    match bytes {
+        0 => "0 bytes".to_owned(),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ => format!("{bytes} bytes"),
+    }
+}

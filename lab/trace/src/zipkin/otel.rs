@@ -1,0 +1,213 @@
+//! What OpenTelemetry's exporters put into tags and annotations for want of a field: the SDKs'
+//! (OpenTelemetry specification, "OpenTelemetry to Zipkin Transformation" and "Transformation to
+//! non-OTLP Formats") and the collector's.
+
+use serde_json::{Map, Value as Json};
+
+use crate::{Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, TraceId, Value};
+
+/// The tags of a span, of which those that stand for a field are taken out.
+pub(super) struct Tags(pub(super) Attributes);
+
+// === impl Tags ===
+
+impl Tags {
+    /// All tags as text, whatever a reporter wrote.
+    pub(super) fn of(tags: Map<String, Json>) -> Tags {
+        let text = |json| match json {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let tags = tags
+            .into_iter()
+            .map(|(key, json)| (key, Value::String(text(json))));
+        Tags(Attributes(tags.collect()))
+    }
+
+    /// The text of a tag, which is no attribute.
+    pub(super) fn take(&mut self, key: &str) -> Option<String> {
+        let text = self.get(key)?.to_owned();
+        self.0.0.retain(|(name, _)| name != key);
+        Some(text)
+    }
+
+    pub(super) fn take_count(&mut self, key: &str) -> u32 {
+        let count = self.get(key).and_then(|text| text.parse().ok());
+        if count.is_some() {
+            self.take(key);
+        }
+        count.unwrap_or_default()
+    }
+
+    /// A kind that Zipkin has not, or that was sent as a tag only.
+    pub(super) fn take_kind(&mut self) -> Option<Kind> {
+        let kind = match self.get("span.kind")?.to_ascii_lowercase().as_str() {
+            "internal" => Kind::Internal,
+            "server" => Kind::Server,
+            "client" => Kind::Client,
+            "producer" => Kind::Producer,
+            "consumer" => Kind::Consumer,
+            _ => return None,
+        };
+        self.take("span.kind");
+        Some(kind)
+    }
+
+    /// The status. A tag `error` says that the span failed, and how; that it did not is what some
+    /// reporters mean by `false`. It stays an attribute unless the status says all of it.
+    pub(super) fn take_status(&mut self) -> Status {
+        let code = self.get("otel.status_code").and_then(status_code);
+        if code.is_some() {
+            self.take("otel.status_code");
+        }
+        let description = self.take("otel.status_description");
+        let error = self
+            .get("error")
+            .filter(|text| !text.eq_ignore_ascii_case("false"))
+            .map(str::to_owned);
+        let code = match code {
+            Some(StatusCode::Unset) | None if error.is_some() => StatusCode::Error,
+            code => code.unwrap_or_default(),
+        };
+        let Some(error) = error.filter(|_| code == StatusCode::Error) else {
+            let message = description.unwrap_or_default();
+            return Status { code, message };
+        };
+        let telling = !error.is_empty() && !error.eq_ignore_ascii_case("true");
+        let message = match description {
+            Some(description) if !description.is_empty() => description,
+            _ if telling => error.clone(),
+            _ => String::new(),
+        };
+        if !telling || message == error {
+            self.take("error");
+        }
+        Status { code, message }
+    }
+
+    pub(super) fn take_scope(&mut self) -> Scope {
+        // The older names are sent beside the newer ones.
+        let mut either = |new, old| {
+            let old = self.take(old);
+            self.take(new).or(old).unwrap_or_default()
+        };
+        Scope {
+            name: either("otel.scope.name", "otel.library.name"),
+            version: either("otel.scope.version", "otel.library.version"),
+            ..Scope::default()
+        }
+    }
+
+    /// The links, up to the first that is none, and no more than the collector reads.
+    pub(super) fn take_links(&mut self) -> Vec<Link> {
+        let take = |number: u32| {
+            let key = format!("otlp.link.{number}");
+            let link = self.get(&key).and_then(link)?;
+            self.take(&key);
+            Some(link)
+        };
+        (0..128).map_while(take).collect()
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+}
+
+/// What an annotation says; its time is left to the caller.
+///
+/// With attributes, the exporters write the event `e` as `"e": {"k": 1}` (the specification and
+/// most SDKs, some without the quotes), `{"e": {"k": 1}}` (Python's) or `e|{"k": 1}|0` (the
+/// collector's, with the number of attributes that were dropped).
+pub(super) fn event(text: &str) -> Event {
+    let (name, attributes, dropped_attributes) = of_collector(text)
+        .or_else(|| of_sdk(text))
+        .or_else(|| of_python(text))
+        .unwrap_or_else(|| (text.to_owned(), Attributes::default(), 0));
+    Event {
+        time_ns: 0,
+        name,
+        attributes,
+        dropped_attributes,
+    }
+}
+
+fn of_collector(text: &str) -> Option<(String, Attributes, u32)> {
+    let (rest, dropped) = text.rsplit_once('|')?;
+    let (name, _) = rest.split_once("|{")?;
+    let attributes = object(&rest[name.len() + 1..])?;
+    Some((name.to_owned(), attributes, dropped.parse().ok()?))
+}
+
+fn of_sdk(text: &str) -> Option<(String, Attributes, u32)> {
+    let (name, _) = text.split_once('{')?;
+    let attributes = object(&text[name.len()..])?;
+    let name = name.trim_end().strip_suffix(':')?.trim_end();
+    let unquoted = serde_json::from_str(name).unwrap_or_else(|_| name.to_owned());
+    Some((unquoted, attributes, 0))
+}
+
+fn of_python(text: &str) -> Option<(String, Attributes, u32)> {
+    let Attributes(mut events) = object(text)?;
+    match (events.pop()?, events.is_empty()) {
+        ((name, Value::Map(attributes)), true) => Some((name, attributes, 0)),
+        _ => None,
+    }
+}
+
+/// A link as the collector writes it: trace, span, state, attributes and how many were dropped.
+fn link(text: &str) -> Option<Link> {
+    let mut parts = text.splitn(4, '|');
+    let mut part = || parts.next();
+    let trace_id: TraceId = part()?.parse().ok()?;
+    let span_id: SpanId = part()?.parse().ok()?;
+    let trace_state = part()?.to_owned();
+    let (attributes, dropped) = part()?.rsplit_once('|')?;
+    Some(Link {
+        trace_id,
+        span_id,
+        trace_state,
+        flags: 0,
+        attributes: object(attributes)?,
+        dropped_attributes: dropped.parse().ok()?,
+    })
+}
+
+/// The names of the specification, of the protocol, and of the collector.
+fn status_code(text: &str) -> Option<StatusCode> {
+    let name = text.to_ascii_uppercase();
+    match name.strip_prefix("STATUS_CODE_").unwrap_or(&name) {
+        "ERROR" => Some(StatusCode::Error),
+        "OK" => Some(StatusCode::Ok),
+        "UNSET" => Some(StatusCode::Unset),
+        _ => None,
+    }
+}
+
+fn object(text: &str) -> Option<Attributes> {
+    let map: Map<String, Json> = serde_json::from_str(text).ok()?;
+    Some(attributes(map))
+}
+
+fn attributes(map: Map<String, Json>) -> Attributes {
+    Attributes(
+        map.into_iter()
+            .map(|(key, json)| (key, value(json)))
+            .collect(),
+    )
+}
+
+/// Its depth is bounded by the parser's recursion limit.
+fn value(json: Json) -> Value {
+    match json {
+        Json::Null => Value::Empty,
+        Json::Bool(truth) => Value::Bool(truth),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Double(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(text),
+        Json::Array(items) => Value::Array(items.into_iter().map(value).collect()),
+        Json::Object(map) => Value::Map(attributes(map)),
+    }
+}
