@@ -2,9 +2,11 @@
 
 use ::trace::{Span, TraceId};
 use anyhow::{Context, bail};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use runner::Described;
 use serde::de::DeserializeOwned;
+
+use crate::{arguments::lab_url, exit::WrongInput};
 
 /// Which running lab a command talks to.
 #[derive(Debug, clap::Args)]
@@ -14,7 +16,8 @@ pub(crate) struct LabArgs {
         long,
         env = "TRACELAB_LAB",
         value_name = "URL",
-        default_value = "http://127.0.0.1:8080"
+        default_value = "http://127.0.0.1:8080",
+        value_parser = lab_url
     )]
     lab: Url,
 }
@@ -83,10 +86,12 @@ impl LabArgs {
             .with_context(|| format!("the lab at {lab} broke off"))?;
         if !status.is_success() {
             let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            bail!(
-                "the lab at {lab} says {status}: {}",
-                problem["detail"].as_str().unwrap_or(&text)
-            );
+            let said = problem["detail"].as_str().unwrap_or(&text);
+            let refused = format!("the lab at {lab} says {status}: {said}");
+            if status == StatusCode::BAD_REQUEST {
+                bail!(WrongInput(refused));
+            }
+            bail!(refused);
         }
         serde_json::from_str(&text)
             .with_context(|| format!("what answers at {lab} is no lab of this version"))

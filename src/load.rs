@@ -15,6 +15,7 @@ use faults::{Faults, Setting};
 use loadgen::{Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage};
 
 use crate::{
+    arguments::at_least_one,
     exit::{Outcome, WrongInput},
     lab::LabArgs,
     screen::Format,
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     arrivals: ArrivalsArg,
 
     /// How many users order one after the other.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     users: Option<NonZeroUsize>,
 
     /// How many orders in all, in place of --duration.
@@ -74,7 +75,7 @@ pub(crate) struct Args {
     duration: Duration,
 
     /// How many lines each cart has.
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one)]
     lines: NonZeroUsize,
 
     /// Whether customers give a discount code.

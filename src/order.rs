@@ -8,6 +8,7 @@ use faults::{Faults, Setting};
 use runner::Placed;
 
 use crate::{
+    arguments::at_least_one,
     exit::Outcome,
     lab::LabArgs,
     screen::{self, Format},
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     lab: LabArgs,
 
     /// How many lines the cart has.
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one)]
     lines: NonZeroUsize,
 
     /// Switch a fault on for this order: NAME or NAME;PARAMETER=VALUE; may be given more than once.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::trace::TraceId;
 use anyhow::Context;
 use faults::Faults;
 use indicatif::ProgressBar;
@@ -86,6 +87,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let stop = cancelled_by_signals()?;
     let (routes, mut requests) = runner::routes();
+    let elsewhere = args.otlp.clone();
     let config = Config {
         ports: match (args.port_base, args.free_ports) {
             (Some(base), _) => Ports::Base(base),
@@ -105,7 +107,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let told = tokio::spawn(tell(events));
     let described = runner::describe(&lab);
     let shown = match args.format {
-        Format::Text => show_first_order(&lab, &described, started).await,
+        Format::Text => show_first_order(&lab, &described, started, elsewhere.as_deref()).await,
         Format::Json => print(&format!("{}\n", serde_json::to_string(&described)?)),
     };
     if shown.is_ok() {
@@ -128,33 +130,25 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// `elsewhere` is where the spans go if not to the sink: there is no trace to show then.
 async fn show_first_order(
     lab: &Lab,
     described: &Described,
     started: Instant,
+    elsewhere: Option<&str>,
 ) -> anyhow::Result<()> {
     let checkout = described.services["checkout"].url.parse()?;
     let lines = NonZeroUsize::new(3).expect("3 is not 0");
     let placed = runner::place_order(&checkout, lines, &Faults::NONE).await?;
-    let flush = || async { drop(lab.flush().await) };
-    let traces = runner::whole_order(lab.store(), placed.trace_id, PATIENCE, flush).await;
-    let took = started.elapsed();
-
-    let mut text = String::from("A first order, from the request to the mail:\n\n");
-    if traces.is_empty() {
-        text = format!(
-            "The first order has no trace in the sink (trace {}).\n",
-            placed.trace_id
-        );
-    }
-    for trace in &traces {
-        text.push_str(&::trace::waterfall::render(trace, &screen::style()));
-        text.push('\n');
-    }
-    text.push_str(&format!(
-        "The first trace was whole {:.2} s after the start",
-        took.as_secs_f64()
-    ));
+    let mut text = match elsewhere {
+        Some(endpoint) => format!(
+            "A first order was placed; its spans go to {endpoint}, and not to the sink \
+             (trace {}).\n\nIt was answered {:.2} s after the start",
+            placed.trace_id,
+            started.elapsed().as_secs_f64()
+        ),
+        None => first_trace(lab, placed.trace_id, started).await,
+    };
     if let Some(memory) = lab.memory() {
         let mebibytes = memory.total as f64 / f64::from(1 << 20);
         let count = memory.processes.len();
@@ -166,6 +160,30 @@ async fn show_first_order(
     text.push_str(&addresses(described));
     text.push_str("\nOne more order: tracelab order    Stop: Ctrl-C\n");
     print(&text)
+}
+
+/// The waterfall of the first order, and when it was whole.
+async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
+    let asked = Instant::now();
+    let flush = || async { drop(lab.flush().await) };
+    let traces = runner::whole_order(lab.store(), id, PATIENCE, flush).await;
+    let whole = asked.elapsed() < PATIENCE;
+    let took = started.elapsed().as_secs_f64();
+    if traces.is_empty() {
+        return format!(
+            "The first order has no trace in the sink {took:.2} s after the start (trace {id})"
+        );
+    }
+    let mut text = String::from("A first order, from the request to the mail:\n\n");
+    for trace in &traces {
+        text.push_str(&::trace::waterfall::render(trace, &screen::style()));
+        text.push('\n');
+    }
+    let state = if whole { "was" } else { "is not" };
+    text.push_str(&format!(
+        "The first trace {state} whole {took:.2} s after the start"
+    ));
+    text
 }
 
 fn addresses(described: &Described) -> String {

@@ -197,6 +197,10 @@ async fn bad_arguments_are_refused_before_anything_starts() {
             "sqlite://",
         ),
         (&["up", "--port-base", "65535"], "65535"),
+        (&["order", "--lines", "0"], "from 1"),
+        (&["load", "--users", "0"], "from 1"),
+        (&["order", "--lab", "banana"], "http://HOST:PORT"),
+        (&["load", "--lab", "ftp://127.0.0.1"], "http://HOST:PORT"),
     ] {
         let (code, stdout, stderr) = run(arguments).await;
         assert_eq!(code, 2, "{arguments:?}: {stderr}");

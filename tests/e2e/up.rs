@@ -36,26 +36,7 @@ async fn the_ready_line_names_every_address_and_process() {
 
 #[tokio::test]
 async fn up_shows_the_first_order_and_where_everything_listens() {
-    let mut child = tracelab()
-        .args(["up", "--free-ports"])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = child.stdout.take().unwrap();
-    let mut shown = String::new();
-    let all = async {
-        let mut buffer = [0; 4096];
-        while !shown.contains("Ctrl-C") {
-            let read = stdout.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "it ended after {shown}");
-            shown.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        }
-    };
-    timeout(PATIENCE, all)
-        .await
-        .expect("it does not come to an end");
+    let shown = shown_by_up(&[]).await;
     for part in [
         "POST /checkout",
         "process_order",
@@ -75,6 +56,43 @@ async fn up_shows_the_first_order_and_where_everything_listens() {
         !shown.contains('\u{1b}'),
         "colours where there is no terminal"
     );
+}
+
+#[tokio::test]
+async fn up_says_where_the_spans_go_and_waits_for_none() {
+    let elsewhere = "http://127.0.0.1:1";
+    let shown = shown_by_up(&["--otlp", elsewhere]).await;
+    assert!(
+        shown.contains(&format!("its spans go to {elsewhere}")) && shown.contains("was answered"),
+        "{shown}"
+    );
+    assert!(!shown.contains("whole"), "{shown}");
+}
+
+/// What `tracelab up` prints until it waits for Ctrl-C.
+async fn shown_by_up(arguments: &[&str]) -> String {
+    let mut child = tracelab()
+        .args(["up", "--free-ports"])
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = String::new();
+    let all = async {
+        let mut buffer = [0; 4096];
+        while !shown.contains("Ctrl-C") {
+            let read = stdout.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "it ended after {shown}");
+            shown.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    };
+    timeout(PATIENCE, all)
+        .await
+        .expect("it does not come to an end");
+    shown
 }
 
 #[tokio::test]

@@ -103,10 +103,28 @@ impl Databases {
 /// An address as it may be shown.
 fn without_password(server: &str) -> String {
     match server.parse::<Url>() {
+        // An address takes nothing but ASCII: an ellipsis would be shown as its percent code.
         Ok(mut url) if url.password().is_some() => {
-            let _ = url.set_password(Some("…"));
+            let _ = url.set_password(Some("***"));
             url.to_string()
         }
         _ => server.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(
+            without_password("postgres://shop:secret@db.example:5433"),
+            "postgres://shop:***@db.example:5433"
+        );
+        assert_eq!(
+            without_password("postgres://shop@db.example"),
+            "postgres://shop@db.example"
+        );
     }
 }

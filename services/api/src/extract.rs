@@ -111,8 +111,9 @@ fn unusable_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
             "The body of the request is not JSON",
         )
     };
-    // The path of the whole body is written as a dot: there is no field to name.
-    let problem = match field.filter(|field| *field != ".") {
+    // The path of the whole body is written as a dot, one that was not understood as a question mark:
+    // there is no field to name.
+    let problem = match field.filter(|field| !matches!(*field, "." | "?")) {
         Some(field) => problem
             .detail(format!("{field}: {error}"))
             .with("field", field),

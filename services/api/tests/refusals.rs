@@ -84,6 +84,14 @@ async fn what_is_not_json_is_a_400_with_line_and_column() {
 }
 
 #[tokio::test]
+async fn what_is_no_json_from_the_start_names_no_field() {
+    let (status, body) = put_cart("{nonsense").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["field"], json!(null), "{body}");
+    assert_eq!(body["detail"], "key must be a string at line 1 column 2");
+}
+
+#[tokio::test]
 async fn a_negative_quantity_is_a_422_that_names_the_field() {
     let (status, body) =
         put_cart(r#"{"lines": [{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": -1}]}"#).await;
