@@ -73,7 +73,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-fn text(diagnoses: &[Diagnosis], format: DiagnosisFormat) -> String {
+fn text(diagnoses: &[Diagnosis<'_>], format: DiagnosisFormat) -> String {
     let style = report::Style {
         colour: screen::style().colour,
     };

@@ -246,13 +246,16 @@ pub(crate) fn message_id(span: &Span) -> Option<&str> {
 
 /// Whether the caller gave up because it took too long.
 pub(crate) fn timed_out(span: &Span) -> bool {
+    let error_type = text(span, &["error.type"]);
+    if !span.is_error() && error_type.is_none() {
+        return false;
+    }
     let says = |text: &str| {
         let text = text.to_ascii_lowercase();
         ["timeout", "timed out", "timed_out", "timedout", "deadline"]
             .iter()
             .any(|word| text.contains(word))
     };
-    let error_type = text(span, &["error.type"]);
     let grpc = number(span, &["rpc.grpc.status_code"]) == Some(4)
         || text(span, &["rpc.response.status_code"]) == Some("DEADLINE_EXCEEDED");
     let by_exception = span
@@ -263,13 +266,10 @@ pub(crate) fn timed_out(span: &Span) -> bool {
             let attribute = |key| event.attributes.get(key).and_then(Value::as_str);
             attribute("exception.type").is_some_and(says)
         });
-    let failed = span.is_error() || error_type.is_some();
-    failed
-        && (grpc
-            || by_exception
-            || error_type.is_some_and(says)
-            || says(&span.status.message)
-            || matches!(status_code(span), Some(408 | 504)))
+    grpc || by_exception
+        || error_type.is_some_and(says)
+        || says(&span.status.message)
+        || matches!(status_code(span), Some(408 | 504))
 }
 
 /// What a span says of its failure: the exception that it recorded, its status, its error type.

@@ -1,14 +1,11 @@
 //! How right the rules are: precision and recall over traces of which it is known what is wrong.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write,
-};
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
-use crate::{Thresholds, diagnose, strip};
+use crate::{Thresholds, diagnose, hash::HashSet, strip};
 
 /// A request with its traces, and what is known to be wrong with it.
 #[derive(Clone, Debug)]
@@ -65,7 +62,7 @@ pub fn evaluate(groups: &[(Vec<Labelled>, Vec<Trace>)], limits: &Thresholds) -> 
     let mut evaluation = Evaluation::default();
     for (group, beside) in groups {
         // A batch belongs to several requests, and is diagnosed once.
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         let traces = group.iter().flat_map(|labelled| &labelled.traces);
         let stripped: Vec<Trace> = traces
             .filter(|trace| seen.insert(trace.id()))

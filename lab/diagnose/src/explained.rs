@@ -1,10 +1,8 @@
 //! What one finding explains is not reported again by a weaker one.
 
-use std::collections::HashSet;
-
 use trace::SpanId;
 
-use crate::{finding::Finding, view::View};
+use crate::{finding::Finding, hash::HashSet, view::View};
 
 /// What each finding explains, if the weaker has a span in common with it or with what lies below it.
 const EXPLAINS: [(&str, &[&str]); 19] = [

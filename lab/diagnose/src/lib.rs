@@ -13,6 +13,7 @@ pub mod compare;
 pub mod evaluate;
 mod explained;
 mod finding;
+mod hash;
 mod ids;
 pub mod report;
 mod rules;
@@ -31,15 +32,17 @@ pub use strip::strip;
 pub use thresholds::{THRESHOLDS, Thresholds};
 pub use walk::{Step, Walk};
 
+use std::borrow::Cow;
+
 use trace::{CriticalPath, Trace};
 
 use crate::{run::Run, view::View};
 
 /// What is to be said of one trace.
 #[derive(Clone, Debug)]
-pub struct Diagnosis {
+pub struct Diagnosis<'t> {
     /// The trace, with spans that were there twice only once.
-    pub trace: Trace,
+    pub trace: Cow<'t, Trace>,
     /// Its critical paths: the first of its earliest root, then those of other tops, then one of each
     /// part that was reached through a message. The places are those of `trace`.
     pub paths: Vec<CriticalPath>,
@@ -55,20 +58,23 @@ pub struct Diagnosis {
 
 /// Diagnoses the traces of a run. `beside` are traces of the same system that are not diagnosed: they
 /// say which peers have spans of their own.
-pub fn diagnose(traces: &[Trace], beside: &[Trace], thresholds: &Thresholds) -> Vec<Diagnosis> {
-    let views: Vec<View<'_>> = traces.iter().map(View::new).collect();
-    let run = Run::new(&views, beside, thresholds);
-    let found = rules::find(&run);
+pub fn diagnose<'t>(
+    traces: &'t [Trace],
+    beside: &[Trace],
+    thresholds: &Thresholds,
+) -> Vec<Diagnosis<'t>> {
+    let views: Vec<View<'t>> = traces.iter().map(View::new).collect();
+    let found = rules::find(&Run::new(&views, beside, thresholds));
     views
-        .iter()
+        .into_iter()
         .zip(found)
         .map(|(view, findings)| Diagnosis {
-            walk: walk::walk(view),
-            findings: explained::without_weaker(view, findings),
-            story: story::story(view),
+            walk: walk::walk(&view),
+            findings: explained::without_weaker(&view, findings),
+            story: story::story(&view),
             missing: view.missing(),
-            trace: view.trace.clone().into_owned(),
-            paths: view.paths.clone(),
+            paths: view.paths,
+            trace: view.trace,
         })
         .collect()
 }

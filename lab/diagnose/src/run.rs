@@ -1,42 +1,45 @@
 //! What is known of a run as a whole: who has spans of their own, and which root answers which call.
 
-use std::{
-    cell::OnceCell,
-    collections::{HashMap, HashSet},
-};
+use std::cell::OnceCell;
 
 use trace::{Kind, Span, Trace};
 
 use crate::{
     call::{self, Call},
+    hash::{HashMap, HashSet},
     ids, shape,
     thresholds::Thresholds,
     view::View,
 };
 
+/// Roots that answer requests, by method and path: when each began, its trace, and its place.
+type Roots = HashMap<(String, String), Vec<(u64, usize, usize)>>;
+
 /// All traces that are diagnosed together.
 pub(crate) struct Run<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
+    beside: &'v [Trace],
     services: HashSet<String>,
-    /// Who answered calls with spans of their own, by address.
-    answering: HashSet<(String, Option<i64>)>,
-    /// Routes of theirs that did so.
-    answered: HashSet<String>,
-    roots: OnceCell<HashMap<(String, String), Vec<(u64, usize, usize)>>>,
+    /// Who answered calls with spans of their own: hosts, and the ports of each.
+    answering: HashMap<String, Vec<Option<i64>>>,
+    /// Routes of theirs that did so; found out when somebody asks.
+    answered: OnceCell<HashSet<String>>,
+    roots: OnceCell<Roots>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
 }
 
 // === impl Run ===
 
 impl<'v> Run<'v> {
-    pub(crate) fn new(views: &'v [View<'v>], beside: &[Trace], limits: &'v Thresholds) -> Self {
+    pub(crate) fn new(views: &'v [View<'v>], beside: &'v [Trace], limits: &'v Thresholds) -> Self {
         let mut run = Run {
             views,
             limits,
-            services: HashSet::new(),
-            answering: HashSet::new(),
-            answered: HashSet::new(),
+            beside,
+            services: HashSet::default(),
+            answering: HashMap::default(),
+            answered: OnceCell::new(),
             roots: OnceCell::new(),
             ids: OnceCell::new(),
         };
@@ -50,21 +53,17 @@ impl<'v> Run<'v> {
     }
 
     fn learn(&mut self, trace: &Trace) {
-        for (place, span) in trace.spans().iter().enumerate() {
+        for span in trace.spans() {
             if !self.services.contains(span.service()) {
                 self.services.insert(span.service().to_owned());
             }
-            if span.kind != Kind::Server {
-                continue;
+        }
+        for (host, port) in answered_calls(trace).filter_map(call::address) {
+            match self.answering.get_mut(host) {
+                Some(ports) if ports.contains(&port) => {}
+                Some(ports) => ports.push(port),
+                None => drop(self.answering.insert(host.to_owned(), vec![port])),
             }
-            let caller = trace.parent(place).map(|parent| trace.span(parent));
-            let Some(caller) = caller.filter(|caller| caller.kind == Kind::Client) else {
-                continue;
-            };
-            if let Some((host, port)) = call::address(caller) {
-                self.answering.insert((host.to_owned(), port));
-            }
-            self.answered.insert(shape::route(caller));
         }
     }
 
@@ -73,14 +72,27 @@ impl<'v> Run<'v> {
         let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));
         named
             || call::address(call).is_some_and(|(host, port)| {
-                self.answering.contains(&(host.to_owned(), port))
+                self.answering
+                    .get(host)
+                    .is_some_and(|ports| ports.contains(&port))
                     || self.services.contains(inner_name(host))
             })
     }
 
     /// Whether just this route was answered with a span elsewhere.
     pub(crate) fn is_answered_elsewhere(&self, call: &Span) -> bool {
-        self.answered.contains(&shape::route(call))
+        if !self.is_instrumented(call) {
+            return false;
+        }
+        let answered = self.answered.get_or_init(|| {
+            let traces = self
+                .views
+                .iter()
+                .map(|view| &*view.trace)
+                .chain(self.beside);
+            traces.flat_map(answered_calls).map(shape::route).collect()
+        });
+        answered.contains(&shape::route(call))
     }
 
     /// The root of another trace that answers a call which has no answer in its own: it is of the same
@@ -108,8 +120,8 @@ impl<'v> Run<'v> {
             .map(|(_, other, root)| (*other, *root))
     }
 
-    fn index_roots(&self) -> HashMap<(String, String), Vec<(u64, usize, usize)>> {
-        let mut roots: HashMap<_, Vec<_>> = HashMap::new();
+    fn index_roots(&self) -> Roots {
+        let mut roots: Roots = HashMap::default();
         for (at, view) in self.views.iter().enumerate() {
             for root in view.trace.roots() {
                 let span = view.span(root);
@@ -134,7 +146,7 @@ impl<'v> Run<'v> {
     /// The spans that name an id, by the places of their trace and their own.
     pub(crate) fn naming(&self, id: &str) -> &[(usize, usize)] {
         let ids = self.ids.get_or_init(|| {
-            let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+            let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::default();
             for (at, view) in self.views.iter().enumerate() {
                 for place in 0..view.len() {
                     for id in ids::of(view.span(place)) {
@@ -176,6 +188,15 @@ fn inner_name(host: &str) -> &str {
         true => host.split('.').next().unwrap_or(host),
         false => host,
     }
+}
+
+/// The calls of a trace that were answered with a span.
+fn answered_calls(trace: &Trace) -> impl Iterator<Item = &Span> {
+    let spans = trace.spans().iter().enumerate();
+    spans.filter_map(|(place, span)| {
+        let caller = trace.span(trace.parent(place)?);
+        (span.kind == Kind::Server && caller.kind == Kind::Client).then_some(caller)
+    })
 }
 
 /// Whether a span is a call that was answered, as far as it says.

@@ -1,10 +1,8 @@
 //! The story of an error: where it came up, what each layer made of it, and what the user got.
 
-use std::collections::HashSet;
-
 use trace::{Kind, Span, SpanId, Value};
 
-use crate::{call, rules::went_well_later, view::View};
+use crate::{call, hash::HashSet, rules::went_well_later, view::View};
 
 /// The story, from the deepest error up to the request of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     };
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = (0..view.len())
         .filter(is_deepest)
-        .filter(|&place| !went_well_later(view, place) && !processed_later(view, view.head[place]))
+        .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
             reaches_somebody(view, last).then(|| {
@@ -72,13 +70,13 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     failures.retain(|(_, _, place, _)| !above.contains(place));
     failures.sort_unstable();
     // One story for what was asked: the error that went furthest up, and of those the last.
-    let mut told = HashSet::new();
+    let mut told = HashSet::default();
     failures.retain(|(.., root)| told.insert(*root));
     failures.into_iter().map(|(_, _, place, _)| place).collect()
 }
 
-/// Whether a message that could not be processed was processed later.
-fn processed_later(view: &View<'_>, head: usize) -> bool {
+/// Whether a message that could not be processed was tried once more: then that attempt counts.
+fn tried_later(view: &View<'_>, head: usize) -> bool {
     let Some(parent) = view
         .trace
         .parent(head)
@@ -92,7 +90,6 @@ fn processed_later(view: &View<'_>, head: usize) -> bool {
         other.kind == Kind::Consumer
             && other.start_ns >= this.end_ns
             && other.name == this.name
-            && !other.is_error()
             && call::message_id(other) == id
     })
 }

@@ -1,13 +1,11 @@
 //! A trace as the rules see it: what each span calls, and what of the critical path is its own.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::borrow::Cow;
 
 use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
 
 use crate::call::Call;
+use crate::hash::{HashMap, HashSet};
 
 /// A trace, and what is known of each of its spans, by their place.
 pub(crate) struct View<'t> {
@@ -40,17 +38,17 @@ impl<'t> View<'t> {
         let mut head: Vec<usize> = (0..spans.len()).collect();
         let order: Vec<usize> = trace.walk().map(|(span, _)| span).collect();
         for &span in &order {
-            if let Some(parent) = trace.parent(span) {
-                if !is_message(&spans[parent], &spans[span]) {
-                    head[span] = head[parent];
-                }
+            if let Some(parent) = trace.parent(span)
+                && !is_message(&spans[parent], &spans[span])
+            {
+                head[span] = head[parent];
             }
         }
         for &span in order.iter().rev() {
-            if let Some(parent) = trace.parent(span) {
-                if head[span] != span {
-                    below[parent] += below[span];
-                }
+            if let Some(parent) = trace.parent(span)
+                && head[span] != span
+            {
+                below[parent] += below[span];
             }
         }
         View {
@@ -172,11 +170,11 @@ pub(crate) fn is_message(parent: &Span, child: &Span) -> bool {
 }
 
 fn once_each(trace: &Trace) -> (Cow<'_, Trace>, Vec<(SpanId, usize)>) {
-    let mut seen = HashSet::with_capacity(trace.spans().len());
+    let mut seen = HashSet::with_capacity_and_hasher(trace.spans().len(), Default::default());
     if trace.spans().iter().all(|span| seen.insert(span.span_id)) {
         return (Cow::Borrowed(trace), Vec::new());
     }
-    let mut counts: HashMap<SpanId, usize> = HashMap::new();
+    let mut counts: HashMap<SpanId, usize> = HashMap::default();
     for span in trace.spans() {
         *counts.entry(span.span_id).or_default() += 1;
     }

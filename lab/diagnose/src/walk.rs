@@ -3,7 +3,7 @@
 
 use trace::SpanId;
 
-use crate::{finding::words, view::View};
+use crate::{finding::words, hash::HashMap, view::View};
 
 /// The walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,8 +65,7 @@ fn step(view: &View<'_>, group: &[usize]) -> Step {
 /// Of the children, those of one service and name that have most of the critical path.
 fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
     let mut alike: Vec<(u64, Vec<usize>)> = Vec::new();
-    let mut known: std::collections::HashMap<(&str, &str), usize> =
-        std::collections::HashMap::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for &parent in group {
         for &child in view.trace.children(parent) {
             // What a message reached is on a path of its own.

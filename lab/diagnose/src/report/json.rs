@@ -6,11 +6,11 @@ use trace::CriticalPath;
 use crate::{Diagnosis, Finding, Story, finding::ms, report::parts};
 
 /// `{"traces": [{"trace_id", "critical_path", "walk", "findings", …}]}`.
-pub fn to_json(diagnoses: &[Diagnosis]) -> Json {
+pub fn to_json(diagnoses: &[Diagnosis<'_>]) -> Json {
     json!({ "traces": diagnoses.iter().map(one).collect::<Vec<_>>() })
 }
 
-fn one(diagnosis: &Diagnosis) -> Json {
+fn one(diagnosis: &Diagnosis<'_>) -> Json {
     let path = diagnosis
         .path()
         .map_or_else(Vec::new, |path| of_path(diagnosis, path));
@@ -38,7 +38,7 @@ fn one(diagnosis: &Diagnosis) -> Json {
     })
 }
 
-fn of_path(diagnosis: &Diagnosis, path: &CriticalPath) -> Vec<Json> {
+fn of_path(diagnosis: &Diagnosis<'_>, path: &CriticalPath) -> Vec<Json> {
     let total: u64 = parts(path).iter().map(|part| part.ns).sum();
     parts(path)
         .iter()

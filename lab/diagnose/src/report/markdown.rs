@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{Diagnosis, finding::words, report::parts};
 
 /// A diagnosis in Markdown.
-pub fn markdown(diagnosis: &Diagnosis) -> String {
+pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
     let _ = writeln!(text, "## Trace `{}`\n", trace.id());

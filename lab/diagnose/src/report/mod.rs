@@ -11,6 +11,7 @@ pub use text::{Style, text};
 use trace::CriticalPath;
 
 use crate::Diagnosis;
+use crate::hash::HashMap;
 
 /// A span's part of a critical path.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +25,7 @@ pub struct Part {
 /// What of a critical path is each span's own, in the order in which they are first on it.
 pub fn parts(path: &CriticalPath) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::default();
     for segment in &path.segments {
         let at = *known.entry(segment.span).or_insert_with(|| {
             parts.push(Part {
@@ -38,7 +39,7 @@ pub fn parts(path: &CriticalPath) -> Vec<Part> {
     parts
 }
 
-impl Diagnosis {
+impl Diagnosis<'_> {
     /// The critical path of what the user waited for; `None` in a trace without spans.
     pub fn path(&self) -> Option<&CriticalPath> {
         let root = self.walk.steps.first()?.place;

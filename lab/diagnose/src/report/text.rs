@@ -17,7 +17,7 @@ pub struct Style {
 const SHOWN: usize = 12;
 
 /// A diagnosis in words: the walk, the critical path, the error, the findings.
-pub fn text(diagnosis: &Diagnosis, style: Style) -> String {
+pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
     let total = diagnosis.walk.steps.first().map_or(0, |step| step.below_ns);
@@ -70,7 +70,7 @@ pub fn text(diagnosis: &Diagnosis, style: Style) -> String {
     text
 }
 
-fn push_walk(text: &mut String, diagnosis: &Diagnosis) {
+fn push_walk(text: &mut String, diagnosis: &Diagnosis<'_>) {
     let Some(first) = diagnosis.walk.steps.first() else {
         return;
     };
@@ -93,7 +93,7 @@ fn push_walk(text: &mut String, diagnosis: &Diagnosis) {
     }
 }
 
-fn push_path(text: &mut String, diagnosis: &Diagnosis, path: &CriticalPath, title: &str) {
+fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, title: &str) {
     let mut parts = parts(path);
     let total: u64 = parts.iter().map(|part| part.ns).sum();
     if total == 0 {

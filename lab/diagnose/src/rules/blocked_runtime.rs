@@ -6,13 +6,14 @@
 //! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
 //! another request moves on. Once that is chance, again and again it is a thread that they share.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{collections::BTreeMap, sync::Arc};
 
-use trace::{Kind, Value};
+use trace::{Kind, Resource, Span, Value};
 
 use crate::{
     call::Call,
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::{HashMap, HashSet},
     run::Run,
     view::View,
 };
@@ -55,22 +56,20 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     if run.views.len() < 2 {
         return;
     }
-    let processes: HashSet<String> = workers(run)
-        .into_iter()
-        .map(|(process, _)| process)
-        .collect();
-    if processes.is_empty() {
+    let mut processes = Processes::default();
+    let workers = workers(run, &mut processes);
+    if workers.is_empty() {
         return;
     }
-    let mut moments: BTreeMap<String, Vec<Moment>> = BTreeMap::new();
+    let mut moments: BTreeMap<usize, Vec<Moment>> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            let name = process(view, place);
-            if !processes.contains(&name) {
+            let span = view.span(place);
+            let process = processes.of(span);
+            if !workers.contains(&process) {
                 continue;
             }
-            let span = view.span(place);
-            let known = moments.entry(name).or_default();
+            let known = moments.entry(process).or_default();
             for (time, is_end) in [
                 (span.start_ns, false),
                 (span.end_ns.max(span.start_ns), true),
@@ -85,35 +84,50 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
         }
     }
     for (process, mut moments) in moments {
-        moments.sort_by_key(|moment| (moment.at, moment.is_end));
+        moments.sort_unstable_by_key(|moment| (moment.at, moment.is_end));
         for (name, quiets) in quiets(run, &moments) {
-            judge(run, &process, &name, &quiets, found);
+            judge(run, (process, &mut processes), &name, &quiets, found);
         }
     }
 }
 
-/// The process of a span: its instance, or its service where it does not say.
-fn process(view: &View<'_>, place: usize) -> String {
-    let span = view.span(place);
-    let instance = span
-        .resource
-        .attributes
-        .get("service.instance.id")
-        .and_then(Value::as_str);
-    format!("{} {}", span.service(), instance.unwrap_or_default())
+/// The processes of a run: an instance of a service, or a service where it does not say which.
+#[derive(Default)]
+struct Processes {
+    by_name: HashMap<String, usize>,
+    /// Spans share their resource: where it is says what it is, for as long as the traces are there.
+    by_resource: HashMap<*const Resource, usize>,
 }
 
-/// Processes in which a step worked for long without a call, and the name of the step.
-fn workers(run: &Run<'_>) -> HashSet<(String, String)> {
-    let mut workers = HashSet::new();
+impl Processes {
+    fn of(&mut self, span: &Span) -> usize {
+        let Processes {
+            by_name,
+            by_resource,
+        } = self;
+        *by_resource
+            .entry(Arc::as_ptr(&span.resource))
+            .or_insert_with(|| {
+                let instance = span
+                    .resource
+                    .attributes
+                    .get("service.instance.id")
+                    .and_then(Value::as_str);
+                let name = format!("{} {}", span.service(), instance.unwrap_or_default());
+                let next = by_name.len();
+                *by_name.entry(name).or_insert(next)
+            })
+    }
+}
+
+/// Processes in which a step worked for long without a call.
+fn workers(run: &Run<'_>, processes: &mut Processes) -> HashSet<usize> {
+    let mut workers = HashSet::default();
     for view in run.views {
         for segment in view.paths.iter().flat_map(|path| &path.segments) {
             let is_long = segment.end_ns - segment.start_ns >= run.limits.blocked_ns;
             if is_long && is_step(view, segment.span) {
-                workers.insert((
-                    process(view, segment.span),
-                    view.span(segment.span).name.clone(),
-                ));
+                workers.insert(processes.of(view.span(segment.span)));
             }
         }
     }
@@ -132,16 +146,17 @@ fn is_step(view: &View<'_>, place: usize) -> bool {
 fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
     let mut quiets: BTreeMap<String, Vec<Quiet>> = BTreeMap::new();
     // Spans under way, by their trace.
-    let mut active: HashMap<usize, HashSet<usize>> = HashMap::new();
+    let mut active: HashMap<usize, HashSet<usize>> = HashMap::default();
     for (at, moment) in moments.iter().enumerate() {
         let ns = at
             .checked_sub(1)
             .map_or(0, |before| moment.at - moments[before].at);
-        if ns >= run.limits.blocked_ns && moment.is_end {
-            if let Some(quiet) = quiet(run, &active, moments, at, ns) {
-                let name = run.views[moment.view].span(moment.place).name.clone();
-                quiets.entry(name).or_default().push(quiet);
-            }
+        if ns >= run.limits.blocked_ns
+            && moment.is_end
+            && let Some(quiet) = quiet(run, &active, moments, at, ns)
+        {
+            let name = run.views[moment.view].span(moment.place).name.clone();
+            quiets.entry(name).or_default().push(quiet);
         }
         let spans = active.entry(moment.view).or_default();
         if moment.is_end {
@@ -199,7 +214,7 @@ fn quiet(
 
 fn judge(
     run: &Run<'_>,
-    process: &str,
+    (process, processes): (usize, &mut Processes),
     name: &str,
     quiets: &[Quiet],
     found: &mut dyn FnMut(usize, Finding),
@@ -209,7 +224,7 @@ fn judge(
         return;
     }
     // For each trace that stood still: for how long, and which of its spans.
-    let mut stood: HashMap<usize, (u64, Vec<usize>)> = HashMap::new();
+    let mut stood: HashMap<usize, (u64, Vec<usize>)> = HashMap::default();
     for quiet in quiets {
         for &(other, place) in &quiet.others {
             let (ns, places) = stood.entry(other).or_default();
@@ -222,7 +237,7 @@ fn judge(
             .filter(|&place| {
                 view.span(place).name == name
                     && view.own[place] >= run.limits.blocked_ns
-                    && self::process(view, place) == process
+                    && processes.of(view.span(place)) == process
             })
             .collect();
         let (still_ns, mut still) = stood.remove(&at).unwrap_or_default();

@@ -1,13 +1,12 @@
 //! The context was lost on the way: what was called, or what a message asked for, is in a trace of its
 //! own.
 
-use std::collections::HashMap;
-
 use trace::Kind;
 
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity},
+    hash::HashMap,
     ids,
     run::{Run, was_answered},
 };
@@ -78,14 +77,15 @@ fn shared_id(run: &Run<'_>, one: usize, other: usize) -> Option<String> {
 
 /// Consumers that begin a trace and link to nothing, and the producers of their messages.
 fn messages(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let mut consumers: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    let mut consumers: HashMap<&str, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {
             let span = view.span(root);
-            if span.kind == Kind::Consumer && span.links.is_empty() {
-                if let Some(id) = call::message_id(span) {
-                    consumers.entry(id).or_default().push((at, root));
-                }
+            if span.kind == Kind::Consumer
+                && span.links.is_empty()
+                && let Some(id) = call::message_id(span)
+            {
+                consumers.entry(id).or_default().push((at, root));
             }
         }
     }

@@ -1,10 +1,9 @@
 //! A span with very many calls or steps, one after the other.
 
-use std::collections::HashSet;
-
 use crate::{
     call::{Access, Call},
     finding::{Finding, Looks, Rule, Severity},
+    hash::HashSet,
     rules::n_plus_one::rounds,
     run::Run,
     shape,
@@ -57,7 +56,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
 
 /// Writes of one shape, and messages to one place, are a batch: they count once.
 fn once_a_batch(view: &View<'_>, children: &[usize]) -> Vec<usize> {
-    let mut batches = HashSet::new();
+    let mut batches = HashSet::default();
     let mut counts = |child: &&usize| {
         let call = view.calls[**child];
         match call {

@@ -81,10 +81,18 @@ const NAMED: [&str; 10] = [
 
 /// What is kept under a name that says that it is a secret, unless it is masked.
 fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
-    let last = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
-    let named = NAMED
-        .iter()
-        .any(|name| last == *name || last.ends_with(&format!("_{name}")));
+    let last = key.rsplit('.').next().unwrap_or(key).as_bytes();
+    let named = NAMED.iter().any(|name| {
+        let begin = last.len().checked_sub(name.len());
+        begin.is_some_and(|begin| {
+            let (before, end) = last.split_at(begin);
+            end.eq_ignore_ascii_case(name.as_bytes())
+                && before.last().is_none_or(|last| *last == b'_')
+        })
+    });
+    if !named {
+        return None;
+    }
     let masked = text.len() < 4
         || text.contains("***")
         || text.contains("<redacted")
@@ -94,7 +102,7 @@ fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
         || text
             .bytes()
             .all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
-    (named && !masked).then_some("a value of a key that is called a secret")
+    (!masked).then_some("a value of a key that is called a secret")
 }
 
 /// What kind of secret a text holds, if it does.
@@ -102,62 +110,100 @@ fn secret(text: &str) -> Option<&'static str> {
     if text.len() < 12 {
         return None;
     }
-    if holds_card_number(text) {
+    // Nearly all texts lack what every secret has: a digit run, or one of a few letters and signs.
+    let bytes = text.as_bytes();
+    let signs = bytes
+        .iter()
+        .fold(0, |signs, &byte| signs | SIGNS[usize::from(byte)]);
+    let may = |sign: u8| signs & sign != 0;
+    let has = |word: &str| find(bytes, word.as_bytes());
+    if may(DIGIT) && holds_card_number(text) {
         return Some("a card number");
     }
-    let bytes = text.as_bytes();
-    let has = |word: &str| find(bytes, word.as_bytes());
-    if has("Bearer ")
-        .or_else(|| has("bearer "))
-        .is_some_and(|at| token_length(&bytes[at + 7..]) >= 16)
-    {
+    if may(SPACE) && has("earer ").is_some_and(|at| is_bearer(bytes, at)) {
         return Some("a bearer token");
     }
-    if has("eyJ").is_some_and(|at| is_jwt(&text[at..])) {
+    if may(CAPITAL_J) && has("eyJ").is_some_and(|at| is_jwt(&text[at..])) {
         return Some("a JSON Web Token");
     }
-    if has("AKIA").is_some_and(|at| is_key_id(bytes, at)) {
+    if may(CAPITAL_K) && has("AKIA").is_some_and(|at| is_key_id(bytes, at)) {
         return Some("an access key");
     }
-    if has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
+    if may(CAPITAL_K) && has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
         return Some("a private key");
     }
-    for name in [
+    if may(EQUALS) && has_password(bytes) {
+        return Some("a password");
+    }
+    (may(AT) && has_password_in_address(text)).then_some("a password in an address")
+}
+
+const DIGIT: u8 = 1;
+const SPACE: u8 = 2;
+const CAPITAL_J: u8 = 4;
+const CAPITAL_K: u8 = 8;
+const EQUALS: u8 = 16;
+const AT: u8 = 32;
+
+/// Which of those signs a byte is.
+const SIGNS: [u8; 256] = {
+    let mut signs = [0; 256];
+    let mut digit = b'0';
+    while digit <= b'9' {
+        signs[digit as usize] = DIGIT;
+        digit += 1;
+    }
+    signs[b' ' as usize] = SPACE;
+    signs[b'J' as usize] = CAPITAL_J;
+    signs[b'K' as usize] = CAPITAL_K;
+    signs[b'=' as usize] = EQUALS;
+    signs[b'@' as usize] = AT;
+    signs
+};
+
+fn is_bearer(bytes: &[u8], at: usize) -> bool {
+    let begins = at
+        .checked_sub(1)
+        .is_some_and(|before| matches!(bytes[before], b'B' | b'b'));
+    begins && token_length(&bytes[at + "earer ".len()..]) >= 16
+}
+
+fn has_password(bytes: &[u8]) -> bool {
+    let names = [
         "password=",
         "passwd=",
         "pwd=",
         "api_key=",
         "access_token=",
         "client_secret=",
-    ] {
-        if let Some(at) = has(name) {
-            let value = &bytes[at + name.len()..];
-            let length = value
-                .iter()
-                .take_while(|byte| !matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b','))
-                .count();
-            let masked = value
-                .iter()
-                .take(length)
-                .all(|byte| matches!(byte, b'*' | b'x' | b'?' | b'$' | b'{' | b'}' | b'.'));
-            if length >= 4
-                && !masked
-                && !value.starts_with(b"$")
-                && !value.starts_with(b"REDACTED")
-                && !value.starts_with(b":")
-            {
-                return Some("a password");
-            }
-        }
-    }
-    // `scheme://user:password@host`.
-    let scheme = has("://")?;
-    let authority = &text[scheme + 3..];
-    let authority = authority.split(['/', '?', '#', ' ']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    let (_, password) = user.split_once(':')?;
-    let masked = password.is_empty() || password.bytes().all(|byte| matches!(byte, b'*' | b'x'));
-    (!masked && !password.eq_ignore_ascii_case("redacted")).then_some("a password in an address")
+    ];
+    names.iter().any(|name| {
+        let Some(at) = find(bytes, name.as_bytes()) else {
+            return false;
+        };
+        let value = &bytes[at + name.len()..];
+        let ends = |byte: &u8| matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b',');
+        let length = value.iter().take_while(|byte| !ends(byte)).count();
+        let mask = |byte: &u8| matches!(byte, b'*' | b'x' | b'?' | b'$' | b'{' | b'}' | b'.');
+        let is_placeholder = matches!(value.first(), Some(b'$' | b':' | b'?' | b'%' | b'<' | b'['));
+        let masked = value[..length].iter().all(mask) || value.starts_with(b"REDACTED");
+        length >= 4 && !masked && !is_placeholder
+    })
+}
+
+/// `scheme://user:password@host`.
+fn has_password_in_address(text: &str) -> bool {
+    let Some((_, after)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = after.split(['/', '?', '#', ' ']).next().unwrap_or_default();
+    let password = authority
+        .rsplit_once('@')
+        .and_then(|(user, _)| user.split_once(':'));
+    password.is_some_and(|(_, password)| {
+        let masked = password.bytes().all(|byte| matches!(byte, b'*' | b'x'));
+        !masked && !password.eq_ignore_ascii_case("redacted")
+    })
 }
 
 fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
@@ -226,10 +272,10 @@ fn holds_card_number(text: &str) -> bool {
         let is_part = |byte: Option<&u8>| {
             byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
         };
-        let alone = !(start > 0 && is_part(bytes.get(start - 1)))
-            && !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
+        let joined = (start > 0 && is_part(bytes.get(start - 1)))
+            || bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
         let grouped = is_grouped(&text[start..end]);
-        if alone && grouped && card_number(&digits) {
+        if !joined && grouped && card_number(&digits) {
             return true;
         }
         at = end.max(at + 1);
@@ -292,7 +338,7 @@ fn luhn(digits: &str) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

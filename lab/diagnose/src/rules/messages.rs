@@ -1,12 +1,11 @@
 //! Messages that are processed more than once, or given up.
 
-use std::collections::HashMap;
-
 use trace::Kind;
 
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, words},
+    hash::HashMap,
     run::Run,
     view::View,
 };
@@ -47,7 +46,7 @@ type Processed = (String, String, String);
 
 /// Every attempt at a message: trace, span.
 fn attempts(run: &Run<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
-    let mut attempts: HashMap<Processed, Vec<(usize, usize)>> = HashMap::new();
+    let mut attempts: HashMap<Processed, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
             let span = view.span(place);
@@ -162,17 +161,21 @@ fn look_for_dead_letters(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>)
 /// Whether a span puts a message where the dead ones are, or rejects it for good.
 fn is_burial(view: &View<'_>, place: usize) -> bool {
     let span = view.span(place);
-    let to = call::text(
-        span,
-        &["messaging.destination.name", "messaging.destination"],
-    )
-    .unwrap_or(&span.name);
-    let to = to.to_ascii_lowercase();
-    let to_grave = span.kind == Kind::Producer && GRAVES.iter().any(|grave| to.contains(grave));
-    let operation = call::text(span, &["messaging.operation.name"]).unwrap_or_default();
-    let rejects =
-        span.kind == Kind::Client && matches!(operation, "reject" | "dead_letter" | "deadletter");
-    to_grave || rejects
+    match span.kind {
+        Kind::Producer => {
+            let to = call::text(
+                span,
+                &["messaging.destination.name", "messaging.destination"],
+            );
+            let to = to.unwrap_or(&span.name).to_ascii_lowercase();
+            GRAVES.iter().any(|grave| to.contains(grave))
+        }
+        Kind::Client => {
+            let operation = call::text(span, &["messaging.operation.name"]);
+            matches!(operation, Some("reject" | "dead_letter" | "deadletter"))
+        }
+        _ => false,
+    }
 }
 
 /// All attempts at the message that a consumer has, itself included.

@@ -1,12 +1,11 @@
 //! The same read again and again, for one item each, where one read would do for all.
 
-use std::collections::HashMap;
-
 use trace::Kind;
 
 use crate::{
     call::{Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::HashMap,
     run::Run,
     shape,
     view::View,
@@ -69,7 +68,7 @@ fn by_shape(
     if reads.len() < limits.n_plus_one_queries.min(limits.n_plus_one_calls) {
         return;
     }
-    let mut shapes: HashMap<(&str, String), Vec<usize>> = HashMap::new();
+    let mut shapes: HashMap<(&str, String), Vec<usize>> = HashMap::default();
     for &read in &reads {
         let span = view.span(read);
         let shape = shape::of(span, view.calls[read]);
@@ -198,7 +197,7 @@ fn by_group(
     if children.len() < limits.group_times || !one_after_another(view, children) {
         return;
     }
-    let mut names: HashMap<(&str, String), u32> = HashMap::new();
+    let mut names: HashMap<(&str, String), u32> = HashMap::default();
     let words: Vec<u32> = children
         .iter()
         .map(|&child| {

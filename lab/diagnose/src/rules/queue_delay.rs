@@ -1,12 +1,11 @@
 //! A message that lay in a queue for long.
 
-use std::collections::HashMap;
-
 use trace::{Kind, SpanId};
 
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::HashMap,
     run::Run,
     view::View,
 };
@@ -22,7 +21,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let mut sent: HashMap<SpanId, Vec<(usize, usize)>> = HashMap::new();
+    let mut sent: HashMap<SpanId, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
             if view.span(place).kind == Kind::Producer {

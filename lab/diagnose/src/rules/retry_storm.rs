@@ -1,10 +1,9 @@
 //! Attempts that follow each other without a pause that grows.
 
-use std::collections::HashMap;
-
 use crate::{
     call::{self, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::HashMap,
     run::Run,
     shape,
     view::View,
@@ -30,7 +29,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let is_call = |&child: &usize| view.calls[child].is_answered();
-        let mut targets: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut targets: HashMap<String, Vec<usize>> = HashMap::default();
         for child in children.iter().copied().filter(is_call) {
             let failed_or_again = failed(view, child) || is_again(view, child);
             // Only what takes part in a row of failures: the last may have gone well.

@@ -1,7 +1,7 @@
 //! Calls that wait for each other without need: none of them is known to need what another brought.
 
 use crate::{
-    call::{Access, Call},
+    call::{self, Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
     run::Run,
     view::View,
@@ -41,6 +41,11 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
 
 /// The read that a span is, or that it wraps with next to nothing beside.
 fn read(view: &View<'_>, place: usize) -> Option<Call> {
+    // What is asked for after a failure is asked for because of it.
+    let span = view.span(place);
+    if span.is_error() || call::status_code(span).is_some_and(|code| code >= 400) {
+        return None;
+    }
     match view.calls[place] {
         call @ (Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc) => Some(call),
         Call::None if view.head[place] != place => match view.trace.children(place) {

@@ -1,9 +1,8 @@
 //! A trace that is nearly all one span, thousands of times.
 
-use std::collections::HashMap;
-
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
+    hash::HashMap,
     run::Run,
     view::View,
 };
@@ -22,7 +21,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     if view.len() <= run.limits.flood_spans {
         return;
     }
-    let mut names: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    let mut names: HashMap<(&str, &str), Vec<usize>> = HashMap::default();
     for place in 0..view.len() {
         let span = view.span(place);
         names

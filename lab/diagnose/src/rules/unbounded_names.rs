@@ -1,12 +1,11 @@
 //! Span names that hold ids: there are as many as there are requests.
 
-use std::collections::{HashMap, HashSet};
-
 use trace::{Kind, Span};
 
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity},
+    hash::{HashMap, HashSet},
     run::Run,
     shape,
 };
@@ -22,7 +21,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let mut patterns: HashMap<String, HashSet<&str>> = HashMap::new();
+    let mut patterns: HashMap<String, HashSet<&str>> = HashMap::default();
     for view in run.views {
         for place in 0..view.len() {
             let span = view.span(place);

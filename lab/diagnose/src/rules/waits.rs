@@ -6,13 +6,12 @@
 //! queue. If there is never more than one at work, it is a lock; if there are up to *n*, and always *n*
 //! during a gap, it is a pool of *n*.
 
-use std::collections::HashMap;
-
 use trace::{Kind, SpanId};
 
 use crate::{
     call::{self, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::HashMap,
     run::Run,
     shape,
     view::View,
@@ -99,28 +98,26 @@ struct Wait {
 
 /// Waits that are spans.
 fn shown(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
-    let mut waits: Vec<Vec<Wait>> = run.views.iter().map(|view| waits_of(view, what)).collect();
+    let waits: Vec<Vec<Wait>> = run
+        .views
+        .iter()
+        .map(|view| long_waits(view, run, what))
+        .collect();
     for (at, view) in run.views.iter().enumerate() {
-        let long: Vec<&Wait> = waits[at]
-            .iter()
-            .filter(|wait| is_long(view, run, wait.place))
-            .collect();
-        if !long.is_empty() {
-            found(at, of_waiting(view, what, &long));
+        if !waits[at].is_empty() {
+            found(at, of_waiting(view, what, &waits[at]));
         }
     }
-    if what == For::Lock {
-        for (at, waits) in waits.iter_mut().enumerate() {
-            waits.retain(|wait| is_long(&run.views[at], run, wait.place));
-        }
+    if what == For::Lock && waits.iter().any(|waits| !waits.is_empty()) {
         holders(run, &waits, found);
     }
 }
 
-fn waits_of(view: &View<'_>, what: For) -> Vec<Wait> {
+fn long_waits(view: &View<'_>, run: &Run<'_>, what: For) -> Vec<Wait> {
     let is_wait = |place: &usize| {
         let span = view.span(*place);
         matches!(span.kind, Kind::Internal | Kind::Client | Kind::Unspecified)
+            && is_long(view, run, *place)
             && For::of(&span.name) == Some(what)
     };
     (0..view.len())
@@ -142,7 +139,7 @@ fn is_long(view: &View<'_>, run: &Run<'_>, place: usize) -> bool {
     ns >= run.limits.wait_ns && ns as f64 >= run.limits.wait_share * parent as f64
 }
 
-fn of_waiting(view: &View<'_>, what: For, long: &[&Wait]) -> Finding {
+fn of_waiting(view: &View<'_>, what: For, long: &[Wait]) -> Finding {
     let places: Vec<usize> = long.iter().map(|wait| wait.place).collect();
     let total: u64 = places.iter().map(|&place| view.ns(place)).sum();
     let first = places[0];
@@ -170,8 +167,8 @@ fn of_waiting(view: &View<'_>, what: For, long: &[&Wait]) -> Finding {
 /// Who held a lock for which others waited: a span of the same kind as the one that waits, under way
 /// all through the wait, and ended when it ended.
 fn holders(run: &Run<'_>, waits: &[Vec<Wait>], found: &mut dyn FnMut(usize, Finding)) {
-    let mut held: HashMap<(usize, usize), (usize, u64)> = HashMap::new();
-    let mut by_parent: HashMap<(String, String), Vec<(usize, usize)>> = HashMap::new();
+    let mut held: HashMap<(usize, usize), (usize, u64)> = HashMap::default();
+    let mut by_parent: HashMap<(String, String), Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for wait in &waits[at] {
             if let Some(parent) = view.trace.parent(wait.place) {
@@ -277,7 +274,7 @@ fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
     if gaps.len() < run.limits.handovers {
         return;
     }
-    let mut wanted: HashMap<String, Vec<(usize, usize, usize, u64)>> = HashMap::new();
+    let mut wanted: HashMap<String, Vec<(usize, usize, usize, u64)>> = HashMap::default();
     for (view, place, parent, start) in gaps {
         let key = key(&run.views[view], place);
         wanted

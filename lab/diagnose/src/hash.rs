@@ -1,0 +1,8 @@
+//! Maps and sets of what traces hold. The hasher is seeded, so nobody can make them slow by what is sent.
+
+use std::collections;
+
+use foldhash::fast::RandomState;
+
+pub(crate) type HashMap<K, V> = collections::HashMap<K, V, RandomState>;
+pub(crate) type HashSet<T> = collections::HashSet<T, RandomState>;

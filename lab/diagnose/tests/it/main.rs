@@ -1,0 +1,12 @@
+//! The rules on traces of programs of all kinds: each finds what it is for, and leaves alone what only
+//! looks alike.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod any_tree;
+mod calls;
+mod contexts;
+mod make;
+mod messages;
+mod reports;
+mod waits;
