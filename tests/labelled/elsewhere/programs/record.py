@@ -61,7 +61,7 @@ class SameService(trace.TracerProvider, trace.Tracer):
     def start_span(self, name, context=None, *rest, **more):
         parent = trace.get_current_span(context)
         if not hasattr(parent, "resource"):
-            return trace.INVALID_SPAN
+            return trace.NonRecordingSpan(parent.get_span_context())
         provider = PROVIDERS[parent.resource.attributes["service.name"]]
         return provider.get_tracer(self.scope).start_span(name, context, *rest, **more)
 
