@@ -15,7 +15,8 @@ use crate::{
 /// Check recorded traces against what a scenario expects.
 ///
 /// The files may be what `tracelab run --out` leaves, what the Collector's file exporter writes
-/// (OTLP/JSON, one document a line), or what Jaeger's page downloads. Traces that link to each other
+/// (OTLP as JSON or protobuf), what Jaeger's page downloads, or Zipkin's JSON v2, also packed with gzip or
+/// zstd. Traces that link to each other
 /// or name the same order are looked at together; those that are of something else (another root) are
 /// named and not checked.
 #[derive(Debug, clap::Args)]

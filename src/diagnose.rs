@@ -98,6 +98,12 @@ pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<
     for name in names {
         match name.parse::<TraceId>() {
             Ok(id) if !Path::new(name).exists() => spans.extend(lab.spans(id).await?),
+            Err(_) if is_nearly_an_id(name) => {
+                return Err(WrongInput(format!(
+                    "{name} is no file, and no trace id: that has 32 hexadecimal digits"
+                ))
+                .into());
+            }
             _ => spans.extend(from_file(Path::new(name))?),
         }
     }
@@ -106,6 +112,11 @@ pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<
         true => Err(WrongInput("there is no span in what was named".to_owned()).into()),
         false => Ok(traces),
     }
+}
+
+fn is_nearly_an_id(name: &str) -> bool {
+    let hexadecimal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal && !Path::new(name).exists()
 }
 
 fn evaluate_folder(folder: &Path, format: DiagnosisFormat) -> anyhow::Result<Outcome> {

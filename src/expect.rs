@@ -34,7 +34,7 @@ pub(crate) struct FromArgs {
     )]
     id: Option<TraceId>,
 
-    /// A file of OTLP/JSON or of Jaeger's JSON, with one trace in it; - is standard input.
+    /// A trace file with one trace in it: OTLP, Jaeger's JSON or Zipkin's; - is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 

@@ -17,6 +17,7 @@ use runner::{Finished, Kept, Overrides, Phase, Place, Progress, Report, SetParam
 use supervisor::{Config, Ports};
 
 use crate::{
+    arguments::{at_least_one, lab_url},
     exit::{Outcome, WrongInput},
     screen,
     up::{ShopArgs, cancelled_by_signals, tell_above},
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     set: Vec<SetParameter>,
 
     /// Run in a lab that runs already, by the address of its page, and not in one of its own.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["pace", "messaging_relation", "database"])]
+    #[arg(long, value_name = "URL", value_parser = lab_url, conflicts_with_all = ["pace", "messaging_relation", "database"])]
     lab: Option<Url>,
 
     /// How many requests each phase makes, in place of the scenario's own number.
@@ -65,7 +66,7 @@ pub(crate) struct Args {
     requests: Option<u64>,
 
     /// How many users at a time, in place of the scenario's own number.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     users: Option<NonZeroUsize>,
 
     #[command(flatten)]
@@ -187,6 +188,21 @@ impl Args {
             let before = &scenarios[..*place];
             before.iter().any(|other| other.name == scenario.name)
         });
+        let lacking = scenarios.iter().find(|scenario| {
+            let has = |phase: &PhaseArg| match phase {
+                PhaseArg::Faulty => true,
+                PhaseArg::Twin => scenario.twin.is_some(),
+                PhaseArg::NearMiss => scenario.near_miss.is_some(),
+            };
+            !self.only.is_empty() && !self.only.iter().any(has)
+        });
+        if let Some(scenario) = lacking.filter(|_| !self.all) {
+            return Err(WrongInput(format!(
+                "the scenario {} has no twin and no near miss; leave out --only",
+                scenario.name
+            ))
+            .into());
+        }
         match repeated {
             Some((_, scenario)) => Err(WrongInput(format!(
                 "two of the scenarios are called {}; a name stands for one",
@@ -218,6 +234,7 @@ impl Args {
             patience: Duration::from_secs(self.patience),
             seed: self.seed,
             side_by_side: SIDE_BY_SIDE,
+            as_written: self.users.is_none() && self.lab.is_none() && self.shop.is_textbook(),
             receiver: (self.otlp_grpc, self.otlp_http),
         })
     }

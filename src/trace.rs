@@ -30,7 +30,7 @@ pub(crate) struct Args {
     )]
     id: Option<TraceId>,
 
-    /// A file of OTLP/JSON, one document or one a line, or of Jaeger's JSON; - is standard input.
+    /// A trace file: OTLP (JSON or protobuf), Jaeger's JSON or Zipkin's, also packed; - is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 

@@ -259,6 +259,11 @@ pub(crate) fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
 // === impl ShopArgs ===
 
 impl ShopArgs {
+    /// Whether the shop takes its time as the scenarios are written for.
+    pub(crate) fn is_textbook(&self) -> bool {
+        self.pace == chassis::Pace::Textbook
+    }
+
     /// A lab of this very program whose shop behaves like this.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
         let program = std::env::current_exe().context("the path of this program is not known")?;

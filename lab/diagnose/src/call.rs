@@ -28,7 +28,7 @@ pub(crate) enum Access {
     Write,
 }
 
-const WRITES: [&str; 27] = [
+const WRITES: [&str; 52] = [
     "insert",
     "update",
     "delete",
@@ -39,6 +39,15 @@ const WRITES: [&str; 27] = [
     "drop",
     "alter",
     "truncate",
+    "comment",
+    "grant",
+    "revoke",
+    "analyze",
+    "vacuum",
+    "reindex",
+    "lock",
+    "call",
+    "do",
     "begin",
     "start",
     "commit",
@@ -46,16 +55,32 @@ const WRITES: [&str; 27] = [
     "savepoint",
     "release",
     "set",
+    "copy",
+    "pragma",
     "lpush",
     "rpush",
+    "ltrim",
     "incr",
     "expire",
-    "copy",
+    "setex",
+    "setnx",
+    "mset",
+    "hset",
+    "hmset",
+    "sadd",
+    "srem",
+    "zadd",
+    "zrem",
+    "xadd",
+    "del",
+    "unlink",
+    "publish",
     "insertmany",
     "updatemany",
     "bulkwrite",
     "batch",
     "pipeline",
+    "exec",
 ];
 
 const STATEMENTS: [&str; 12] = [
@@ -272,8 +297,20 @@ pub(crate) fn timed_out(span: &Span) -> bool {
         || matches!(status_code(span), Some(408 | 504))
 }
 
-/// What a span says of its failure: the exception that it recorded, its status, its error type.
+/// What a span says of its failure, in a line: the exception that it recorded, its status, its error type.
 pub(crate) fn failure(span: &Span) -> Option<String> {
+    let whole = whole_failure(span)?;
+    Some(
+        whole
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+fn whole_failure(span: &Span) -> Option<String> {
     let exception = span
         .events
         .iter()

@@ -182,7 +182,7 @@ pub fn text(comparison: &Comparison) -> String {
         text.push_str("No span appeared, vanished, or takes longer or shorter.\n");
         return text;
     }
-    text.push_str("  own time, change   explains   before → after         where\n");
+    text.push_str("  waited for, change explains   before → after         where\n");
     for change in changes.iter().take(SHOWN) {
         let difference = change.own_ms.1 - change.own_ms.0;
         let sign = if difference < 0.0 { "−" } else { "+" };

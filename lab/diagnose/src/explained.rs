@@ -15,7 +15,7 @@ const EXPLAINS: [(&str, &[&str]); 19] = [
             "unbounded-names",
         ],
     ),
-    ("n-plus-one", &["sequential-calls", "chatty"]),
+    ("n-plus-one", &["sequential-calls", "chatty", "slow-query"]),
     ("sequential-calls", &["chatty"]),
     (
         "retry-storm",

@@ -109,14 +109,15 @@ impl<'v> Run<'v> {
             .iter()
             .take_while(|(start, ..)| *start <= span.end_ns)
             .filter(|(_, other, _)| *other != view)
-            .filter(|(_, other, root)| {
-                let root = self.views[*other].span(*root);
-                let their_port = call::number(root, &["server.port", "net.host.port"]);
-                root.end_ns <= span.end_ns + slack
-                    && (port.is_none() || their_port.is_none() || port == their_port)
+            .filter(|(_, other, root)| self.views[*other].span(*root).end_ns <= span.end_ns + slack)
+            // Of several, the one at the port that was called (behind a proxy none is), then the one
+            // that fills the call best.
+            .max_by_key(|(_, other, root)| {
+                let theirs = &self.views[*other];
+                let their_port =
+                    call::number(theirs.span(*root), &["server.port", "net.host.port"]);
+                (port.is_some() && port == their_port, theirs.ns(*root))
             })
-            // Of several, the one that fills the call best.
-            .max_by_key(|(_, other, root)| self.views[*other].ns(*root))
             .map(|(_, other, root)| (*other, *root))
     }
 

@@ -45,6 +45,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     };
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = (0..view.len())
         .filter(is_deepest)
+        .filter(|&place| !is_only_refused(view, place))
         .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
@@ -91,6 +92,19 @@ fn tried_later(view: &View<'_>, head: usize) -> bool {
             && other.start_ns >= this.end_ns
             && other.name == this.name
             && call::message_id(other) == id
+    })
+}
+
+/// Whether nobody calls it an error but the conventions, which say so of every CLIENT span that gets a 4xx:
+/// a wrong password is no failure of the program.
+fn is_only_refused(view: &View<'_>, place: usize) -> bool {
+    let chain = view
+        .above(place)
+        .take_while(|&above| view.span(above).is_error());
+    std::iter::once(place).chain(chain).all(|place| {
+        let span = view.span(place);
+        let refused = call::status_code(span).is_some_and(|code| (400..500).contains(&code));
+        span.kind == Kind::Client && refused && span.events.is_empty()
     })
 }
 

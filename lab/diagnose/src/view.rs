@@ -129,6 +129,16 @@ impl<'t> View<'t> {
         std::iter::successors(self.trace.parent(place), |&place| self.trace.parent(place))
     }
 
+    /// The span with which a span's service began to work on what was asked: the highest above it without
+    /// another service between.
+    pub(crate) fn entry(&self, place: usize) -> usize {
+        let service = self.span(place).service();
+        let own = self
+            .above(place)
+            .take_while(|&above| self.span(above).service() == service);
+        own.last().unwrap_or(place)
+    }
+
     /// Where in words: the service and the name.
     pub(crate) fn place(&self, place: usize) -> String {
         let span = self.span(place);

@@ -48,8 +48,20 @@ pub struct Described {
     pub otlp_http: String,
     /// The broker.
     pub amqp: String,
+    /// What the services keep their data in: `sqlite` or `postgresql`.
+    pub database: Database,
     /// The services, and the broker if it is the embedded one.
     pub services: BTreeMap<String, DescribedProcess>,
+}
+
+/// A database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Database {
+    /// A file a service.
+    Sqlite,
+    /// A server.
+    Postgresql,
 }
 
 /// A process of the lab.
@@ -165,7 +177,15 @@ pub fn describe(lab: &Lab) -> Described {
         otlp_grpc: addresses.otlp_grpc,
         otlp_http: addresses.otlp_http,
         amqp: addresses.amqp,
+        database: database(lab),
         services,
+    }
+}
+
+fn database(lab: &Lab) -> Database {
+    match lab.has_postgresql() {
+        true => Database::Postgresql,
+        false => Database::Sqlite,
     }
 }
 
@@ -238,6 +258,9 @@ async fn post_order(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Re
         answer.await,
     ) {
         (Ok(()), Ok(Ok(placed))) => (StatusCode::CREATED, Json(placed)).into_response(),
+        (Ok(()), Ok(Err(error))) if error.is_of_input() => {
+            Problem::bad_request(error.to_string()).into_response()
+        }
         (Ok(()), Ok(Err(error))) => {
             Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
         }
@@ -279,6 +302,9 @@ async fn change_faults(ask: mpsc::Sender<Request>, change: Change) -> Response {
         answer.await,
     ) {
         (Ok(()), Ok(Ok(faults))) => Json(faults.to_json()).into_response(),
+        (Ok(()), Ok(Err(error @ StandingError::Lacking { .. }))) => {
+            Problem::bad_request(error.to_string()).into_response()
+        }
         (Ok(()), Ok(Err(error))) => {
             Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
         }

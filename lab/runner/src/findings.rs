@@ -20,13 +20,33 @@ pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
     wants.any(|want| want.rule.name == "partial-trace")
 }
 
+/// Under what the findings of a phase are judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    /// The other phases.
+    pub(crate) beside: &'a [&'a Driven],
+    /// Whether the load and the pace are those that the scenario speaks of.
+    pub(crate) as_written: bool,
+}
+
+/// Findings that come of the load as well: of more users, or of less simulated time, than a scenario has.
+const OF_THE_LOAD: [&str; 6] = [
+    "lock-wait",
+    "pool-wait",
+    "queue-delay",
+    "slow-query",
+    "slow-external",
+    "blocked-runtime",
+];
+
 /// Diagnoses the traces of a phase, and fails the cases that are not as the scenario says. Says what is
 /// wrong with the phase as a whole.
-pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], beside: &[&Driven]) -> Option<String> {
-    let found = findings(cases, beside);
+pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Option<String> {
+    let found = findings(cases, terms.beside);
     for case in cases.iter_mut().filter(|case| case.is_judged()) {
         case.findings = found_on(case, &found);
     }
+    let counts = |finding: &&Finding| terms.as_written || !OF_THE_LOAD.contains(&finding.rule.name);
     let judged = || {
         cases
             .iter()
@@ -53,9 +73,11 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], beside: &[&Driven]) -> O
         .filter(|case| case.is_judged() && case.trace.is_some())
     {
         let why = match part.phase {
-            Phase::Faulty => wants.and_then(|wants| not_exactly(case, wants)),
-            Phase::Twin | Phase::NearMiss => not_silent(case, of_scenario.unwrap_or_default())
-                .or_else(|| lacking(case, wants.unwrap_or_default())),
+            Phase::Faulty => wants.and_then(|wants| not_exactly(case, wants, counts)),
+            Phase::Twin | Phase::NearMiss => {
+                not_silent(case, of_scenario.unwrap_or_default(), counts)
+                    .or_else(|| lacking(case, wants.unwrap_or_default()))
+            }
         };
         if case.verdict != Verdict::Fail && why.is_some() {
             case.verdict = Verdict::Fail;
@@ -106,11 +128,16 @@ fn found_on(case: &Case, found: &HashMap<TraceId, Vec<Finding>>) -> Vec<Finding>
         .collect()
 }
 
-fn not_exactly(case: &Case, wants: &[FindingWant]) -> Option<String> {
+fn not_exactly(
+    case: &Case,
+    wants: &[FindingWant],
+    counts: impl Fn(&&Finding) -> bool,
+) -> Option<String> {
     lacking(case, wants).or_else(|| {
         let other = case
             .findings
             .iter()
+            .filter(counts)
             .find(|finding| wants.iter().all(|want| want.rule != finding.rule))?;
         Some(format!(
             "the diagnosis reports {} besides: {}",
@@ -140,10 +167,15 @@ fn lacking(case: &Case, wants: &[FindingWant]) -> Option<String> {
     ))
 }
 
-fn not_silent(case: &Case, of_scenario: &[FindingWant]) -> Option<String> {
+fn not_silent(
+    case: &Case,
+    of_scenario: &[FindingWant],
+    counts: impl Fn(&&Finding) -> bool,
+) -> Option<String> {
     let finding = case
         .findings
         .iter()
+        .filter(counts)
         .find(|finding| of_scenario.iter().any(|want| want.rule == finding.rule))?;
     Some(format!(
         "the diagnosis reports {}, which is the finding of the fault: {}",

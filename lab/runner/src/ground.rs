@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    api::Database,
     remote::{Remote, RemoteError},
     traces::{Found, Known, Traces},
 };
@@ -82,7 +83,8 @@ impl Ground {
     }
 
     pub(crate) fn running(remote: Remote) -> Ground {
-        Ground::at(Place::Running(remote), None)
+        let database = (remote.database() == Database::Postgresql).then_some(Need::Postgresql);
+        Ground::at(Place::Running(remote), database)
     }
 
     /// A sink that receives on these listeners.

@@ -72,6 +72,7 @@ struct Label {
 /// Reads a folder of labelled traces: a group for each scenario and phase, and one for each file from
 /// elsewhere. A folder whose name is none of a scenario is passed over.
 pub fn labelled(folder: &Path) -> Result<Vec<Group>, LabelsError> {
+    fs::read_dir(folder).map_err(unreadable(folder))?;
     let mut groups = Vec::new();
     for name in scenario::embedded::names() {
         let scenario =

@@ -45,6 +45,19 @@ pub enum OrderError {
     },
 }
 
+// === impl OrderError ===
+
+impl OrderError {
+    /// Whether it is what was asked for that cannot be had.
+    pub(crate) fn is_of_input(&self) -> bool {
+        use loadgen::Error::{TooFewProducts, UnknownProduct};
+        matches!(
+            self,
+            OrderError::Load(TooFewProducts { .. } | UnknownProduct { .. })
+        )
+    }
+}
+
 /// Fills a cart with this many lines and checks it out, once. An order that the shop refuses is
 /// placed all the same: its trace is what is asked for.
 ///

@@ -10,7 +10,11 @@ use supervisor::Counts;
 use thiserror::Error;
 use trace::{Trace, TraceId, otlp};
 
-use crate::{api::Described, ground, traces::mentions};
+use crate::{
+    api::{Database, Described},
+    ground,
+    traces::mentions,
+};
 
 /// How many questions are asked at a time.
 const AT_ONCE: usize = 8;
@@ -25,6 +29,7 @@ pub(crate) struct Remote {
     page: Url,
     checkout: Url,
     services: Vec<Url>,
+    database: Database,
 }
 
 /// Why a lab that runs already cannot be used.
@@ -90,9 +95,15 @@ impl Remote {
                 .iter()
                 .filter_map(|part| address(part.name()))
                 .collect(),
+            database: described.database,
             client,
             page,
         })
+    }
+
+    /// What its services keep their data in.
+    pub(crate) fn database(&self) -> Database {
+        self.database
     }
 
     /// Where its shop takes orders.

@@ -24,6 +24,9 @@ use crate::{
     report::PhaseReport,
 };
 
+/// How long a target may take to accept a connection.
+const TARGET_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How scenarios are run.
 #[derive(Debug)]
 pub struct Settings {
@@ -39,6 +42,9 @@ pub struct Settings {
     pub seed: u64,
     /// How many scenarios are run at a time that touch nobody but themselves.
     pub side_by_side: usize,
+    /// Whether the load and the pace are those that the scenarios speak of. Where they are not, findings
+    /// that come of the load are no surprise.
+    pub as_written: bool,
     /// Where services of one's own send OTLP/gRPC and OTLP/HTTP, for a scenario with a target.
     pub receiver: (SocketAddr, SocketAddr),
 }
@@ -121,6 +127,16 @@ pub enum RunError {
     /// The load could not be driven.
     #[error(transparent)]
     Load(#[from] loadgen::Error),
+    /// The service of a scenario does not answer.
+    #[error("{scenario}: nothing listens at its target {target}: {why}")]
+    Target {
+        /// The scenario.
+        scenario: String,
+        /// Its target.
+        target: String,
+        /// What became of the attempt.
+        why: std::io::Error,
+    },
     /// A scenario of the shop is to be run where there is none.
     #[error("there is no shop here to run the scenario in")]
     NoShop,
@@ -294,6 +310,13 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
             patience: settings.patience,
             stop,
         };
+        if let Target::Url(target) = &scenario.target {
+            listens(target).await.map_err(|why| RunError::Target {
+                scenario: scenario.name.clone(),
+                target: target.clone(),
+                why,
+            })?;
+        }
         let parts: Vec<Part<'_>> = Phase::ALL
             .into_iter()
             .filter(|phase| {
@@ -330,7 +353,11 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                         .filter(|(other, _)| other.phase != part.phase)
                         .filter_map(|(_, what)| what.as_ref().ok())
                         .collect();
-                    PhaseRun::new(*part, what, cases, latency, &beside)
+                    let terms = findings::Terms {
+                        beside: &beside,
+                        as_written: settings.as_written,
+                    };
+                    PhaseRun::new(*part, what, cases, latency, terms)
                 }
             })
             .collect();
@@ -440,6 +467,18 @@ fn runs_alone(scenario: &Scenario) -> bool {
             .into_iter()
             .filter_map(|phase| Part::of(scenario, phase))
             .any(|part| part.touches_others())
+}
+
+/// Whether somebody listens at a target: an error says why not.
+async fn listens(target: &str) -> std::io::Result<()> {
+    let url: Url = target.parse().expect("it was checked when it was read");
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let connected = tokio::net::TcpStream::connect((host, port));
+    match tokio::time::timeout(TARGET_PATIENCE, connected).await {
+        Ok(connected) => connected.map(drop),
+        Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    }
 }
 
 /// Whether something is held against the times of the twin.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use faults::{Fault, Faults};
+use faults::{Fault, Faults, Need};
 use serde_json::Value as Json;
 use supervisor::{Lab, Part};
 use thiserror::Error;
@@ -29,6 +29,16 @@ pub enum StandingError {
     /// Checkout is away.
     #[error("checkout cannot be asked for its faults: {0}")]
     Unreachable(#[from] reqwest::Error),
+    /// The fault cannot act in this lab.
+    #[error(
+        "the fault {fault} needs {need}; this lab runs on SQLite: start it with --database URL"
+    )]
+    Lacking {
+        /// The fault.
+        fault: &'static str,
+        /// What it cannot do without.
+        need: Need,
+    },
     /// Checkout gave an answer that is none.
     #[error("checkout answered with faults that do not exist: {0}")]
     Answer(#[from] faults::Error),
@@ -59,6 +69,7 @@ impl Standing {
         lab: &Lab,
         change: Change,
     ) -> Result<Faults, StandingError> {
+        change.check(lab)?;
         let pid = lab.pid(Part::Checkout);
         if pid != self.told {
             Change::All(self.faults.clone()).ask(lab).await?;
@@ -84,6 +95,21 @@ impl Standing {
 // === impl Change ===
 
 impl Change {
+    /// Refuses what can never act here.
+    fn check(&self, lab: &Lab) -> Result<(), StandingError> {
+        let Change::All(faults) = self else {
+            return Ok(());
+        };
+        let lacking = faults
+            .iter()
+            .filter_map(|setting| Some((setting.fault().name, setting.fault().needs?)))
+            .find(|_| !lab.has_postgresql());
+        match lacking {
+            Some((fault, need)) => Err(StandingError::Lacking { fault, need }),
+            None => Ok(()),
+        }
+    }
+
     /// Does it. The faults that are on afterwards.
     async fn ask(self, lab: &Lab) -> Result<Faults, StandingError> {
         let mut url = checkout_url(lab);

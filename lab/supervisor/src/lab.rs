@@ -186,6 +186,11 @@ impl Lab {
         &self.store
     }
 
+    /// Whether its services have PostgreSQL rather than SQLite.
+    pub fn has_postgresql(&self) -> bool {
+        self.databases.is_some()
+    }
+
     /// Where databases and mails are kept.
     pub fn data_dir(&self) -> &Path {
         self.data.path()

@@ -56,7 +56,9 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
             let _ = writeln!(
                 text,
                 "1. {} {}: {}",
-                chapter.service, chapter.name, chapter.made_of_it
+                cell(&chapter.service),
+                cell(&chapter.name),
+                cell(&chapter.made_of_it)
             );
         }
     }
@@ -80,6 +82,15 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     text
 }
 
+/// A text that Markdown takes for no more than a text.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => plain.push(' '),
+            '|' | '<' | '*' | '_' | '`' | '[' | '\\' => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+    }
+    plain
 }

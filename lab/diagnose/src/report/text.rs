@@ -94,29 +94,43 @@ fn push_walk(text: &mut String, diagnosis: &Diagnosis<'_>) {
 }
 
 fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, title: &str) {
-    let mut parts = parts(path);
+    let parts = parts(path);
     let total: u64 = parts.iter().map(|part| part.ns).sum();
     if total == 0 {
         return;
     }
-    parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    // Those of one name are one line.
+    let mut lines: Vec<(&str, &str, u64, usize)> = Vec::new();
+    for part in &parts {
+        let span = diagnosis.trace.span(part.place);
+        let known = lines
+            .iter_mut()
+            .find(|(service, name, ..)| *service == span.service() && *name == span.name);
+        match known {
+            Some((_, _, ns, count)) => {
+                *ns += part.ns;
+                *count += 1;
+            }
+            None => lines.push((span.service(), &span.name, part.ns, 1)),
+        }
+    }
+    lines.sort_by_key(|(_, _, ns, _)| std::cmp::Reverse(*ns));
     let _ = writeln!(text, "\n{title}");
     let line = |ns: u64, service: &str, name: &str| {
         let share = ns as f64 / total as f64 * 100.0;
         format!("  {:>9} {share:>5.1} %  {service:<10} {name}", words(ns))
     };
-    for part in parts.iter().take(SHOWN) {
-        let span = diagnosis.trace.span(part.place);
-        let _ = writeln!(text, "{}", line(part.ns, span.service(), &span.name));
+    for (service, name, ns, count) in lines.iter().take(SHOWN) {
+        let name = match count {
+            1 => (*name).to_owned(),
+            count => format!("{name} ×{count}"),
+        };
+        let _ = writeln!(text, "{}", line(*ns, service, &name));
     }
-    if parts.len() > SHOWN {
-        let rest = &parts[SHOWN..];
-        let sum = rest.iter().map(|part| part.ns).sum();
-        let _ = writeln!(
-            text,
-            "{}",
-            line(sum, "", &format!("… {} more spans", rest.len()))
-        );
+    if lines.len() > SHOWN {
+        let rest = &lines[SHOWN..];
+        let sum = rest.iter().map(|(_, _, ns, _)| ns).sum();
+        let _ = writeln!(text, "{}", line(sum, "", &format!("… {} more", rest.len())));
     }
     let _ = writeln!(text, "  {:>9} 100.0 %", words(total));
 }

@@ -191,6 +191,21 @@ fn quiet(
     if calls || !alone || !is_step(view, moment.place) {
         return None;
     }
+    // On a thread that is blocked nothing begins or ends: the quiet reaches back to the beginning of the
+    // work, or to the end of the work that had its turn before.
+    let quiet_from = moment.at - ns;
+    let own_turn = quiet_from <= last_before(view, moment.place) + AT_ONCE_NS;
+    let before = moments[..at].iter().rev();
+    let another_turn = before
+        .take_while(|before| before.at + AT_ONCE_NS >= quiet_from)
+        .any(|before| {
+            let other = &run.views[before.view];
+            let worked = other.own[before.place] >= run.limits.blocked_ns;
+            before.is_end && before.view != moment.view && is_step(other, before.place) && worked
+        });
+    if !own_turn && !another_turn {
+        return None;
+    }
     let mut others: Vec<(usize, usize)> = active
         .iter()
         .filter(|(other, _)| **other != moment.view)
@@ -210,6 +225,16 @@ fn quiet(
         others,
         moved_on,
     })
+}
+
+/// When the last thing below a span had ended, or the span begun: from then on it worked itself.
+fn last_before(view: &View<'_>, place: usize) -> u64 {
+    let ends = view
+        .trace
+        .children(place)
+        .iter()
+        .map(|&child| view.span(child).end_ns);
+    ends.max().unwrap_or(view.span(place).start_ns)
 }
 
 fn judge(

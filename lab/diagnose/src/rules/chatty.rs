@@ -54,21 +54,20 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Writes of one shape, and messages to one place, are a batch: they count once.
+/// What is written to a database, and messages to one place, are a batch: they count once.
 fn once_a_batch(view: &View<'_>, children: &[usize]) -> Vec<usize> {
     let mut batches = HashSet::default();
-    let mut counts = |child: &&usize| {
-        let call = view.calls[**child];
+    let mut counts = |child: &usize| {
+        let call = view.calls[*child];
         match call {
-            Call::Database(Access::Write) | Call::Messaging => {
-                batches.insert(shape::of(view.span(**child), call))
-            }
+            Call::Database(Access::Write) => batches.insert(String::new()),
+            Call::Messaging => batches.insert(shape::of(view.span(*child), call)),
             _ => true,
         }
     };
     children
         .iter()
-        .filter(|child| counts(child))
         .copied()
+        .filter(|child| counts(child))
         .collect()
 }

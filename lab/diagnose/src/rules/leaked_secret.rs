@@ -132,7 +132,7 @@ fn secret(text: &str) -> Option<&'static str> {
     if may(CAPITAL_K) && has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
         return Some("a private key");
     }
-    if may(EQUALS) && has_password(bytes) {
+    if may(EQUALS) && (has_password(bytes) || has_password_literal(bytes)) {
         return Some("a password");
     }
     (may(AT) && has_password_in_address(text)).then_some("a password in an address")
@@ -188,6 +188,26 @@ fn has_password(bytes: &[u8]) -> bool {
         let is_placeholder = matches!(value.first(), Some(b'$' | b':' | b'?' | b'%' | b'<' | b'['));
         let masked = value[..length].iter().all(mask) || value.starts_with(b"REDACTED");
         length >= 4 && !masked && !is_placeholder
+    })
+}
+
+/// `password = 'literal'`, as it stands in a statement or a file.
+fn has_password_literal(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
+    ["password", "passwd", "secret"].iter().any(|name| {
+        let Some(at) = find(&lower, name.as_bytes()) else {
+            return false;
+        };
+        let rest = lower[at + name.len()..].trim_ascii_start();
+        let value = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_start);
+        let quoted = value.and_then(|value| value.strip_prefix(b"'"));
+        quoted.is_some_and(|quoted| {
+            let length = quoted.iter().take_while(|&&byte| byte != b'\'').count();
+            let masked = quoted[..length]
+                .iter()
+                .all(|byte| matches!(byte, b'*' | b'x' | b'?'));
+            length >= 4 && !masked
+        })
     })
 }
 

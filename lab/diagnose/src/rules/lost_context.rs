@@ -1,6 +1,8 @@
 //! The context was lost inside a service: a task was started without its span, and what it does is in a
 //! trace of its own.
 
+use std::collections::BTreeMap;
+
 use trace::Kind;
 
 use crate::{
@@ -20,6 +22,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    let mut by_name: Roots = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {
             let span = view.span(root);
@@ -28,6 +31,10 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
                 continue;
             }
             let Some((other, place, id)) = origin(run, at, root) else {
+                by_name
+                    .entry((span.service().to_owned(), span.name.clone()))
+                    .or_default()
+                    .push((at, root));
                 continue;
             };
             let theirs = &run.views[other];
@@ -49,6 +56,72 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
             );
         }
     }
+    one_for_each_request(run, by_name, found);
+}
+
+/// Roots of which nothing is named, by service and name: trace and place.
+type Roots = BTreeMap<(String, String), Vec<(usize, usize)>>;
+
+/// How many requests there must be, each with a root of a name within it, for that to be no chance.
+const ENOUGH: usize = 3;
+
+/// Where no id tells: as many roots as there are requests of one name, and one within each.
+fn one_for_each_request(run: &Run<'_>, roots: Roots, found: &mut dyn FnMut(usize, Finding)) {
+    for ((service, name), roots) in roots {
+        if roots.len() < ENOUGH {
+            continue;
+        }
+        let mut requests: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+        for (at, view) in run.views.iter().enumerate() {
+            for place in 0..view.len() {
+                let span = view.span(place);
+                if span.service() == service && matches!(span.kind, Kind::Server | Kind::Consumer) {
+                    requests.entry(&span.name).or_default().push((at, place));
+                }
+            }
+        }
+        for requests in requests
+            .values()
+            .filter(|requests| requests.len() == roots.len())
+        {
+            let within = |&(at, root): &(usize, usize)| {
+                let begun = run.views[at].span(root).start_ns;
+                let mut around = requests.iter().filter(|&&(other, place)| {
+                    let span = run.views[other].span(place);
+                    span.start_ns <= begun && begun <= span.end_ns
+                });
+                around.next().copied().filter(|_| around.next().is_none())
+            };
+            let pairs: Option<Vec<(usize, usize)>> = roots.iter().map(within).collect();
+            let Some(pairs) = pairs else { continue };
+            let mut each: Vec<(usize, usize)> = pairs.clone();
+            each.sort_unstable();
+            each.dedup();
+            if each.len() < roots.len() {
+                continue;
+            }
+            for (&(at, root), &(other, place)) in roots.iter().zip(&pairs) {
+                let (view, theirs) = (&run.views[at], &run.views[other]);
+                let evidence = format!(
+                    "{name} is the root of {} traces of its own, one within each {}: it belongs to them.",
+                    roots.len(),
+                    theirs.place(place)
+                );
+                let id = |run: &Run<'_>, at: usize| run.views[at].trace.id().to_string();
+                found(
+                    at,
+                    Finding::new(&RULE, view.ids(&[root]), evidence.clone())
+                        .fact("other_trace", id(run, other)),
+                );
+                found(
+                    other,
+                    Finding::new(&RULE, theirs.ids(&[place]), evidence)
+                        .fact("other_trace", id(run, at)),
+                );
+            }
+            break;
+        }
+    }
 }
 
 /// The span of another trace within which a root began: of the same service, with an id that a span of
@@ -61,15 +134,19 @@ fn origin(run: &Run<'_>, at: usize, root: usize) -> Option<(usize, usize, String
     named.sort_unstable();
     named.dedup();
     for id in named {
-        // The widest span that names it: the first.
-        let origin = run.naming(&id).iter().find(|&&(other, place)| {
-            let theirs = run.views[other].span(place);
-            other != at
-                && theirs.service() == span.service()
-                && theirs.start_ns <= span.start_ns
-                && span.start_ns <= theirs.end_ns
+        // It began while that was at work which the naming span is a part of.
+        let origin = run.naming(&id).iter().find_map(|&(other, place)| {
+            let theirs = &run.views[other];
+            let entry = theirs.entry(place);
+            let within = |place: usize| {
+                let other = theirs.span(place);
+                other.start_ns <= span.start_ns && span.start_ns <= other.end_ns
+            };
+            let is_same = other != at && theirs.span(place).service() == span.service();
+            let whole = [place, entry].into_iter().find(|&place| within(place));
+            whole.filter(|_| is_same).map(|place| (other, place))
         });
-        if let Some(&(other, place)) = origin {
+        if let Some((other, place)) = origin {
             return Some((other, place, id));
         }
     }

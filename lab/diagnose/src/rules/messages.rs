@@ -31,8 +31,9 @@ pub(crate) static DEAD_LETTER: Rule = Rule {
 };
 
 /// How the queues are called that messages are buried in.
-const GRAVES: [&str; 7] = [
+const GRAVES: [&str; 8] = [
     "dead",
+    "dlt",
     "dlq",
     "dlx",
     "poison",
@@ -126,11 +127,11 @@ fn look_for_dead_letters(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>)
         if !is_burial(view, place) {
             continue;
         }
-        let consumer = std::iter::once(place).chain(view.above(place));
-        let Some(consumer) = consumer
+        let above = std::iter::once(place).chain(view.above(place));
+        let above = above
             .into_iter()
-            .find(|&above| view.span(above).kind == Kind::Consumer)
-        else {
+            .find(|&above| view.span(above).kind == Kind::Consumer);
+        let Some(consumer) = above.or_else(|| failed_beside(view, place)) else {
             continue;
         };
         let attempts = attempts_beside(view, consumer);
@@ -177,6 +178,29 @@ fn is_burial(view: &View<'_>, place: usize) -> bool {
         _ => false,
     }
 }
+
+/// The last attempt that failed before a message was buried beside it, as some libraries do: by the same
+/// service, in a place that is called after the queue.
+fn failed_beside(view: &View<'_>, burial: usize) -> Option<usize> {
+    let span = view.span(burial);
+    let siblings = view
+        .trace
+        .children(view.trace.parent(burial)?)
+        .iter()
+        .copied();
+    siblings
+        .filter(|&place| {
+            let other = view.span(place);
+            other.kind == Kind::Consumer
+                && other.is_error()
+                && other.service() == span.service()
+                && other.end_ns <= span.start_ns + FEW_NS
+        })
+        .max_by_key(|&place| view.span(place).end_ns)
+}
+
+/// By how much the end of an attempt and what follows it may overlap.
+const FEW_NS: u64 = 1_000_000;
 
 /// All attempts at the message that a consumer has, itself included.
 fn attempts_beside(view: &View<'_>, consumer: usize) -> Vec<usize> {

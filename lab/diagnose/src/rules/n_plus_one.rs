@@ -3,7 +3,7 @@
 use trace::Kind;
 
 use crate::{
-    call::{Access, Call},
+    call::{self, Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
     run::Run,
@@ -84,22 +84,31 @@ fn by_shape(
         let is_query = matches!(view.calls[places[0]], Call::Database(_));
         let is_one = match is_query {
             true => {
-                places.len() >= limits.n_plus_one_many
-                    || (places.len() >= limits.n_plus_one_queries
-                        && total >= limits.n_plus_one_ns
-                        && follows_another(view, parent, places[0], &shape))
+                one_after_another(view, &places)
+                    && (places.len() >= limits.n_plus_one_many
+                        || (places.len() >= limits.n_plus_one_queries
+                            && total >= limits.n_plus_one_ns
+                            && follows_another(view, parent, places[0], &shape)))
             }
             // Calls at one time are a fan-out, and no N+1.
             false => {
                 places.len() >= limits.n_plus_one_calls
                     && total >= limits.n_plus_one_calls_ns
                     && one_after_another(view, &places)
+                    && !is_polling(view, &places)
             }
         };
         if is_one {
             found.push(finding(view, parent, &places, total, &shape, is_query));
         }
     }
+}
+
+/// Whether calls ask for the very same thing, with pauses between: until it is there.
+fn is_polling(view: &View<'_>, places: &[usize]) -> bool {
+    let asked = |place: usize| call::text(view.span(place), &["url.full", "http.url"]);
+    let first = asked(places[0]);
+    first.is_some() && places.iter().all(|&place| asked(place) == first)
 }
 
 fn finding(

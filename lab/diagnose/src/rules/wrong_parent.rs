@@ -19,6 +19,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    below_the_last_one(view, run, found);
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < 2 {
@@ -44,6 +45,40 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Steps that begin when their parent has just ended, more than once in a trace, while the request goes on:
+/// each hangs below the one before it.
+fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+    let mut places = Vec::new();
+    for place in 0..view.len() {
+        let Some(parent) = view.trace.parent(place) else {
+            continue;
+        };
+        let (span, above) = (view.span(place), view.span(parent));
+        let are_steps = span.kind == Kind::Internal && above.kind == Kind::Internal;
+        let entry = view.span(view.entry(place));
+        let slack = run
+            .limits
+            .gap_fit_ns
+            .max((view.ns(parent) as f64 * run.limits.gap_fit) as u64);
+        let after = span.start_ns.checked_sub(above.end_ns);
+        let at_once = after.is_some_and(|after| after <= 2 * slack);
+        let is_same = span.service() == above.service() && span.end_ns <= entry.end_ns;
+        if are_steps && at_once && is_same && view.ns(place) > 0 && view.entry(place) != parent {
+            places.push(place);
+        }
+    }
+    if places.len() < 2 {
+        return;
+    }
+    let first = places[0];
+    let evidence = format!(
+        "{} and {} more begin when their parent has just ended: each hangs below the step before it.",
+        view.place(first),
+        places.len() - 1
+    );
+    found.push(Finding::new(&RULE, view.ids(&places), evidence).fact("spans", places.len()));
 }
 
 /// The span that has just this gap: of the same service, below a sibling, with children before the gap

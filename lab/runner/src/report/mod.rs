@@ -146,9 +146,9 @@ impl PhaseRun {
         driven: &Driven,
         mut cases: Vec<Case>,
         latency: Vec<LatencyLine>,
-        beside: &[&Driven],
+        terms: findings::Terms<'_>,
     ) -> PhaseRun {
-        let wrong = findings::judge(part, &mut cases, beside);
+        let wrong = findings::judge(part, &mut cases, terms);
         let judged = || cases.iter().filter(|case| case.is_judged());
         let with = |verdict| judged().filter(|case| case.verdict == verdict).count();
         let progress = driven.load.progress;

@@ -1,0 +1,334 @@
+//! Waits that no span shows, known by their handovers.
+
+use std::collections::BTreeMap;
+
+use trace::{Kind, SpanId};
+
+use super::{For, slack};
+use crate::{
+    call::{self, Call},
+    finding::{Finding, ms, words},
+    hash::{HashMap, HashSet},
+    run::Run,
+    shape,
+    view::View,
+};
+
+/// Spans of one kind that may wait for each other: where, and when.
+#[derive(Default)]
+struct Group {
+    /// Start, end, trace, place; in the order of their starts.
+    members: Vec<(u64, u64, usize, usize)>,
+    most: usize,
+    is_database: bool,
+}
+
+/// A gap that a handover explains.
+struct Handover {
+    view: usize,
+    place: usize,
+    parent: usize,
+    gap: u64,
+    before: Option<SpanId>,
+}
+
+/// Waits that no span shows.
+pub(super) fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
+    let gaps = gaps(run);
+    if gaps.len() < run.limits.handovers {
+        return;
+    }
+    let mut wanted: HashMap<String, Vec<(usize, usize, usize, u64)>> = HashMap::default();
+    for (view, place, parent, start) in gaps {
+        let key = key(&run.views[view], place);
+        wanted
+            .entry(key)
+            .or_default()
+            .push((view, place, parent, start));
+    }
+    let mut groups: HashMap<&String, Group> =
+        wanted.keys().map(|key| (key, Group::default())).collect();
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            if !may_queue(view, place) {
+                continue;
+            }
+            if let Some(group) = groups.get_mut(&key(view, place)) {
+                let span = view.span(place);
+                group.is_database = matches!(view.calls[place], Call::Database(_));
+                group.members.push((span.start_ns, span.end_ns, at, place));
+            }
+        }
+    }
+    let others = long_spans(run, &wanted);
+    let mut keys: Vec<&String> = wanted.keys().collect();
+    keys.sort_unstable();
+    for key in keys {
+        let Some(group) = groups.get_mut(key) else {
+            continue;
+        };
+        group.members.sort_unstable();
+        group.most = most_at_once(&group.members);
+        let is_lock = group.most == 1;
+        if is_lock != (what == For::Lock) || group.most == 0 {
+            continue;
+        }
+        let gaps = &wanted[key];
+        let handovers: Vec<Handover> = gaps
+            .iter()
+            .filter_map(|gap| handover(run, group, gap))
+            .collect();
+        // Most of the gaps must be explained so, or what explains some of them is chance.
+        let needed = run
+            .limits
+            .handovers
+            .max(if is_lock { 0 } else { group.most });
+        if handovers.len() < needed || handovers.len() * 5 < gaps.len() * 3 {
+            if is_lock {
+                held_by_another(run, group, gaps, &others, found);
+            }
+            continue;
+        }
+        report(run, group, what, &handovers, found);
+    }
+}
+
+/// Spans that are long enough to keep somebody waiting, by their kind; of the services that have gaps.
+fn long_spans(
+    run: &Run<'_>,
+    wanted: &HashMap<String, Vec<(usize, usize, usize, u64)>>,
+) -> BTreeMap<String, Members> {
+    let gaps = wanted.values().flatten();
+    let services: HashSet<&str> = gaps
+        .map(|gap| run.views[gap.0].span(gap.1).service())
+        .collect();
+    let mut others: BTreeMap<String, Members> = BTreeMap::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            let span = view.span(place);
+            let is_long = view.ns(place) >= run.limits.wait_ns && may_queue(view, place);
+            if is_long && services.contains(span.service()) {
+                let known = others.entry(key(view, place)).or_default();
+                known.push((span.start_ns, span.end_ns, at, place));
+            }
+        }
+    }
+    others
+}
+
+/// A span that may hold a lock: its kind; start, end, trace, place.
+type Members = Vec<(u64, u64, usize, usize)>;
+
+/// Waits for a lock that something of another kind holds: together the two kinds never run at one time,
+/// and one of either ends when the wait does.
+fn held_by_another(
+    run: &Run<'_>,
+    group: &Group,
+    gaps: &[(usize, usize, usize, u64)],
+    others: &BTreeMap<String, Members>,
+    found: &mut dyn FnMut(usize, Finding),
+) {
+    let is_in_a_gap = |&(from, to, at, _): &(u64, u64, usize, usize)| {
+        gaps.iter().any(|&(view, place, _, start)| {
+            let end = run.views[view].span(place).start_ns;
+            at != view && 2 * to.min(end).saturating_sub(from.max(start)) >= end - start
+        })
+    };
+    for holders in others
+        .values()
+        .filter(|holders| holders.iter().any(is_in_a_gap))
+    {
+        let mut members: Members = group.members.iter().chain(holders).copied().collect();
+        members.sort_unstable();
+        members.dedup();
+        let both = Group {
+            most: most_at_once(&members),
+            members,
+            is_database: false,
+        };
+        let handovers: Vec<Handover> = match both.most {
+            1 => gaps
+                .iter()
+                .filter_map(|gap| handover(run, &both, gap))
+                .collect(),
+            _ => continue,
+        };
+        if handovers.len() >= run.limits.handovers && handovers.len() * 5 >= gaps.len() * 3 {
+            report(run, &both, For::Lock, &handovers, found);
+            return;
+        }
+    }
+}
+
+/// What can wait for others of its kind: calls to a database, and steps.
+fn may_queue(view: &View<'_>, place: usize) -> bool {
+    match view.calls[place] {
+        Call::Database(_) => true,
+        Call::None => view.span(place).kind == Kind::Internal,
+        _ => false,
+    }
+}
+
+/// What spans have in common that may wait for each other.
+fn key(view: &View<'_>, place: usize) -> String {
+    let span = view.span(place);
+    match view.calls[place] {
+        Call::Database(_) => {
+            let name = call::text(
+                span,
+                &["db.namespace", "db.name", "server.address", "net.peer.name"],
+            );
+            format!("{} database {}", span.service(), name.unwrap_or_default())
+        }
+        _ => format!("{} {}", span.service(), shape::name(&span.name)),
+    }
+}
+
+/// Gaps before a span that are long: trace, span, parent, and where the gap begins.
+fn gaps(run: &Run<'_>) -> Vec<(usize, usize, usize, u64)> {
+    let mut gaps = Vec::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for parent in 0..view.len() {
+            let ns = view.ns(parent);
+            let span = view.span(parent);
+            if ns < run.limits.wait_ns || matches!(span.kind, Kind::Client | Kind::Producer) {
+                continue;
+            }
+            let mut until = span.start_ns;
+            for &child in view.trace.children(parent) {
+                let (start, end) = (view.span(child).start_ns, view.span(child).end_ns);
+                let gap = start.saturating_sub(until);
+                let is_long =
+                    gap >= run.limits.wait_ns && gap as f64 >= run.limits.wait_share * ns as f64;
+                if is_long && start <= span.end_ns && may_queue(view, child) {
+                    gaps.push((at, child, parent, until));
+                }
+                until = until.max(end);
+            }
+        }
+    }
+    gaps
+}
+
+fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
+    let mut ends: std::collections::BinaryHeap<std::cmp::Reverse<u64>> =
+        std::collections::BinaryHeap::new();
+    let mut most = 0;
+    for &(start, end, ..) in members {
+        while ends.peek().is_some_and(|first| first.0 <= start) {
+            ends.pop();
+        }
+        if end > start {
+            ends.push(std::cmp::Reverse(end));
+        }
+        most = most.max(ends.len());
+    }
+    most
+}
+
+/// Whether as many as there ever are were at work all through a gap, and one of them ended at its end.
+fn handover(
+    run: &Run<'_>,
+    group: &Group,
+    &(view, place, parent, start): &(usize, usize, usize, u64),
+) -> Option<Handover> {
+    let end = run.views[view].span(place).start_ns;
+    let slack = slack(run, end - start);
+    // Members that begin before the gap ends. Those that began long before may still be under way.
+    let last = group.members.partition_point(|(begin, ..)| *begin < end);
+    let mut within: Vec<(u64, u64)> = Vec::new();
+    let mut before = None;
+    for &(begin, finish, at, other) in &group.members[..last] {
+        if finish <= start || (at, other) == (view, place) {
+            continue;
+        }
+        within.push((begin.max(start), finish.min(end)));
+        let distance = end.saturating_sub(finish);
+        if finish <= end + slack / 4 && distance <= slack {
+            before = Some(run.views[at].id(other));
+        }
+    }
+    before?;
+    // Time in which all places were taken, but for the moments in which one is handed on.
+    let busy: u64 = within
+        .iter()
+        .map(|(from, to)| to.saturating_sub(*from))
+        .sum();
+    let full = (end - start) * group.most as u64;
+    let holes = slack * (within.len() as u64 + 1);
+    (busy + holes.min(full / 5) >= full).then_some(Handover {
+        view,
+        place,
+        parent,
+        gap: end - start,
+        before,
+    })
+}
+
+fn report(
+    run: &Run<'_>,
+    group: &Group,
+    what: For,
+    handovers: &[Handover],
+    found: &mut dyn FnMut(usize, Finding),
+) {
+    let mut traces: Vec<usize> = handovers.iter().map(|handover| handover.view).collect();
+    traces.dedup();
+    traces.sort_unstable();
+    traces.dedup();
+    for at in traces {
+        let view = &run.views[at];
+        let here: Vec<&Handover> = handovers
+            .iter()
+            .filter(|handover| handover.view == at)
+            .collect();
+        let total: u64 = here.iter().map(|handover| handover.gap).sum();
+        let Some(longest) = here.iter().max_by_key(|handover| handover.gap) else {
+            continue;
+        };
+        let waiting = view.place(longest.place);
+        let times = handovers.len();
+        let why = match what {
+            For::Lock => format!(
+                "never two at a time, and {times} times one began when another ended: a lock (or a pool of one)"
+            ),
+            For::Connection => format!(
+                "never more than {} at a time, and {times} times one began when another ended: {}",
+                group.most,
+                if group.is_database {
+                    "a pool of that size"
+                } else {
+                    "a limit of that size"
+                }
+            ),
+        };
+        let evidence = format!(
+            "{waiting} began {} after what went before it in {}; {why}.",
+            words(longest.gap),
+            view.place(longest.parent)
+        );
+        let mut spans: Vec<SpanId> = here
+            .iter()
+            .map(|handover| view.id(handover.place))
+            .collect();
+        spans.push(view.id(longest.parent));
+        let parents: Vec<usize> = here.iter().map(|handover| handover.parent).collect();
+        let own: u64 = parents
+            .iter()
+            .map(|&parent| view.own[parent])
+            .max()
+            .unwrap_or(0);
+        let finding = Finding::new(what.rule(), spans, evidence)
+            .costs(own.min(total))
+            .fact("waited_ms", ms(total))
+            .fact("times", here.len())
+            .fact("at_once", group.most);
+        found(
+            at,
+            match longest.before {
+                Some(before) => finding.fact("after", before.to_string()),
+                None => finding,
+            },
+        );
+    }
+}

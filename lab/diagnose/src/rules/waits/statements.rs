@@ -1,0 +1,88 @@
+//! Waits for a lock inside a statement.
+
+use std::collections::BTreeMap;
+
+use super::{LOCK, is_long, last_work, slack};
+use crate::{
+    call::{Access, Call},
+    finding::{Finding, ms, words},
+    run::Run,
+    shape,
+};
+
+/// Waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
+/// others, each time until another request is over that had written the same.
+pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    let mut shapes: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+    for (at, view) in run.views.iter().enumerate() {
+        for place in 0..view.len() {
+            if view.calls[place] == Call::Database(Access::Write) {
+                let span = view.span(place);
+                let shape = shape::of(span, view.calls[place]);
+                shapes
+                    .entry(format!("{} {shape}", span.service()))
+                    .or_default()
+                    .push((at, place));
+            }
+        }
+    }
+    for places in shapes
+        .into_values()
+        .filter(|places| places.len() >= run.limits.handovers)
+    {
+        let shortest = places
+            .iter()
+            .map(|&(at, place)| run.views[at].ns(place))
+            .min()
+            .unwrap_or(0);
+        let is_held_up = |&&(at, place): &&(usize, usize)| {
+            is_long(&run.views[at], run, place) && run.views[at].ns(place) >= 5 * shortest
+        };
+        let long: Vec<(usize, usize)> = places.iter().filter(is_held_up).copied().collect();
+        let waited: Vec<(usize, usize)> = long
+            .iter()
+            .copied()
+            .filter(|&waiting| was_let_go(run, waiting, &places))
+            .collect();
+        if waited.len() < run.limits.handovers || waited.len() * 5 < long.len() * 3 {
+            continue;
+        }
+        for &(at, place) in &waited {
+            let view = &run.views[at];
+            let evidence = format!(
+                "{} took {}, where it can take {}, and ended when another request was over that had written the \
+                 same; so it was {} times: a lock that is kept to the end.",
+                view.place(place),
+                words(view.ns(place)),
+                words(shortest),
+                waited.len()
+            );
+            found(
+                at,
+                Finding::new(&LOCK, view.ids(&[place]), evidence)
+                    .costs(view.below[place].saturating_sub(shortest))
+                    .fact("waited_ms", ms(view.ns(place) - shortest))
+                    .fact("times", waited.len()),
+            );
+        }
+    }
+}
+
+/// Whether a write ended when another request was over that had begun to write the same before it.
+fn was_let_go(run: &Run<'_>, (at, place): (usize, usize), writes: &[(usize, usize)]) -> bool {
+    let span = run.views[at].span(place);
+    let slack = slack(run, run.views[at].ns(place));
+    writes
+        .iter()
+        .filter(|(other, _)| *other != at)
+        .any(|&(other, write)| {
+            let view = &run.views[other];
+            let entry = view.entry(write);
+            let theirs = view.span(write);
+            let over = [last_work(view, entry), view.span(entry).end_ns];
+            let near = over
+                .iter()
+                .any(|over| over.abs_diff(span.end_ns) <= 2 * slack);
+            theirs.end_ns < span.end_ns && theirs.start_ns < span.end_ns && near
+        })
+}
