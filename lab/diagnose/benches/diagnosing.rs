@@ -39,6 +39,13 @@ fn main() {
         1_000.0 / seconds
     );
     type Parent = fn(u64) -> u64;
+    for kind in [Kind::Internal, Kind::Client] {
+        let trace = [row(100_000, kind)];
+        let seconds = measure(|| {
+            black_box(diagnose(&trace, &[], &THRESHOLDS));
+        });
+        println!("a trace of 100,000 spans, {kind} one after another: {seconds:.3} s");
+    }
     let shapes: [(&str, Parent); 3] = [
         ("flat", |_| 1),
         ("deep", |id| id - 1),
@@ -207,6 +214,29 @@ fn twenty(number: u64) -> Trace {
         190_000,
     );
     add(20, 19, "email", "send mail", Kind::Client, 148_000, 189_000);
+    Trace::new(spans[0].trace_id, spans)
+}
+
+/// One root, and so many children one after another; all of them fail.
+fn row(count: u64, kind: Kind) -> Trace {
+    let resource = resource("shop");
+    let spans: Vec<Span> = (1..=count)
+        .map(|id| {
+            let (kind, parent) = if id == 1 {
+                (Kind::Server, 0)
+            } else {
+                (kind, 1)
+            };
+            let (from, to) = if id == 1 {
+                (0, count * 1_000)
+            } else {
+                (id * 1_000, id * 1_000 + 900)
+            };
+            let mut span = span(1, id, parent, &resource, "POST", kind, from, to);
+            span.status.code = trace::StatusCode::Error;
+            span
+        })
+        .collect();
     Trace::new(spans[0].trace_id, spans)
 }
 

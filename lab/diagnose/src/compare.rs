@@ -6,12 +6,12 @@
 //! averaged over the set. Those averages add up to the average of the whole, so their differences add
 //! up to the difference of the whole: what each place explains is no guess.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use serde::Serialize;
 use trace::Trace;
 
-use crate::{finding::words, shape, view::View};
+use crate::{finding::words, hash::HashMap, shape, view::View};
 
 /// What became of one place.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,21 +64,18 @@ struct Place {
 
 /// Compares two sets of traces.
 pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
-    let (first, first_total) = measure(before);
-    let (second, second_total) = measure(after);
+    let mut tree = Tree::default();
+    let (first, first_total) = measure(&mut tree, before);
+    let (second, second_total) = measure(&mut tree, after);
     let average = |sum: u64, count: usize| sum as f64 / 1e6 / count.max(1) as f64;
     let total_ms = (
         average(first_total, before.len()),
         average(second_total, after.len()),
     );
     let whole = total_ms.1 - total_ms.0;
-    let mut paths: Vec<&Vec<String>> = first.keys().chain(second.keys()).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let mut changes: Vec<Change> = paths
-        .into_iter()
-        .map(|path| {
-            let (one, other) = (first.get(path), second.get(path));
+    let mut changes: Vec<Change> = (0..tree.nodes.len())
+        .map(|node| {
+            let (one, other) = (first.get(&node), second.get(&node));
             let kind = |own: (f64, f64)| match (one, other) {
                 (None, _) => ChangeKind::Appeared,
                 (_, None) => ChangeKind::Vanished,
@@ -99,7 +96,7 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
                 (own_ms.1 - own_ms.0) / whole
             };
             Change {
-                path: path.clone(),
+                path: tree.path(node),
                 kind: kind(own_ms),
                 spans: (
                     one.spans as f64 / before.len().max(1) as f64,
@@ -124,9 +121,41 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
     }
 }
 
+/// The places of all traces: where a place hangs, and what it is called.
+#[derive(Default)]
+struct Tree {
+    nodes: Vec<(Option<usize>, String)>,
+    known: HashMap<(Option<usize>, String), usize>,
+}
+
+/// How much of a path is told: its end says where it is.
+const TOLD: usize = 32;
+
+impl Tree {
+    fn node(&mut self, parent: Option<usize>, label: String) -> usize {
+        let Tree { nodes, known } = self;
+        *known
+            .entry((parent, label))
+            .or_insert_with_key(|(parent, label)| {
+                nodes.push((*parent, label.clone()));
+                nodes.len() - 1
+            })
+    }
+
+    fn path(&self, node: usize) -> Vec<String> {
+        let up = std::iter::successors(Some(node), |&node| self.nodes[node].0);
+        let mut path: Vec<String> = up
+            .take(TOLD)
+            .map(|node| self.nodes[node].1.clone())
+            .collect();
+        path.reverse();
+        path
+    }
+}
+
 /// What each place has, and the length of all critical paths together.
-fn measure(traces: &[Trace]) -> (BTreeMap<Vec<String>, Place>, u64) {
-    let mut places: BTreeMap<Vec<String>, Place> = BTreeMap::new();
+fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
+    let mut places: HashMap<usize, Place> = HashMap::default();
     let mut total = 0;
     for trace in traces {
         let view = View::new(trace);
@@ -134,23 +163,19 @@ fn measure(traces: &[Trace]) -> (BTreeMap<Vec<String>, Place>, u64) {
             continue;
         };
         total += view.ns(root);
-        let mut paths: Vec<Vec<String>> = vec![Vec::new(); view.len()];
-        let order: Vec<usize> = view.trace.walk().map(|(place, _)| place).collect();
-        for place in order {
+        let mut nodes: Vec<usize> = vec![0; view.len()];
+        for (place, _) in view.trace.walk() {
             let span = view.span(place);
-            let mut path = view
-                .trace
-                .parent(place)
-                .map_or_else(Vec::new, |parent| paths[parent].clone());
-            path.push(format!("{} {}", span.service(), shape::name(&span.name)));
-            let known = places.entry(path.clone()).or_default();
+            let parent = view.trace.parent(place).map(|parent| nodes[parent]);
+            let label = format!("{} {}", span.service(), shape::name(&span.name));
+            nodes[place] = tree.node(parent, label);
+            let known = places.entry(nodes[place]).or_default();
             known.spans += 1;
             known.ns += view.ns(place);
             // What a message asked for later is not waited for, and explains nothing of the wait.
             if view.head[place] == root {
                 known.own += view.own[place];
             }
-            paths[place] = path;
         }
     }
     (places, total)

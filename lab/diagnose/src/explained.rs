@@ -1,8 +1,14 @@
 //! What one finding explains is not reported again by a weaker one.
 
+use std::cell::OnceCell;
+
 use trace::SpanId;
 
-use crate::{finding::Finding, hash::HashSet, view::View};
+use crate::{
+    finding::Finding,
+    hash::{HashMap, HashSet},
+    view::View,
+};
 
 /// What each finding explains, if the weaker has a span in common with it or with what lies below it.
 const EXPLAINS: [(&str, &[&str]); 19] = [
@@ -86,19 +92,28 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
     if findings.len() < 2 {
         return findings;
     }
-    let reach: Vec<HashSet<SpanId>> = findings
-        .iter()
-        .map(|finding| reach(view, finding))
+    let places: HashMap<SpanId, usize> = (0..view.len())
+        .map(|place| (view.id(place), place))
         .collect();
+    // What is below a finding is found out only where it matters.
+    let reach: Vec<OnceCell<HashSet<SpanId>>> = findings.iter().map(|_| OnceCell::new()).collect();
+    let head = |finding: &Finding| {
+        let place = places.get(finding.spans.first()?)?;
+        Some(view.head[*place])
+    };
     let is_explained = |weaker: &Finding| {
-        findings.iter().zip(&reach).any(|(stronger, reach)| {
+        findings.iter().zip(&reach).any(|(stronger, cell)| {
             let listed = |table: &[(&str, &[&str])]| {
                 table.iter().any(|(name, explained)| {
                     *name == stronger.rule.name && explained.contains(&weaker.rule.name)
                 })
             };
-            listed(&OF_THE_WHOLE) && same_head(view, stronger, weaker)
-                || listed(&EXPLAINS) && weaker.spans.iter().any(|span| reach.contains(span))
+            let of_the_whole = listed(&OF_THE_WHOLE) && head(stronger) == head(weaker);
+            of_the_whole
+                || listed(&EXPLAINS) && {
+                    let reach = cell.get_or_init(|| reach_of(view, &places, stronger));
+                    weaker.spans.iter().any(|span| reach.contains(span))
+                }
         })
     };
     let mut kept: Vec<Finding> = findings
@@ -113,30 +128,31 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
     kept
 }
 
-/// The spans of a finding, and all that lies below the first of them.
-fn reach(view: &View<'_>, finding: &Finding) -> HashSet<SpanId> {
+/// The spans of a finding, and all that lies below the lowest of them: of the parent that a finding names
+/// beside its spans, the other children are not explained.
+fn reach_of(
+    view: &View<'_>,
+    places: &HashMap<SpanId, usize>,
+    finding: &Finding,
+) -> HashSet<SpanId> {
     let mut reach: HashSet<SpanId> = finding.spans.iter().copied().collect();
-    // Of the parent that a finding names beside its spans, the other children are not explained.
-    let places: Vec<usize> = (0..view.len())
-        .filter(|&place| reach.contains(&view.id(place)))
+    let named: HashSet<usize> = finding
+        .spans
+        .iter()
+        .filter_map(|id| places.get(id).copied())
         .collect();
-    let lowest = places.iter().copied().filter(|&place| {
+    let has_named_child = |place: usize| {
         let mut children = view.trace.children(place).iter();
-        !children.any(|child| places.contains(child))
-    });
-    let mut stack: Vec<usize> = lowest.collect();
+        children.any(|child| named.contains(child))
+    };
+    let mut stack: Vec<usize> = named
+        .iter()
+        .copied()
+        .filter(|&place| !has_named_child(place))
+        .collect();
     while let Some(place) = stack.pop() {
         reach.insert(view.id(place));
         stack.extend(view.trace.children(place));
     }
     reach
-}
-
-fn same_head(view: &View<'_>, one: &Finding, other: &Finding) -> bool {
-    let head = |finding: &Finding| {
-        let first = finding.spans.first()?;
-        let place = (0..view.len()).find(|&place| view.id(place) == *first)?;
-        Some(view.head[place])
-    };
-    head(one) == head(other)
 }

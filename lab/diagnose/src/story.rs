@@ -34,6 +34,9 @@ pub(crate) fn story(view: &View<'_>) -> Option<Story> {
     })
 }
 
+/// How many errors are looked at.
+const MOST: usize = 256;
+
 /// The deepest errors of what failed: one for each request or message, the one that counts first.
 ///
 /// An error that somebody dealt with is none: it was tried again and went well, or a span above it in
@@ -43,8 +46,12 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
         let mut children = view.trace.children(*place).iter();
         view.span(*place).is_error() && !children.any(|&child| view.span(child).is_error())
     };
-    let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = (0..view.len())
-        .filter(is_deepest)
+    let mut deepest: Vec<usize> = (0..view.len()).filter(is_deepest).collect();
+    // The last are those that count; a hostile trace has a hundred thousand.
+    deepest.sort_by_key(|&place| std::cmp::Reverse(view.span(place).end_ns));
+    deepest.truncate(MOST);
+    let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = deepest
+        .into_iter()
         .filter(|&place| !is_only_refused(view, place))
         .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {

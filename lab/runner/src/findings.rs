@@ -29,7 +29,9 @@ pub(crate) struct Terms<'a> {
     pub(crate) as_written: bool,
 }
 
-/// Findings that come of the load as well: of more users, or of less simulated time, than a scenario has.
+/// Findings that come of the load as well: of more users, of less simulated time, or of a machine that is
+/// busy with something else. They are true of the requests that have them; only if they are on most of
+/// the requests of a phase that is as its scenario says, do they come of the scenario.
 const OF_THE_LOAD: [&str; 6] = [
     "lock-wait",
     "pool-wait",
@@ -46,7 +48,11 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
     for case in cases.iter_mut().filter(|case| case.is_judged()) {
         case.findings = found_on(case, &found);
     }
-    let counts = |finding: &&Finding| terms.as_written || !OF_THE_LOAD.contains(&finding.rule.name);
+    let everywhere = most_have(cases);
+    let counts = |finding: &&Finding| {
+        let name = finding.rule.name;
+        !OF_THE_LOAD.contains(&name) || (terms.as_written && everywhere.contains(name))
+    };
     let judged = || {
         cases
             .iter()
@@ -85,6 +91,20 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
         }
     }
     wrong
+}
+
+/// The findings that most of the judged requests have.
+fn most_have(cases: &[Case]) -> HashSet<&'static str> {
+    let judged = || cases.iter().filter(|case| case.is_judged());
+    let names: HashSet<&'static str> = judged()
+        .flat_map(|case| &case.findings)
+        .map(|finding| finding.rule.name)
+        .collect();
+    let most = |name: &&str| {
+        let with = judged().filter(|case| case.has(name)).count();
+        2 * with > judged().count()
+    };
+    names.into_iter().filter(most).collect()
 }
 
 /// On how many of the judged traces each finding was reported.

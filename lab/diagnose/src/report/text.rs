@@ -70,19 +70,40 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     text
 }
 
+/// How many steps of a way are shown at its beginning and at its end.
+const SHOWN_STEPS: usize = 20;
+
+/// The two ends of a long way, each step with its place; and how many between are left out.
+fn ends<T>(steps: &[T]) -> (Vec<(usize, &T)>, usize) {
+    let all = steps.iter().enumerate();
+    let left_out = steps.len().saturating_sub(2 * SHOWN_STEPS);
+    let is_shown = |at: usize| at < SHOWN_STEPS || at >= SHOWN_STEPS + left_out;
+    let shown = all.filter(|(at, _)| is_shown(*at)).enumerate();
+    (shown.map(|(at, (_, step))| (at, step)).collect(), left_out)
+}
+
 fn push_walk(text: &mut String, diagnosis: &Diagnosis<'_>) {
     let Some(first) = diagnosis.walk.steps.first() else {
         return;
     };
     text.push_str("\nThe walk, from the root to where the time is spent\n");
-    for (depth, step) in diagnosis.walk.steps.iter().enumerate() {
+    let (steps, left_out) = ends(&diagnosis.walk.steps);
+    for (depth, step) in steps {
+        if left_out > 0 && depth == SHOWN_STEPS {
+            let _ = writeln!(text, "  … {left_out} more …");
+        }
         let span = diagnosis.trace.span(step.place);
         let share = step.below_ns as f64 / first.below_ns.max(1) as f64 * 100.0;
         let alike = match step.alike {
             1 => String::new(),
             alike => format!(" ×{alike}"),
         };
-        let name = format!("{:indent$}{}{alike}", "", span.name, indent = 2 * depth);
+        let name = format!(
+            "{:indent$}{}{alike}",
+            "",
+            span.name,
+            indent = 2 * depth.min(SHOWN_STEPS)
+        );
         let _ = writeln!(
             text,
             "  {name:<44} {:<10} {:>9} {share:>4.0} %   own {}",
@@ -137,7 +158,11 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
 
 fn push_story(text: &mut String, story: &Story) {
     text.push_str("\nThe error, from where it came up to who asked\n");
-    for chapter in &story.chapters {
+    let (chapters, left_out) = ends(&story.chapters);
+    for (at, chapter) in chapters {
+        if left_out > 0 && at == SHOWN_STEPS {
+            let _ = writeln!(text, "  … {left_out} more …");
+        }
         let _ = writeln!(
             text,
             "  {} {}: {}",

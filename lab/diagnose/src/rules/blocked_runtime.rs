@@ -32,6 +32,9 @@ pub(crate) static RULE: Rule = Rule {
 const AT_ONCE: f64 = 0.02;
 const AT_ONCE_NS: u64 = 2_000_000;
 
+/// How late after what went before it a quiet may begin, as a share of it.
+const MARGIN: f64 = 0.1;
+
 /// Of the times in which it worked while others were under way, in so many they must have stood still.
 const MOSTLY: f64 = 0.5;
 
@@ -46,10 +49,16 @@ struct Moment {
 /// Quiet while others were under way.
 struct Quiet {
     ns: u64,
+    /// When it was over.
+    at: u64,
+    /// Whose work it was.
+    view: usize,
     /// Others, and one of the spans of each that were under way.
     others: Vec<(usize, usize)>,
     /// Whether one of them moved on at once when it was over.
     moved_on: bool,
+    /// Whether one of them had its turn to work when it was over, and so on until somebody moved on.
+    in_turn: bool,
 }
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
@@ -168,7 +177,21 @@ fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
             spans.insert(moment.place);
         }
     }
+    quiets.values_mut().for_each(|quiets| take_turns(quiets));
     quiets
+}
+
+/// Who stood still may have its turn to work first, and only then does somebody move on.
+fn take_turns(quiets: &mut [Quiet]) {
+    for at in (1..quiets.len()).rev() {
+        let next = &quiets[at];
+        let (begins, whose) = (next.at - next.ns, next.view);
+        let goes_on = next.moved_on || next.in_turn;
+        let this = &mut quiets[at - 1];
+        let margin = AT_ONCE_NS.max((this.ns as f64 * MARGIN) as u64);
+        let follows = begins.saturating_sub(this.at) <= margin;
+        this.in_turn = goes_on && follows && this.others.iter().any(|(other, _)| *other == whose);
+    }
 }
 
 /// The quiet that a moment ended, if what ended was work and others were under way.
@@ -194,10 +217,11 @@ fn quiet(
     // On a thread that is blocked nothing begins or ends: the quiet reaches back to the beginning of the
     // work, or to the end of the work that had its turn before.
     let quiet_from = moment.at - ns;
-    let own_turn = quiet_from <= last_before(view, moment.place) + AT_ONCE_NS;
+    let margin = AT_ONCE_NS.max((ns as f64 * MARGIN) as u64);
+    let own_turn = quiet_from <= last_before(view, moment.place) + margin;
     let before = moments[..at].iter().rev();
     let another_turn = before
-        .take_while(|before| before.at + AT_ONCE_NS >= quiet_from)
+        .take_while(|before| before.at + margin >= quiet_from)
         .any(|before| {
             let other = &run.views[before.view];
             let worked = other.own[before.place] >= run.limits.blocked_ns;
@@ -222,8 +246,11 @@ fn quiet(
         .any(|next| others.iter().any(|(other, _)| *other == next.view));
     Some(Quiet {
         ns,
+        at: moment.at,
+        view: moment.view,
         others,
         moved_on,
+        in_turn: false,
     })
 }
 
@@ -245,7 +272,11 @@ fn judge(
     found: &mut dyn FnMut(usize, Finding),
 ) {
     let moved_on = quiets.iter().filter(|quiet| quiet.moved_on).count();
-    if moved_on < run.limits.blocked_times || (moved_on as f64) < MOSTLY * quiets.len() as f64 {
+    let stood_still = quiets
+        .iter()
+        .filter(|quiet| quiet.moved_on || quiet.in_turn);
+    let mostly = stood_still.count() as f64 >= MOSTLY * quiets.len() as f64;
+    if moved_on < run.limits.blocked_times || !mostly {
         return;
     }
     // For each trace that stood still: for how long, and which of its spans.

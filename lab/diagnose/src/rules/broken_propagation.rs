@@ -6,7 +6,7 @@ use trace::Kind;
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity},
-    hash::HashMap,
+    hash::{HashMap, HashSet},
     ids,
     run::{Run, was_answered},
 };
@@ -65,14 +65,12 @@ fn calls(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
 
 /// An id that both traces name.
 fn shared_id(run: &Run<'_>, one: usize, other: usize) -> Option<String> {
-    let view = &run.views[one];
-    let all = (0..view.len()).flat_map(|place| ids::of(view.span(place)));
-    let mut all: Vec<String> = all.collect();
-    all.dedup();
-    let theirs = &run.views[other];
-    all.into_iter().find(|id| {
-        (0..theirs.len()).any(|place| ids::of(theirs.span(place)).any(|theirs| theirs == *id))
-    })
+    let of = |at: usize| {
+        let view = &run.views[at];
+        (0..view.len()).flat_map(move |place| ids::of(view.span(place)))
+    };
+    let theirs: HashSet<String> = of(other).collect();
+    of(one).find(|id| theirs.contains(id))
 }
 
 /// Consumers that begin a trace and link to nothing, and the producers of their messages.

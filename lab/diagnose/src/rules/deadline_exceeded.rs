@@ -3,6 +3,7 @@
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, ms, words},
+    hash::HashSet,
     run::Run,
     view::View,
 };
@@ -18,13 +19,17 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
-    for place in 0..view.len() {
-        if !view.calls[place].is_answered() || !call::timed_out(view.span(place)) {
-            continue;
-        }
-        if passes_on(view, place) {
-            continue;
-        }
+    let given_up: Vec<usize> = (0..view.len())
+        .filter(|&place| view.calls[place].is_answered() && call::timed_out(view.span(place)))
+        .collect();
+    if given_up.is_empty() {
+        return;
+    }
+    let pass_on = above_all(view, &given_up);
+    for place in given_up
+        .into_iter()
+        .filter(|place| !pass_on.contains(place))
+    {
         let evidence = format!(
             "{} was given up after {}: {}",
             view.place(place),
@@ -39,14 +44,15 @@ fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a call only passes on that one below it took too long.
-fn passes_on(view: &View<'_>, place: usize) -> bool {
-    let mut stack = view.trace.children(place).to_vec();
-    while let Some(below) = stack.pop() {
-        if view.calls[below].is_answered() && call::timed_out(view.span(below)) {
-            return true;
+/// All spans above some: those of them that are calls only pass on that one below took too long.
+fn above_all(view: &View<'_>, places: &[usize]) -> HashSet<usize> {
+    let mut above = HashSet::default();
+    for &place in places {
+        for higher in view.above(place) {
+            if !above.insert(higher) {
+                break;
+            }
         }
-        stack.extend(view.trace.children(below));
     }
-    false
+    above
 }

@@ -124,6 +124,9 @@ fn one_for_each_request(run: &Run<'_>, roots: Roots, found: &mut dyn FnMut(usize
     }
 }
 
+/// How many spans that name an id are looked at.
+const NAMED: usize = 1_024;
+
 /// The span of another trace within which a root began: of the same service, with an id that a span of
 /// the root's trace names too.
 fn origin(run: &Run<'_>, at: usize, root: usize) -> Option<(usize, usize, String)> {
@@ -135,17 +138,21 @@ fn origin(run: &Run<'_>, at: usize, root: usize) -> Option<(usize, usize, String
     named.dedup();
     for id in named {
         // It began while that was at work which the naming span is a part of.
-        let origin = run.naming(&id).iter().find_map(|&(other, place)| {
-            let theirs = &run.views[other];
-            let entry = theirs.entry(place);
-            let within = |place: usize| {
-                let other = theirs.span(place);
-                other.start_ns <= span.start_ns && span.start_ns <= other.end_ns
-            };
-            let is_same = other != at && theirs.span(place).service() == span.service();
-            let whole = [place, entry].into_iter().find(|&place| within(place));
-            whole.filter(|_| is_same).map(|place| (other, place))
-        });
+        let origin = run
+            .naming(&id)
+            .iter()
+            .take(NAMED)
+            .find_map(|&(other, place)| {
+                let theirs = &run.views[other];
+                let entry = theirs.entry(place);
+                let within = |place: usize| {
+                    let other = theirs.span(place);
+                    other.start_ns <= span.start_ns && span.start_ns <= other.end_ns
+                };
+                let is_same = other != at && theirs.span(place).service() == span.service();
+                let whole = [place, entry].into_iter().find(|&place| within(place));
+                whole.filter(|_| is_same).map(|place| (other, place))
+            });
         if let Some((other, place)) = origin {
             return Some((other, place, id));
         }

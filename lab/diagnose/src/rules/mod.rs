@@ -25,6 +25,8 @@ mod unbounded_names;
 mod waits;
 mod wrong_parent;
 
+use std::collections::BTreeMap;
+
 use crate::{
     finding::{Finding, Looks, Rule},
     run::Run,
@@ -80,5 +82,34 @@ pub(crate) fn find(run: &Run<'_>) -> Vec<Vec<Finding>> {
             Looks::AtTheRun(look) => look(run, &mut |trace, finding| found[trace].push(finding)),
         }
     }
+    found.iter_mut().for_each(bound);
     found
+}
+
+/// How many findings of one rule a trace has at most: what is wrong a thousand times is said a few times.
+const MOST: usize = 100;
+
+/// Joins findings of one rule when there are too many.
+fn bound(findings: &mut Vec<Finding>) {
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len().min(MOST));
+    for finding in findings.drain(..) {
+        let (count, last) = counts.entry(finding.rule.name).or_default();
+        *count += 1;
+        if *count <= MOST {
+            *last = kept.len();
+            kept.push(finding);
+        } else {
+            kept[*last].spans.extend(finding.spans);
+            kept[*last].cost += finding.cost;
+        }
+    }
+    for (count, last) in counts.into_values().filter(|(count, _)| *count > MOST) {
+        let more = count - MOST;
+        kept[last]
+            .evidence
+            .push_str(&format!(" And so {more} times more."));
+        kept[last].facts.insert("more", more.into());
+    }
+    *findings = kept;
 }

@@ -147,6 +147,10 @@ fn ids(view: &View<'_>, parent: usize, places: &[usize]) -> Vec<trace::SpanId> {
     ids
 }
 
+/// How far up and how far back the query is looked for that found the items.
+const HIGH: usize = 64;
+const BEFORE: usize = 1_024;
+
 /// Whether a query of another shape went before: the one that found the items.
 fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) -> bool {
     let start = view.span(first).start_ns;
@@ -157,8 +161,9 @@ fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) ->
             && shape::of(span, view.calls[place]) != shape
     };
     // Below the parent, or below any span above it. Spans are in the order of their starts.
-    let above: Vec<usize> = std::iter::once(parent).chain(view.above(parent)).collect();
-    (0..first).any(|place| {
+    let above = std::iter::once(parent).chain(view.above(parent));
+    let above: Vec<usize> = above.take(HIGH).collect();
+    (first.saturating_sub(BEFORE)..first).rev().any(|place| {
         is_other(place)
             && view.trace.parent(place).is_some_and(|theirs| {
                 above.contains(&theirs)

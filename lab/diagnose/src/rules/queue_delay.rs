@@ -41,17 +41,18 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
 }
 
+/// Among how many attempts before an earlier one is looked for.
+const BEFORE: usize = 64;
+
 /// Whether it is the first time that a message was processed: later it waits on purpose.
 fn is_first(view: &View<'_>, place: usize) -> bool {
     let Some(parent) = view.trace.parent(place) else {
         return true;
     };
     let id = call::message_id(view.span(place));
-    let mut before = view
-        .trace
-        .children(parent)
-        .iter()
-        .take_while(|&&child| child != place);
+    let siblings = view.trace.children(parent);
+    let at = siblings.partition_point(|&child| child < place);
+    let mut before = siblings[at.saturating_sub(BEFORE)..at].iter();
     !before.any(|&child| {
         let other = view.span(child);
         other.kind == Kind::Consumer

@@ -39,21 +39,31 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// How many wrappers a read may have.
+const WRAPPERS: usize = 16;
+
 /// The read that a span is, or that it wraps with next to nothing beside.
-fn read(view: &View<'_>, place: usize) -> Option<Call> {
-    // What is asked for after a failure is asked for because of it.
-    let span = view.span(place);
-    if span.is_error() || call::status_code(span).is_some_and(|code| code >= 400) {
-        return None;
+fn read(view: &View<'_>, mut place: usize) -> Option<Call> {
+    for _ in 0..WRAPPERS {
+        // What is asked for after a failure is asked for because of it.
+        let span = view.span(place);
+        if span.is_error() || call::status_code(span).is_some_and(|code| code >= 400) {
+            return None;
+        }
+        match (view.calls[place], view.trace.children(place)) {
+            (call @ (Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc), _) => {
+                return Some(call);
+            }
+            (Call::None, [only])
+                if view.head[place] != place
+                    && view.ns(*only) as f64 >= WRAPPED * view.ns(place) as f64 =>
+            {
+                place = *only;
+            }
+            _ => return None,
+        }
     }
-    match view.calls[place] {
-        call @ (Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc) => Some(call),
-        Call::None if view.head[place] != place => match view.trace.children(place) {
-            [only] if view.ns(*only) as f64 >= WRAPPED * view.ns(place) as f64 => read(view, *only),
-            _ => None,
-        },
-        _ => None,
-    }
+    None
 }
 
 /// Reads that follow each other closely, none beginning before the one before it ended.

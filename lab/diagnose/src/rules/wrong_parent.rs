@@ -18,6 +18,10 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
+/// How far down a gap is looked for, and among how many children: a hostile trace has more.
+const DEEP: usize = 64;
+const WIDE: usize = 1_024;
+
 fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     below_the_last_one(view, run, found);
     for parent in 0..view.len() {
@@ -25,12 +29,19 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         if children.len() < 2 {
             continue;
         }
+        // They are in the order of their starts: of those before, the one that goes on longest.
+        let mut longest: Option<usize> = None;
         for &child in children {
             let span = view.span(child);
+            let before = longest;
+            if longest.is_none_or(|longest| view.span(longest).end_ns < span.end_ns) {
+                longest = Some(child);
+            }
             if span.kind != Kind::Client && span.kind != Kind::Internal {
                 continue;
             }
-            if let Some(gap) = gap_that_fits(view, run, parent, child) {
+            let gap = before.and_then(|before| gap_that_fits(view, run, before, child));
+            if let Some(gap) = gap {
                 let evidence = format!(
                     "{} hangs below {}, and fills a gap of {} exactly, which was at work all the while.",
                     view.place(child),
@@ -57,15 +68,23 @@ fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) 
         };
         let (span, above) = (view.span(place), view.span(parent));
         let are_steps = span.kind == Kind::Internal && above.kind == Kind::Internal;
-        let entry = view.span(view.entry(place));
+        let Some(after) = span
+            .start_ns
+            .checked_sub(above.end_ns)
+            .filter(|_| are_steps)
+        else {
+            continue;
+        };
         let slack = run
             .limits
             .gap_fit_ns
             .max((view.ns(parent) as f64 * run.limits.gap_fit) as u64);
-        let after = span.start_ns.checked_sub(above.end_ns);
-        let at_once = after.is_some_and(|after| after <= 2 * slack);
-        let is_same = span.service() == above.service() && span.end_ns <= entry.end_ns;
-        if are_steps && at_once && is_same && view.ns(place) > 0 && view.entry(place) != parent {
+        if after > 2 * slack || span.service() != above.service() || view.ns(place) == 0 {
+            continue;
+        }
+        // What ends after the answer was sent was never waited for.
+        let entry = view.entry(place);
+        if entry != parent && span.end_ns <= view.span(entry).end_ns {
             places.push(place);
         }
     }
@@ -83,7 +102,7 @@ fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) 
 
 /// The span that has just this gap: of the same service, below a sibling, with children before the gap
 /// or behind it.
-fn gap_that_fits(view: &View<'_>, run: &Run<'_>, parent: usize, child: usize) -> Option<usize> {
+fn gap_that_fits(view: &View<'_>, run: &Run<'_>, sibling: usize, child: usize) -> Option<usize> {
     let span = view.span(child);
     let slack = run
         .limits
@@ -100,19 +119,14 @@ fn gap_that_fits(view: &View<'_>, run: &Run<'_>, parent: usize, child: usize) ->
             && other.start_ns <= span.start_ns + slack
             && other.end_ns + slack >= span.end_ns
     };
-    let siblings = view.trace.children(parent).iter().copied();
-    let mut at = siblings
-        .filter(|&other| other != child)
-        .find(|&other| contains(other))?;
+    let mut at = Some(sibling).filter(|&sibling| contains(sibling))?;
     // Down to the innermost that was at work all the while.
-    while let Some(deeper) = view
-        .trace
-        .children(at)
-        .iter()
-        .copied()
-        .find(|&deeper| contains(deeper))
-    {
-        at = deeper;
+    for _ in 0..DEEP {
+        let mut below = view.trace.children(at).iter().copied().take(WIDE);
+        match below.find(|&deeper| contains(deeper)) {
+            Some(deeper) => at = deeper,
+            None => break,
+        }
     }
     let inside = view.trace.children(at);
     if inside.is_empty() {

@@ -226,6 +226,9 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
     most
 }
 
+/// Among how many members before a gap those are looked for that were at work in it.
+const BEFORE: usize = 1_024;
+
 /// Whether as many as there ever are were at work all through a gap, and one of them ended at its end.
 fn handover(
     run: &Run<'_>,
@@ -238,7 +241,7 @@ fn handover(
     let last = group.members.partition_point(|(begin, ..)| *begin < end);
     let mut within: Vec<(u64, u64)> = Vec::new();
     let mut before = None;
-    for &(begin, finish, at, other) in &group.members[..last] {
+    for &(begin, finish, at, other) in &group.members[last.saturating_sub(BEFORE)..last] {
         if finish <= start || (at, other) == (view, place) {
             continue;
         }

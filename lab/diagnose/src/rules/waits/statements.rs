@@ -12,6 +12,9 @@ use crate::{
 
 /// Waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
 /// others, each time until another request is over that had written the same.
+/// How many writes of one shape are looked at: a hostile run has more.
+const MOST: usize = 2_000;
+
 pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut shapes: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
@@ -26,10 +29,11 @@ pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Find
             }
         }
     }
-    for places in shapes
+    for mut places in shapes
         .into_values()
         .filter(|places| places.len() >= run.limits.handovers)
     {
+        places.truncate(MOST);
         let shortest = places
             .iter()
             .map(|&(at, place)| run.views[at].ns(place))
