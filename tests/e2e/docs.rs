@@ -174,6 +174,19 @@ fn the_book_has_every_chapter_and_no_other() {
 }
 
 #[test]
+fn every_rule_has_a_section_where_its_findings_say_that_it_is() {
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/findings.md");
+    let text = std::fs::read_to_string(&chapter).unwrap();
+    let names: Vec<&str> = diagnose::RULES.iter().map(|rule| rule.name).collect();
+    let sections: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .filter(|heading| !heading.contains(' '))
+        .collect();
+    assert_eq!(sections, names);
+}
+
+#[test]
 fn an_ellipsis_stands_for_any_text() {
     assert!(line_matches("took … ms", "took 12 ms"));
     assert!(!line_matches("took … ms", "took 12 s"));

@@ -54,8 +54,8 @@ const EXPLAINS: [(&str, &[&str]); 19] = [
             "n-plus-one",
         ],
     ),
-    ("lock-wait", &["slow-query", "pool-wait"]),
-    ("pool-wait", &["slow-query"]),
+    ("lock-wait", &["slow-query", "pool-wait", "wrong-parent"]),
+    ("pool-wait", &["slow-query", "wrong-parent"]),
     (
         "abandoned-work",
         &["deadline-exceeded", "error", "slow-external"],
@@ -82,7 +82,9 @@ const EXPLAINS: [(&str, &[&str]); 19] = [
 ];
 
 /// Findings that say how all of a request went, and so need no span in common with what explains them.
-const OF_THE_WHOLE: [(&str, &[&str]); 3] = [
+const OF_THE_WHOLE: [(&str, &[&str]); 5] = [
+    ("lost-context", &["lock-wait", "pool-wait", "wrong-parent"]),
+    ("broken-propagation", &["lock-wait", "pool-wait"]),
     ("retry-storm", &["error"]),
     ("abandoned-work", &["error", "deadline-exceeded"]),
     ("deadline-exceeded", &["error"]),
@@ -108,11 +110,23 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
                     *name == stronger.rule.name && explained.contains(&weaker.rule.name)
                 })
             };
-            let of_the_whole = listed(&OF_THE_WHOLE) && head(stronger) == head(weaker);
+            let of_the_whole = listed(&OF_THE_WHOLE)
+                && head(stronger) == head(weaker)
+                && !went_well_in_the_end(stronger);
             of_the_whole
                 || listed(&EXPLAINS) && {
                     let reach = cell.get_or_init(|| reach_of(view, &places, stronger));
-                    weaker.spans.iter().any(|span| reach.contains(span))
+                    // Where an error came up is what must be explained, not whom it reached.
+                    let count = if weaker.rule.name == "error" {
+                        1
+                    } else {
+                        weaker.spans.len()
+                    };
+                    weaker
+                        .spans
+                        .iter()
+                        .take(count)
+                        .any(|span| reach.contains(span))
                 }
         })
     };
@@ -155,4 +169,13 @@ fn reach_of(
         stack.extend(view.trace.children(place));
     }
     reach
+}
+
+/// Whether attempts that failed were followed by one that did not: then what failed is something else.
+fn went_well_in_the_end(finding: &Finding) -> bool {
+    let count = |name| finding.facts.get(name).and_then(|count| count.as_u64());
+    match (count("attempts"), count("failures")) {
+        (Some(attempts), Some(failures)) => failures < attempts,
+        _ => false,
+    }
 }

@@ -11,10 +11,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use trace::{Kind, Resource, Span, Value};
 
 use crate::{
-    call::Call,
+    call::{Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::{HashMap, HashSet},
     run::Run,
+    shape,
     view::View,
 };
 
@@ -31,6 +32,9 @@ pub(crate) static RULE: Rule = Rule {
 /// In the next moment: within this share of the quiet, or this many nanoseconds.
 const AT_ONCE: f64 = 0.02;
 const AT_ONCE_NS: u64 = 2_000_000;
+
+/// How far apart the ends of works lie on one thread, as a share of the shortest of them.
+const SPACED: f64 = 0.7;
 
 /// How late after what went before it a quiet may begin, as a share of it.
 const MARGIN: f64 = 0.1;
@@ -160,11 +164,17 @@ fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
         let ns = at
             .checked_sub(1)
             .map_or(0, |before| moment.at - moments[before].at);
+        // Work ends with its span, or goes on to the next step that has one.
+        let view = &run.views[moment.view];
+        let worker = match moment.is_end {
+            true => Some(moment.place),
+            false => view.trace.parent(moment.place),
+        };
         if ns >= run.limits.blocked_ns
-            && moment.is_end
-            && let Some(quiet) = quiet(run, &active, moments, at, ns)
+            && let Some(worker) = worker
+            && let Some(quiet) = quiet(run, &active, moments, at, (worker, ns))
         {
-            let name = run.views[moment.view].span(moment.place).name.clone();
+            let name = view.span(worker).name.clone();
             quiets.entry(name).or_default().push(quiet);
         }
         let spans = active.entry(moment.view).or_default();
@@ -200,25 +210,25 @@ fn quiet(
     active: &HashMap<usize, HashSet<usize>>,
     moments: &[Moment],
     at: usize,
-    ns: u64,
+    (worker, ns): (usize, u64),
 ) -> Option<Quiet> {
     let moment = &moments[at];
     let view = &run.views[moment.view];
     let spans = active.get(&moment.view)?;
     // It has no call under way, its own or one that hangs elsewhere, so it worked.
     let calls = spans.iter().any(|&place| !is_step(view, place));
-    let above: HashSet<usize> = view.above(moment.place).collect();
+    let above: HashSet<usize> = view.above(worker).collect();
     let alone = spans
         .iter()
-        .all(|place| *place == moment.place || above.contains(place));
-    if calls || !alone || !is_step(view, moment.place) {
+        .all(|place| *place == worker || above.contains(place));
+    if calls || !alone || !spans.contains(&worker) || !is_step(view, worker) {
         return None;
     }
     // On a thread that is blocked nothing begins or ends: the quiet reaches back to the beginning of the
     // work, or to the end of the work that had its turn before.
     let quiet_from = moment.at - ns;
     let margin = AT_ONCE_NS.max((ns as f64 * MARGIN) as u64);
-    let own_turn = quiet_from <= last_before(view, moment.place) + margin;
+    let own_turn = quiet_from <= last_before(view, worker, moment.at) + margin;
     let before = moments[..at].iter().rev();
     let another_turn = before
         .take_while(|before| before.at + margin >= quiet_from)
@@ -240,10 +250,14 @@ fn quiet(
     }
     others.sort_unstable();
     let soon = moment.at + AT_ONCE_NS.max((ns as f64 * AT_ONCE) as u64);
+    // Of each of the others only what it did first: the rest follows from that.
+    let mut seen = HashSet::default();
     let moved_on = moments[at + 1..]
         .iter()
         .take_while(|next| next.at <= soon)
-        .any(|next| others.iter().any(|(other, _)| *other == next.view));
+        .filter(|next| others.iter().any(|(other, _)| *other == next.view))
+        .filter(|next| seen.insert(next.view))
+        .any(|next| !held_its_lock(view, worker, &run.views[next.view], next.place));
     Some(Quiet {
         ns,
         at: moment.at,
@@ -254,14 +268,64 @@ fn quiet(
     })
 }
 
-/// When the last thing below a span had ended, or the span begun: from then on it worked itself.
-fn last_before(view: &View<'_>, place: usize) -> u64 {
+/// When the last thing below a span had ended by some time, or the span begun: from then on it worked
+/// itself.
+fn last_before(view: &View<'_>, place: usize, until: u64) -> u64 {
     let ends = view
         .trace
         .children(place)
         .iter()
         .map(|&child| view.span(child).end_ns);
-    ends.max().unwrap_or(view.span(place).start_ns)
+    let last = ends.filter(|end| *end <= until).max();
+    last.unwrap_or(view.span(place).start_ns)
+}
+
+/// Whether what moved on is a write that waited for a lock, and not for a thread: the worker had written
+/// the same before.
+fn held_its_lock(view: &View<'_>, worker: usize, other: &View<'_>, moved: usize) -> bool {
+    if other.calls[moved] != Call::Database(Access::Write) {
+        return false;
+    }
+    let shape = shape::of(other.span(moved), other.calls[moved]);
+    let begun = view.span(worker).end_ns;
+    (0..view.len()).any(|place| {
+        view.calls[place] == Call::Database(Access::Write)
+            && view.span(place).end_ns <= begun
+            && shape::of(view.span(place), view.calls[place]) == shape
+    })
+}
+
+/// On one thread works end one after another, each as long after the one before as it takes. Works that
+/// overlap and end sooner after each other ran at one time.
+fn ran_at_one_time(run: &Run<'_>, worked: &[(usize, usize)]) -> bool {
+    let mut tails: Vec<(u64, u64, usize)> = worked
+        .iter()
+        .map(|&(at, place)| {
+            let view = &run.views[at];
+            let end = view.span(place).end_ns;
+            let last = view
+                .trace
+                .children(place)
+                .iter()
+                .map(|&child| view.span(child).end_ns);
+            let last = last
+                .filter(|last| last + run.limits.blocked_ns <= end)
+                .max();
+            (end, last.unwrap_or(view.span(place).start_ns), at)
+        })
+        .filter(|(end, begin, _)| end.saturating_sub(*begin) >= run.limits.blocked_ns)
+        .collect();
+    tails.sort_unstable();
+    let shortest = tails
+        .iter()
+        .map(|(end, begin, _)| end - begin)
+        .min()
+        .unwrap_or(0);
+    tails.windows(2).any(|two| {
+        let ((end, _, one), (next, begin, other)) = (two[0], two[1]);
+        let overlap = one != other && begin + AT_ONCE_NS < end;
+        overlap && ((next - end) as f64) < SPACED * shortest as f64
+    })
 }
 
 fn judge(
@@ -279,6 +343,22 @@ fn judge(
     if moved_on < run.limits.blocked_times || !mostly {
         return;
     }
+    let mut workers: Vec<(usize, usize)> = Vec::new();
+    for (at, view) in run.views.iter().enumerate() {
+        let mut is_worker = |place: &usize| {
+            view.span(*place).name == name
+                && view.own[*place] >= run.limits.blocked_ns
+                && processes.of(view.span(*place)) == process
+        };
+        workers.extend(
+            (0..view.len())
+                .filter(|place| is_worker(place))
+                .map(|place| (at, place)),
+        );
+    }
+    if ran_at_one_time(run, &workers) {
+        return;
+    }
     // For each trace that stood still: for how long, and which of its spans.
     let mut stood: HashMap<usize, (u64, Vec<usize>)> = HashMap::default();
     for quiet in quiets {
@@ -289,13 +369,8 @@ fn judge(
         }
     }
     for (at, view) in run.views.iter().enumerate() {
-        let worked: Vec<usize> = (0..view.len())
-            .filter(|&place| {
-                view.span(place).name == name
-                    && view.own[place] >= run.limits.blocked_ns
-                    && processes.of(view.span(place)) == process
-            })
-            .collect();
+        let worked = workers.iter().filter(|(other, _)| *other == at);
+        let worked: Vec<usize> = worked.map(|(_, place)| *place).collect();
         let (still_ns, mut still) = stood.remove(&at).unwrap_or_default();
         still.dedup();
         let (Some(&first), own) = (worked.first().or(still.first()), view.cost_of_own(&worked))

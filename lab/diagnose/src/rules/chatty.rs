@@ -27,7 +27,10 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         if children.len() < limits.chatty_calls.min(limits.chatty_children) {
             continue;
         }
-        let counted = once_a_batch(view, children);
+        let counted: Vec<usize> = once_a_batch(view, children)
+            .into_iter()
+            .filter(|&child| calls_somebody(view, child))
+            .collect();
         let calls: Vec<usize> = counted
             .iter()
             .copied()
@@ -52,6 +55,17 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
                 .fact("calls", calls),
         );
     }
+}
+
+/// Whether a span is a call, or a step with one right below it.
+fn calls_somebody(view: &View<'_>, place: usize) -> bool {
+    let is_call = |place: usize| view.calls[place] != Call::None;
+    is_call(place)
+        || view
+            .trace
+            .children(place)
+            .iter()
+            .any(|&child| is_call(child))
 }
 
 /// What is written to a database, and messages to one place, are a batch: they count once.

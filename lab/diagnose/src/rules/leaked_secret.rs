@@ -53,7 +53,10 @@ fn secret_in(attributes: &Attributes) -> Option<(String, &'static str)> {
                 Value::Int(number) if *number > 100_000_000_000 => card_number(&number.to_string())
                     .then_some("a card number")
                     .filter(|_| is_card_key(key)),
-                Value::Array(values) => values.iter().find_map(|value| secret(value.as_str()?)),
+                Value::Array(values) => values.iter().find_map(|value| {
+                    let text = value.as_str()?;
+                    secret(text).or_else(|| secret_by_key(key, text))
+                }),
                 Value::Map(inner) => secret_in(inner).map(|(_, what)| what),
                 _ => None,
             };
@@ -169,6 +172,7 @@ fn is_bearer(bytes: &[u8], at: usize) -> bool {
 }
 
 fn has_password(bytes: &[u8]) -> bool {
+    let bytes = &bytes.to_ascii_lowercase()[..];
     let names = [
         "password=",
         "passwd=",
@@ -176,6 +180,8 @@ fn has_password(bytes: &[u8]) -> bool {
         "api_key=",
         "access_token=",
         "client_secret=",
+        "secret_key=",
+        "secret_access_key=",
     ];
     names.iter().any(|name| {
         let Some(at) = find(bytes, name.as_bytes()) else {
@@ -186,7 +192,7 @@ fn has_password(bytes: &[u8]) -> bool {
         let length = value.iter().take_while(|byte| !ends(byte)).count();
         let mask = |byte: &u8| matches!(byte, b'*' | b'x' | b'?' | b'$' | b'{' | b'}' | b'.');
         let is_placeholder = matches!(value.first(), Some(b'$' | b':' | b'?' | b'%' | b'<' | b'['));
-        let masked = value[..length].iter().all(mask) || value.starts_with(b"REDACTED");
+        let masked = value[..length].iter().all(mask) || value.starts_with(b"redacted");
         length >= 4 && !masked && !is_placeholder
     })
 }

@@ -1,6 +1,6 @@
 //! Messages that are processed more than once, or given up.
 
-use trace::Kind;
+use trace::{Kind, Span};
 
 use crate::{
     call,
@@ -54,14 +54,46 @@ fn attempts(run: &Run<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
             if span.kind != Kind::Consumer || is_only_received(view, place) {
                 continue;
             }
-            if let Some(id) = call::message_id(span) {
-                let key = (span.service().to_owned(), span.name.clone(), id.to_owned());
+            if let Some(id) = identity(span) {
+                let group = call::text(span, &GROUPS).unwrap_or_default();
+                let consumer = format!("{} {group}", span.service());
+                let key = (consumer, span.name.clone(), id);
                 attempts.entry(key).or_default().push((at, place));
             }
         }
     }
     attempts.retain(|_, attempts| attempts.len() > 1);
     attempts
+}
+
+/// Who of a service takes a message: each group and each subscription gets it once.
+const GROUPS: [&str; 5] = [
+    "messaging.consumer.group.name",
+    "messaging.kafka.consumer.group",
+    "messaging.consumer_group",
+    "messaging.destination.subscription.name",
+    "messaging.rocketmq.client_group",
+];
+
+/// What a message is known by: its id, or where it stands in a log.
+fn identity(span: &Span) -> Option<String> {
+    if let Some(id) = call::message_id(span) {
+        return Some(id.to_owned());
+    }
+    let offset = call::number(
+        span,
+        &["messaging.kafka.offset", "messaging.kafka.message.offset"],
+    )?;
+    let topic = call::text(
+        span,
+        &["messaging.destination.name", "messaging.destination"],
+    )?;
+    let keys = [
+        "messaging.destination.partition.id",
+        "messaging.kafka.partition",
+    ];
+    let partition = call::number(span, &keys).unwrap_or_default();
+    Some(format!("{topic}/{partition}/{offset}"))
 }
 
 /// Whether a span only takes a message: another one processes it.
@@ -152,6 +184,12 @@ fn look_for_dead_letters(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>)
         );
         let mut spans = view.ids(&[place]);
         spans.extend(view.ids(&attempts));
+        // What failed in them is the reason, and no other finding.
+        let below = attempts
+            .iter()
+            .flat_map(|&attempt| view.trace.children(attempt));
+        let failed_below = below.copied().filter(|&below| view.span(below).is_error());
+        spans.extend(failed_below.map(|below| view.id(below)));
         found.push(
             Finding::new(&DEAD_LETTER, spans, evidence)
                 .fact("attempts", failed)

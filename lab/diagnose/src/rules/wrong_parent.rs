@@ -37,7 +37,8 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             if longest.is_none_or(|longest| view.span(longest).end_ns < span.end_ns) {
                 longest = Some(child);
             }
-            if span.kind != Kind::Client && span.kind != Kind::Internal {
+            // A step may wait for its sibling; a call is made by somebody.
+            if span.kind != Kind::Client {
                 continue;
             }
             let gap = before.and_then(|before| gap_that_fits(view, run, before, child));
@@ -129,12 +130,18 @@ fn gap_that_fits(view: &View<'_>, run: &Run<'_>, sibling: usize, child: usize) -
         }
     }
     let inside = view.trace.children(at);
-    if inside.is_empty() {
+    // Workers of one kind that wait for each other are siblings by right.
+    let common = view.trace.parent(child);
+    let mut owners = std::iter::once(at)
+        .chain(view.above(at))
+        .take_while(|&above| Some(above) != common);
+    if inside.is_empty() || owners.any(|owner| view.span(owner).name == span.name) {
         return None;
     }
     let (from, to) = (span.start_ns, span.end_ns);
     let overlaps = inside.iter().any(|&other| {
         let other = view.span(other);
+        let slack = slack.min(2 * run.limits.gap_fit_ns);
         other.start_ns + slack < to && other.end_ns > from + slack
     });
     let begins = inside

@@ -234,7 +234,7 @@ fn a_trace_that_is_nearly_all_one_span_is_flooded() {
         found(make)
     };
     assert_eq!(with(1), ["span-flood"]);
-    assert_eq!(with(3), ["chatty"]);
+    assert!(with(3).is_empty(), "steps that call nobody");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trace::{Kind, SpanId};
+use trace::{Kind, SpanId, Value};
 
 use super::{For, slack};
 use crate::{
@@ -172,15 +172,24 @@ fn may_queue(view: &View<'_>, place: usize) -> bool {
 /// What spans have in common that may wait for each other.
 fn key(view: &View<'_>, place: usize) -> String {
     let span = view.span(place);
+    // Locks and pools are of a process. Where it does not say which it is, the service is all that is known.
+    let said = |key: &str| match span.resource.attributes.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Int(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let instance = match said("service.instance.id") {
+        none if none.is_empty() => said("host.name") + &said("process.pid"),
+        instance => instance,
+    };
+    let service = span.service();
     match view.calls[place] {
         Call::Database(_) => {
-            let name = call::text(
-                span,
-                &["db.namespace", "db.name", "server.address", "net.peer.name"],
-            );
-            format!("{} database {}", span.service(), name.unwrap_or_default())
+            let keys = ["db.namespace", "db.name", "server.address", "net.peer.name"];
+            let name = call::text(span, &keys).unwrap_or_default();
+            format!("{service} {instance} database {name}")
         }
-        _ => format!("{} {}", span.service(), shape::name(&span.name)),
+        _ => format!("{service} {instance} {}", shape::name(&span.name)),
     }
 }
 
@@ -210,12 +219,17 @@ fn gaps(run: &Run<'_>) -> Vec<(usize, usize, usize, u64)> {
     gaps
 }
 
+/// The grain of a coarse clock.
+const CLOCK_NS: u64 = 1_000_000;
+
 fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
     let mut ends: std::collections::BinaryHeap<std::cmp::Reverse<u64>> =
         std::collections::BinaryHeap::new();
     let mut most = 0;
     for &(start, end, ..) in members {
-        while ends.peek().is_some_and(|first| first.0 <= start) {
+        // Some clocks tell beginnings in whole milliseconds: so much of an overlap is none.
+        let blur = CLOCK_NS.min(end.saturating_sub(start) / 10);
+        while ends.peek().is_some_and(|first| first.0 <= start + blur) {
             ends.pop();
         }
         if end > start {
@@ -247,7 +261,7 @@ fn handover(
         }
         within.push((begin.max(start), finish.min(end)));
         let distance = end.saturating_sub(finish);
-        if finish <= end + slack / 4 && distance <= slack {
+        if finish <= end + slack && distance <= slack {
             before = Some(run.views[at].id(other));
         }
     }
