@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a service waits for its broker before it serves without one.
+const START_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether the channel is still there.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -52,6 +55,15 @@ impl Broker {
             }
         });
         Broker { channel }
+    }
+
+    /// Waits until there is a first channel, but not for long: a service whose broker is away serves all
+    /// the same. So the first message of a shop that was just started finds everything in place.
+    pub async fn started(&self) {
+        let mut channel = self.channel.clone();
+        let first = channel.wait_for(Option::is_some);
+        // If it takes longer, whoever needs a channel will find none, and has said what that means.
+        let _ = timeout(START_PATIENCE, first).await;
     }
 
     /// The channel of the moment, or `None` while the broker is away.

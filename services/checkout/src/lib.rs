@@ -92,6 +92,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     );
     let url = |url: &str| url.trim_end_matches('/').to_owned();
     let broker = Broker::connect(args.amqp_url, NAME, declare_exchange, stop.clone());
+    broker.started().await;
     let shop = Shop {
         inventory: Inventory {
             http: http.clone(),

@@ -124,6 +124,7 @@ pub async fn run(
         topology::declare,
         stop.clone(),
     );
+    broker.started().await;
     let consuming = tokio::spawn(Consumer::new(config).run(broker, stop.clone()));
     let served = chassis::serve(listener, Router::new(), telemetry, stop).await;
     // It ends at `stop`; if it panicked it has said so already.
