@@ -20,12 +20,12 @@ Examples:
   tracelab compare twin/1.otlp.json,twin/2.otlp.json faulty/1.otlp.json,faulty/2.otlp.json")]
 pub(crate) struct Args {
     /// What it was: ids or files, with commas between.
-    #[arg(value_name = "A", value_delimiter = ',', num_args = 1)]
-    before: Vec<String>,
+    #[arg(value_name = "A")]
+    before: String,
 
     /// What it is now: ids or files, with commas between.
-    #[arg(value_name = "B", value_delimiter = ',', num_args = 1)]
-    after: Vec<String>,
+    #[arg(value_name = "B")]
+    after: String,
 
     #[command(flatten)]
     lab: LabArgs,
@@ -36,8 +36,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let before = read(&args.before, &args.lab).await?;
-    let after = read(&args.after, &args.lab).await?;
+    let names = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let before = read(&names(&args.before), &args.lab).await?;
+    let after = read(&names(&args.after), &args.lab).await?;
     let comparison = compare::compare(&before, &after);
     let text = match args.format {
         Format::Text => compare::text(&comparison),

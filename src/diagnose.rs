@@ -1,12 +1,13 @@
 //! `tracelab diagnose`: where the time of a trace went, and what went wrong.
 
 use std::{
+    collections::HashSet,
     io::Write,
     path::{Path, PathBuf},
 };
 
 use ::diagnose::{Diagnosis, THRESHOLDS, evaluate, report};
-use ::trace::{Span, Trace, TraceId, tree};
+use ::trace::{Span, SpanId, Trace, TraceId, tree};
 use anyhow::Context;
 
 use crate::{
@@ -92,20 +93,26 @@ fn text(diagnoses: &[Diagnosis<'_>], format: DiagnosisFormat) -> String {
     }
 }
 
-/// The traces that ids and files name, each once.
+/// The traces that ids and files name, each once. A trace that two of them have, as a batch that belongs
+/// to several requests, is no reason to find its spans twice.
 pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<Trace>> {
     let mut spans: Vec<Span> = Vec::new();
+    let mut read_before: HashSet<(TraceId, SpanId, u64, u64)> = HashSet::new();
+    let identity = |span: &Span| (span.trace_id, span.span_id, span.start_ns, span.end_ns);
     for name in names {
-        match name.parse::<TraceId>() {
-            Ok(id) if !Path::new(name).exists() => spans.extend(lab.spans(id).await?),
+        let mut read = match name.parse::<TraceId>() {
+            Ok(id) if !Path::new(name).exists() => lab.spans(id).await?,
             Err(_) if is_nearly_an_id(name) => {
                 return Err(WrongInput(format!(
                     "{name} is no file, and no trace id: that has 32 hexadecimal digits"
                 ))
                 .into());
             }
-            _ => spans.extend(from_file(Path::new(name))?),
-        }
+            _ => from_file(Path::new(name))?,
+        };
+        read.retain(|span| !read_before.contains(&identity(span)));
+        read_before.extend(read.iter().map(identity));
+        spans.extend(read);
     }
     let traces = tree::group(spans);
     match traces.is_empty() {

@@ -72,14 +72,17 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
 /// What all rules find, for each trace of the run.
 pub(crate) fn find(run: &Run<'_>) -> Vec<Vec<Finding>> {
     let mut found: Vec<Vec<Finding>> = run.views.iter().map(|_| Vec::new()).collect();
-    for rule in RULES {
-        match &rule.looks {
-            Looks::AtATrace(look) => {
-                for (view, found) in run.views.iter().zip(&mut found) {
-                    look(view, run, found);
-                }
+    // All rules of a trace while it is at hand, then those that look at the run.
+    for (view, found) in run.views.iter().zip(&mut found) {
+        for rule in RULES {
+            if let Looks::AtATrace(look) = &rule.looks {
+                look(view, run, found);
             }
-            Looks::AtTheRun(look) => look(run, &mut |trace, finding| found[trace].push(finding)),
+        }
+    }
+    for rule in RULES {
+        if let Looks::AtTheRun(look) = &rule.looks {
+            look(run, &mut |trace, finding| found[trace].push(finding));
         }
     }
     found.iter_mut().for_each(bound);

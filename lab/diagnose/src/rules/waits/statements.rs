@@ -10,11 +10,11 @@ use crate::{
     shape,
 };
 
-/// Waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
-/// others, each time until another request is over that had written the same.
 /// How many writes of one shape are looked at: a hostile run has more.
 const MOST: usize = 2_000;
 
+/// Waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
+/// others, each time until another request is over that had written the same.
 pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut shapes: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
