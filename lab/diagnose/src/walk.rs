@@ -3,7 +3,7 @@
 
 use trace::SpanId;
 
-use crate::{finding::words, hash::HashMap, view::View};
+use crate::{hash::HashMap, view::View};
 
 /// The walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,11 +85,4 @@ fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
     }
     let largest = alike.into_iter().rev().max_by_key(|(below, _)| *below);
     largest.map(|(_, group)| group)
-}
-
-impl Step {
-    /// How much of the critical path, in words.
-    pub fn words(&self) -> String {
-        words(self.below_ns)
-    }
 }

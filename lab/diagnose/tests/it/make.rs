@@ -17,7 +17,7 @@ pub(crate) struct Make {
     spans: Vec<Span>,
 }
 
-/// A service's part of a trace: `"shop"`, or `"shop@2"` for its second process.
+/// So many milliseconds after the beginning, in nanoseconds since the Unix epoch.
 pub(crate) fn ms(ms: f64) -> u64 {
     BEGIN + (ms * 1e6) as u64
 }
