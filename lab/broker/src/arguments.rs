@@ -10,7 +10,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use crate::reply_code::{Refusal, ReplyCode};
 
 /// Arguments that must be the same when a queue is declared again, in the order of comparison.
-const COMPARED: [&str; 10] = [
+const COMPARED: [&str; 12] = [
     "x-expires",
     "x-message-ttl",
     "x-dead-letter-exchange",
@@ -21,6 +21,8 @@ const COMPARED: [&str; 10] = [
     "x-overflow",
     "x-single-active-consumer",
     "x-queue-type",
+    "x-delivery-limit",
+    "x-dead-letter-strategy",
 ];
 
 /// The longest time that a timer takes, in milliseconds, as in RabbitMQ: some 49 days.
@@ -29,6 +31,9 @@ const MAX_TIMER: i64 = u32::MAX as i64;
 /// What the arguments of a queue say.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
+    pub(crate) kind: Kind,
+    /// How often a message of a quorum queue may come back before it dies.
+    pub(crate) delivery_limit: Option<u32>,
     /// After this time a message dies.
     pub(crate) message_ttl: Option<Duration>,
     /// After this time without use the queue dies.
@@ -43,6 +48,16 @@ pub(crate) struct Arguments {
     pub(crate) dead_letter: Option<DeadLetterTo>,
     /// As they were declared.
     declared: FieldTable,
+}
+
+/// What kind of queue it is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Classic,
+    /// Always durable, and so are its messages; it counts how often each comes back. The quorum is of
+    /// one, as on a RabbitMQ of one node.
+    Quorum,
 }
 
 /// Which message gives way when a queue is full.
@@ -72,7 +87,10 @@ impl Arguments {
             table: &declared,
             queue,
         };
+        let kind = reader.kind()?;
         reader.refuse_what_is_lacking()?;
+        let delivery_limit = reader.delivery_limit(kind)?;
+        reader.check_strategy(kind)?;
         let expires = reader.integer("x-expires", 1, MAX_TIMER)?;
         let message_ttl = reader.integer("x-message-ttl", 0, MAX_TIMER)?;
         let dead_letter = reader.dead_letter()?;
@@ -80,6 +98,8 @@ impl Arguments {
         let max_length_bytes = reader.integer("x-max-length-bytes", 0, i64::MAX)?;
         let overflow = reader.overflow()?;
         Ok(Self {
+            kind,
+            delivery_limit,
             message_ttl: message_ttl.map(Duration::from_millis),
             expires: expires.map(Duration::from_millis),
             max_length: max_length.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
@@ -88,6 +108,11 @@ impl Arguments {
             dead_letter,
             declared,
         })
+    }
+
+    /// As they were declared.
+    pub(crate) fn declared(&self) -> &FieldTable {
+        &self.declared
     }
 
     /// Refuses a declaration that asks for something else than what is there.
@@ -168,6 +193,46 @@ impl Reader<'_> {
         self.table.inner().get(name)
     }
 
+    fn kind(&self) -> Result<Kind, Refusal> {
+        match self.get("x-queue-type").map(shown).as_deref() {
+            None | Some("classic") => Ok(Kind::Classic),
+            Some("quorum") => Ok(Kind::Quorum),
+            Some("stream") => Err(Refusal::new(
+                ReplyCode::NotImplemented,
+                format!("queue type 'stream' for {}", self.queue),
+            )),
+            Some(kind) => Err(self.invalid(
+                "x-queue-type",
+                format!("\"unsupported queue type '{kind}'\""),
+            )),
+        }
+    }
+
+    /// Classic queues take the argument and do not know it, as in RabbitMQ.
+    fn delivery_limit(&self, kind: Kind) -> Result<Option<u32>, Refusal> {
+        let limit = self.integer("x-delivery-limit", 0, MAX_TIMER)?;
+        Ok(limit
+            .filter(|_| kind == Kind::Quorum)
+            .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
+    }
+
+    /// Dead-lettering here is at-least-once always: a message leaves its queue and comes to the next in
+    /// one step.
+    fn check_strategy(&self, kind: Kind) -> Result<(), Refusal> {
+        match self.string("x-dead-letter-strategy")?.as_deref() {
+            Some(strategy)
+                if kind == Kind::Quorum
+                    && !matches!(strategy, "at-most-once" | "at-least-once") =>
+            {
+                Err(self.invalid(
+                    "x-dead-letter-strategy",
+                    format!("invalid_dlx_strategy '{strategy}'"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn refuse_what_is_lacking(&self) -> Result<(), Refusal> {
         let lacking = |what: &str| {
             Err(Refusal::new(
@@ -175,16 +240,6 @@ impl Reader<'_> {
                 format!("{what} for {}", self.queue),
             ))
         };
-        match self.get("x-queue-type").map(shown).as_deref() {
-            None | Some("classic") => {}
-            Some(kind @ ("quorum" | "stream")) => return lacking(&format!("queue type '{kind}'")),
-            Some(kind) => {
-                return Err(self.invalid(
-                    "x-queue-type",
-                    format!("\"unsupported queue type '{kind}'\""),
-                ));
-            }
-        }
         if self.get("x-max-priority").is_some() {
             return lacking("arg 'x-max-priority'");
         }
@@ -350,7 +405,7 @@ mod tests {
         );
         assert!(text(&[("x-expires", AMQPValue::LongInt(0))]).ends_with("{value_zero,0}"));
         assert!(
-            text(&[("x-queue-type", AMQPValue::LongString("quorum".into()))])
+            text(&[("x-queue-type", AMQPValue::LongString("stream".into()))])
                 .starts_with("NOT_IMPLEMENTED")
         );
     }

@@ -1,38 +1,82 @@
-//! The broker that all connections share: its state behind one mutex, its memory, its timer.
+//! The broker that all connections share: its state behind one mutex, its memory, its timer, its store.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::state::State;
+use crate::store::{Store, StoreError, Writer};
 
 /// What connections share.
 #[derive(Debug)]
 pub(crate) struct Broker {
     state: Mutex<State>,
+    journal: Journal,
+    /// Who writes the journal down, if anyone does.
+    writer: Mutex<Option<Writer>>,
     pub(crate) memory: Memory,
     pub(crate) config: Config,
 }
 
 impl Broker {
-    pub(crate) fn new(config: Config) -> Self {
+    /// A broker that is what its store remembers.
+    pub(crate) fn open(config: Config) -> Result<Arc<Self>, StoreError> {
         let memory = Memory::new(config.memory_limit);
-        Self {
-            state: Mutex::new(State::new(memory.clone())),
+        let Some(path) = &config.store else {
+            let state = State::new(memory.clone(), Journal::unkept());
+            return Ok(Self::new(state, memory, config));
+        };
+        let store = Store::open(path, config.sync)?;
+        let remembered = store.remember()?;
+        let last_id = remembered.messages.last().map_or(0, |message| message.id);
+        let mut state = State::new(memory.clone(), Journal::kept(last_id));
+        state.restore(remembered, Instant::now());
+
+        let broker = Self::new(state, memory, config);
+        let told = Arc::downgrade(&broker);
+        let writer = store.write(move |ticket| {
+            if let Some(broker) = told.upgrade() {
+                broker.with(|state, _| state.stored(ticket));
+            }
+        });
+        *lock(&broker.writer) = Some(writer);
+        Ok(broker)
+    }
+
+    fn new(state: State, memory: Memory, config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            journal: state.journal.clone(),
+            state: Mutex::new(state),
+            writer: Mutex::default(),
             memory,
             config,
+        })
+    }
+
+    /// Writes down what is left to be, and nothing more: all that is kept stays so.
+    pub(crate) fn close(&self) {
+        self.with(|_, _| self.journal.close());
+        let writer = lock(&self.writer).take();
+        if let Some(writer) = writer {
+            writer.finish();
         }
     }
 
     /// Does something to the state, and lets what follows from it happen. Nothing in it waits.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut State, Instant) -> T) -> T {
-        // One connection's panic must not end the service of the others.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let now = Instant::now();
         let result = operation(&mut state, now);
         state.settle(now);
+        // Handed over before anyone else changes the state: in the order in which it happened.
+        if let Some(batch) = self.journal.take()
+            && let Some(writer) = &*lock(&self.writer)
+        {
+            writer.send(batch);
+        }
         result
     }
 
@@ -53,4 +97,9 @@ impl Broker {
             }
         }
     }
+}
+
+/// One connection's panic must not end the service of the others.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

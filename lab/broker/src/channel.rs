@@ -1,7 +1,7 @@
 //! A channel as the broker's state knows it: its consumers, what it has not acknowledged, what it
 //! has not been confirmed. It must not know queues beyond their names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic};
@@ -53,10 +53,20 @@ pub(crate) struct Unacked {
 }
 
 /// Publisher confirms: which of the messages that came in have been answered.
+///
+/// They are answered in the order in which they came, each when all before it are.
 #[derive(Debug, Default)]
 pub(crate) struct Confirms {
-    published: u64,
     answered: u64,
+    waiting: VecDeque<Answer>,
+}
+
+/// What a publisher is told of a message.
+#[derive(Debug)]
+struct Answer {
+    is_taken: bool,
+    /// The batch of the journal that must be stored before.
+    ticket: u64,
 }
 
 // === impl Channel ===
@@ -126,37 +136,53 @@ impl Channel {
 // === impl Confirms ===
 
 impl Confirms {
-    /// Counts a message that was taken. Its confirm goes out with those of its neighbours.
-    pub(crate) fn accept(&mut self) {
-        self.published += 1;
+    /// Counts a message. `ticket` is the batch of the journal that keeps it; zero is none.
+    pub(crate) fn count(&mut self, is_taken: bool, ticket: u64) {
+        self.waiting.push_back(Answer { is_taken, ticket });
     }
 
-    /// Counts a message that was refused: the answers that are due.
-    pub(crate) fn refuse(&mut self) -> Vec<AMQPClass> {
-        let mut answers: Vec<_> = self.due().into_iter().collect();
-        self.published += 1;
-        self.answered = self.published;
-        let nack = basic::Nack {
-            delivery_tag: self.published,
-            multiple: false,
-            requeue: false,
-        };
-        answers.push(AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
+    /// The answers to all messages that may be answered, neighbours together; `stored` is the last
+    /// batch of the journal that is safe.
+    pub(crate) fn due(&mut self, stored: u64) -> Vec<AMQPClass> {
+        let mut answers = Vec::new();
+        let mut taken = 0;
+        while let Some(answer) = self.waiting.pop_front_if(|answer| answer.ticket <= stored) {
+            if answer.is_taken {
+                taken += 1;
+            } else {
+                answers.extend(self.ack(std::mem::take(&mut taken)));
+                answers.push(self.nack());
+            }
+        }
+        answers.extend(self.ack(taken));
         answers
     }
 
-    /// The one confirm that answers all messages that are not answered yet.
-    pub(crate) fn due(&mut self) -> Option<AMQPClass> {
-        let unanswered = self.published - self.answered;
-        if unanswered == 0 {
+    /// Whether messages wait for the store.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn ack(&mut self, taken: u64) -> Option<AMQPClass> {
+        if taken == 0 {
             return None;
         }
-        self.answered = self.published;
+        self.answered += taken;
         let ack = basic::Ack {
-            delivery_tag: self.published,
-            multiple: unanswered > 1,
+            delivery_tag: self.answered,
+            multiple: taken > 1,
         };
         Some(AMQPClass::Basic(basic::AMQPMethod::Ack(ack)))
+    }
+
+    fn nack(&mut self) -> AMQPClass {
+        self.answered += 1;
+        let nack = basic::Nack {
+            delivery_tag: self.answered,
+            multiple: false,
+            requeue: false,
+        };
+        AMQPClass::Basic(basic::AMQPMethod::Nack(nack))
     }
 }
 
@@ -171,23 +197,37 @@ mod tests {
         }))
     }
 
+    fn nack(delivery_tag: u64) -> AMQPClass {
+        AMQPClass::Basic(basic::AMQPMethod::Nack(basic::Nack {
+            delivery_tag,
+            multiple: false,
+            requeue: false,
+        }))
+    }
+
     #[test]
     fn confirms_are_batched_and_a_refusal_divides_the_batch() {
         let mut confirms = Confirms::default();
-        assert_eq!(confirms.due(), None);
-        confirms.accept();
-        assert_eq!(confirms.due(), Some(ack(1, false)));
-        confirms.accept();
-        confirms.accept();
-        let nack = basic::Nack {
-            delivery_tag: 4,
-            multiple: false,
-            requeue: false,
-        };
-        let nack = AMQPClass::Basic(basic::AMQPMethod::Nack(nack));
-        assert_eq!(confirms.refuse(), [ack(3, true), nack]);
-        assert_eq!(confirms.due(), None);
-        confirms.accept();
-        assert_eq!(confirms.due(), Some(ack(5, false)));
+        assert_eq!(confirms.due(0), []);
+        confirms.count(true, 0);
+        assert_eq!(confirms.due(0), [ack(1, false)]);
+        for is_taken in [true, true, false, true] {
+            confirms.count(is_taken, 0);
+        }
+        assert_eq!(confirms.due(0), [ack(3, true), nack(4), ack(5, false)]);
+        assert_eq!(confirms.due(0), []);
+    }
+
+    #[test]
+    fn what_is_not_stored_is_not_confirmed_nor_what_came_after_it() {
+        let mut confirms = Confirms::default();
+        for ticket in [1, 2, 0, 3] {
+            confirms.count(true, ticket);
+        }
+        assert_eq!(confirms.due(0), []);
+        assert_eq!(confirms.due(1), [ack(1, false)]);
+        assert!(confirms.is_waiting());
+        assert_eq!(confirms.due(3), [ack(4, true)]);
+        assert!(!confirms.is_waiting());
     }
 }

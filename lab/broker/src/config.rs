@@ -1,5 +1,6 @@
 //! What the operator may choose.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The limits of a broker.
@@ -20,6 +21,33 @@ pub struct Config {
     pub channel_max: u16,
     /// The largest body of a message, in octets.
     pub max_message_bytes: usize,
+    /// The file in which durable exchanges, durable queues and persistent messages are kept. Without
+    /// one nothing survives the process.
+    pub store: Option<PathBuf>,
+    /// What a confirmed message in the store survives.
+    pub sync: Sync,
+}
+
+/// What a confirmed message survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// The end of the process, however it comes: the operating system has the message.
+    #[default]
+    Process,
+    /// The end of the machine too: the disk has the message (`fsync`).
+    Machine,
+}
+
+// === impl Sync ===
+
+impl Sync {
+    /// SQLite's word for it, with a write-ahead log.
+    pub(crate) fn pragma(self) -> &'static str {
+        match self {
+            Self::Process => "NORMAL",
+            Self::Machine => "FULL",
+        }
+    }
 }
 
 impl Default for Config {
@@ -30,6 +58,8 @@ impl Default for Config {
             frame_max: 128 << 10,
             channel_max: 2047,
             max_message_bytes: 16 << 20,
+            store: None,
+            sync: Sync::default(),
         }
     }
 }

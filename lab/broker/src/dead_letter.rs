@@ -22,6 +22,7 @@ pub(crate) enum Reason {
     Rejected,
     Expired,
     MaxLength,
+    DeliveryLimit,
 }
 
 /// A message that died, on its way to a dead-letter exchange.
@@ -40,6 +41,7 @@ impl Reason {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::MaxLength => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
         }
     }
 }
@@ -83,6 +85,7 @@ impl State {
             ),
             body: dead.message.body.clone(),
             expiration: None,
+            is_persistent: dead.message.is_persistent,
         };
         let message = Message::new(parts, &self.memory);
         self.enqueue(&queues, Arc::new(message), now);

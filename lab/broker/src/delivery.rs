@@ -4,14 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::types::AMQPValue;
+use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::arguments::Kind;
 use crate::channel::{ChannelKey, ConnectionId, Unacked};
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::queue::{Consumer, Queue};
 use crate::ready::Entry;
 use crate::reply_code::Refusal;
 use crate::state::{Connection, State};
+use crate::wire;
 
 /// What a client says about messages that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +94,7 @@ impl State {
         connection.outbox.send_message(
             at.number,
             method,
-            &entry.message.header,
+            &header_of(&entry, queue.arguments.kind),
             &entry.message.body,
         );
         if !no_ack {
@@ -144,7 +148,12 @@ impl State {
             .get_mut(&unacked.queue)
             .filter(|queue| queue.id == unacked.queue_id)
         {
-            queue.ready.put_back(unacked.entry);
+            let limit = queue.arguments.delivery_limit;
+            if limit.is_some_and(|limit| unacked.entry.returned >= limit) {
+                queue.bury(unacked.entry, Reason::DeliveryLimit, &mut self.dead_letters);
+            } else {
+                queue.ready.put_back(unacked.entry);
+            }
             self.unsettled.insert(unacked.queue);
         }
     }
@@ -205,6 +214,20 @@ impl Queue {
     }
 }
 
+/// The header of a message as a consumer gets it: a quorum queue says how often it came back.
+fn header_of(entry: &Entry, kind: Kind) -> Bytes {
+    if kind == Kind::Classic || entry.returned == 0 {
+        return entry.message.header.clone();
+    }
+    let properties = entry.message.properties();
+    let mut headers = properties.headers().clone().unwrap_or_default();
+    headers.insert(
+        "x-delivery-count".into(),
+        AMQPValue::LongLongInt(entry.returned.into()),
+    );
+    wire::header_payload(entry.message.body.len(), &properties.with_headers(headers))
+}
+
 /// A count as it goes on the wire.
 pub(crate) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -249,7 +272,7 @@ fn deliver(queue: &mut Queue, connections: &mut HashMap<ConnectionId, Connection
     connection.outbox.send_message(
         consumer.at.number,
         method,
-        &entry.message.header,
+        &header_of(&entry, queue.arguments.kind),
         &entry.message.body,
     );
     if !consumer.no_ack {

@@ -6,12 +6,13 @@
 //! RabbitMQ 3.x, so that a client sees the same answers from both.
 //!
 //! What it lacks it says so with the reply code that AMQP has for it, never by silence: headers
-//! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, quorum
-//! queues and streams, `immediate`. There is one virtual host, `/`, and every user name with any
+//! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, streams,
+//! `immediate`. A quorum queue is one of a single node. There is one virtual host, `/`, and every user name with any
 //! password may log in: it is made for loopback.
 //!
-//! **Nothing survives the process.** `durable` and persistent messages are accepted, remembered and
-//! reported, but all is held in memory.
+//! Durable exchanges, durable queues and the persistent messages in them survive the process if it
+//! has a file to keep them in ([`Config::store`]): a message is confirmed only when it is there. All
+//! the same every message is held in memory too.
 //!
 //! At its memory limit it reads nothing more from connections that publish. As with RabbitMQ, a
 //! connection that both publishes and consumes is then not heard when it acknowledges: a client that
@@ -26,12 +27,15 @@
 //! 3. `methods` answers one method at a time on the `state`, which one mutex guards and in which
 //!    nothing waits. `publish`, `delivery` and `dead_letter` move the messages.
 //! 4. `memory` counts what is held and blocks publishers at the limit.
+//! 5. `journal` notes what must outlive the process, `store` writes it down, `restore` takes it up
+//!    again.
 //!
 //! It must not know the shop, nor who its clients are.
 
 mod arguments;
 mod broker;
 mod channel;
+mod clock;
 mod config;
 mod connection;
 mod content;
@@ -39,6 +43,7 @@ mod dead_letter;
 mod delivery;
 mod exchange;
 mod handshake;
+mod journal;
 mod memory;
 mod message;
 mod methods;
@@ -47,12 +52,15 @@ mod publish;
 mod queue;
 mod ready;
 mod reply_code;
+mod restore;
 mod server;
 mod session;
 mod state;
+mod store;
 mod topic;
 mod topology;
 mod wire;
 
-pub use config::Config;
+pub use config::{Config, Sync};
 pub use server::run;
+pub use store::StoreError;

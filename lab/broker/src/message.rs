@@ -22,6 +22,8 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
     /// Its own time to live.
     pub(crate) expiration: Option<Duration>,
+    /// Whether it is kept where its queue is durable.
+    pub(crate) is_persistent: bool,
     /// Counts it for as long as anything refers to it.
     _held: Held,
 }
@@ -34,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     pub(crate) expiration: Option<Duration>,
+    pub(crate) is_persistent: bool,
 }
 
 impl Message {
@@ -44,6 +47,7 @@ impl Message {
             header,
             body,
             expiration,
+            is_persistent,
         } = parts;
         let names = exchange.as_str().len() + routing_key.as_str().len();
         let held = memory.hold(names + header.len() + body.len() + OVERHEAD);
@@ -53,6 +57,7 @@ impl Message {
             header,
             body,
             expiration,
+            is_persistent,
             _held: held,
         }
     }

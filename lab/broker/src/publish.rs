@@ -7,11 +7,20 @@ use tokio::time::Instant;
 
 use crate::arguments::{self, Overflow};
 use crate::channel::ChannelKey;
+use crate::clock;
 use crate::content::Content;
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::message::{Message, Parts};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::state::State;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    by_all: bool,
+    /// Whether it is in the journal.
+    is_kept: bool,
+}
 
 impl State {
     /// Takes a message in: routes it, returns it if it is `mandatory` and leads nowhere, and notes
@@ -60,13 +69,14 @@ impl State {
             header: header.payload,
             body,
             expiration,
+            is_persistent: header.is_persistent,
         };
         let message = Arc::new(Message::new(parts, &self.memory));
         if queues.is_empty() && publish.mandatory {
             self.return_unroutable(at, &message);
         }
-        let is_taken = self.enqueue(&queues, message, now);
-        self.confirm(at, is_taken);
+        let taken = self.enqueue(&queues, message, now);
+        self.confirm(at, taken);
         Ok(())
     }
 
@@ -82,20 +92,23 @@ impl State {
         Some(self.exchanges.get(exchange)?.route(routing_key))
     }
 
-    /// Adds a message to queues; whether all of them took it.
+    /// Adds a message to queues.
     pub(crate) fn enqueue(
         &mut self,
         queues: &[Arc<str>],
         message: Arc<Message>,
         now: Instant,
-    ) -> bool {
-        let mut is_taken = true;
+    ) -> Taken {
+        let mut taken = Taken {
+            by_all: true,
+            is_kept: false,
+        };
         for name in queues {
             let Some(queue) = self.queues.get_mut(name) else {
                 continue;
             };
             if queue.rejects(&message) {
-                is_taken = false;
+                taken.by_all = false;
                 if queue.arguments.overflow == Overflow::RejectPublishDeadLetter
                     && let Some(to) = queue.arguments.dead_letter.clone()
                 {
@@ -110,12 +123,19 @@ impl State {
                 continue;
             }
             let expires_at = queue.expiry_of(&message, now);
+            let kept = if queue.keeps(&message) {
+                let expires_ms = expires_at.map(|at| clock::since_epoch_ms(at, now));
+                self.journal.keep(queue.id, &message, expires_ms)
+            } else {
+                None
+            };
+            taken.is_kept |= kept.is_some();
             queue
                 .ready
-                .push(Arc::clone(&message), expires_at, &self.memory);
+                .push(Arc::clone(&message), expires_at, kept, &self.memory);
             self.unsettled.insert(Arc::clone(name));
         }
-        is_taken
+        taken
     }
 
     /// The user of a message must be who published it, if it names one at all.
@@ -141,17 +161,14 @@ impl State {
         outbox.send_message(at.number, method, &message.header, &message.body);
     }
 
-    fn confirm(&mut self, at: ChannelKey, is_taken: bool) {
-        let connection = self.connection_mut(at.connection);
-        let channel = connection.channels.get_mut(&at.number);
-        match channel.and_then(|channel| channel.confirms.as_mut()) {
-            Some(confirms) if is_taken => confirms.accept(),
-            Some(confirms) => {
-                for answer in confirms.refuse() {
-                    connection.outbox.send(at.number, answer);
-                }
-            }
-            None => {}
+    fn confirm(&mut self, at: ChannelKey, taken: Taken) {
+        let ticket = if taken.is_kept {
+            self.journal.ticket()
+        } else {
+            0
+        };
+        if let Some(confirms) = &mut self.channel_mut(at).confirms {
+            confirms.count(taken.by_all, ticket);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use amq_protocol::types::ShortString;
 use tokio::time::Instant;
 
-use crate::arguments::{Arguments, Overflow};
+use crate::arguments::{Arguments, Kind, Overflow};
 use crate::channel::{ChannelKey, ConnectionId};
 use crate::message::Message;
 use crate::ready::Ready;
@@ -52,6 +52,16 @@ pub(crate) struct Consumer {
     pub(crate) unacked: u32,
 }
 
+// === impl Settings ===
+
+impl Settings {
+    /// Whether the queue outlives the process. An exclusive one dies with its connection, and so with
+    /// the process.
+    pub(crate) fn is_kept(self) -> bool {
+        self.durable && self.owner.is_none()
+    }
+}
+
 // === impl Queue ===
 
 impl Queue {
@@ -76,6 +86,12 @@ impl Queue {
             Self::described(&self.name)
         );
         Refusal::new(ReplyCode::ResourceLocked, text)
+    }
+
+    /// Whether a message in it outlives the process.
+    pub(crate) fn keeps(&self, message: &Message) -> bool {
+        let is_lasting = message.is_persistent || self.arguments.kind == Kind::Quorum;
+        is_lasting && self.settings.is_kept()
     }
 
     /// When a message that comes in now dies.

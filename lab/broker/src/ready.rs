@@ -1,13 +1,14 @@
 //! The messages of one queue that wait for a consumer, in order.
 //!
-//! In memory. This is the one place that stores a queue's messages: a store on disk for durable
-//! queues belongs beneath it. It must not know consumers, limits or dead-lettering.
+//! All are in memory; those that outlive the process are noted in the journal as well, for as long as
+//! their entry lasts. It must not know consumers, limits or dead-lettering.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::journal::Kept;
 use crate::memory::{Held, Memory};
 use crate::message::Message;
 
@@ -21,6 +22,10 @@ pub(crate) struct Entry {
     pub(crate) expires_at: Option<Instant>,
     /// Whether it was delivered before.
     pub(crate) redelivered: bool,
+    /// How often it came back since the broker was started.
+    pub(crate) returned: u32,
+    /// Keeps it beyond the process, if it is to be.
+    _kept: Option<Kept>,
     /// Counts the place itself: one message may have a place in many queues.
     _held: Held,
 }
@@ -42,6 +47,7 @@ impl Ready {
         &mut self,
         message: Arc<Message>,
         expires_at: Option<Instant>,
+        kept: Option<Kept>,
         memory: &Memory,
     ) {
         let position = self.next_position;
@@ -51,6 +57,8 @@ impl Ready {
             message,
             expires_at,
             redelivered: false,
+            returned: 0,
+            _kept: kept,
             _held: memory.hold(PLACE),
         });
     }
@@ -59,8 +67,23 @@ impl Ready {
     pub(crate) fn put_back(&mut self, entry: Entry) {
         self.put(Entry {
             redelivered: true,
+            returned: entry.returned.saturating_add(1),
             ..entry
         });
+    }
+
+    /// Adds a message that an earlier process has kept. Nobody knows whether it was delivered.
+    pub(crate) fn restore(
+        &mut self,
+        message: Arc<Message>,
+        expires_at: Option<Instant>,
+        kept: Kept,
+        memory: &Memory,
+    ) {
+        self.push(message, expires_at, Some(kept), memory);
+        if let Some(mut last) = self.entries.last_entry() {
+            last.get_mut().redelivered = true;
+        }
     }
 
     /// The message whose turn it is.

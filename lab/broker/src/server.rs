@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::connection;
+use crate::store::StoreError;
 
 /// How long accepting pauses after a failure: it is most often that the process has too many files
 /// open, which lasts until some connection ends.
@@ -19,18 +20,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves AMQP 0-9-1 on `listener` until `shutdown`.
 ///
 /// Then every connection is closed with 320 (`CONNECTION_FORCED`), and the function returns when all
-/// are gone, after some seconds at most. All queues and messages are gone with it.
+/// are gone, after some seconds at most. What is not in the store is gone with it.
 ///
 /// # Errors
 ///
-/// None at present: a connection that fails ends alone, and a failure to accept one is logged and
-/// tried again.
+/// If the store cannot be opened. A connection that fails ends alone, and a failure to accept one is
+/// logged and tried again.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let broker = Arc::new(Broker::new(config));
+) -> Result<(), StoreError> {
+    let broker = Broker::open(config)?;
     let timer = tokio::spawn({
         let broker = Arc::clone(&broker);
         async move { broker.keep_time().await }
@@ -58,6 +59,7 @@ pub async fn run(
         report(ended);
     }
     timer.abort();
+    broker.close();
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::channel::{Channel, ChannelKey, ConnectionId};
 use crate::dead_letter::DeadLetter;
 use crate::exchange::{Exchange, Kind};
+use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::outbox::Outbox;
 use crate::queue::Queue;
@@ -25,6 +26,11 @@ pub(crate) struct State {
     pub(crate) queues: HashMap<Arc<str>, Queue>,
     pub(crate) connections: HashMap<ConnectionId, Connection>,
     pub(crate) memory: Memory,
+    pub(crate) journal: Journal,
+    /// The last batch of the journal that is safe.
+    stored: u64,
+    /// Connections whose confirms wait for the store.
+    unconfirmed: BTreeSet<ConnectionId>,
     /// Counts connections, queues and generated names.
     last_id: u64,
     /// Queues that may have something to do.
@@ -51,7 +57,7 @@ pub(crate) struct Connection {
 // === impl State ===
 
 impl State {
-    pub(crate) fn new(memory: Memory) -> Self {
+    pub(crate) fn new(memory: Memory, journal: Journal) -> Self {
         let predeclared = [Kind::Direct, Kind::Fanout, Kind::Topic];
         let exchanges = predeclared.map(|kind| {
             (
@@ -64,6 +70,9 @@ impl State {
             queues: HashMap::new(),
             connections: HashMap::new(),
             memory,
+            journal,
+            stored: 0,
+            unconfirmed: BTreeSet::new(),
             last_id: 0,
             unsettled: BTreeSet::new(),
             dead_letters: VecDeque::new(),
@@ -76,6 +85,11 @@ impl State {
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// Never gives out this number, nor one before it.
+    pub(crate) fn skip_ids(&mut self, last: u64) {
+        self.last_id = self.last_id.max(last);
     }
 
     /// Adds a connection.
@@ -122,7 +136,7 @@ impl State {
     /// Closes a channel: confirms what it published, cancels its consumers, gives back what it has
     /// not acknowledged.
     pub(crate) fn close_channel(&mut self, at: ChannelKey, now: Instant) {
-        self.send_confirms_of(at);
+        self.send_confirms(at.connection);
         let Some(channel) = self
             .connection_mut(at.connection)
             .channels
@@ -163,15 +177,30 @@ impl State {
 
     /// Sends the confirms that are due on the channels of a connection.
     pub(crate) fn send_confirms(&mut self, id: ConnectionId) {
-        let connection = self.connection_mut(id);
+        let stored = self.stored;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let mut is_waiting = false;
         for (number, channel) in &mut connection.channels {
-            if let Some(ack) = channel
-                .confirms
-                .as_mut()
-                .and_then(|confirms| confirms.due())
-            {
-                connection.outbox.send(*number, ack);
+            let Some(confirms) = &mut channel.confirms else {
+                continue;
+            };
+            for answer in confirms.due(stored) {
+                connection.outbox.send(*number, answer);
             }
+            is_waiting |= confirms.is_waiting();
+        }
+        if is_waiting {
+            self.unconfirmed.insert(id);
+        }
+    }
+
+    /// Takes note that the journal is safe up to a batch: confirms that waited for it go out.
+    pub(crate) fn stored(&mut self, ticket: u64) {
+        self.stored = ticket;
+        for id in std::mem::take(&mut self.unconfirmed) {
+            self.send_confirms(id);
         }
     }
 
@@ -254,17 +283,6 @@ impl State {
             if first.is_none_or(|first| next < first) {
                 self.first_deadline_changed.notify_one();
             }
-        }
-    }
-
-    fn send_confirms_of(&mut self, at: ChannelKey) {
-        let connection = self.connection_mut(at.connection);
-        let confirms = connection
-            .channels
-            .get_mut(&at.number)
-            .and_then(|channel| channel.confirms.as_mut());
-        if let Some(ack) = confirms.and_then(|confirms| confirms.due()) {
-            connection.outbox.send(at.number, ack);
         }
     }
 }

@@ -7,6 +7,7 @@ use amq_protocol::types::ShortString;
 use tokio::time::Instant;
 
 use crate::channel::{ChannelKey, ConnectionId};
+use crate::journal::Change;
 use crate::queue::{Consumer, Queue};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::state::State;
@@ -34,13 +35,21 @@ impl State {
         let Some(queue) = self.queues.remove(name) else {
             return;
         };
+        if queue.settings.is_kept() {
+            self.journal.note(Change::DeleteQueue { id: queue.id });
+        }
         for consumer in queue.consumers {
             self.tell_cancelled(&consumer);
         }
-        self.exchanges.retain(|_, exchange| {
-            let was_bound = exchange.forget(name);
-            !(was_bound && exchange.auto_delete && exchange.is_unused())
-        });
+        let mut unbound = Vec::new();
+        for (exchange, it) in &mut self.exchanges {
+            if it.forget(name) {
+                unbound.push(exchange.clone());
+            }
+        }
+        for exchange in unbound {
+            self.delete_exchange_if_done(&exchange);
+        }
     }
 
     /// Deletes an exchange that deletes itself when its last binding is gone.
@@ -50,7 +59,19 @@ impl State {
             .get(name)
             .is_some_and(|exchange| exchange.auto_delete && exchange.is_unused())
         {
-            self.exchanges.remove(name);
+            self.delete_exchange(name);
+        }
+    }
+
+    /// Deletes an exchange, if there is one.
+    pub(crate) fn delete_exchange(&mut self, name: &str) {
+        if self
+            .exchanges
+            .remove(name)
+            .is_some_and(|exchange| exchange.durable)
+        {
+            let name = name.to_owned();
+            self.journal.note(Change::DeleteExchange { name });
         }
     }
 

@@ -33,7 +33,8 @@ pub(crate) enum Frame {
 pub(crate) struct ContentHeader {
     pub(crate) class: u16,
     pub(crate) body_size: u64,
-    /// The two properties that the broker reads itself.
+    /// The three properties that the broker reads itself.
+    pub(crate) is_persistent: bool,
     pub(crate) expiration: Option<ShortString>,
     pub(crate) user_id: Option<ShortString>,
     /// The payload of the frame, as it came: it is passed on to consumers unaltered.
@@ -128,6 +129,11 @@ pub(crate) fn properties_of(payload: &[u8]) -> BasicProperties {
         .unwrap_or_default()
 }
 
+/// Whether a message asks to be kept (AMQP 0-9-1, 1.8.3.8: `delivery-mode`).
+pub(crate) fn is_persistent(properties: &BasicProperties) -> bool {
+    *properties.delivery_mode() == Some(2)
+}
+
 /// The class that carries content, `basic`.
 pub(crate) const BASIC_CLASS: u16 = 60;
 
@@ -196,6 +202,7 @@ fn decode_header(payload: &[u8]) -> Result<ContentHeader, Refusal> {
             Ok(ContentHeader {
                 class: header.class_id,
                 body_size: header.body_size,
+                is_persistent: is_persistent(&header.properties),
                 expiration: header.properties.expiration().clone(),
                 user_id: header.properties.user_id().clone(),
                 payload: without_weight(payload),

@@ -10,7 +10,7 @@ use amq_protocol::types::ShortString;
 use tokio::time::Instant;
 
 use super::unimplemented;
-use crate::arguments::as_integer;
+use crate::arguments::{Kind, as_integer};
 use crate::channel::ChannelKey;
 use crate::delivery::Verdict;
 use crate::queue::{Consumer, Queue};
@@ -110,7 +110,12 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
         return Err(Refusal::new(ReplyCode::NotAllowed, text));
     }
     let prefetch = state.channel_mut(at).prefetch;
+    let has_shared_prefetch = state.channel_mut(at).shared_prefetch > 0;
     let queue = state.queue_mut(&name, at.connection)?;
+    if has_shared_prefetch && queue.arguments.kind == Kind::Quorum {
+        let text = format!("{} does not support global qos", Queue::described(&name));
+        return Err(Refusal::new(ReplyCode::NotImplemented, text));
+    }
     let is_taken = queue.consumers.iter().any(|consumer| consumer.exclusive);
     if is_taken || (consume.exclusive && !queue.consumers.is_empty()) {
         let text = format!("{} in exclusive use", Queue::described(&name));

@@ -6,6 +6,7 @@ use amq_protocol::protocol::exchange::{AMQPMethod, Declare, DeclareOk, Delete, D
 use super::unimplemented;
 use crate::channel::ChannelKey;
 use crate::exchange::{Exchange, Kind};
+use crate::journal::Change;
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::state::State;
 
@@ -69,6 +70,14 @@ fn declare(state: &mut State, declare: &Declare) -> Result<(), Refusal> {
         return Err(Refusal::new(ReplyCode::AccessRefused, text));
     }
     let exchange = Exchange::new(kind, declare.durable, declare.auto_delete, declare.internal);
+    if exchange.durable {
+        state.journal.note(Change::DeclareExchange {
+            name: name.to_owned(),
+            kind,
+            auto_delete: exchange.auto_delete,
+            internal: exchange.internal,
+        });
+    }
     state.exchanges.insert(name.to_owned(), exchange);
     Ok(())
 }
@@ -135,7 +144,7 @@ fn delete(state: &mut State, delete: &Delete) -> Result<(), Refusal> {
         return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
     }
     // Like RabbitMQ it says nothing if there is none: the wish is fulfilled.
-    state.exchanges.remove(name);
+    state.delete_exchange(name);
     Ok(())
 }
 

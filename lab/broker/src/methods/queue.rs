@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::exchange::{check_not_default, not_found};
 use super::unimplemented;
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Kind};
 use crate::channel::ChannelKey;
 use crate::delivery::count;
+use crate::journal::Change;
 use crate::queue::{Queue, Settings};
 use crate::ready::Ready;
 use crate::reply_code::{Refusal, ReplyCode};
@@ -107,7 +108,19 @@ fn create(
         let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
         return Err(Refusal::new(ReplyCode::AccessRefused, text));
     }
-    let arguments = Arguments::parse(declare.arguments, &Queue::described(&name))?;
+    let described = Queue::described(&name);
+    let arguments = Arguments::parse(declare.arguments, &described)?;
+    if arguments.kind == Kind::Quorum {
+        let unfit = [
+            ("auto-delete", declare.auto_delete),
+            ("exclusive-owner", declare.exclusive),
+            ("non-durable", !declare.durable),
+        ];
+        if let Some((property, _)) = unfit.iter().find(|(_, is_so)| *is_so) {
+            let text = format!("invalid property '{property}' for {described}");
+            return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
+        }
+    }
     let settings = Settings {
         durable: declare.durable,
         auto_delete: declare.auto_delete,
@@ -123,6 +136,14 @@ fn create(
         unused_since: now,
         deadline: None,
     };
+    if queue.settings.is_kept() {
+        state.journal.note(Change::DeclareQueue {
+            id: queue.id,
+            name: Arc::clone(&name),
+            auto_delete: settings.auto_delete,
+            arguments: queue.arguments.declared().clone(),
+        });
+    }
     state.queues.insert(name, queue);
     Ok(())
 }
@@ -169,10 +190,19 @@ fn bind(state: &mut State, at: ChannelKey, bind: Bind) -> Result<(), Refusal> {
     if !state.exchanges.contains_key(exchange) {
         return Err(not_found(exchange));
     }
-    state.queue_mut(&queue, at.connection)?;
+    let bound = state.queue_mut(&queue, at.connection)?;
+    let (queue_id, is_kept) = (bound.id, bound.settings.is_kept());
     let key = key_meant(&bind.queue, bind.routing_key.as_str(), &queue);
-    if let Some(exchange) = state.exchanges.get_mut(exchange) {
-        exchange.bind(Arc::clone(&queue), &key, bind.arguments);
+    if let Some(it) = state.exchanges.get_mut(exchange) {
+        if is_kept && it.durable {
+            state.journal.note(Change::Bind {
+                exchange: exchange.to_owned(),
+                queue: queue_id,
+                key: key.clone(),
+                arguments: bind.arguments.clone(),
+            });
+        }
+        it.bind(Arc::clone(&queue), &key, bind.arguments);
     }
     Ok(())
 }
@@ -191,6 +221,14 @@ fn unbind(state: &mut State, at: ChannelKey, unbind: &Unbind) -> Result<(), Refu
         .get_mut(exchange)
         .is_some_and(|it| it.unbind(&queue, &key, &unbind.arguments));
     if was_bound {
+        if let Some(queue) = state.queues.get(&queue) {
+            state.journal.note(Change::Unbind {
+                exchange: exchange.to_owned(),
+                queue: queue.id,
+                key,
+                arguments: unbind.arguments.clone(),
+            });
+        }
         state.delete_exchange_if_done(exchange);
     }
     Ok(())

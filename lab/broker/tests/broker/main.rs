@@ -5,10 +5,12 @@
 mod bounds;
 mod consuming;
 mod dead_letters;
+mod durable;
 mod exchanges;
 mod garbage;
 mod handshake;
 mod publishing;
 mod queues;
+mod quorum;
 mod refusals;
 mod support;

@@ -421,7 +421,6 @@ async fn arguments_that_make_no_sense_are_refused() {
 async fn kinds_of_queues_that_are_lacking_are_said_to_be() {
     let broker = TestBroker::start().await;
     for (name, value) in [
-        ("x-queue-type", text("quorum")),
         ("x-queue-type", text("stream")),
         ("x-max-priority", int(5)),
         ("x-single-active-consumer", AMQPValue::Boolean(true)),

@@ -9,4 +9,5 @@ mod contexts;
 mod make;
 mod messages;
 mod reports;
+mod strange;
 mod waits;

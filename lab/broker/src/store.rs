@@ -1,0 +1,486 @@
+//! Durable exchanges, queues and messages in a SQLite file, so that they survive the process.
+//!
+//! One thread writes. It takes all batches that wait, writes them in one transaction, and then tells
+//! up to which one all is safe: the more that wait, the more share the cost of a commit. A batch is
+//! never dropped: if the disk is full, writing waits until there is room, and with it the confirms.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use amq_protocol::frame::WriteContext;
+use amq_protocol::types::{FieldTable, generation::gen_field_table, parsing::parse_field_table};
+use bytes::Bytes;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, named_params, params};
+use tracing::warn;
+
+use crate::config::Sync;
+use crate::exchange::Kind;
+use crate::journal::{Batch, Change};
+use crate::message::Message;
+
+/// Which layout of tables this is; the file remembers it.
+const VERSION: i32 = 1;
+
+const LAYOUT: &str = "
+    CREATE TABLE exchanges (
+        name TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        auto_delete INTEGER NOT NULL,
+        internal INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE queues (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        auto_delete INTEGER NOT NULL,
+        arguments BLOB NOT NULL
+    );
+    CREATE TABLE bindings (
+        exchange TEXT NOT NULL,
+        queue INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        arguments BLOB NOT NULL,
+        PRIMARY KEY (exchange, queue, key, arguments)
+    ) WITHOUT ROWID;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        queue INTEGER NOT NULL,
+        exchange TEXT NOT NULL,
+        routing_key TEXT NOT NULL,
+        header BLOB NOT NULL,
+        body BLOB NOT NULL,
+        expires_ms INTEGER
+    );
+";
+
+/// Most batches in one transaction, so that the first of them does not wait for ever.
+const MOST_AT_ONCE: usize = 4096;
+
+/// How long writing pauses after a failure: it is most often that the disk is full.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened, or is not one of ours.
+    #[error(
+        "cannot open the broker's store {}: {source}; it must be a file in a folder that can be \
+         written, made by a broker of this version",
+        path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the broker's store {} is in use by another process; each broker needs one of its own",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was made by another version.
+    #[error(
+        "the broker's store {} has layout {found}, and this broker knows layout {VERSION}; give it \
+         another file",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i32,
+    },
+}
+
+/// A file, opened and not yet written to.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What an earlier process has left.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) exchanges: Vec<RememberedExchange>,
+    pub(crate) queues: Vec<RememberedQueue>,
+    pub(crate) bindings: Vec<RememberedBinding>,
+    /// In the order in which they came to their queues.
+    pub(crate) messages: Vec<RememberedMessage>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RememberedExchange {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) auto_delete: bool,
+    pub(crate) internal: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct RememberedQueue {
+    pub(crate) id: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) auto_delete: bool,
+    pub(crate) arguments: FieldTable,
+}
+
+#[derive(Debug)]
+pub(crate) struct RememberedBinding {
+    pub(crate) exchange: String,
+    pub(crate) queue: Arc<str>,
+    pub(crate) key: String,
+    pub(crate) arguments: FieldTable,
+}
+
+#[derive(Debug)]
+pub(crate) struct RememberedMessage {
+    pub(crate) id: u64,
+    pub(crate) queue: Arc<str>,
+    pub(crate) exchange: String,
+    pub(crate) routing_key: String,
+    pub(crate) header: Bytes,
+    pub(crate) body: Bytes,
+    pub(crate) expires_ms: Option<u64>,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    batches: mpsc::Sender<Batch>,
+    thread: JoinHandle<()>,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens a file, or makes it.
+    pub(crate) fn open(path: &Path, sync: Sync) -> Result<Self, StoreError> {
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            // Nobody else may write, not even between two transactions.
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", sync.pragma())?;
+            let version: i32 =
+                connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok((connection, version))
+        };
+        let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                StoreError::InUse {
+                    path: path.to_owned(),
+                }
+            }
+            _ => StoreError::Open {
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let (mut connection, version) = open().map_err(failed)?;
+        match version {
+            VERSION => {}
+            0 => lay_out(&mut connection).map_err(failed)?,
+            found => {
+                return Err(StoreError::Version {
+                    path: path.to_owned(),
+                    found,
+                });
+            }
+        }
+        // What is left of a queue that was deleted while a client still had some of its messages.
+        connection
+            .execute(
+                "DELETE FROM messages WHERE queue NOT IN (SELECT id FROM queues)",
+                [],
+            )
+            .map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    /// Reads what an earlier process has left.
+    pub(crate) fn remember(&self) -> Result<Remembered, StoreError> {
+        self.read().map_err(|source| StoreError::Open {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Writes from now on, and tells after each transaction up to which batch all is safe.
+    pub(crate) fn write(self, committed: impl Fn(u64) + Send + 'static) -> Writer {
+        let (batches, waiting) = mpsc::channel();
+        let thread = std::thread::spawn(move || self.run(&waiting, committed));
+        Writer { batches, thread }
+    }
+
+    fn read(&self) -> rusqlite::Result<Remembered> {
+        let connection = &self.connection;
+        let mut remembered = Remembered::default();
+        let mut exchanges =
+            connection.prepare("SELECT name, kind, auto_delete, internal FROM exchanges")?;
+        let mut rows = exchanges.query([])?;
+        while let Some(row) = rows.next()? {
+            let kind: String = row.get(1)?;
+            // Only names that were written here are read here.
+            if let Some(kind) = Kind::from_name(&kind) {
+                remembered.exchanges.push(RememberedExchange {
+                    name: row.get(0)?,
+                    kind,
+                    auto_delete: row.get(2)?,
+                    internal: row.get(3)?,
+                });
+            }
+        }
+        let mut names: HashMap<i64, Arc<str>> = HashMap::new();
+        let mut queues =
+            connection.prepare("SELECT id, name, auto_delete, arguments FROM queues")?;
+        let mut rows = queues.query([])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let name: Arc<str> = Arc::from(row.get::<_, String>(1)?);
+            names.insert(id, Arc::clone(&name));
+            remembered.queues.push(RememberedQueue {
+                id: id.cast_unsigned(),
+                name,
+                auto_delete: row.get(2)?,
+                arguments: table(row.get_ref(3)?.as_blob()?),
+            });
+        }
+        let mut bindings =
+            connection.prepare("SELECT exchange, queue, key, arguments FROM bindings")?;
+        let mut rows = bindings.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Some(queue) = names.get(&row.get(1)?) {
+                remembered.bindings.push(RememberedBinding {
+                    exchange: row.get(0)?,
+                    queue: Arc::clone(queue),
+                    key: row.get(2)?,
+                    arguments: table(row.get_ref(3)?.as_blob()?),
+                });
+            }
+        }
+        let mut messages = connection.prepare(
+            "SELECT id, queue, exchange, routing_key, header, body, expires_ms
+             FROM messages ORDER BY id",
+        )?;
+        let mut rows = messages.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(queue) = names.get(&row.get(1)?) else {
+                continue;
+            };
+            remembered.messages.push(RememberedMessage {
+                id: row.get::<_, i64>(0)?.cast_unsigned(),
+                queue: Arc::clone(queue),
+                exchange: row.get(2)?,
+                routing_key: row.get(3)?,
+                header: Bytes::copy_from_slice(row.get_ref(4)?.as_blob()?),
+                body: Bytes::copy_from_slice(row.get_ref(5)?.as_blob()?),
+                expires_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+            });
+        }
+        Ok(remembered)
+    }
+
+    fn run(mut self, waiting: &mpsc::Receiver<Batch>, committed: impl Fn(u64)) {
+        while let Ok(first) = waiting.recv() {
+            let mut batches = vec![first];
+            batches.extend(waiting.try_iter().take(MOST_AT_ONCE - 1));
+            let mut failed = false;
+            while let Err(error) = self.commit(&batches) {
+                if !failed {
+                    warn!(
+                        "cannot write the broker's store {}: {error}; no durable message is \
+                         confirmed until it can be written",
+                        self.path.display()
+                    );
+                }
+                failed = true;
+                std::thread::sleep(PAUSE);
+            }
+            if failed {
+                warn!(
+                    "the broker's store {} is written again",
+                    self.path.display()
+                );
+            }
+            if let Some(last) = batches.last() {
+                committed(last.ticket);
+            }
+        }
+    }
+
+    fn commit(&mut self, batches: &[Batch]) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for change in batches.iter().flat_map(|batch| &batch.changes) {
+            write(&transaction, change)?;
+        }
+        transaction.commit()
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Hands over a batch. It never waits.
+    pub(crate) fn send(&self, batch: Batch) {
+        // The thread ends only after this is gone.
+        let _ = self.batches.send(batch);
+    }
+
+    /// Waits until all is written.
+    pub(crate) fn finish(self) {
+        drop(self.batches);
+        if self.thread.join().is_err() {
+            warn!("the writer of the broker's store has failed");
+        }
+    }
+}
+
+fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(LAYOUT)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    let execute = |sql: &str, values: &[(&str, &dyn rusqlite::ToSql)]| {
+        transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+    };
+    match change {
+        Change::Keep {
+            id,
+            queue,
+            message,
+            expires_ms,
+        } => keep(transaction, *id, *queue, message, *expires_ms),
+        Change::Forget { id } => transaction
+            .prepare_cached("DELETE FROM messages WHERE id = ?1")?
+            .execute(params![id.cast_signed()])
+            .map(|_| ()),
+        Change::DeclareExchange {
+            name,
+            kind,
+            auto_delete,
+            internal,
+        } => execute(
+            "INSERT OR REPLACE INTO exchanges VALUES (:name, :kind, :auto_delete, :internal)",
+            named_params! {
+                ":name": name,
+                ":kind": kind.name(),
+                ":auto_delete": auto_delete,
+                ":internal": internal,
+            },
+        ),
+        Change::DeleteExchange { name } => {
+            execute(
+                "DELETE FROM bindings WHERE exchange = :name",
+                named_params! { ":name": name },
+            )?;
+            execute(
+                "DELETE FROM exchanges WHERE name = :name",
+                named_params! { ":name": name },
+            )
+        }
+        Change::DeclareQueue {
+            id,
+            name,
+            auto_delete,
+            arguments,
+        } => execute(
+            "INSERT OR REPLACE INTO queues VALUES (:id, :name, :auto_delete, :arguments)",
+            named_params! {
+                ":id": id.cast_signed(),
+                ":name": &**name,
+                ":auto_delete": auto_delete,
+                ":arguments": octets(arguments),
+            },
+        ),
+        Change::DeleteQueue { id } => {
+            let id = id.cast_signed();
+            execute(
+                "DELETE FROM bindings WHERE queue = :id",
+                named_params! { ":id": id },
+            )?;
+            execute(
+                "DELETE FROM queues WHERE id = :id",
+                named_params! { ":id": id },
+            )
+        }
+        Change::Bind {
+            exchange,
+            queue,
+            key,
+            arguments,
+        } => execute(
+            "INSERT OR IGNORE INTO bindings VALUES (:exchange, :queue, :key, :arguments)",
+            named_params! {
+                ":exchange": exchange,
+                ":queue": queue.cast_signed(),
+                ":key": key,
+                ":arguments": octets(arguments),
+            },
+        ),
+        Change::Unbind {
+            exchange,
+            queue,
+            key,
+            arguments,
+        } => execute(
+            "DELETE FROM bindings WHERE exchange = :exchange AND queue = :queue AND key = :key
+             AND arguments = :arguments",
+            named_params! {
+                ":exchange": exchange,
+                ":queue": queue.cast_signed(),
+                ":key": key,
+                ":arguments": octets(arguments),
+            },
+        ),
+    }
+}
+
+fn keep(
+    transaction: &Transaction<'_>,
+    id: u64,
+    queue: u64,
+    message: &Message,
+    expires_ms: Option<u64>,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        id.cast_signed(),
+        queue.cast_signed(),
+        message.exchange.as_str(),
+        message.routing_key.as_str(),
+        &*message.header,
+        &*message.body,
+        expires_ms.map(u64::cast_signed),
+    ];
+    transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+}
+
+/// A table as it goes on the wire.
+fn octets(table: &FieldTable) -> Vec<u8> {
+    let context = gen_field_table(table)(WriteContext::from(Vec::new()));
+    context.expect("a vector takes all that is written").write
+}
+
+/// What was written by [`octets`].
+fn table(octets: &[u8]) -> FieldTable {
+    parse_field_table(octets).map_or_else(|_| FieldTable::default(), |(_, table)| table)
+}

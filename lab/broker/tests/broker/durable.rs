@@ -1,0 +1,320 @@
+//! What outlives the process: durable exchanges and queues, their bindings, persistent messages.
+//!
+//! Here the broker stops in order; the end-to-end tests kill it.
+
+use std::path::Path;
+
+use broker::{Config, StoreError};
+use lapin::options::{
+    BasicAckOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    TestBroker, arrives, assert_refused, body, get, int, publish, publish_with, table, take, text,
+    waiting,
+};
+
+fn kept_in(folder: &Path) -> Config {
+    Config {
+        store: Some(folder.join("broker.db")),
+        ..Config::default()
+    }
+}
+
+async fn start(folder: &Path) -> TestBroker {
+    TestBroker::start_with(kept_in(folder)).await
+}
+
+async fn stop(broker: TestBroker) {
+    broker.begin_shutdown();
+    broker.ended().await;
+}
+
+/// A channel on which publishing waits for the confirm.
+async fn confirming(broker: &TestBroker) -> (Connection, Channel) {
+    let (connection, channel) = broker.channel().await;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    (connection, channel)
+}
+
+async fn durable_queue(channel: &Channel, name: &str, arguments: &[(&str, AMQPValue)]) {
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    channel
+        .queue_declare(name.into(), durable, table(arguments))
+        .await
+        .unwrap();
+}
+
+async fn bound(channel: &Channel, exchange: &str, queue: &str, key: &str) {
+    channel
+        .queue_bind(
+            queue.into(),
+            exchange.into(),
+            key.into(),
+            Default::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+}
+
+async fn topic(channel: &Channel, name: &str) {
+    let durable = ExchangeDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    channel
+        .exchange_declare(
+            name.into(),
+            ExchangeKind::Topic,
+            durable,
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+}
+
+fn persistent() -> BasicProperties {
+    BasicProperties::default().with_delivery_mode(2)
+}
+
+#[tokio::test]
+async fn durable_queues_keep_persistent_messages_and_nothing_else_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    durable_queue(&channel, "kept", &[]).await;
+    crate::support::declare(&channel, "gone", &[])
+        .await
+        .unwrap();
+    let properties = persistent()
+        .with_message_id("id-1".into())
+        .with_headers(table(&[("traceparent", text("00-a-b-01"))]));
+    publish_with(&channel, "", "kept", "first", properties.clone()).await;
+    publish(&channel, "", "kept", "transient").await;
+    publish_with(&channel, "", "kept", "second", persistent()).await;
+    publish_with(&channel, "", "gone", "m", persistent()).await;
+    stop(broker).await;
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    let first = take(&channel, "kept").await.unwrap();
+    assert_eq!((body(&first).as_str(), first.redelivered), ("first", true));
+    assert_eq!(first.properties, properties);
+    assert_eq!(body(&take(&channel, "kept").await.unwrap()), "second");
+    assert!(take(&channel, "kept").await.is_none());
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let looked = channel.queue_declare("gone".into(), passive, FieldTable::default());
+    assert_refused(looked.await, 404, "no queue 'gone'");
+}
+
+#[tokio::test]
+async fn what_was_done_with_a_message_is_kept_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (connection, channel) = broker.channel().await;
+    durable_queue(&channel, "q", &[]).await;
+    durable_queue(&channel, "purged", &[]).await;
+    durable_queue(&channel, "deleted", &[]).await;
+    for text in ["taken", "acknowledged", "unacknowledged", "waiting"] {
+        publish_with(&channel, "", "q", text, persistent()).await;
+    }
+    publish_with(&channel, "", "purged", "m", persistent()).await;
+    publish_with(&channel, "", "deleted", "m", persistent()).await;
+    take(&channel, "q").await.unwrap();
+    let acknowledged = get(&channel, "q").await.unwrap();
+    acknowledged.ack(BasicAckOptions::default()).await.unwrap();
+    let unacknowledged = get(&channel, "q").await.unwrap();
+    assert_eq!(body(&unacknowledged), "unacknowledged");
+    let purge = QueuePurgeOptions::default();
+    channel.queue_purge("purged".into(), purge).await.unwrap();
+    let delete = QueueDeleteOptions::default();
+    channel
+        .queue_delete("deleted".into(), delete)
+        .await
+        .unwrap();
+    stop(broker).await;
+    drop(connection);
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    assert_eq!(waiting(&channel, "purged").await, 0);
+    assert_eq!(body(&take(&channel, "q").await.unwrap()), "unacknowledged");
+    assert_eq!(body(&take(&channel, "q").await.unwrap()), "waiting");
+    assert!(take(&channel, "q").await.is_none());
+    // The name is free: a queue of it begins empty.
+    durable_queue(&channel, "deleted", &[]).await;
+    assert_eq!(waiting(&channel, "deleted").await, 0);
+}
+
+#[tokio::test]
+async fn exchanges_bindings_and_arguments_come_back_as_they_were_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    topic(&channel, "shop").await;
+    topic(&channel, "closed").await;
+    let limit = [
+        ("x-max-length", int(1)),
+        ("x-overflow", text("reject-publish")),
+    ];
+    durable_queue(&channel, "q", &limit).await;
+    bound(&channel, "shop", "q", "order.*").await;
+    bound(&channel, "shop", "q", "mistake.#").await;
+    channel
+        .queue_unbind(
+            "q".into(),
+            "shop".into(),
+            "mistake.#".into(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let delete = ExchangeDeleteOptions::default();
+    channel
+        .exchange_delete("closed".into(), delete)
+        .await
+        .unwrap();
+    stop(broker).await;
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    publish(&channel, "shop", "mistake.placed", "wrong").await;
+    publish(&channel, "shop", "order.placed", "right").await;
+    publish(&channel, "shop", "order.placed", "too much").await;
+    assert_eq!(body(&arrives(&channel, "q").await), "right");
+    assert!(take(&channel, "q").await.is_none());
+    let (_connection, channel) = broker.channel().await;
+    let refused = channel.queue_declare(
+        "q".into(),
+        QueueDeclareOptions {
+            durable: true,
+            ..Default::default()
+        },
+        FieldTable::default(),
+    );
+    assert_refused(refused.await, 406, "inequivalent arg 'x-max-length'");
+    let (_connection, channel) = broker.channel().await;
+    let passive = ExchangeDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let looked = channel.exchange_declare(
+        "closed".into(),
+        ExchangeKind::Topic,
+        passive,
+        FieldTable::default(),
+    );
+    assert_refused(looked.await, 404, "no exchange 'closed'");
+}
+
+#[tokio::test]
+async fn a_message_that_dies_while_nobody_looks_goes_where_it_would_have_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    durable_queue(&channel, "dead", &[]).await;
+    let arguments = [
+        ("x-message-ttl", int(300)),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text("dead")),
+    ];
+    durable_queue(&channel, "short", &arguments).await;
+    publish_with(&channel, "", "short", "m", persistent()).await;
+    stop(broker).await;
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    assert_eq!(body(&arrives(&channel, "dead").await), "m");
+    assert_eq!(waiting(&channel, "short").await, 0);
+}
+
+#[tokio::test]
+async fn confirms_come_in_order_whether_a_message_is_kept_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    durable_queue(&channel, "q", &[]).await;
+    let mut confirms = Vec::new();
+    for n in 0..200 {
+        let properties = match n % 3 {
+            0 => BasicProperties::default(),
+            _ => persistent(),
+        };
+        let sent = channel
+            .basic_publish("".into(), "q".into(), Default::default(), b"m", properties)
+            .await
+            .unwrap();
+        confirms.push(sent);
+    }
+    for confirm in confirms {
+        let confirmed = crate::support::soon("a confirm", confirm).await.unwrap();
+        assert!(confirmed.is_ack(), "{confirmed:?}");
+    }
+    assert_eq!(waiting(&channel, "q").await, 200);
+}
+
+async fn refusal(config: Config) -> StoreError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let run = broker::run(listener, config, CancellationToken::new());
+    crate::support::soon("a refusal", run)
+        .await
+        .expect_err("the store must be refused")
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_used_is_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    // Its answer to anything tells that it runs.
+    broker.channel().await;
+    let refused = refusal(kept_in(folder.path())).await;
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+    stop(broker).await;
+
+    let nowhere = refusal(kept_in(&folder.path().join("nowhere")))
+        .await
+        .to_string();
+    assert!(
+        nowhere.contains("nowhere/broker.db: unable to open"),
+        "{nowhere}"
+    );
+
+    let text = folder.path().join("text");
+    std::fs::write(
+        &text,
+        "this is no database, and is longer than a header".repeat(9),
+    )
+    .unwrap();
+    let config = Config {
+        store: Some(text),
+        ..Config::default()
+    };
+    let refused = refusal(config).await.to_string();
+    assert!(refused.contains("not a database"), "{refused}");
+
+    let newer = folder.path().join("newer.db");
+    let connection = rusqlite::Connection::open(&newer).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let config = Config {
+        store: Some(newer),
+        ..Config::default()
+    };
+    let refused = refusal(config).await.to_string();
+    assert!(refused.contains("has layout 99"), "{refused}");
+}

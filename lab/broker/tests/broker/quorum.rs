@@ -1,0 +1,159 @@
+//! Quorum queues, as a RabbitMQ of one node has them.
+
+use broker::Config;
+use lapin::options::{
+    BasicNackOptions, BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
+
+use crate::support::{
+    TestBroker, arrives, assert_refused, body, consume, int, next, publish, table, text,
+};
+
+async fn declare(
+    channel: &Channel,
+    options: QueueDeclareOptions,
+    arguments: &[(&str, AMQPValue)],
+) -> lapin::Result<lapin::Queue> {
+    let mut arguments = table(arguments);
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    channel.queue_declare("q".into(), options, arguments).await
+}
+
+const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: true,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+
+#[tokio::test]
+async fn a_message_that_comes_back_says_how_often() {
+    let broker = TestBroker::start().await;
+    let (_connection, channel) = broker.channel().await;
+    declare(&channel, DURABLE, &[]).await.unwrap();
+    publish(&channel, "", "q", "m").await;
+    let mut deliveries = consume(&channel, "q").await;
+    for count in 0..3 {
+        let delivery = next(&mut deliveries).await;
+        assert_eq!(body(&delivery), "m");
+        let headers = delivery.properties.headers().clone().unwrap_or_default();
+        let said = headers.inner().get("x-delivery-count").cloned();
+        let expected = (count > 0).then_some(AMQPValue::LongLongInt(count));
+        assert_eq!(said, expected);
+        let requeue = BasicNackOptions {
+            requeue: true,
+            ..Default::default()
+        };
+        delivery.nack(requeue).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_back_too_often_dies_of_it() {
+    let broker = TestBroker::start().await;
+    let (_connection, channel) = broker.channel().await;
+    channel
+        .exchange_declare(
+            "dead".into(),
+            ExchangeKind::Fanout,
+            ExchangeDeclareOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    crate::support::declare(&channel, "dead", &[])
+        .await
+        .unwrap();
+    channel
+        .queue_bind(
+            "dead".into(),
+            "dead".into(),
+            "".into(),
+            Default::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let arguments = [
+        ("x-delivery-limit", int(2)),
+        ("x-dead-letter-exchange", text("dead")),
+    ];
+    declare(&channel, DURABLE, &arguments).await.unwrap();
+    publish(&channel, "", "q", "m").await;
+    let mut deliveries = consume(&channel, "q").await;
+    for _ in 0..3 {
+        let requeue = BasicNackOptions {
+            requeue: true,
+            ..Default::default()
+        };
+        next(&mut deliveries).await.nack(requeue).await.unwrap();
+    }
+    let dead = arrives(&channel, "dead").await;
+    let headers = dead.properties.headers().clone().unwrap();
+    let reason = headers.inner().get("x-first-death-reason");
+    assert_eq!(reason, Some(&text("delivery_limit")));
+}
+
+#[tokio::test]
+async fn what_a_quorum_queue_cannot_be_is_refused() {
+    let broker = TestBroker::start().await;
+    for (options, words) in [
+        (
+            QueueDeclareOptions::default(),
+            "invalid property 'non-durable' for queue 'q'",
+        ),
+        (
+            QueueDeclareOptions {
+                exclusive: true,
+                ..DURABLE
+            },
+            "invalid property 'exclusive-owner' for queue 'q'",
+        ),
+        (
+            QueueDeclareOptions {
+                auto_delete: true,
+                ..DURABLE
+            },
+            "invalid property 'auto-delete' for queue 'q'",
+        ),
+    ] {
+        let (_connection, channel) = broker.channel().await;
+        assert_refused(declare(&channel, options, &[]).await, 406, words);
+    }
+    let (_connection, channel) = broker.channel().await;
+    declare(&channel, DURABLE, &[]).await.unwrap();
+    let global = BasicQosOptions { global: true };
+    channel.basic_qos(1, global).await.unwrap();
+    let refused = channel
+        .basic_consume(
+            "q".into(),
+            "".into(),
+            Default::default(),
+            FieldTable::default(),
+        )
+        .await;
+    assert_refused(refused, 540, "does not support global qos");
+}
+
+#[tokio::test]
+async fn its_messages_are_kept_whether_they_ask_for_it_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || Config {
+        store: Some(folder.path().join("broker.db")),
+        ..Config::default()
+    };
+    let broker = TestBroker::start_with(config()).await;
+    let (_connection, channel) = broker.channel().await;
+    channel.confirm_select(Default::default()).await.unwrap();
+    declare(&channel, DURABLE, &[]).await.unwrap();
+    publish(&channel, "", "q", "m").await;
+    broker.begin_shutdown();
+    broker.ended().await;
+
+    let broker = TestBroker::start_with(config()).await;
+    let (_connection, channel) = broker.channel().await;
+    assert_eq!(body(&arrives(&channel, "q").await), "m");
+}
