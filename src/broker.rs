@@ -3,18 +3,20 @@
 use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
 };
 
 use crate::exit::Outcome;
 
 /// Run the embedded AMQP 0-9-1 broker, in the foreground.
 ///
-/// One node, in memory: what it holds is gone when it stops. Any user and password will do.
+/// One node. Any user and password will do. Without --store all that it holds is gone when it stops.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tracelab broker
-  tracelab broker --listen 127.0.0.1:0      take a free port, printed on standard output")]
+  tracelab broker --listen 127.0.0.1:0      take a free port, printed on standard output
+  tracelab broker --store broker.db         durable queues and persistent messages survive")]
 pub(crate) struct Args {
     /// Where to listen. Port 0 takes a free one; the address is printed on standard output.
     #[arg(
@@ -27,6 +29,15 @@ pub(crate) struct Args {
     /// How many MiB of messages it holds before it takes no more.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     memory: usize,
+
+    /// Keep durable exchanges, durable queues and persistent messages in this file. They survive the
+    /// process; a message is confirmed only when it is kept.
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+
+    /// Confirm a message only when the disk has it (fsync): so it survives the machine too.
+    #[arg(long, requires = "store")]
+    fsync: bool,
 
     /// Stop when standard input is closed, as it is when the process at its other end dies.
     #[arg(long)]
@@ -47,6 +58,12 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     );
     let config = broker::Config {
         memory_limit: args.memory << 20,
+        store: args.store,
+        sync: if args.fsync {
+            broker::Sync::Machine
+        } else {
+            broker::Sync::Process
+        },
         ..broker::Config::default()
     };
     broker::run(listener, config, stop).await?;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! It works the same on the embedded broker and on RabbitMQ. The broker counts the rounds in the
-//! header `x-death`, so no consumer needs to remember a failure.
+//! header `x-death`, so no consumer needs to remember a failure. The queues are quorum queues: what is
+//! confirmed survives the broker, and what dies leaves its queue only when the next one has it.
 
 use lapin::{
     Channel, ExchangeKind,
@@ -72,9 +73,15 @@ async fn queue(channel: &Channel, name: &str, arguments: FieldTable) -> lapin::R
         ..QueueDeclareOptions::default()
     };
     channel
-        .queue_declare(name.into(), durable, arguments)
+        .queue_declare(name.into(), durable, with_quorum(arguments))
         .await
         .map(drop)
+}
+
+fn with_quorum(mut arguments: FieldTable) -> FieldTable {
+    let quorum = AMQPValue::LongString("quorum".into());
+    arguments.insert("x-queue-type".into(), quorum);
+    arguments
 }
 
 /// Through the default exchange, whose routing keys are the names of queues.
@@ -88,5 +95,12 @@ fn dead_lettered_to(queue: &str) -> FieldTable {
         "x-dead-letter-routing-key".into(),
         AMQPValue::LongString(queue.into()),
     );
+    // RabbitMQ has at-least-once only for queues that refuse what is too much.
+    for (name, value) in [
+        ("x-dead-letter-strategy", "at-least-once"),
+        ("x-overflow", "reject-publish"),
+    ] {
+        arguments.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
     arguments
 }
