@@ -43,7 +43,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref(),
                 Some(loadgen::Error::UnknownProduct { .. } | loadgen::Error::TooFewProducts { .. })
             )
-            || matches!(cause.downcast_ref(), Some(supervisor::Error::PortBase(_)));
+            || matches!(cause.downcast_ref(), Some(supervisor::Error::PortBase(_)))
+            || cause
+                .downcast_ref()
+                .is_some_and(collector::Error::is_of_input);
         if wrong_input {
             return 2;
         }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod arguments;
 mod broker;
 mod check;
+mod collector;
 mod compare;
 mod diagnose;
 mod exit;
@@ -62,6 +63,7 @@ enum Command {
     #[command(subcommand)]
     Service(service::Service),
     Broker(broker::Args),
+    Collector(collector::Args),
     Sink(sink::Args),
 }
 
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
             Command::Trace(args) => trace::main(args).await,
             Command::Service(service) => service::main(service).await,
             Command::Broker(args) => broker::main(args).await,
+            Command::Collector(args) => collector::main(args).await,
             Command::Sink(args) => sink::main(args).await,
         }
     });

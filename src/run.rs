@@ -4,17 +4,18 @@ use std::{
     io::{IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use ::scenario::Scenario;
+use ::collector::{Passage, Program, Setup};
+use ::scenario::{Scenario, Target};
 use anyhow::Context;
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::Url;
 use runner::{Finished, Kept, Overrides, Phase, Place, Progress, Report, SetParameter, Settings};
-use supervisor::{Config, Ports};
+use supervisor::{Collectors, Config, Ports};
 
 use crate::{
     arguments::{at_least_one, lab_url},
@@ -38,6 +39,7 @@ Examples:
   tracelab run n-plus-one
   tracelab run slow-provider --set slow-provider.latency_ms=1600 --only faulty --only twin
   tracelab run checkout --requests 1000 --users 50 --pace none
+  tracelab run checkout --via collector-config/tail-sampling.yaml
   tracelab run ./my-scenario.yaml --lab http://127.0.0.1:8080 --format json
   tracelab run --all --format junit --out results")]
 pub(crate) struct Args {
@@ -60,6 +62,18 @@ pub(crate) struct Args {
     /// Run in a lab that runs already, by the address of its page, and not in one of its own.
     #[arg(long, value_name = "URL", value_parser = lab_url, conflicts_with_all = ["pace", "messaging_relation", "database"])]
     lab: Option<Url>,
+
+    /// Send all telemetry through an OpenTelemetry Collector, and check what comes out of it.
+    ///
+    /// FILE is its set-up, such as collector-config/base.yaml, or a folder with agent.yaml and
+    /// gateway.yaml. Of a set-up that samples it is known which traces may be missing: the others must
+    /// be there.
+    #[arg(long, value_name = "FILE", conflicts_with = "lab")]
+    via: Option<PathBuf>,
+
+    /// The program of the Collector, if it is neither on PATH nor where scripts/parts builds it.
+    #[arg(long, value_name = "BIN", requires = "via")]
+    collector: Option<PathBuf>,
 
     /// How many requests each phase makes, in place of the scenario's own number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -146,7 +160,8 @@ pub(crate) enum ReportFormat {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenarios = args.scenarios()?;
-    let settings = args.settings()?;
+    let via = args.via(&scenarios).await?;
+    let settings = args.settings(via)?;
     let stop = cancelled_by_signals()?;
     let bar = progress_bar();
     let told = tell_above(bar.clone(), args.verbose);
@@ -213,7 +228,42 @@ impl Args {
         }
     }
 
-    fn settings(&self) -> anyhow::Result<Settings> {
+    /// The Collectors that telemetry is sent through, once they were asked whether they take their
+    /// set-ups, and what becomes of traces on their way.
+    async fn via(&self, scenarios: &[Scenario]) -> anyhow::Result<Option<(Collectors, Passage)>> {
+        let Some(path) = &self.via else {
+            return Ok(None);
+        };
+        let of_others = |scenario: &&Scenario| scenario.target != Target::Shop;
+        if let Some(scenario) = scenarios.iter().find(of_others) {
+            return Err(WrongInput(format!(
+                "the scenario {} has a target of its own, which sends its telemetry where it likes; --via \
+                 is for the lab's shop",
+                scenario.name
+            ))
+            .into());
+        }
+        let setup = Setup::open(path)?;
+        let program = Program::find(self.collector.as_deref())?;
+        for file in setup.files() {
+            program.check(file).await?;
+        }
+        let passage = setup.passage()?;
+        let absolute = |path: &Path| std::path::absolute(path);
+        let (file, gateway) = match &setup {
+            Setup::One(file) => (absolute(file)?, None),
+            Setup::Tiers { agent, gateway } => (absolute(agent)?, Some(absolute(gateway)?)),
+        };
+        let collectors = Collectors {
+            program: absolute(program.path())?,
+            file,
+            gateway,
+        };
+        Ok(Some((collectors, passage)))
+    }
+
+    fn settings(&self, via: Option<(Collectors, Passage)>) -> anyhow::Result<Settings> {
+        let (collectors, passage) = via.unzip();
         let phases: Vec<Phase> = match self.only.as_slice() {
             [] => Phase::ALL.to_vec(),
             only => only.iter().map(|phase| Phase::from(*phase)).collect(),
@@ -223,9 +273,11 @@ impl Args {
                 Some(page) => Place::Running(page.clone()),
                 None => Place::Private(Box::new(Config {
                     ports: Ports::Free,
+                    collectors,
                     ..self.shop.config()?
                 })),
             },
+            passage: passage.unwrap_or(Passage::STRAIGHT),
             phases,
             overrides: Overrides {
                 requests: self.requests,

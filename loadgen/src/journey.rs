@@ -94,6 +94,7 @@ enum Body {
 struct Answer {
     status: Option<u16>,
     trace_id: Option<TraceId>,
+    unsampled: bool,
     order_id: Option<String>,
     message_id: Option<String>,
     /// See [`Line::reply`].
@@ -307,6 +308,7 @@ impl Customers {
             started: None,
             ended: None,
             trace_id: None,
+            unsampled: false,
             sent_span_id: None,
             status: None,
             order_id: None,
@@ -347,6 +349,7 @@ impl Customers {
             started: Some(started),
             ended: Some(self.clock.now()),
             trace_id: None,
+            unsampled: false,
             sent_span_id: None,
             status: None,
             order_id: None,
@@ -405,6 +408,7 @@ impl Customers {
             started: Some(started),
             ended: Some(self.clock.now()),
             trace_id: None,
+            unsampled: false,
             sent_span_id: ask.context.map(|(_, span_id)| span_id),
             status: None,
             order_id: None,
@@ -551,7 +555,7 @@ impl Answer {
             Err(error) => return Answer::none(with_causes(&error)),
         };
         let status = response.status();
-        let trace_id = trace_id(response.headers());
+        let (trace_id, unsampled) = trace(response.headers()).unzip();
         let body = match response.bytes().await {
             Ok(body) if status.is_success() => understand(&body).unwrap_or_else(Answer::none),
             Ok(body) => refusal(&body),
@@ -560,6 +564,7 @@ impl Answer {
         Answer {
             status: Some(status.as_u16()),
             trace_id,
+            unsampled: unsampled.unwrap_or_default(),
             ..body
         }
     }
@@ -567,6 +572,7 @@ impl Answer {
     fn into_line(self, line: Line) -> Line {
         Line {
             trace_id: self.trace_id,
+            unsampled: self.unsampled,
             status: self.status,
             order_id: self.order_id,
             message_id: self.message_id,
@@ -606,10 +612,16 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
         .map_err(|error| format!("the reply is not what it should be: {error}"))
 }
 
-/// The second field of `traceresponse: 00-{trace}-{span}-{flags}`.
-fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
+/// Of `traceresponse: 00-{trace}-{span}-{flags}` the trace, and whether the flags say that it is not
+/// sampled.
+fn trace(headers: &HeaderMap) -> Option<(TraceId, bool)> {
     let value = headers.get(TRACERESPONSE)?.to_str().ok()?;
-    value.split('-').nth(1)?.parse().ok()
+    let mut fields = value.split('-').skip(1);
+    let trace_id = fields.next()?.parse().ok()?;
+    let flags = fields
+        .nth(1)
+        .and_then(|flags| u8::from_str_radix(flags, 16).ok());
+    Some((trace_id, flags.is_some_and(|flags| flags & 1 == 0)))
 }
 
 /// The error and what caused it: the outermost of reqwest's errors tells nothing.

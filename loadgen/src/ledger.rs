@@ -36,6 +36,9 @@ pub struct Line {
     pub ended: Option<UnixNanos>,
     /// The trace that the shop made of it, by the reply's `traceresponse` header.
     pub trace_id: Option<TraceId>,
+    /// Whether the same header says that the trace is not recorded: a sampler has left it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsampled: bool,
     /// The span that the request said it came from, where the load generator started the trace
     /// itself. It is nowhere to be found: the load generator makes no spans.
     #[serde(default)]
@@ -376,6 +379,7 @@ mod tests {
             started: Some(UnixNanos(2_000)),
             ended: Some(UnixNanos(5_000)),
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".parse().unwrap()),
+            unsampled: false,
             sent_span_id: None,
             status: Some(201),
             order_id: Some("o-1".into()),

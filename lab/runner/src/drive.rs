@@ -5,10 +5,12 @@
 //! not change between two reads, all services flushed before each. A trace of a silent phase, of which
 //! nothing is expected, is settled when it is whole (no parent is missing, every message that was sent
 //! was processed) and has been at rest for a while. One that does not come to that is judged as it
-//! stands when the patience ends.
+//! stands when the patience ends. Where a Collector is in between, all of it is given the time that the
+//! Collector may hold spans back, as its set-up says.
 
 use std::time::Duration;
 
+use collector::Passage;
 use expect::{Evidence, Verdict};
 use loadgen::{Line, Outcome, Recording, UnixNanos};
 use reqwest::Url;
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ground::Ground,
+    left_out::may_be_missing,
     order::is_whole,
     part::{Overrides, Part, Phase},
     run::{Progress, RunError},
@@ -49,6 +52,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) overrides: Overrides,
     pub(crate) seed: u64,
     pub(crate) patience: Duration,
+    pub(crate) passage: Passage,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -83,7 +87,7 @@ pub(crate) async fn drive(
         report: None,
     };
     let load = loadgen::drive(plan, recording, told, terms.stop.clone()).await?;
-    let found = settle(part, ground, &load.lines, terms.patience, |settled, of| {
+    let found = settle(part, ground, &load.lines, terms, |settled, of| {
         progress(Progress::Settling {
             scenario: name.clone(),
             phase: part.phase,
@@ -115,15 +119,23 @@ struct Waiting {
     unchanged_since: Instant,
     /// Whether what is expected of it holds as it is now.
     holds: Option<bool>,
+    /// From when on it need not be waited for if nothing of it came; `None`: it must come.
+    missing_from: Option<Instant>,
 }
 
 async fn settle(
     part: Part<'_>,
     ground: &Ground,
     lines: &[Line],
-    patience: Duration,
+    terms: Terms<'_>,
     settled: impl Fn(usize, usize),
 ) -> Vec<Found> {
+    let Passage {
+        delay,
+        decides_after,
+        sampling,
+    } = terms.passage;
+    let all_decided = Instant::now() + decides_after + delay + LONG_REST;
     let mut waiting: Vec<Waiting> = lines
         .iter()
         .enumerate()
@@ -133,10 +145,11 @@ async fn settle(
             change: 0,
             unchanged_since: Instant::now(),
             holds: None,
+            missing_from: may_be_missing(part, &lines[line], sampling).then_some(all_decided),
         })
         .collect();
     let total = waiting.len();
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + decides_after + delay + terms.patience;
     loop {
         ground
             .look(waiting.iter().map(|waiting| &lines[waiting.line]))
@@ -146,7 +159,7 @@ async fn settle(
         let found = ground.find(&asked, &known).await;
         let mut found = found.iter();
         waiting.retain_mut(|waiting| match found.next() {
-            Some(found) => !waiting.is_settled(found, part.own),
+            Some(found) => !waiting.is_settled(found, part.own, delay),
             None => true,
         });
         settled(total - waiting.len(), total);
@@ -164,9 +177,15 @@ async fn settle(
 // === impl Waiting ===
 
 impl Waiting {
-    fn is_settled(&mut self, found: &Found, expected: Option<&Expectation>) -> bool {
+    /// `delay` is how long after a flush spans may still be under way.
+    fn is_settled(
+        &mut self,
+        found: &Found,
+        expected: Option<&Expectation>,
+        delay: Duration,
+    ) -> bool {
         let Some(trace) = &found.trace else {
-            return false;
+            return self.missing_from.is_some_and(|from| Instant::now() >= from);
         };
         if found.change != self.change {
             self.change = found.change;
@@ -175,9 +194,11 @@ impl Waiting {
             return false;
         }
         let at_rest = self.unchanged_since.elapsed();
+        // Batches of several services may come one after the other.
+        let quiet = 2 * delay;
         match expected {
             Some(expected) => {
-                at_rest >= APART
+                at_rest >= APART + quiet
                     && *self.holds.get_or_insert_with(|| {
                         let evidence = Evidence {
                             trace,
@@ -193,7 +214,7 @@ impl Waiting {
                     let all = std::iter::once(&**trace).chain(&found.related);
                     is_whole(all)
                 };
-                at_rest >= LONG_REST || (at_rest >= REST && whole())
+                at_rest >= LONG_REST + quiet || (at_rest >= REST + quiet && whole())
             }
         }
     }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use collector::Sampling;
 use expect::{Evidence, Report, Twin, Verdict};
 use loadgen::Line;
 use scenario::Expectation;
 use trace::{Trace, TraceId};
 
-use crate::{drive::Driven, latency::LatencyLine, part::Part, traces::Found};
+use crate::{
+    drive::Driven, latency::LatencyLine, left_out::may_be_missing, part::Part, traces::Found,
+};
 
 /// One request, with its trace and what was found of it.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct Case {
     pub trace: Option<Arc<Trace>>,
     /// The traces that have to do with it.
     pub related: Vec<Trace>,
+    /// Whether it is missing because it was sampled out, as it may be.
+    pub left_out: bool,
     /// What became of it.
     pub verdict: Verdict,
     /// What its trace must look like, held against it; `None` where nothing is said of it.
@@ -42,6 +47,7 @@ pub struct Unexplained {
 }
 
 const NO_TRACE: &str = "its trace never came";
+const NOT_SAMPLED: &str = "its service said that it is not sampled, and it came all the same";
 const NOT_SILENT: &str =
     "all that the scenario expects of the faulty trace is so, and there should be no sign of it";
 const NOT_KNOWN: &str = "whether it looks as the faulty trace does cannot be known";
@@ -52,6 +58,7 @@ pub(crate) fn cases(
     driven: &Driven,
     twin: Option<&Twin>,
     latency: &[LatencyLine],
+    sampling: Option<Sampling>,
 ) -> Vec<Case> {
     // Where the times of the whole phase belong to the pattern, all of it must be there.
     let excused = latency.iter().any(|line| line.verdict == Verdict::Fail);
@@ -62,7 +69,12 @@ pub(crate) fn cases(
         .zip(&driven.found)
         .map(|(line, found)| {
             let judged = line.step.counts();
+            let left_out = found.trace.is_none()
+                && line.started.is_some()
+                && may_be_missing(part, line, sampling);
             let (verdict, report, why) = match &found.trace {
+                None if left_out => (Verdict::Pass, None, None),
+                Some(_) if line.unsampled => (Verdict::Fail, None, Some(NOT_SAMPLED)),
                 // It was never sent, so there is nothing to be found.
                 None if line.started.is_none() => (Verdict::Pass, None, None),
                 None => (Verdict::Fail, None, Some(NO_TRACE)),
@@ -73,6 +85,7 @@ pub(crate) fn cases(
                 line: line.clone(),
                 trace: found.trace.clone(),
                 related: found.related.clone(),
+                left_out,
                 verdict,
                 report,
                 findings: Vec::new(),
@@ -127,8 +140,8 @@ pub(crate) fn unexplained(trace: &Trace) -> Unexplained {
 // === impl Case ===
 
 impl Case {
-    /// Whether this is a request that the scenario speaks of.
+    /// Whether this is a request that the scenario speaks of, and that has not been sampled out.
     pub fn is_judged(&self) -> bool {
-        self.line.step.counts() && self.line.started.is_some()
+        self.line.step.counts() && self.line.started.is_some() && !self.left_out
     }
 }

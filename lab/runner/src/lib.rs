@@ -16,6 +16,7 @@ mod ground;
 mod judge;
 mod labels;
 mod latency;
+mod left_out;
 mod order;
 mod part;
 mod remote;

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
+use collector::Passage;
 use expect::Twin;
 use faults::{Need, Setting};
 use futures::{StreamExt, stream};
@@ -19,6 +20,7 @@ use crate::{
     ground::{Ground, GroundError},
     judge::{self, Case, Unexplained},
     latency::{self, LatencyLine, Measured},
+    left_out,
     part::{Overrides, Part, Phase},
     remote::Remote,
     report::PhaseReport,
@@ -32,6 +34,8 @@ const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// Where.
     pub place: Place,
+    /// What becomes of traces between the services and the sink.
+    pub passage: Passage,
     /// Which phases; the twin is driven all the same where a scenario compares with it.
     pub phases: Vec<Phase>,
     /// In place of what the scenarios say.
@@ -308,6 +312,7 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
             overrides: settings.overrides,
             seed: settings.seed,
             patience: settings.patience,
+            passage: settings.passage,
             stop,
         };
         if let Target::Url(target) = &scenario.target {
@@ -347,7 +352,8 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                 Err(reason) => PhaseRun::unsupported(*part, reason),
                 Ok(what) => {
                     let latency = latency_lines(&scenario, part.phase, &driven, &without_pace);
-                    let cases = judge::cases(*part, what, twin.as_ref(), &latency);
+                    let sampling = settings.passage.sampling;
+                    let cases = judge::cases(*part, what, twin.as_ref(), &latency, sampling);
                     let beside: Vec<&Driven> = driven
                         .iter()
                         .filter(|(other, _)| other.phase != part.phase)
@@ -357,7 +363,8 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                         beside: &beside,
                         as_written: settings.as_written,
                     };
-                    PhaseRun::new(*part, what, cases, latency, terms)
+                    let wrong = left_out::wrong_share(*part, what, sampling);
+                    PhaseRun::new(*part, what, cases, latency, terms, wrong)
                 }
             })
             .collect();

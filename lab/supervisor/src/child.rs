@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufRead, AsyncRead, BufReader},
@@ -134,10 +135,20 @@ impl Child {
         match timeout(patience, self.process.wait()).await {
             Ok(_) => End::Clean,
             Err(_) => {
+                self.kill_group();
                 // An error means that it has just ended after all.
                 let _ = self.process.kill().await;
                 End::Killed
             }
+        }
+    }
+
+    /// Kills the child, and what it has started: each child leads a process group of its own.
+    pub(crate) fn kill_group(&self) {
+        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // An error means that nobody of it is left.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub amqp: Option<String>,
     /// Where the services send their telemetry instead of the sink. The sink runs all the same.
     pub otlp: Option<Otlp>,
+    /// What stands between the services and the sink; not beside `otlp`.
+    pub collectors: Option<Collectors>,
     /// The bounds of the sink.
     pub sink: sink::Config,
     /// What is served at the address of the page besides the page.
@@ -83,6 +85,17 @@ pub struct Otlp {
     pub protocol: OtlpProtocol,
 }
 
+/// The Collectors between the services and the sink. They are run by `tracelab collector`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collectors {
+    /// The Collector.
+    pub program: PathBuf,
+    /// Its set-up: of the only one, or of the two agents if there are gateways.
+    pub file: PathBuf,
+    /// The set-up of the two gateways that the agents send to.
+    pub gateway: Option<PathBuf>,
+}
+
 /// The transports of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OtlpProtocol {
@@ -112,6 +125,7 @@ impl Config {
             database: None,
             amqp: None,
             otlp: None,
+            collectors: None,
             sink: sink::Config::default(),
             routes: axum::Router::new(),
             stop_patience: STOP_PATIENCE,
@@ -126,6 +140,7 @@ impl Ports {
     /// Where a part is to listen; with port 0 if any will do.
     pub(crate) fn address(self, part: Part) -> Result<SocketAddr, Error> {
         let port = match self {
+            _ if matches!(part, Part::Collector(_)) => part.default_port(),
             Ports::Default => part.default_port(),
             Ports::Base(base) => base
                 .checked_add(part.offset())

@@ -94,7 +94,8 @@ impl Kept {
             };
             self.pid.send_replace(None);
             let lived = child.lived();
-            // With it goes the pipe, so that nothing that it started is left waiting.
+            // What it started would keep what its successor needs. With it goes the pipe, too.
+            child.kill_group();
             drop(child);
             self.terms.teller.tell(Event::Died {
                 part: self.recipe.part,

@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Part, Ports,
+    Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Part, Ports, Tier,
     child::End,
     databases::Databases,
     event::{self, Teller},
@@ -82,7 +82,16 @@ enum Data {
 /// Which children are started when: each group together, once the one before it is ready.
 ///
 /// A service is started after those that it is told the address of.
-const GROUPS: [&[Part]; 4] = [
+const GROUPS: [&[Part]; 6] = [
+    &[
+        Part::Collector(Tier::FirstGateway),
+        Part::Collector(Tier::SecondGateway),
+    ],
+    &[
+        Part::Collector(Tier::Only),
+        Part::Collector(Tier::FirstAgent),
+        Part::Collector(Tier::SecondAgent),
+    ],
     &[Part::Broker],
     &[Part::Provider, Part::Inventory, Part::Email],
     &[Part::Payment],
@@ -160,7 +169,7 @@ impl Lab {
         let mut services: Vec<Service> = self
             .children
             .iter()
-            .filter(|child| child.part != Part::Broker)
+            .filter(|child| Part::SERVICES.contains(&child.part))
             .map(|child| Service {
                 part: child.part,
                 url: url(child.address),
@@ -227,7 +236,8 @@ impl Lab {
     }
 
     /// Stops the lab: the children in the reverse of the order in which they were started, so that
-    /// none is missed by one that needs it, then the sink, so that their last spans arrive.
+    /// none is missed by one that needs it, then the sink, so that their last spans arrive: those of the
+    /// services, and those that Collectors still hold.
     ///
     /// Children that do not stop in time are killed.
     pub async fn stop(mut self) -> Stopped {
@@ -280,7 +290,12 @@ impl Lab {
             let database = |part| self.databases.as_ref().map(|databases| databases.of(part));
             let mut starting = Vec::new();
             for &part in group.iter().filter(|part| is_wanted(config, **part)) {
-                let recipe = Recipe::new(config, part, &wiring, database(part));
+                let recipe = match &config.collectors {
+                    Some(collectors) if matches!(part, Part::Collector(_)) => {
+                        Recipe::of_collector(config, part, collectors, &wiring)
+                    }
+                    _ => Recipe::new(config, part, &wiring, database(part)),
+                };
                 let listen = config.ports.address(part)?;
                 let terms = Terms {
                     // Of its own, so that the children can be stopped one after another.
@@ -310,15 +325,35 @@ impl Lab {
         Ok(())
     }
 
+    /// Where the services send their telemetry: with two agents, one service here and the next there.
+    fn receivers(&self, config: &Config) -> Vec<Otlp> {
+        if let Some(otlp) = &config.otlp {
+            return vec![otlp.clone()];
+        }
+        let to = |endpoint| Otlp {
+            endpoint,
+            protocol: OtlpProtocol::Grpc,
+        };
+        let collectors: Vec<Otlp> = [Tier::Only, Tier::FirstAgent, Tier::SecondAgent]
+            .into_iter()
+            .filter_map(|tier| self.address(Part::Collector(tier)))
+            .map(|address| to(url(address)))
+            .collect();
+        match collectors.is_empty() {
+            true => vec![to(self.addresses.otlp_grpc.clone())],
+            false => collectors,
+        }
+    }
+
     /// What is known of the children that run.
     fn wiring(&self, config: &Config) -> Wiring {
         let service = |part| self.address(part).map(url).unwrap_or_default();
         Wiring {
             data: self.data.path().to_owned(),
-            otlp: config.otlp.clone().unwrap_or_else(|| Otlp {
-                endpoint: self.addresses.otlp_grpc.clone(),
-                protocol: OtlpProtocol::Grpc,
-            }),
+            sink: self.addresses.otlp_grpc.clone(),
+            gateways: [Tier::FirstGateway, Tier::SecondGateway]
+                .map(|tier| self.address(Part::Collector(tier))),
+            otlp: self.receivers(config),
             amqp: self.addresses.amqp.clone(),
             provider: service(Part::Provider),
             inventory: service(Part::Inventory),
@@ -329,7 +364,16 @@ impl Lab {
 
 /// Whether the lab has this part of its own.
 fn is_wanted(config: &Config, part: Part) -> bool {
-    part != Part::Broker || config.amqp.is_none()
+    let tiers = config
+        .collectors
+        .as_ref()
+        .map(|collectors| collectors.gateway.is_some());
+    match part {
+        Part::Broker => config.amqp.is_none(),
+        Part::Collector(Tier::Only) => tiers == Some(false),
+        Part::Collector(_) => tiers == Some(true),
+        _ => true,
+    }
 }
 
 /// Looks whether the ports of the children are free, before anything is started. The others are

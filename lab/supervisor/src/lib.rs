@@ -23,11 +23,11 @@ mod part;
 mod recipe;
 
 pub use self::{
-    config::{Config, Otlp, OtlpProtocol, Pace, Ports, Relation},
+    config::{Collectors, Config, Otlp, OtlpProtocol, Pace, Ports, Relation},
     error::Error,
     event::{Event, Events},
     flush::{Counts, FlushError, Flushed},
     lab::{Addresses, Lab, Service, Stopped},
     memory::{Memory, ProcessMemory},
-    part::Part,
+    part::{Part, Tier},
 };

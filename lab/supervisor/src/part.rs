@@ -23,6 +23,23 @@ pub enum Part {
     OtlpHttp,
     /// The embedded AMQP broker.
     Broker,
+    /// A Collector between the services and the sink.
+    Collector(Tier),
+}
+
+/// Which Collector it is of those that a lab has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// The only one.
+    Only,
+    /// The first of two that the services send to.
+    FirstAgent,
+    /// The second of them.
+    SecondAgent,
+    /// The first of two that the agents send to.
+    FirstGateway,
+    /// The second of them.
+    SecondGateway,
 }
 
 // === impl Part ===
@@ -37,7 +54,7 @@ impl Part {
         Part::Provider,
     ];
 
-    /// All parts, in the order of their ports from a base.
+    /// All parts that have a port of their own, in the order of their ports from a base.
     pub(crate) const ALL: [Part; 9] = [
         Part::Page,
         Part::Checkout,
@@ -62,10 +79,15 @@ impl Part {
             Part::OtlpGrpc => "otlp-grpc",
             Part::OtlpHttp => "otlp-http",
             Part::Broker => "broker",
+            Part::Collector(Tier::Only) => "collector",
+            Part::Collector(Tier::FirstAgent) => "agent-1",
+            Part::Collector(Tier::SecondAgent) => "agent-2",
+            Part::Collector(Tier::FirstGateway) => "gateway-1",
+            Part::Collector(Tier::SecondGateway) => "gateway-2",
         }
     }
 
-    /// The port that it has unless it is told otherwise.
+    /// The port that it has unless it is told otherwise; 0, any that is free, for a Collector.
     pub fn default_port(self) -> u16 {
         match self {
             Part::Page => 8080,
@@ -77,6 +99,7 @@ impl Part {
             Part::OtlpGrpc => 4317,
             Part::OtlpHttp => 4318,
             Part::Broker => 5672,
+            Part::Collector(_) => 0,
         }
     }
 

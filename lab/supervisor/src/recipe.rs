@@ -14,7 +14,7 @@ use std::{
 use reqwest::Url;
 use tokio::process::Command;
 
-use crate::{Config, Otlp, Part};
+use crate::{Collectors, Config, Otlp, Part, Tier};
 
 /// How a child is called. Only where it is to listen is left open.
 #[derive(Clone, Debug)]
@@ -29,7 +29,12 @@ pub(crate) struct Recipe {
 #[derive(Clone, Debug)]
 pub(crate) struct Wiring {
     pub(crate) data: PathBuf,
-    pub(crate) otlp: Otlp,
+    /// The lab's own receiver, as `http://HOST:PORT`.
+    pub(crate) sink: String,
+    /// The gateways that agents send to, once they run.
+    pub(crate) gateways: [Option<SocketAddr>; 2],
+    /// Where the services send their telemetry; there is at least one.
+    pub(crate) otlp: Vec<Otlp>,
     pub(crate) amqp: String,
     pub(crate) provider: String,
     pub(crate) inventory: String,
@@ -38,7 +43,7 @@ pub(crate) struct Wiring {
 
 /// Variables that a service would read in place of a flag, and variables of telemetry that would
 /// undo what the lab says of it. They may be meant for another shop, so no child gets them.
-const NOT_PASSED_ON: [&str; 18] = [
+const NOT_PASSED_ON: [&str; 26] = [
     "LISTEN",
     "PACE",
     "FAULTS",
@@ -58,6 +63,15 @@ const NOT_PASSED_ON: [&str; 18] = [
     "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    // The addresses of Collectors: in a lab each has its own.
+    "COLLECTOR_OTLP_GRPC",
+    "COLLECTOR_OTLP_HTTP",
+    "COLLECTOR_UNDECIDED_GRPC",
+    "COLLECTOR_PROMETHEUS",
+    "LAB_OTLP_GRPC",
+    "GATEWAY_1",
+    "GATEWAY_2",
+    "GATEWAY_NAME",
 ];
 
 /// Variables that are set unless the user's environment sets them.
@@ -83,7 +97,8 @@ impl Recipe {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut set: Vec<(OsString, OsString)> = Vec::new();
         if part == Part::Broker {
-            arguments.push("broker".into());
+            let store = wiring.data.join("broker.db");
+            arguments.extend(["broker".into(), "--store".into(), store.into()]);
         } else {
             arguments.extend(["service".into(), part.name().into()]);
             arguments.extend(["--pace".into(), config.pace.as_str().into()]);
@@ -96,8 +111,49 @@ impl Recipe {
                 }
             }
             arguments.extend(service_arguments(config, part, wiring));
-            set.extend(telemetry(&wiring.otlp));
+            set.extend(telemetry(receiver(part, &wiring.otlp)));
         }
+        Recipe::child(config, part, arguments, set)
+    }
+
+    /// How a Collector is called: by `tracelab collector`, which stops with the lab and stops it.
+    pub(crate) fn of_collector(
+        config: &Config,
+        part: Part,
+        collectors: &Collectors,
+        wiring: &Wiring,
+    ) -> Recipe {
+        let is_gateway = matches!(
+            part,
+            Part::Collector(Tier::FirstGateway | Tier::SecondGateway)
+        );
+        let file = match &collectors.gateway {
+            Some(gateway) if is_gateway => gateway,
+            _ => &collectors.file,
+        };
+        let arguments = vec![
+            "collector".into(),
+            file.into(),
+            "--collector".into(),
+            collectors.program.clone().into(),
+        ];
+        let sink = wiring.sink.trim_start_matches("http://");
+        let mut set: Vec<(OsString, OsString)> = vec![
+            ("LAB_OTLP_GRPC".into(), sink.into()),
+            ("GATEWAY_NAME".into(), part.name().into()),
+        ];
+        for (name, gateway) in ["GATEWAY_1", "GATEWAY_2"].into_iter().zip(wiring.gateways) {
+            set.extend(gateway.map(|gateway| (name.into(), gateway.to_string().into())));
+        }
+        Recipe::child(config, part, arguments, set)
+    }
+
+    fn child(
+        config: &Config,
+        part: Part,
+        mut arguments: Vec<OsString>,
+        mut set: Vec<(OsString, OsString)>,
+    ) -> Recipe {
         arguments.push("--exit-with-parent".into());
         set.extend(
             config
@@ -112,6 +168,11 @@ impl Recipe {
             arguments,
             set,
         }
+    }
+
+    /// Whether it has a child of its own, which it ends itself once its standard input is closed.
+    fn has_child(&self) -> bool {
+        matches!(self.part, Part::Collector(_))
     }
 
     /// The command that starts the child. It dies with the handle that it is started by.
@@ -129,9 +190,15 @@ impl Recipe {
             .stderr(Stdio::piped())
             // Ctrl-C on the terminal is for the lab, which then stops its children in order.
             .process_group(0)
-            .kill_on_drop(true);
+            .kill_on_drop(!self.has_child());
         command
     }
+}
+
+/// Where a service sends its telemetry.
+fn receiver(part: Part, receivers: &[Otlp]) -> &Otlp {
+    let place = Part::SERVICES.iter().position(|service| *service == part);
+    &receivers[place.unwrap_or_default() % receivers.len()]
 }
 
 fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsString> {

@@ -54,6 +54,9 @@ pub struct PhaseReport {
     pub failed: usize,
     /// How many could not be judged.
     pub unsupported: usize,
+    /// How many more are missing because they were sampled out, as they may be.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    pub left_out: usize,
     /// Spans that belong to no request; `None` where others make requests too.
     pub unexplained_spans: Option<usize>,
     /// Spans that were lost between their end and the sink, or in the sink.
@@ -147,8 +150,9 @@ impl PhaseRun {
         mut cases: Vec<Case>,
         latency: Vec<LatencyLine>,
         terms: findings::Terms<'_>,
+        wrong_share: Option<String>,
     ) -> PhaseRun {
-        let wrong = findings::judge(part, &mut cases, terms);
+        let wrong = findings::judge(part, &mut cases, terms).or(wrong_share);
         let judged = || cases.iter().filter(|case| case.is_judged());
         let with = |verdict| judged().filter(|case| case.verdict == verdict).count();
         let progress = driven.load.progress;
@@ -160,6 +164,10 @@ impl PhaseRun {
             passed: with(Verdict::Pass),
             failed: with(Verdict::Fail),
             unsupported: with(Verdict::Unsupported),
+            left_out: cases
+                .iter()
+                .filter(|case| case.left_out && case.line.step.counts())
+                .count(),
             unexplained_spans: None,
             dropped_spans: driven.lost_spans,
             findings: findings::counts(&cases),
@@ -197,6 +205,7 @@ impl PhaseRun {
             passed: 0,
             failed: 0,
             unsupported: 0,
+            left_out: 0,
             unexplained_spans: Some(0),
             dropped_spans: 0,
             findings: BTreeMap::new(),
@@ -244,7 +253,13 @@ impl PhaseRun {
 impl PhaseReport {
     fn judge(&mut self, cases: impl Iterator<Item = Verdict>) -> Verdict {
         let mut verdict = cases.max().unwrap_or(Verdict::Fail);
-        if self.traces == 0 {
+        if self.traces == 0 && self.left_out > 0 && verdict != Verdict::Fail {
+            self.why = Some(format!(
+                "none of its {} traces was kept: there is nothing to judge",
+                self.left_out
+            ));
+            verdict = Verdict::Unsupported;
+        } else if self.traces == 0 {
             // A run in which nothing was judged has proven nothing.
             self.why = Some("no request of it was made".to_owned());
             verdict = Verdict::Fail;
@@ -258,6 +273,10 @@ impl PhaseReport {
         }
         verdict
     }
+}
+
+fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What the shop answered, in a few words.

@@ -177,8 +177,11 @@ fn push_only_phase(text: &mut String, report: &PhaseReport) {
     }
     let _ = writeln!(
         text,
-        "  traces   {} of {} match, {} unsupported",
-        report.passed, report.traces, report.unsupported
+        "  traces   {} of {} match, {} unsupported{}",
+        report.passed,
+        report.traces,
+        report.unsupported,
+        left_out(report)
     );
     let _ = writeln!(text, "  spans    {}", spans(report));
     if !report.findings.is_empty() {
@@ -249,7 +252,15 @@ fn traces(report: &PhaseReport) -> String {
         0 => String::new(),
         some => format!(", {some} unsupported"),
     };
-    format!("{passed} of {traces} traces {how}{unsupported}")
+    let left_out = left_out(report);
+    format!("{passed} of {traces} traces {how}{unsupported}{left_out}")
+}
+
+fn left_out(report: &PhaseReport) -> String {
+    match report.left_out {
+        0 => String::new(),
+        some => format!(", {some} more sampled out"),
+    }
 }
 
 fn spans(report: &PhaseReport) -> String {

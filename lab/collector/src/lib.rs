@@ -1,0 +1,26 @@
+//! An OpenTelemetry Collector between the services and the sink.
+//!
+//! [`Program`] finds one and asks it whether it takes a file; [`Setup`] is the file, or the two of an
+//! agent and its gateways; [`Passage`] is what becomes of traces on their way through it, read from the
+//! file, so that whoever checks what comes out knows what may be missing; [`run`] runs one until it is
+//! told to stop.
+//!
+//! The files take their addresses from the environment, by the names in [`variable`]. It must not know
+//! the shop, nor who starts what.
+
+mod error;
+mod passage;
+mod ports;
+mod program;
+mod run;
+mod setup;
+pub mod variable;
+mod yaml;
+
+pub use self::{
+    error::Error,
+    passage::{Passage, Sampling},
+    program::Program,
+    run::{Ready, Run, run},
+    setup::Setup,
+};

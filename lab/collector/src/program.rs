@@ -1,0 +1,112 @@
+//! [`Program`]: a Collector on this machine.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use crate::Error;
+
+/// The names of its distributions. The larger one comes first: the smaller has no tail sampling.
+const NAMES: [&str; 2] = ["otelcol-contrib", "otelcol"];
+
+/// A Collector on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program(PathBuf);
+
+// === impl Program ===
+
+impl Program {
+    /// The one that was named, or one on `PATH`, or the one that `scripts/parts` has built.
+    pub fn find(named: Option<&Path>) -> Result<Program, Error> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+        let on_path = |name: &Path| {
+            let mut files = folders.iter().map(|folder| folder.join(name));
+            files.find(|file| is_program(file))
+        };
+        if let Some(named) = named {
+            let is_word = named.components().count() == 1 && !is_program(named);
+            let found = match is_word {
+                true => on_path(named),
+                false => is_program(named).then(|| named.to_owned()),
+            };
+            let found = found.ok_or_else(|| Error::NoProgram(named.to_owned()))?;
+            return Ok(Program(found));
+        }
+        let parts = parts().join("bin/otelcol");
+        NAMES
+            .into_iter()
+            .find_map(|name| on_path(Path::new(name)))
+            .or_else(|| is_program(&parts).then(|| parts.clone()))
+            .map(Program)
+            .ok_or(Error::NotFound { parts })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Asks it whether it takes a set-up: `otelcol validate`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with its own message, which names the key that is wrong, or the line.
+    pub async fn check(&self, file: &Path) -> Result<(), Error> {
+        let output = Command::new(&self.0)
+            .arg("validate")
+            .arg("--config")
+            .arg(file)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| Error::Start {
+                program: self.0.clone(),
+                source,
+            })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stderr, output.stdout].concat();
+        Err(Error::Refused {
+            program: self.0.clone(),
+            file: file.to_owned(),
+            message: message(&String::from_utf8_lossy(&said)),
+        })
+    }
+}
+
+/// The cache of `scripts/parts`.
+fn parts() -> PathBuf {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(parts) = variable("TRACELAB_PARTS") {
+        return parts.into();
+    }
+    let cache = match variable("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(variable("HOME").unwrap_or_default()).join(".cache"),
+    };
+    cache.join("tracelab/parts")
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|is| is.is_file() && is.permissions().mode() & 0o111 != 0)
+}
+
+/// What it said, without what it logged before, and without saying it twice.
+fn message(said: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in said.lines().map(str::trim_end) {
+        let line = line.strip_prefix("Error: ").unwrap_or(line);
+        if !line.is_empty() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}

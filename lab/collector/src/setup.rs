@@ -1,0 +1,101 @@
+//! [`Setup`]: the file that a Collector is set up by, or the two of an agent and its gateways.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Passage, passage, variable};
+
+/// What stands between the services and the sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setup {
+    /// One Collector.
+    One(PathBuf),
+    /// Two agents, each of which sends every trace to one of two gateways.
+    Tiers {
+        /// The set-up of an agent.
+        agent: PathBuf,
+        /// The set-up of a gateway.
+        gateway: PathBuf,
+    },
+}
+
+const RECEIVES: &str = "receivers: { otlp: { protocols: { grpc: { endpoint: \"${env:COLLECTOR_OTLP_GRPC:-127.0.0.1:14317}\" } } } }";
+const SENDS: &str = "exporters: { otlp_grpc/lab: { endpoint: \"${env:LAB_OTLP_GRPC:-127.0.0.1:4317}\", tls: { insecure: true } } }";
+const BALANCES: &str =
+    "resolver: { static: { hostnames: [\"${env:GATEWAY_1}\", \"${env:GATEWAY_2}\"] } }";
+
+// === impl Setup ===
+
+impl Setup {
+    /// A file, or a folder with `agent.yaml` and `gateway.yaml`. What a Collector makes of it is for
+    /// [`Program::check`](crate::Program::check).
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or does not take its addresses from the environment.
+    pub fn open(path: &Path) -> Result<Setup, Error> {
+        let setup = match path.is_dir() {
+            true => Setup::Tiers {
+                agent: path.join("agent.yaml"),
+                gateway: path.join("gateway.yaml"),
+            },
+            false => Setup::One(path.to_owned()),
+        };
+        match &setup {
+            Setup::One(file) => {
+                mentions(file, variable::OTLP_GRPC, RECEIVES)?;
+                mentions(file, variable::LAB_OTLP_GRPC, SENDS)?;
+            }
+            Setup::Tiers { agent, gateway } => {
+                mentions(agent, variable::OTLP_GRPC, RECEIVES)?;
+                for name in variable::GATEWAYS {
+                    mentions(agent, name, BALANCES)?;
+                }
+                mentions(gateway, variable::OTLP_GRPC, RECEIVES)?;
+                mentions(gateway, variable::LAB_OTLP_GRPC, SENDS)?;
+            }
+        }
+        Ok(setup)
+    }
+
+    /// Its files, in the order in which spans come through them.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Setup::One(file) => vec![file],
+            Setup::Tiers { agent, gateway } => vec![agent, gateway],
+        }
+    }
+
+    /// What becomes of traces on their way through it.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn passage(&self) -> Result<Passage, Error> {
+        let mut whole = Passage::STRAIGHT;
+        for file in self.files() {
+            whole = whole.then(passage::of_text(&read(file)?));
+        }
+        Ok(whole)
+    }
+}
+
+fn mentions(file: &Path, variable: &'static str, example: &'static str) -> Result<(), Error> {
+    match read(file)?.contains(&format!("${{env:{variable}")) {
+        true => Ok(()),
+        false => Err(Error::NoAddress {
+            file: file.to_owned(),
+            variable,
+            example,
+        }),
+    }
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    fs::read_to_string(file).map_err(|source| Error::Unreadable {
+        file: file.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,56 @@
+//! `tracelab collector`: an OpenTelemetry Collector with one of the set-ups, as an ordinary process.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf};
+
+use ::collector::{Program, Run};
+
+use crate::exit::Outcome;
+
+/// Run an OpenTelemetry Collector with a set-up, in the foreground.
+///
+/// It is found on PATH (otelcol-contrib or otelcol) or where scripts/parts builds it. Set-ups are in
+/// collector-config/; each takes its addresses from the environment, as the README.md there lists them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab collector collector-config/base.yaml
+  tracelab collector collector-config/tail-sampling.yaml --collector ./otelcol-contrib
+  tracelab up --otlp http://127.0.0.1:14317   and the shop sends to it")]
+pub(crate) struct Args {
+    /// The set-up: a file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The program of the Collector, if it is not to be looked for.
+    #[arg(long, value_name = "BIN")]
+    collector: Option<PathBuf>,
+
+    /// Where to receive OTLP/gRPC. Port 0 takes a free one. With this, all other addresses that the
+    /// environment does not give are on free ports; they are printed on standard output.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Stop when standard input is closed, as it is when the process at its other end dies.
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let program = Program::find(args.collector.as_deref())?;
+    if let Err(source) = std::fs::File::open(&args.file) {
+        let file = args.file;
+        return Err(::collector::Error::Unreadable { file, source }.into());
+    }
+    let stop = chassis::stop_signal(args.exit_with_parent)?;
+    let run = Run {
+        program,
+        file: args.file,
+        listen: args.listen,
+    };
+    let ready = |ready| {
+        // Whoever started the process learns the ports here; nobody may be reading.
+        let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(ready));
+    };
+    ::collector::run(run, ready, |line| eprintln!("{line}"), stop).await?;
+    Ok(Outcome::Passed)
+}
