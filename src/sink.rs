@@ -1,20 +1,31 @@
-//! `tracelab sink`: the OTLP receiver and its page, without a shop.
+//! `tracelab sink`: the OTLP receiver and its page, without a shop, or in front of one that is run by
+//! somebody else.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
 };
 
 use anyhow::Context;
+use reqwest::Url;
+use runner::{Database, Elsewhere, Listens, Shop};
+use supervisor::Part;
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, WrongInput};
 
 /// Run the OTLP receiver and its page, in the foreground, for services of your own.
+///
+/// With --service it is the lab of a shop whose services run elsewhere, such as a container each:
+/// orders and faults are passed on to them. They must send their telemetry here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tracelab sink
-  tracelab sink --page 127.0.0.1:9000 --memory 1024")]
+  tracelab sink --page 127.0.0.1:9000 --memory 1024
+  tracelab sink --service checkout=http://checkout:8081 --service payment=http://payment:8082 \\
+    --service inventory=http://inventory:8084 --service email=http://email:8085 --postgresql")]
 pub(crate) struct Args {
     /// Where to listen for OTLP/gRPC.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4317)))]
@@ -31,7 +42,19 @@ pub(crate) struct Args {
     /// How many MiB of traces it keeps; beyond that the oldest are evicted.
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     memory: usize,
+
+    /// A service of the shop that runs elsewhere, and its address; may be given more than once.
+    #[arg(long, value_name = "NAME=URL")]
+    service: Vec<ServiceArg>,
+
+    /// Those services keep their data in PostgreSQL, and not in SQLite.
+    #[arg(long, requires = "service")]
+    postgresql: bool,
 }
+
+/// A service and its address: `checkout=http://checkout:8081`.
+#[derive(Clone, Debug)]
+struct ServiceArg(Part, Url);
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let listen =
@@ -39,23 +62,93 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let grpc = listen(args.grpc).await.context("OTLP/gRPC (--grpc)")?;
     let http = listen(args.http).await.context("OTLP/HTTP (--http)")?;
     let page = listen(args.page).await.context("the page (--page)")?;
+    let listens = Listens {
+        page: page.local_addr()?,
+        otlp_grpc: grpc.local_addr()?,
+        otlp_http: http.local_addr()?,
+    };
+    let store = sink::Store::new(sink::Config {
+        max_bytes: args.memory << 20,
+        ..sink::Config::default()
+    });
+    let shop = args.shop(&store, listens)?;
     let stop = chassis::stop_signal(false)?;
     let ready = serde_json::json!({
-        "otlp_grpc": format!("http://{}", grpc.local_addr()?),
-        "otlp_http": format!("http://{}", http.local_addr()?),
-        "page": format!("http://{}", page.local_addr()?),
+        "otlp_grpc": format!("http://{}", listens.otlp_grpc),
+        "otlp_http": format!("http://{}", listens.otlp_http),
+        "page": format!("http://{}", listens.page),
     });
     // Whoever started the process learns the ports here; nobody may be reading.
     let _ = writeln!(std::io::stdout(), "{ready}");
 
-    let config = sink::Config {
-        max_bytes: args.memory << 20,
-        ..sink::Config::default()
+    let mut router = page::router(store.clone());
+    let (routes, mut requests) = runner::routes();
+    if shop.is_some() {
+        router = router.merge(routes);
+    }
+    let answering = async {
+        if let Some(shop) = &shop {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = runner::answer(Shop::Elsewhere(shop), &mut requests) => {}
+            }
+        }
+        // Nobody is answered any more; the page says so until it is gone.
+        drop(requests);
+        Ok(())
     };
-    let store = sink::Store::new(config);
     tokio::try_join!(
-        sink::run(grpc, http, store.clone(), stop.clone()),
-        page::run(page, page::router(store), stop),
+        sink::run(grpc, http, store, stop.clone()),
+        page::run(page, router, stop.clone()),
+        answering,
     )?;
     Ok(Outcome::Passed)
+}
+
+// === impl Args ===
+
+impl Args {
+    fn shop(&self, store: &sink::Store, listens: Listens) -> Result<Option<Elsewhere>, WrongInput> {
+        if self.service.is_empty() {
+            return Ok(None);
+        }
+        let mut services = BTreeMap::new();
+        for ServiceArg(part, url) in &self.service {
+            if services.insert(*part, url.clone()).is_some() {
+                let twice = format!("the service {part} has two addresses (--service)");
+                return Err(WrongInput(twice));
+            }
+        }
+        let database = match self.postgresql {
+            true => Database::Postgresql,
+            false => Database::Sqlite,
+        };
+        let shop = Elsewhere::new(store.clone(), services, database, listens);
+        let no_checkout = || {
+            WrongInput(
+                "the shop needs its checkout: --service checkout=http://HOST:PORT".to_owned(),
+            )
+        };
+        shop.map(Some).ok_or_else(no_checkout)
+    }
+}
+
+// === impl ServiceArg ===
+
+impl FromStr for ServiceArg {
+    type Err = WrongInput;
+
+    fn from_str(text: &str) -> Result<Self, WrongInput> {
+        let names = Part::SERVICES.map(Part::name).join(", ");
+        let wrong = || {
+            WrongInput(format!(
+                "it must be NAME=http://HOST:PORT, where NAME is one of {names}"
+            ))
+        };
+        let (name, url) = text.split_once('=').ok_or_else(wrong)?;
+        let part = Part::SERVICES.into_iter().find(|part| part.name() == name);
+        let url: Option<Url> = url.parse().ok();
+        let url = url.filter(|url| url.scheme() == "http" && url.has_host() && url.path() == "/");
+        Ok(ServiceArg(part.ok_or_else(wrong)?, url.ok_or_else(wrong)?))
+    }
 }

@@ -11,7 +11,7 @@ use ::trace::TraceId;
 use anyhow::Context;
 use faults::Faults;
 use indicatif::ProgressBar;
-use runner::Described;
+use runner::{Described, Shop};
 use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Pace, Ports, Relation};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -113,7 +113,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     if shown.is_ok() {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = runner::answer(&lab, &mut requests) => {}
+            () = runner::answer(Shop::Lab(&lab), &mut requests) => {}
         }
     }
     // Nobody is answered any more; the page says so until it is gone.

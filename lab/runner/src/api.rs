@@ -21,8 +21,8 @@ use supervisor::{Lab, Part};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
-    ground::checkout_url,
     order::{OrderError, Placed, place_order, whole_order},
+    shop::Shop,
     standing::{Change, Standing, StandingError},
 };
 
@@ -118,22 +118,22 @@ pub fn routes() -> (Router, Requests) {
     (router, Requests(asked))
 }
 
-/// Answers what is asked of a lab, side by side, until the routes are gone.
-pub async fn answer(lab: &Lab, requests: &mut Requests) {
-    let standing = Mutex::new(Standing::of(lab));
+/// Answers what is asked of a shop's lab, side by side, until the routes are gone.
+pub async fn answer(shop: Shop<'_>, requests: &mut Requests) {
+    let standing = Mutex::new(Standing::of(shop));
     // Polled beside the answers: some of them may hold the lock that it waits for.
     tokio::select! {
-        () = answer_all(lab, requests, &standing) => {}
-        () = keep_standing(lab, &standing) => {}
+        () = answer_all(shop, requests, &standing) => {}
+        () = keep_standing(shop, &standing) => {}
     }
 }
 
-async fn answer_all(lab: &Lab, requests: &mut Requests, standing: &Mutex<Standing>) {
+async fn answer_all(shop: Shop<'_>, requests: &mut Requests, standing: &Mutex<Standing>) {
     let mut answers = FuturesUnordered::new();
     loop {
         tokio::select! {
             request = requests.0.recv() => match request {
-                Some(request) => answers.push(answer_one(lab, request, standing)),
+                Some(request) => answers.push(answer_one(shop, request, standing)),
                 None => return,
             },
             Some(()) = answers.next() => {}
@@ -142,11 +142,11 @@ async fn answer_all(lab: &Lab, requests: &mut Requests, standing: &Mutex<Standin
 }
 
 /// Tells checkout its faults again whenever it was started anew.
-async fn keep_standing(lab: &Lab, standing: &Mutex<Standing>) {
+async fn keep_standing(shop: Shop<'_>, standing: &Mutex<Standing>) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;
-        standing.lock().await.put_back(lab).await;
+        standing.lock().await.put_back(shop).await;
     }
 }
 
@@ -189,28 +189,25 @@ fn database(lab: &Lab) -> Database {
     }
 }
 
-async fn answer_one(lab: &Lab, request: Request, standing: &Mutex<Standing>) {
+async fn answer_one(shop: Shop<'_>, request: Request, standing: &Mutex<Standing>) {
     // Whoever asked may be gone; then nobody needs the answer.
     match request {
-        Request::Describe(reply) => drop(reply.send(describe(lab))),
+        Request::Describe(reply) => drop(reply.send(shop.describe())),
         Request::Order {
             lines,
             faults,
             reply,
-        } => drop(reply.send(order(lab, lines, &faults).await)),
+        } => drop(reply.send(order(shop, lines, &faults).await)),
         Request::Faults { change, reply } => {
-            drop(reply.send(standing.lock().await.change(lab, change).await));
+            drop(reply.send(standing.lock().await.change(shop, change).await));
         }
     }
 }
 
 /// An order is answered when its trace can be read.
-async fn order(lab: &Lab, lines: NonZeroUsize, faults: &Faults) -> Result<Placed, OrderError> {
-    let placed = place_order(&checkout_url(lab), lines, faults).await?;
-    whole_order(lab.store(), placed.trace_id, PATIENCE, || async {
-        drop(lab.flush().await)
-    })
-    .await;
+async fn order(shop: Shop<'_>, lines: NonZeroUsize, faults: &Faults) -> Result<Placed, OrderError> {
+    let placed = place_order(&shop.checkout(), lines, faults).await?;
+    whole_order(shop.store(), placed.trace_id, PATIENCE, || shop.flush()).await;
     Ok(placed)
 }
 

@@ -22,10 +22,11 @@ mod part;
 mod remote;
 mod report;
 mod run;
+mod shop;
 mod standing;
 mod traces;
 
-pub use api::{Described, Requests, answer, describe, routes};
+pub use api::{Database, Described, Requests, answer, describe, routes};
 pub use check::{Checked, check_spans};
 pub use ground::GroundError;
 pub use judge::{Case, Unexplained};
@@ -40,4 +41,5 @@ pub use report::{
 pub use run::{
     Finished, PhaseRun, Place, Progress, RunError, SetError, SetParameter, Settings, run,
 };
+pub use shop::{Elsewhere, Listens, Shop};
 pub use standing::StandingError;

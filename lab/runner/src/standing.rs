@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use faults::{Fault, Faults, Need};
 use serde_json::Value as Json;
-use supervisor::{Lab, Part};
 use thiserror::Error;
 
-use crate::ground::checkout_url;
+use crate::shop::Shop;
 
 /// How long checkout may take to answer: who is stopped must not keep the others waiting for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,7 +47,8 @@ pub enum StandingError {
 #[derive(Debug)]
 pub(crate) struct Standing {
     faults: Faults,
-    /// The process of checkout that knows of them.
+    /// The process of checkout that knows of them; `None` where it is somebody else's, who is never
+    /// seen to be another.
     told: Option<u32>,
 }
 
@@ -56,37 +56,37 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Those of a lab that was just started: none.
-    pub(crate) fn of(lab: &Lab) -> Standing {
+    pub(crate) fn of(shop: Shop<'_>) -> Standing {
         Standing {
             faults: Faults::NONE,
-            told: lab.pid(Part::Checkout),
+            told: shop.checkout_pid(),
         }
     }
 
     /// Reads or changes the faults. Those that are on afterwards.
     pub(crate) async fn change(
         &mut self,
-        lab: &Lab,
+        shop: Shop<'_>,
         change: Change,
     ) -> Result<Faults, StandingError> {
-        change.check(lab)?;
-        let pid = lab.pid(Part::Checkout);
+        change.check(shop)?;
+        let pid = shop.checkout_pid();
         if pid != self.told {
-            Change::All(self.faults.clone()).ask(lab).await?;
+            Change::All(self.faults.clone()).ask(shop).await?;
         }
-        self.faults = change.ask(lab).await?;
+        self.faults = change.ask(shop).await?;
         self.told = pid;
         Ok(self.faults.clone())
     }
 
     /// Tells checkout again if it is another process than the one that was told.
-    pub(crate) async fn put_back(&mut self, lab: &Lab) {
-        let pid = lab.pid(Part::Checkout);
+    pub(crate) async fn put_back(&mut self, shop: Shop<'_>) {
+        let pid = shop.checkout_pid();
         if pid.is_none() || pid == self.told {
             return;
         }
         // If it does not listen yet, there is a next time.
-        if Change::All(self.faults.clone()).ask(lab).await.is_ok() {
+        if Change::All(self.faults.clone()).ask(shop).await.is_ok() {
             self.told = pid;
         }
     }
@@ -96,14 +96,14 @@ impl Standing {
 
 impl Change {
     /// Refuses what can never act here.
-    fn check(&self, lab: &Lab) -> Result<(), StandingError> {
+    fn check(&self, shop: Shop<'_>) -> Result<(), StandingError> {
         let Change::All(faults) = self else {
             return Ok(());
         };
         let lacking = faults
             .iter()
             .filter_map(|setting| Some((setting.fault().name, setting.fault().needs?)))
-            .find(|_| !lab.has_postgresql());
+            .find(|_| !shop.has_postgresql());
         match lacking {
             Some((fault, need)) => Err(StandingError::Lacking { fault, need }),
             None => Ok(()),
@@ -111,8 +111,8 @@ impl Change {
     }
 
     /// Does it. The faults that are on afterwards.
-    async fn ask(self, lab: &Lab) -> Result<Faults, StandingError> {
-        let mut url = checkout_url(lab);
+    async fn ask(self, shop: Shop<'_>) -> Result<Faults, StandingError> {
+        let mut url = shop.checkout();
         url.set_path("/lab/faults");
         let client = reqwest::Client::builder()
             .no_proxy()
