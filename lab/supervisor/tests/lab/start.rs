@@ -29,7 +29,7 @@ async fn children_are_told_of_one_another() {
     for (child, call) in [
         (
             Part::Broker,
-            "broker --exit-with-parent --listen 127.0.0.1:0".to_owned(),
+            format!("broker --store {data}/broker.db --exit-with-parent --listen 127.0.0.1:0"),
         ),
         (Part::Provider, service("provider", "")),
         (Part::Inventory, service("inventory", "")),

@@ -1,0 +1,212 @@
+//! What the tests of the Collector stand on: one that runs with a set-up, a sink behind it, and traces
+//! that are made for them.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use collector::Program;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sink::Store;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use trace::Trace;
+
+use crate::support::{PATIENCE, tracelab};
+
+/// Whether there is a Collector. If not, it is said; with `TRACELAB_REAL=1` the test fails.
+pub(super) fn there_is_a_collector() -> bool {
+    match Program::find(None) {
+        Ok(_) => true,
+        Err(error) => {
+            let required = std::env::var("TRACELAB_REAL").is_ok_and(|value| value == "1");
+            assert!(!required, "{error}");
+            eprintln!("THIS TEST DID NOT RUN: {error}");
+            false
+        }
+    }
+}
+
+/// A set-up of ours.
+pub(super) fn set_up(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("collector-config")
+        .join(name)
+}
+
+/// All set-ups of ours that are files.
+pub(super) fn set_ups() -> Vec<PathBuf> {
+    let of_folder = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    let mut files: Vec<PathBuf> = of_folder(set_up(""))
+        .chain(of_folder(set_up("scaled")))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Runs `tracelab` to its end, with variables, for as long as a run of all scenarios may take: its exit
+/// code, the document on standard output, and standard error.
+pub(super) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
+    let output = tracelab()
+        .args(arguments)
+        .args(["--format", "json"])
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .output();
+    let output = timeout(PATIENCE * 10, output)
+        .await
+        .expect("it does not end")
+        .unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// A Collector, and the sink that it sends to.
+pub(super) struct Rig {
+    pub(super) store: Store,
+    pub(super) pid: Pid,
+    addresses: HashMap<String, String>,
+    child: Child,
+    _sink: DropGuard,
+}
+
+// === impl Rig ===
+
+impl Rig {
+    pub(super) async fn start(file: &str, env: &[(&str, &str)]) -> Rig {
+        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (grpc, http) = (bind().await, bind().await);
+        let lab = grpc.local_addr().unwrap().to_string();
+        let store = Store::new(sink::Config::default());
+        let stop = CancellationToken::new();
+        tokio::spawn(sink::run(grpc, http, store.clone(), stop.clone()));
+        let mut command = tracelab();
+        command
+            .arg("collector")
+            .arg(set_up(file))
+            .env("LAB_OTLP_GRPC", lab)
+            .envs(env.iter().copied());
+        let (child, ready) = spawn(&mut command).await;
+        let pid = i32::try_from(ready["pid"].as_i64().unwrap()).unwrap();
+        Rig {
+            store,
+            pid: Pid::from_raw(pid).unwrap(),
+            addresses: serde_json::from_value(ready["addresses"].clone()).unwrap(),
+            child,
+            _sink: stop.drop_guard(),
+        }
+    }
+
+    /// An address of it, by the variable that its set-up takes it from.
+    pub(super) fn url(&self, variable: &str) -> String {
+        format!("http://{}", self.addresses[variable])
+    }
+
+    /// Sends spans to it, as OTLP/JSON.
+    pub(super) async fn send(&self, request: &Value) {
+        let url = format!("{}/v1/traces", self.url("COLLECTOR_OTLP_HTTP"));
+        let reply = reqwest::Client::new().post(url).json(request).send();
+        let reply = reply.await.unwrap();
+        assert_eq!(reply.status(), 200, "{:?}", reply.text().await);
+    }
+
+    /// Tells it to stop as a supervisor does, upon which it pushes out what it holds. All that came out.
+    pub(super) async fn stop(mut self) -> Vec<Trace> {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        assert!(ended.expect("it does not stop").unwrap().success());
+        let ids = self.store.trace_ids();
+        ids.into_iter()
+            .filter_map(|id| self.store.trace(id))
+            .collect()
+    }
+
+    /// Closes its standard input, as happens when the one who started it dies.
+    pub(super) fn orphan(&mut self) {
+        drop(self.child.stdin.take());
+    }
+}
+
+/// Starts `tracelab collector` on free ports: its process, and the line that says that it is ready.
+async fn spawn(command: &mut Command) -> (Child, Value) {
+    let mut child = command
+        .args(["--listen", "127.0.0.1:0", "--exit-with-parent"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // Its end is that of its standard input, so that it can end the Collector.
+        .kill_on_drop(false)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await;
+    let line = line.expect("it does not come to listen").unwrap();
+    let line = line.expect("it ended before it was ready");
+    (child, serde_json::from_str(&line).unwrap())
+}
+
+/// A trace that is made for a test: a server span in one service, and a client span beneath it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    Healthy,
+    Failed,
+    Slow,
+}
+
+/// The id of the trace with this number: its digits are as good as random.
+pub(super) fn id(number: u64) -> String {
+    // The finalizer of SplitMix64, a bijection.
+    let mix = |mut z: u64| {
+        z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    format!("{:016x}{:016x}", mix(number), mix(mix(number) ^ 1))
+}
+
+/// The spans of some traces, as one request of OTLP/JSON.
+pub(super) fn request(traces: &[(String, Made)]) -> Value {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = u64::try_from(now.unwrap().as_nanos()).unwrap();
+    let spans: Vec<Value> = traces
+        .iter()
+        .flat_map(|(id, made)| {
+            let lasts = match made {
+                Made::Slow => Duration::from_millis(501),
+                Made::Healthy | Made::Failed => Duration::from_millis(499),
+            };
+            let end = now + u64::try_from(lasts.as_nanos()).unwrap();
+            let times = |end: u64| (now.to_string(), end.to_string());
+            let (start, end) = times(end);
+            let code = if *made == Made::Failed { 2 } else { 0 };
+            [
+                json!({ "traceId": id, "spanId": "00000000000000a1", "name": "GET /made", "kind": 2,
+                    "startTimeUnixNano": start, "endTimeUnixNano": end, "status": {} }),
+                json!({ "traceId": id, "spanId": "00000000000000b2", "parentSpanId": "00000000000000a1",
+                    "name": "SELECT made", "kind": 3, "startTimeUnixNano": start,
+                    "endTimeUnixNano": start, "status": { "code": code } }),
+            ]
+        })
+        .collect();
+    let service = json!([{ "key": "service.name", "value": { "stringValue": "made" } }]);
+    json!({ "resourceSpans": [{ "resource": { "attributes": service },
+        "scopeSpans": [{ "spans": spans }] }] })
+}
