@@ -35,8 +35,6 @@ pub(crate) struct Channel {
     pub(crate) shared_prefetch: u16,
     /// How many messages its consumers have unacknowledged together.
     pub(crate) consumed: u32,
-    /// Whether the client wants deliveries (`channel.flow`).
-    pub(crate) is_active: bool,
     pub(crate) confirms: Option<Confirms>,
     /// The queue that an empty queue name stands for.
     pub(crate) last_queue: Option<Arc<str>>,
@@ -80,7 +78,6 @@ impl Channel {
             prefetch: 0,
             shared_prefetch: 0,
             consumed: 0,
-            is_active: true,
             confirms: None,
             last_queue: None,
         }

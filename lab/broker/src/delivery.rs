@@ -243,7 +243,7 @@ fn can_take(connections: &HashMap<ConnectionId, Connection>, consumer: &Consumer
         return false;
     };
     let has_window = consumer.no_ack || (consumer.has_window() && channel.has_window());
-    channel.is_active && has_window && connection.outbox.has_room()
+    has_window && connection.outbox.has_room()
 }
 
 /// Delivers the first message of a queue to its first consumer, which then goes to the end.

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
+use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::{
     AMQPMethod, Close, CloseOk, OpenOk, Start, StartOk, Tune, TuneOk,
 };
-use amq_protocol::protocol::{AMQPClass, constants};
 use amq_protocol::types::{AMQPValue, FieldTable, parsing};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +24,9 @@ use crate::wire::{self, Frame};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client that was refused may take to acknowledge that.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// The least that `frame_max` may be (AMQP 0-9-1, 4.2.3). The codec's constant is that of RabbitMQ 4.1,
+/// which asks for twice as much.
+const FRAME_MIN_SIZE: u32 = 4096;
 /// What every connection starts with, and the answer to anything else.
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
@@ -61,7 +64,7 @@ pub(crate) async fn agree(stream: &mut TcpStream, config: &Config) -> Result<Agr
     let mut talk = Talk {
         stream,
         octets: BytesMut::new(),
-        frame_max: config.frame_max.max(constants::FRAME_MIN_SIZE),
+        frame_max: config.frame_max.max(FRAME_MIN_SIZE),
     };
     let agreed = timeout(PATIENCE, talk.through(config))
         .await
@@ -271,7 +274,7 @@ fn user(start_ok: &StartOk) -> Result<String, Failure> {
             "Login was refused using authentication mechanism {mechanism}. \
              The broker takes PLAIN and AMQPLAIN with a user name and any password."
         );
-        Failure::Refused(Refusal::new(ReplyCode::AccessRefused, text).caused_by(10, 11))
+        Failure::Refused(Refusal::new(ReplyCode::AccessRefused, text))
     })
 }
 
@@ -311,48 +314,34 @@ fn has(capabilities: &FieldTable, name: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// Channel-max and frame-max as the client wants them, which may be lower than offered; zero means
-/// no wish.
+/// Channel-max and frame-max as the client wants them, which may be lower than offered. Zero means
+/// that it knows no limit, which is more than is offered.
 fn limits(offered: &Tune, wanted: &TuneOk) -> Result<(u16, u32), Failure> {
-    let refused = |what: &str, wanted: u32, offered: u32| {
-        let text = format!(
-            "negotiated {what} = {wanted} is higher than the maximum allowed value ({offered})"
-        );
-        Err(Failure::Refused(
-            Refusal::new(ReplyCode::NotAllowed, text).caused_by(10, 31),
-        ))
+    let (channels, frame) = (wanted.channel_max, wanted.frame_max);
+    check_limit(
+        "channel_max",
+        channels.into(),
+        1,
+        offered.channel_max.into(),
+    )?;
+    check_limit("frame_max", frame, FRAME_MIN_SIZE, offered.frame_max)?;
+    Ok((channels, frame))
+}
+
+fn check_limit(what: &str, wanted: u32, least: u32, most: u32) -> Result<(), Failure> {
+    let why = match wanted {
+        0 => format!("0 (no limit) is higher than the maximum allowed value ({most})"),
+        _ if wanted > most => {
+            format!("{wanted} is higher than the maximum allowed value ({most})")
+        }
+        _ if wanted < least => {
+            format!("{wanted} is lower than the minimum allowed value ({least})")
+        }
+        _ => return Ok(()),
     };
-    if wanted.channel_max > offered.channel_max {
-        return refused(
-            "channel_max",
-            wanted.channel_max.into(),
-            offered.channel_max.into(),
-        );
-    }
-    if wanted.frame_max > offered.frame_max {
-        return refused("frame_max", wanted.frame_max, offered.frame_max);
-    }
-    let least = constants::FRAME_MIN_SIZE;
-    if wanted.frame_max != 0 && wanted.frame_max < least {
-        let text = format!(
-            "negotiated frame_max = {} is lower than the minimum allowed value ({least})",
-            wanted.frame_max
-        );
-        return Err(Failure::Refused(
-            Refusal::new(ReplyCode::NotAllowed, text).caused_by(10, 31),
-        ));
-    }
-    let channel_max = if wanted.channel_max == 0 {
-        offered.channel_max
-    } else {
-        wanted.channel_max
-    };
-    let frame_max = if wanted.frame_max == 0 {
-        offered.frame_max
-    } else {
-        wanted.frame_max
-    };
-    Ok((channel_max, frame_max))
+    let text = format!("negotiated {what} = {why}");
+    let refusal = Refusal::new(ReplyCode::NotAllowed, text);
+    Err(Failure::Refused(refusal.caused_by(10, 31)))
 }
 
 fn out_of_turn(expected: &str, got: &AMQPMethod) -> Failure {

@@ -96,11 +96,14 @@ impl Refusal {
         self
     }
 
-    /// The text on the wire, `NAME - text`, cut to the 255 octets of a short string.
+    /// The text on the wire, `NAME - text`, cut as in RabbitMQ where it is longer than the 255 octets of
+    /// a short string; save that no character is cut.
     pub(crate) fn reply_text(&self) -> String {
         let mut text = format!("{} - {}", self.code.name(), self.text);
-        let end = text.floor_char_boundary(255);
-        text.truncate(end);
+        if text.len() > 255 {
+            text.truncate(text.floor_char_boundary(252));
+            text.push_str("...");
+        }
         text
     }
 }
@@ -112,8 +115,9 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let refusal = Refusal::new(ReplyCode::NotFound, "ü".repeat(300));
-        assert_eq!(refusal.reply_text().len(), 254);
-        assert!(refusal.reply_text().starts_with("NOT_FOUND - ü"));
+        let text = refusal.reply_text();
+        assert_eq!(text.len(), 255);
+        assert!(text.starts_with("NOT_FOUND - ü") && text.ends_with("ü..."));
     }
 
     #[test]

@@ -183,16 +183,13 @@ impl Session {
     fn on_connection(&mut self, method: &connection::AMQPMethod) -> Result<Option<End>, Refusal> {
         match method {
             connection::AMQPMethod::Close(_) => Ok(Some(End::ClosedByClient)),
-            connection::AMQPMethod::UpdateSecret(_) => Err(Refusal::new(
-                ReplyCode::NotImplemented,
-                "connection.update-secret",
-            )
-            .caused_by(10, 70)),
-            other => {
-                let method = AMQPClass::Connection(other.clone());
-                let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
-                Err(methods::unimplemented().caused_by(class, id))
+            // Any password will do, and so will any other.
+            connection::AMQPMethod::UpdateSecret(_) => {
+                let ok = connection::UpdateSecretOk {};
+                self.send(0, connection::AMQPMethod::UpdateSecretOk(ok));
+                Ok(None)
             }
+            other => Err(unexpected(&AMQPClass::Connection(other.clone()))),
         }
     }
 
@@ -386,13 +383,17 @@ impl Session {
 /// The refusal of what belongs on another channel.
 fn on_channel_zero(frame: &Frame) -> Refusal {
     match frame {
-        Frame::Method(_, method) => {
-            let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
-            methods::unimplemented().caused_by(class, id)
-        }
+        Frame::Method(_, method) => unexpected(method),
         _ => Refusal::new(
             ReplyCode::UnexpectedFrame,
             "expected method frame, got non method frame instead",
         ),
     }
+}
+
+/// The refusal of a method that has no business on channel 0, in RabbitMQ's words.
+fn unexpected(method: &AMQPClass) -> Refusal {
+    let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
+    let text = "unexpected method in connection state running";
+    Refusal::new(ReplyCode::ChannelError, text).caused_by(class, id)
 }

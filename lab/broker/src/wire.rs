@@ -51,12 +51,12 @@ pub(crate) fn decode(octets: &mut BytesMut, frame_max: u32) -> Result<Option<Fra
     if !is_frame_type(kind) {
         return Err(Refusal::new(
             ReplyCode::FrameError,
-            format!("type {kind}: unknown frame type"),
+            format!("type {kind}: unknown_frame"),
         ));
     }
     if size as usize + FRAME_OVERHEAD > frame_max as usize {
-        let text =
-            format!("type {kind}: frame too large: {size} octets, but frame-max is {frame_max}");
+        let most = frame_max as usize - FRAME_OVERHEAD;
+        let text = format!("type {kind}: {{frame_too_large,{size},{most}}}");
         return Err(Refusal::new(ReplyCode::FrameError, text));
     }
     let size = size as usize;
@@ -67,7 +67,7 @@ pub(crate) fn decode(octets: &mut BytesMut, frame_max: u32) -> Result<Option<Fra
     let payload = octets.split_to(size);
     let end = octets.get_u8();
     if end != constants::FRAME_END {
-        let text = format!("type {kind}: invalid frame end marker {end}");
+        let text = format!("type {kind}: {{invalid_frame_end_marker,{end}}}");
         return Err(Refusal::new(ReplyCode::FrameError, text));
     }
     match kind {
@@ -81,7 +81,7 @@ pub(crate) fn decode(octets: &mut BytesMut, frame_max: u32) -> Result<Option<Fra
         _ if channel == 0 => Ok(Frame::Heartbeat),
         _ => Err(Refusal::new(
             ReplyCode::UnexpectedFrame,
-            format!("heartbeat on channel {channel}"),
+            format!("type {kind}: heartbeat on channel {channel}"),
         )),
     }
     .map(Some)
@@ -149,8 +149,7 @@ fn is_frame_type(kind: u8) -> bool {
 
 fn decode_method(payload: &[u8]) -> Result<AMQPClass, Refusal> {
     let ids = payload.first_chunk::<4>();
-    let ids =
-        ids.ok_or_else(|| Refusal::new(ReplyCode::FrameError, "method frame without a method"))?;
+    let ids = ids.ok_or_else(|| Refusal::new(ReplyCode::FrameError, "type 1: unknown_frame"))?;
     let class = u16::from_be_bytes([ids[0], ids[1]]);
     let method = u16::from_be_bytes([ids[2], ids[3]]);
     check_nesting(payload).map_err(|refusal| refusal.caused_by(class, method))?;
@@ -166,7 +165,7 @@ fn decode_method(payload: &[u8]) -> Result<AMQPClass, Refusal> {
         .caused_by(class, method)),
         _ => {
             let text = format!("cannot decode method {class}.{method}");
-            Err(Refusal::new(ReplyCode::SyntaxError, text).caused_by(class, method))
+            Err(Refusal::new(ReplyCode::FrameError, text).caused_by(class, method))
         }
     }
 }

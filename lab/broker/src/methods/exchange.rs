@@ -87,7 +87,7 @@ fn kind(name: &str) -> Result<Kind, Refusal> {
         "headers" => Refusal::new(ReplyCode::NotImplemented, "exchange type 'headers'"),
         _ => Refusal::new(
             ReplyCode::CommandInvalid,
-            format!("invalid exchange type '{name}'"),
+            format!("unknown exchange type '{name}'"),
         ),
     })
 }

@@ -31,10 +31,7 @@ pub(crate) fn answer(
             select_confirms(state, at, &select);
             Ok(())
         }
-        AMQPClass::Channel(channel::AMQPMethod::Flow(flow)) => {
-            set_flow(state, at, &flow);
-            Ok(())
-        }
+        AMQPClass::Channel(channel::AMQPMethod::Flow(flow)) => keep_flow(state, at, &flow),
         AMQPClass::Access(access::AMQPMethod::Request(_)) => {
             // Realms are gone since AMQP 0-9-1; old clients still ask, and go on with any answer.
             let ok = access::RequestOk {};
@@ -68,11 +65,13 @@ fn select_confirms(state: &mut State, at: ChannelKey, select: &confirm::Select) 
     }
 }
 
-fn set_flow(state: &mut State, at: ChannelKey, flow: &channel::Flow) {
-    state.channel_mut(at).is_active = flow.active;
-    let ok = channel::FlowOk {
-        active: flow.active,
-    };
+/// A client that wants no more deliveries cancels its consumers, or sets a prefetch: `channel.flow`
+/// cannot stop them, nor can it in RabbitMQ.
+fn keep_flow(state: &State, at: ChannelKey, flow: &channel::Flow) -> Result<(), Refusal> {
+    if !flow.active {
+        return Err(Refusal::new(ReplyCode::NotImplemented, "active=false"));
+    }
+    let ok = channel::FlowOk { active: true };
     state.reply(at, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)));
-    state.unsettle_consumed_by(at.connection);
+    Ok(())
 }

@@ -318,3 +318,17 @@ async fn a_store_that_cannot_be_used_is_said_to_be_so() {
     let refused = refusal(config).await.to_string();
     assert!(refused.contains("has layout 99"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_quorum_queue_keeps_its_messages_whether_they_ask_for_it_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    durable_queue(&channel, "q", &[("x-queue-type", text("quorum"))]).await;
+    publish(&channel, "", "q", "m").await;
+    stop(broker).await;
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = broker.channel().await;
+    assert_eq!(body(&arrives(&channel, "q").await), "m");
+}

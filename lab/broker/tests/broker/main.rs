@@ -1,16 +1,18 @@
-//! The broker over real TCP connections: lapin as a client that expects what RabbitMQ gives, and a bare
-//! socket for what no client library would send. One module a concern.
+//! The embedded broker over real TCP connections: lapin as a client that expects what RabbitMQ gives,
+//! and a bare socket for what no client library would send. One module a concern.
+//!
+//! What RabbitMQ must do too is in `both`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../both/mod.rs"]
+mod both;
 mod bounds;
-mod consuming;
-mod dead_letters;
 mod durable;
-mod exchanges;
+mod embedded;
 mod garbage;
-mod handshake;
-mod publishing;
-mod queues;
-mod quorum;
+mod lacking;
 mod refusals;
-mod support;
+mod shutdown;
+
+pub(crate) use both::support;
+pub(crate) use embedded::TestBroker;

@@ -10,7 +10,7 @@ use lapin::{BasicProperties, Channel, Queue};
 
 use crate::support::{
     TestBroker, assert_refused, consume, declare, eventually, get, int, next, publish, soon, take,
-    text, waiting,
+    text,
 };
 
 async fn declare_with(
@@ -178,6 +178,9 @@ async fn what_is_not_there_is_not_found() {
         )
         .await;
     assert_refused(bound, 404, words);
+    let long = "n".repeat(250);
+    let cut = format!("NOT_FOUND - no queue '{}...", &long[..230]);
+    assert_refused(exists(&channel().await, &long).await, 404, &cut);
     // What shall not be there is not missed.
     assert_eq!(
         channel()
@@ -312,11 +315,8 @@ async fn purging_spares_what_is_unacknowledged() {
         2
     );
     unacknowledged.nack(Default::default()).await.unwrap();
-    assert_eq!(
-        waiting(&channel, "q").await,
-        0,
-        "nack without requeue drops it"
-    );
+    let left = take(&channel, "q").await;
+    assert!(left.is_none(), "nack without requeue drops it: {left:?}");
 }
 
 #[tokio::test]
@@ -415,21 +415,4 @@ async fn arguments_that_make_no_sense_are_refused() {
         403,
         "reserved prefix 'amq.*'",
     );
-}
-
-#[tokio::test]
-async fn kinds_of_queues_that_are_lacking_are_said_to_be() {
-    let broker = TestBroker::start().await;
-    for (name, value) in [
-        ("x-queue-type", text("stream")),
-        ("x-max-priority", int(5)),
-        ("x-single-active-consumer", AMQPValue::Boolean(true)),
-    ] {
-        let (_connection, channel) = broker.channel().await;
-        assert_refused(
-            declare(&channel, "q", &[(name, value)]).await,
-            540,
-            "NOT_IMPLEMENTED",
-        );
-    }
 }

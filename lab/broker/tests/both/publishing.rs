@@ -5,7 +5,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 
 use crate::support::{
-    TestBroker, assert_refused, body, declare, int, publish, publish_with, take, text, waiting,
+    TestBroker, assert_refused, assert_waiting, body, declare, int, publish, publish_with, take,
+    text,
 };
 
 async fn confirming(broker: &TestBroker) -> (lapin::Connection, Channel) {
@@ -61,7 +62,7 @@ async fn every_message_is_confirmed_once() {
     for confirm in join_all(confirms).await {
         assert_eq!(confirm.unwrap(), Confirmation::Ack(None));
     }
-    assert_eq!(waiting(&channel, "q").await, 1000);
+    assert_waiting(&channel, "q", 1000).await;
     for n in 0..1000 {
         assert_eq!(
             body(&take(&channel, "q").await.unwrap()),
@@ -119,7 +120,7 @@ async fn a_full_queue_may_refuse() {
             expected
         );
     }
-    assert_eq!(waiting(&channel, "q").await, 2);
+    assert_waiting(&channel, "q", 2).await;
     take(&channel, "q").await.unwrap();
     assert!(
         send(&channel, "q", plain, b"m").await.unwrap().is_ack(),

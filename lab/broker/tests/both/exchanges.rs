@@ -4,9 +4,7 @@ use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOpt
 use lapin::types::FieldTable;
 use lapin::{Channel, ExchangeKind};
 
-use crate::support::{
-    TestBroker, assert_refused, body, declare, publish, table, take, text, waiting,
-};
+use crate::support::{TestBroker, assert_refused, assert_waiting, body, declare, publish, take};
 
 async fn exchange(
     channel: &Channel,
@@ -47,7 +45,6 @@ async fn the_default_exchange_leads_to_the_queue_of_the_name() {
     declare(&channel, "a", &[]).await.unwrap();
     declare(&channel, "b", &[]).await.unwrap();
     publish(&channel, "", "b", "to b").await;
-    assert_eq!(waiting(&channel, "a").await, 0);
     let delivery = take(&channel, "b").await.unwrap();
     assert_eq!(
         (
@@ -57,16 +54,17 @@ async fn the_default_exchange_leads_to_the_queue_of_the_name() {
         ),
         ("to b", "", "b")
     );
+    assert!(take(&channel, "a").await.is_none());
 }
 
 #[tokio::test]
 async fn direct_fanout_and_topic_route_as_they_are_named() {
     let broker = TestBroker::start().await;
     let (_connection, channel) = broker.channel().await;
-    for (kind, key, elsewhere) in [
-        (ExchangeKind::Direct, "order.placed", true),
-        (ExchangeKind::Fanout, "ignored", false),
-        (ExchangeKind::Topic, "order.*", true),
+    for (kind, key, routed) in [
+        (ExchangeKind::Direct, "order.placed", 1),
+        (ExchangeKind::Fanout, "ignored", 2),
+        (ExchangeKind::Topic, "order.*", 1),
     ] {
         let name = format!("{kind:?}");
         exchange(&channel, &name, kind, ExchangeDeclareOptions::default())
@@ -76,11 +74,7 @@ async fn direct_fanout_and_topic_route_as_they_are_named() {
         bind(&channel, &name, &name, key).await.unwrap();
         publish(&channel, &name, "order.placed", "yes").await;
         publish(&channel, &name, "payment.made", "no, save by fanout").await;
-        assert_eq!(
-            waiting(&channel, &name).await,
-            if elsewhere { 1 } else { 2 },
-            "{name}"
-        );
+        assert_waiting(&channel, &name, routed).await;
         let delivery = take(&channel, &name).await.unwrap();
         assert_eq!(delivery.exchange.as_str(), name);
         assert_eq!(delivery.routing_key.as_str(), "order.placed");
@@ -120,7 +114,10 @@ async fn an_unbound_queue_gets_nothing_more() {
     unbind("#.b").await.unwrap();
     unbind("never.bound").await.unwrap();
     publish(&channel, "amq.topic", "a.b", "to nobody").await;
-    assert_eq!(waiting(&channel, "q").await, 2);
+    for expected in ["once, for both", "by the other"] {
+        assert_eq!(body(&take(&channel, "q").await.unwrap()), expected);
+    }
+    assert!(take(&channel, "q").await.is_none());
 }
 
 #[tokio::test]
@@ -272,37 +269,14 @@ async fn what_is_reserved_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn what_an_exchange_cannot_do_is_said() {
+async fn a_type_that_nobody_knows_is_refused() {
     let broker = TestBroker::start().await;
     let plain = ExchangeDeclareOptions::default();
-    let (_connection, channel) = broker.channel().await;
-    assert_refused(
-        exchange(&channel, "x", ExchangeKind::Headers, plain).await,
-        540,
-        "exchange type 'headers'",
-    );
     let (_connection, channel) = broker.channel().await;
     let unknown = ExchangeKind::Custom("x-delayed-message".into());
     assert_refused(
         exchange(&channel, "x", unknown, plain).await,
         503,
-        "invalid exchange type 'x-delayed-message'",
+        "unknown exchange type 'x-delayed-message'",
     );
-    let (_connection, channel) = broker.channel().await;
-    let alternate = table(&[("alternate-exchange", text("amq.fanout"))]);
-    let declared = channel
-        .exchange_declare("x".into(), ExchangeKind::Direct, plain, alternate)
-        .await;
-    assert_refused(declared, 540, "alternate-exchange");
-    let (_connection, channel) = broker.channel().await;
-    let bound = channel
-        .exchange_bind(
-            "amq.topic".into(),
-            "amq.fanout".into(),
-            "k".into(),
-            Default::default(),
-            FieldTable::default(),
-        )
-        .await;
-    assert_refused(bound, 540, "bindings between exchanges");
 }

@@ -1,6 +1,5 @@
 //! Quorum queues, as a RabbitMQ of one node has them.
 
-use broker::Config;
 use lapin::options::{
     BasicNackOptions, BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions,
 };
@@ -136,24 +135,4 @@ async fn what_a_quorum_queue_cannot_be_is_refused() {
         )
         .await;
     assert_refused(refused, 540, "does not support global qos");
-}
-
-#[tokio::test]
-async fn its_messages_are_kept_whether_they_ask_for_it_or_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = || Config {
-        store: Some(folder.path().join("broker.db")),
-        ..Config::default()
-    };
-    let broker = TestBroker::start_with(config()).await;
-    let (_connection, channel) = broker.channel().await;
-    channel.confirm_select(Default::default()).await.unwrap();
-    declare(&channel, DURABLE, &[]).await.unwrap();
-    publish(&channel, "", "q", "m").await;
-    broker.begin_shutdown();
-    broker.ended().await;
-
-    let broker = TestBroker::start_with(config()).await;
-    let (_connection, channel) = broker.channel().await;
-    assert_eq!(body(&arrives(&channel, "q").await), "m");
 }

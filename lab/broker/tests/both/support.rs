@@ -1,4 +1,4 @@
-//! A broker for one test, short words for what lapin spells out, and a bare connection.
+//! Ways to a broker, short words for what lapin spells out, and a bare connection.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::{AMQPClass, channel, connection};
-use broker::Config;
 use futures::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -15,40 +14,22 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+
+pub(crate) use crate::TestBroker;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A broker on a free port, which stops when it is dropped.
-pub(crate) struct TestBroker {
-    pub(crate) address: String,
-    shutdown: CancellationToken,
-    task: Option<JoinHandle<Result<(), broker::StoreError>>>,
-}
+/// What a broker offers as the most, channels and octets of a frame.
+pub(crate) const CHANNEL_MAX: u16 = 2047;
+pub(crate) const FRAME_MAX: u32 = 131_072;
 
 impl TestBroker {
-    pub(crate) async fn start() -> Self {
-        Self::start_with(Config::default()).await
-    }
-
-    pub(crate) async fn start_with(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let shutdown = CancellationToken::new();
-        let task = tokio::spawn(broker::run(listener, config, shutdown.clone()));
-        Self {
-            address,
-            shutdown,
-            task: Some(task),
-        }
-    }
-
     pub(crate) async fn connect(&self) -> Connection {
-        let uri = format!("amqp://guest:guest@{}/%2f", self.address);
+        let vhost = self.vhost.replace('/', "%2f");
+        let uri = format!("amqp://guest:guest@{}/{vhost}", self.address);
         soon(
             "connecting",
             Connection::connect(&uri, ConnectionProperties::default()),
@@ -67,24 +48,9 @@ impl TestBroker {
     pub(crate) async fn raw(&self) -> Raw {
         Raw {
             stream: TcpStream::connect(&self.address).await.unwrap(),
+            vhost: self.vhost.clone(),
             received: Vec::new(),
         }
-    }
-
-    pub(crate) fn begin_shutdown(&self) {
-        self.shutdown.cancel();
-    }
-
-    /// Waits until `broker::run` returns.
-    pub(crate) async fn ended(mut self) {
-        let task = self.task.take().unwrap();
-        soon("the broker's end", task).await.unwrap().unwrap();
-    }
-}
-
-impl Drop for TestBroker {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
     }
 }
 
@@ -143,7 +109,24 @@ pub(crate) async fn declare(
         .await
 }
 
-/// How many messages wait in a queue.
+/// Waits until so many messages wait in a queue. RabbitMQ answers the question for a count before it
+/// has done what it was told earlier.
+pub(crate) async fn assert_waiting(channel: &Channel, queue: &str, expected: u32) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = waiting(channel, queue).await;
+        if found == expected {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{found} messages wait in {queue}, not {expected}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How many messages wait in a queue at this moment.
 pub(crate) async fn waiting(channel: &Channel, queue: &str) -> u32 {
     let passive = QueueDeclareOptions {
         passive: true,
@@ -226,16 +209,26 @@ pub(crate) fn assert_refused<T: Debug>(result: lapin::Result<T>, code: u16, cont
         panic!("not refused by the broker: {error}");
     };
     assert_eq!(refusal.get_id(), code, "{refusal}");
+    let text = of_any_vhost(refusal.get_message().as_str());
     assert!(
-        refusal.get_message().as_str().contains(contains),
-        "{:?} does not contain {contains:?}",
-        refusal.get_message()
+        text.contains(contains),
+        "{text:?} does not contain {contains:?}"
     );
+}
+
+/// A text in which the virtual host of one test is called `/`, as everywhere where there is one only.
+pub(crate) fn of_any_vhost(text: &str) -> String {
+    let Some((before, after)) = text.split_once("vhost 'test-") else {
+        return text.to_owned();
+    };
+    let rest = after.trim_start_matches(|it: char| it.is_ascii_digit());
+    format!("{before}vhost '/{rest}")
 }
 
 /// A connection without a client library.
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
+    pub(crate) vhost: String,
     received: Vec<u8>,
 }
 
@@ -287,8 +280,9 @@ impl Raw {
     }
 
     pub(crate) async fn start_ok(&mut self, mechanism: &str, response: &[u8]) {
+        let capabilities = table(&[("authentication_failure_close", AMQPValue::Boolean(true))]);
         let start_ok = connection::StartOk {
-            client_properties: FieldTable::default(),
+            client_properties: table(&[("capabilities", AMQPValue::FieldTable(capabilities))]),
             mechanism: mechanism.into(),
             response: response.into(),
             locale: "en_US".into(),
@@ -333,8 +327,9 @@ impl Raw {
     pub(crate) async fn open_channel(&mut self, heartbeat: u16) {
         self.greet().await;
         self.start_ok("PLAIN", b"\0guest\0guest").await;
-        self.tune(0, 0, heartbeat).await;
-        self.open("/").await;
+        self.tune(CHANNEL_MAX, FRAME_MAX, heartbeat).await;
+        let vhost = self.vhost.clone();
+        self.open(&vhost).await;
         assert!(matches!(
             self.method().await,
             AMQPClass::Connection(connection::AMQPMethod::OpenOk(_))
@@ -357,14 +352,33 @@ impl Raw {
             AMQPClass::Connection(connection::AMQPMethod::Close(close)) => close,
             other => panic!("expected connection.close {code}, got {other:?}"),
         };
+        self.check_close(close, code, contains).await;
+    }
+
+    /// The same of what goes wrong in the handshake, where RabbitMQ waits for some seconds and then
+    /// closes without a word.
+    pub(crate) async fn assert_ended_with(&mut self, code: u16, contains: &str) {
+        match self.receive().await {
+            Some(AMQPFrame::Method(
+                0,
+                AMQPClass::Connection(connection::AMQPMethod::Close(close)),
+            )) => self.check_close(close, code, contains).await,
+            None if !TestBroker::SAYS_WHY => {}
+            other => panic!("expected connection.close {code}, got {other:?}"),
+        }
+    }
+
+    async fn check_close(&mut self, close: connection::Close, code: u16, contains: &str) {
         assert_eq!(close.reply_code, code, "{close:?}");
+        let text = of_any_vhost(close.reply_text.as_str());
         assert!(
-            close.reply_text.as_str().contains(contains),
-            "{close:?} does not contain {contains:?}"
+            text.contains(contains),
+            "{text:?} does not contain {contains:?}"
         );
+        let ok = connection::CloseOk {};
         self.send(
             0,
-            AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {})),
+            AMQPClass::Connection(connection::AMQPMethod::CloseOk(ok)),
         )
         .await;
         assert_eq!(self.receive().await, None);
