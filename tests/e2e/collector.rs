@@ -8,3 +8,5 @@ mod run;
 mod sampling;
 mod scaled;
 mod spanmetrics;
+
+pub(crate) use rig::there_is_a_collector;

@@ -24,7 +24,7 @@ use trace::Trace;
 use crate::support::{PATIENCE, tracelab};
 
 /// Whether there is a Collector. If not, it is said; with `TRACELAB_REAL=1` the test fails.
-pub(super) fn there_is_a_collector() -> bool {
+pub(crate) fn there_is_a_collector() -> bool {
     match Program::find(None) {
         Ok(_) => true,
         Err(error) => {
