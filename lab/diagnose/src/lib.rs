@@ -18,6 +18,7 @@ mod ids;
 pub mod report;
 mod rules;
 mod run;
+mod search;
 mod shape;
 mod story;
 mod strip;

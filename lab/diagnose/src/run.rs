@@ -1,11 +1,11 @@
 //! What is known of a run as a whole: who has spans of their own, and which root answers which call.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::Arc};
 
-use trace::{Kind, Span, Trace};
+use trace::{Kind, Resource, Span, Trace};
 
 use crate::{
-    call::{self, Call},
+    call,
     hash::{HashMap, HashSet},
     ids, shape,
     thresholds::Thresholds,
@@ -13,19 +13,19 @@ use crate::{
 };
 
 /// Roots that answer requests, by method and path: when each began, its trace, and its place.
-type Roots = HashMap<(String, String), Vec<(u64, usize, usize)>>;
+type Roots<'v> = HashMap<(&'v str, &'v str), Vec<(u64, usize, usize)>>;
 
 /// All traces that are diagnosed together.
 pub(crate) struct Run<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
-    services: HashSet<String>,
+    services: HashSet<&'v str>,
     /// Who answered calls with spans of their own: hosts, and the ports of each.
-    answering: HashMap<String, Vec<Option<i64>>>,
+    answering: HashMap<&'v str, Vec<Option<i64>>>,
     /// Routes of theirs that did so; found out when somebody asks.
     answered: OnceCell<HashSet<String>>,
-    roots: OnceCell<Roots>,
+    roots: OnceCell<Roots<'v>>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
 }
 
@@ -52,17 +52,19 @@ impl<'v> Run<'v> {
         run
     }
 
-    fn learn(&mut self, trace: &Trace) {
+    fn learn(&mut self, trace: &'v Trace) {
+        // Spans of one service come in rows.
+        let mut before: Option<&Arc<Resource>> = None;
         for span in trace.spans() {
-            if !self.services.contains(span.service()) {
-                self.services.insert(span.service().to_owned());
+            if before.is_none_or(|before| !Arc::ptr_eq(before, &span.resource)) {
+                self.services.insert(span.service());
+                before = Some(&span.resource);
             }
         }
         for (host, port) in answered_calls(trace).filter_map(call::address) {
-            match self.answering.get_mut(host) {
-                Some(ports) if ports.contains(&port) => {}
-                Some(ports) => ports.push(port),
-                None => drop(self.answering.insert(host.to_owned(), vec![port])),
+            let ports = self.answering.entry(host).or_default();
+            if !ports.contains(&port) {
+                ports.push(port);
             }
         }
     }
@@ -100,8 +102,7 @@ impl<'v> Run<'v> {
     pub(crate) fn answer_elsewhere(&self, view: usize, call: usize) -> Option<(usize, usize)> {
         let roots = self.roots.get_or_init(|| self.index_roots());
         let span = self.views[view].span(call);
-        let key = (call::method(span)?.to_owned(), call::path(span)?.to_owned());
-        let candidates = roots.get(&key)?;
+        let candidates = roots.get(&(call::method(span)?, call::path(span)?))?;
         let (_, port) = call::address(span)?;
         let slack = self.limits.handover_ns;
         let first = candidates.partition_point(|(start, ..)| start + slack < span.start_ns);
@@ -109,7 +110,7 @@ impl<'v> Run<'v> {
             .iter()
             .take_while(|(start, ..)| *start <= span.end_ns)
             .filter(|(_, other, _)| *other != view)
-            .filter(|(_, other, root)| self.views[*other].span(*root).end_ns <= span.end_ns + slack)
+            .filter(|(_, other, root)| self.views[*other].end_ns(*root) <= span.end_ns + slack)
             // Of several, the one at the port that was called (behind a proxy none is), then the one
             // that fills the call best.
             .max_by_key(|(_, other, root)| {
@@ -121,20 +122,16 @@ impl<'v> Run<'v> {
             .map(|(_, other, root)| (*other, *root))
     }
 
-    fn index_roots(&self) -> Roots {
-        let mut roots: Roots = HashMap::default();
+    fn index_roots(&self) -> Roots<'v> {
+        let mut roots: Roots<'v> = HashMap::default();
         for (at, view) in self.views.iter().enumerate() {
             for root in view.trace.roots() {
                 let span = view.span(root);
-                if span.kind != Kind::Server {
-                    continue;
-                }
-                if let (Some(method), Some(path)) = (call::method(span), call::path(span)) {
-                    let key = (method.to_owned(), path.to_owned());
-                    roots
-                        .entry(key)
-                        .or_default()
-                        .push((span.start_ns, at, root));
+                if span.kind == Kind::Server
+                    && let (Some(method), Some(path)) = (call::method(span), call::path(span))
+                {
+                    let places = roots.entry((method, path)).or_default();
+                    places.push((span.start_ns, at, root));
                 }
             }
         }
@@ -198,14 +195,4 @@ fn answered_calls(trace: &Trace) -> impl Iterator<Item = &Span> {
         let caller = trace.span(trace.parent(place)?);
         (span.kind == Kind::Server && caller.kind == Kind::Client).then_some(caller)
     })
-}
-
-/// Whether a span is a call that was answered, as far as it says.
-pub(crate) fn was_answered(view: &View<'_>, call: usize) -> bool {
-    let span = view.span(call);
-    match view.calls[call] {
-        Call::Http(_) => call::status_code(span).is_some(),
-        Call::Rpc => !span.is_error(),
-        _ => false,
-    }
 }

@@ -44,11 +44,11 @@ const MOST: usize = 256;
 pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     let is_deepest = |place: &usize| {
         let mut children = view.trace.children(*place).iter();
-        view.span(*place).is_error() && !children.any(|&child| view.span(child).is_error())
+        view.is_error(*place) && !children.any(|&child| view.is_error(child))
     };
     let mut deepest: Vec<usize> = (0..view.len()).filter(is_deepest).collect();
     // The last are those that count; a hostile trace has a hundred thousand.
-    deepest.sort_by_key(|&place| std::cmp::Reverse(view.span(place).end_ns));
+    deepest.sort_by_key(|&place| std::cmp::Reverse(view.end_ns(place)));
     deepest.truncate(MOST);
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = deepest
         .into_iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
 
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::hash::{HashMap, HashSet};
 
 /// A trace, and what is known of each of its spans, by their place.
@@ -14,6 +14,10 @@ pub(crate) struct View<'t> {
     /// Span ids that were there more than once, and how often.
     pub(crate) repeated: Vec<(SpanId, usize)>,
     pub(crate) calls: Vec<Call>,
+    /// Calls that were answered, as far as they say, by somebody who has no span here.
+    pub(crate) unanswered: Vec<usize>,
+    /// What nearly every rule asks of a span, side by side: the spans of a run are too large for a cache.
+    briefs: Vec<Brief>,
     pub(crate) paths: Vec<CriticalPath>,
     /// What of the critical path is a span's own, in nanoseconds.
     pub(crate) own: Vec<u64>,
@@ -21,6 +25,15 @@ pub(crate) struct View<'t> {
     pub(crate) below: Vec<u64>,
     /// The span in whose critical path a span is: a top, or what a message reached.
     pub(crate) head: Vec<usize>,
+}
+
+/// The gist of a span.
+#[derive(Clone, Copy)]
+struct Brief {
+    start_ns: u64,
+    end_ns: u64,
+    kind: Kind,
+    is_error: bool,
 }
 
 // === impl View ===
@@ -51,15 +64,27 @@ impl<'t> View<'t> {
                 below[parent] += below[span];
             }
         }
-        View {
+        let brief = |span: &Span| Brief {
+            start_ns: span.start_ns,
+            end_ns: span.end_ns,
+            kind: span.kind,
+            is_error: span.is_error(),
+        };
+        let mut view = View {
             calls: spans.iter().map(Call::of).collect(),
+            unanswered: Vec::new(),
+            briefs: spans.iter().map(brief).collect(),
             repeated,
             paths,
             own,
             below,
             head,
             trace,
-        }
+        };
+        view.unanswered = (0..view.len())
+            .filter(|&place| view.was_answered(place) && !view.has_answer(place))
+            .collect();
+        view
     }
 
     pub(crate) fn span(&self, place: usize) -> &Span {
@@ -70,8 +95,25 @@ impl<'t> View<'t> {
         self.trace.spans().len()
     }
 
+    pub(crate) fn start_ns(&self, place: usize) -> u64 {
+        self.briefs[place].start_ns
+    }
+
+    pub(crate) fn end_ns(&self, place: usize) -> u64 {
+        self.briefs[place].end_ns
+    }
+
+    /// How long a span took.
     pub(crate) fn ns(&self, place: usize) -> u64 {
-        ns(self.span(place))
+        self.end_ns(place).saturating_sub(self.start_ns(place))
+    }
+
+    pub(crate) fn kind(&self, place: usize) -> Kind {
+        self.briefs[place].kind
+    }
+
+    pub(crate) fn is_error(&self, place: usize) -> bool {
+        self.briefs[place].is_error
     }
 
     pub(crate) fn id(&self, place: usize) -> SpanId {
@@ -109,8 +151,17 @@ impl<'t> View<'t> {
 
     /// Whether a span answers its caller: it is the child of a call.
     pub(crate) fn is_answer(&self, caller: usize, child: usize) -> bool {
-        let (caller, child) = (self.span(caller), self.span(child));
-        child.kind == Kind::Server || child.service() != caller.service()
+        self.kind(child) == Kind::Server
+            || self.span(child).service() != self.span(caller).service()
+    }
+
+    /// Whether a span is a call that was answered, as far as it says.
+    fn was_answered(&self, call: usize) -> bool {
+        match self.calls[call] {
+            Call::Http(_) => call::status_code(self.span(call)).is_some(),
+            Call::Rpc => !self.is_error(call),
+            _ => false,
+        }
     }
 
     /// Whether the other side of a call is in the trace.
@@ -169,26 +220,22 @@ impl<'t> View<'t> {
     }
 }
 
-/// How long a span took.
-pub(crate) fn ns(span: &Span) -> u64 {
-    span.end_ns.saturating_sub(span.start_ns)
-}
-
 /// Whether a child was reached through a message: nobody waits for it.
 pub(crate) fn is_message(parent: &Span, child: &Span) -> bool {
     child.kind == Kind::Consumer || parent.kind == Kind::Producer
 }
 
 fn once_each(trace: &Trace) -> (Cow<'_, Trace>, Vec<(SpanId, usize)>) {
-    let mut seen = HashSet::with_capacity_and_hasher(trace.spans().len(), Default::default());
-    if trace.spans().iter().all(|span| seen.insert(span.span_id)) {
+    let mut ids: Vec<SpanId> = trace.spans().iter().map(|span| span.span_id).collect();
+    ids.sort_unstable();
+    if ids.windows(2).all(|two| two[0] != two[1]) {
         return (Cow::Borrowed(trace), Vec::new());
     }
     let mut counts: HashMap<SpanId, usize> = HashMap::default();
     for span in trace.spans() {
         *counts.entry(span.span_id).or_default() += 1;
     }
-    seen.clear();
+    let mut seen: HashSet<SpanId> = HashSet::default();
     let spans = trace
         .spans()
         .iter()

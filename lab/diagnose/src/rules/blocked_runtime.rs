@@ -77,16 +77,13 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut moments: BTreeMap<usize, Vec<Moment>> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            let span = view.span(place);
-            let process = processes.of(span);
+            let process = processes.of(view.span(place));
             if !workers.contains(&process) {
                 continue;
             }
             let known = moments.entry(process).or_default();
-            for (time, is_end) in [
-                (span.start_ns, false),
-                (span.end_ns.max(span.start_ns), true),
-            ] {
+            let (start, end) = (view.start_ns(place), view.end_ns(place));
+            for (time, is_end) in [(start, false), (end.max(start), true)] {
                 known.push(Moment {
                     at: time,
                     is_end,
@@ -150,7 +147,7 @@ fn workers(run: &Run<'_>, processes: &mut Processes) -> HashSet<usize> {
 /// Whether a span is work of its process, and not waiting for somebody else.
 fn is_step(view: &View<'_>, place: usize) -> bool {
     matches!(
-        view.span(place).kind,
+        view.kind(place),
         Kind::Internal | Kind::Server | Kind::Consumer
     ) && view.calls[place] == Call::None
 }

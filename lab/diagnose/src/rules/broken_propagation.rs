@@ -8,7 +8,7 @@ use crate::{
     finding::{Finding, Looks, Rule, Severity},
     hash::{HashMap, HashSet},
     ids,
-    run::{Run, was_answered},
+    run::Run,
 };
 
 /// `broken-propagation`.
@@ -28,10 +28,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
 
 fn calls(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
-        for place in 0..view.len() {
-            if !was_answered(view, place) || view.has_answer(place) {
-                continue;
-            }
+        for &place in &view.unanswered {
             let Some((other, root)) = run.answer_elsewhere(at, place) else {
                 continue;
             };
@@ -92,10 +89,10 @@ fn messages(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            let span = view.span(place);
-            if span.kind != Kind::Producer {
+            if view.kind(place) != Kind::Producer {
                 continue;
             }
+            let span = view.span(place);
             let Some(places) = call::message_id(span).and_then(|id| consumers.get(id)) else {
                 continue;
             };

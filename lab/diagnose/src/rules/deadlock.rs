@@ -74,13 +74,12 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
 }
 
 fn is_victim(view: &View<'_>, place: usize) -> bool {
-    matches!(view.calls[place], Call::Database(_)) && says_deadlock(view.span(place))
+    matches!(view.calls[place], Call::Database(_))
+        && view.is_error(place)
+        && says_deadlock(view.span(place))
 }
 
 fn says_deadlock(span: &Span) -> bool {
-    if !span.is_error() {
-        return false;
-    }
     let code = ["db.response.status_code", "error.type"]
         .iter()
         .filter_map(|key| span.attributes.get(key)?.as_str());

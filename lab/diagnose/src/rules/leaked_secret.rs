@@ -5,6 +5,7 @@ use trace::{Attributes, Span, Value};
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
     run::Run,
+    search::{ends_with_ignoring_case, find},
     view::View,
 };
 
@@ -84,16 +85,7 @@ const NAMED: [&str; 10] = [
 
 /// What is kept under a name that says that it is a secret, unless it is masked.
 fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
-    let last = key.rsplit('.').next().unwrap_or(key).as_bytes();
-    let named = NAMED.iter().any(|name| {
-        let begin = last.len().checked_sub(name.len());
-        begin.is_some_and(|begin| {
-            let (before, end) = last.split_at(begin);
-            end.eq_ignore_ascii_case(name.as_bytes())
-                && before.last().is_none_or(|last| *last == b'_')
-        })
-    });
-    if !named {
+    if !is_named_a_secret(key.as_bytes()) {
         return None;
     }
     let masked = text.len() < 4
@@ -106,6 +98,19 @@ fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
             .bytes()
             .all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
     (!masked).then_some("a value of a key that is called a secret")
+}
+
+/// Whether the last word of a key is one of those names, or ends in one behind a `_`.
+fn is_named_a_secret(key: &[u8]) -> bool {
+    let ends_as_one = |last: &u8| matches!(last.to_ascii_lowercase(), b'd' | b'n' | b't' | b'y');
+    key.last().is_some_and(ends_as_one)
+        && NAMED.iter().any(|name| {
+            ends_with_ignoring_case(key, name.as_bytes())
+                && matches!(
+                    key[..key.len() - name.len()].last(),
+                    None | Some(b'.' | b'_')
+                )
+        })
 }
 
 /// What kind of secret a text holds, if it does.
@@ -135,7 +140,7 @@ fn secret(text: &str) -> Option<&'static str> {
     if may(CAPITAL_K) && has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
         return Some("a private key");
     }
-    if may(EQUALS) && (has_password(bytes) || has_password_literal(bytes)) {
+    if may(EQUALS) && (has_password(bytes) || (may(QUOTE) && has_password_literal(bytes))) {
         return Some("a password");
     }
     (may(AT) && has_password_in_address(text)).then_some("a password in an address")
@@ -147,6 +152,7 @@ const CAPITAL_J: u8 = 4;
 const CAPITAL_K: u8 = 8;
 const EQUALS: u8 = 16;
 const AT: u8 = 32;
+const QUOTE: u8 = 64;
 
 /// Which of those signs a byte is.
 const SIGNS: [u8; 256] = {
@@ -161,6 +167,7 @@ const SIGNS: [u8; 256] = {
     signs[b'K' as usize] = CAPITAL_K;
     signs[b'=' as usize] = EQUALS;
     signs[b'@' as usize] = AT;
+    signs[b'\'' as usize] = QUOTE;
     signs
 };
 
@@ -171,30 +178,42 @@ fn is_bearer(bytes: &[u8], at: usize) -> bool {
     begins && token_length(&bytes[at + "earer ".len()..]) >= 16
 }
 
+/// What stands before the `=` of a password.
+const ASSIGNED: [&str; 8] = [
+    "password",
+    "passwd",
+    "pwd",
+    "api_key",
+    "access_token",
+    "client_secret",
+    "secret_key",
+    "secret_access_key",
+];
+
+/// `password=value`, as it stands in a query or a connection string. Of each name the first counts.
 fn has_password(bytes: &[u8]) -> bool {
-    let bytes = &bytes.to_ascii_lowercase()[..];
-    let names = [
-        "password=",
-        "passwd=",
-        "pwd=",
-        "api_key=",
-        "access_token=",
-        "client_secret=",
-        "secret_key=",
-        "secret_access_key=",
-    ];
-    names.iter().any(|name| {
-        let Some(at) = find(bytes, name.as_bytes()) else {
-            return false;
-        };
-        let value = &bytes[at + name.len()..];
-        let ends = |byte: &u8| matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b',');
-        let length = value.iter().take_while(|byte| !ends(byte)).count();
-        let mask = |byte: &u8| matches!(byte, b'*' | b'x' | b'?' | b'$' | b'{' | b'}' | b'.');
-        let is_placeholder = matches!(value.first(), Some(b'$' | b':' | b'?' | b'%' | b'<' | b'['));
-        let masked = value[..length].iter().all(mask) || value.starts_with(b"redacted");
-        length >= 4 && !masked && !is_placeholder
+    let mut seen = [false; ASSIGNED.len()];
+    let mut equals = (0..bytes.len()).filter(|&at| bytes[at] == b'=');
+    equals.any(|at| {
+        let (before, value) = (&bytes[..at], &bytes[at + 1..]);
+        ASSIGNED.iter().zip(&mut seen).any(|(name, seen)| {
+            let is_first = !*seen && ends_with_ignoring_case(before, name.as_bytes());
+            *seen |= is_first;
+            is_first && is_password(value)
+        })
     })
+}
+
+/// Whether what follows a `=` is a password, and neither masked nor a placeholder.
+fn is_password(value: &[u8]) -> bool {
+    let ends = |byte: &u8| matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b',');
+    let length = value.iter().take_while(|byte| !ends(byte)).count();
+    let mask = |byte: &u8| matches!(byte, b'*' | b'x' | b'X' | b'?' | b'$' | b'{' | b'}' | b'.');
+    let is_placeholder = matches!(value.first(), Some(b'$' | b':' | b'?' | b'%' | b'<' | b'['));
+    let redacted = value.get(.."redacted".len());
+    let masked = value[..length].iter().all(mask)
+        || redacted.is_some_and(|word| word.eq_ignore_ascii_case(b"redacted"));
+    length >= 4 && !masked && !is_placeholder
 }
 
 /// `password = 'literal'`, as it stands in a statement or a file.
@@ -232,19 +251,6 @@ fn has_password_in_address(text: &str) -> bool {
     })
 }
 
-fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
-    let first = word[0];
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|&byte| byte == first) {
-        let at = from + at;
-        if bytes[at..].starts_with(word) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
-}
-
 fn token_length(bytes: &[u8]) -> usize {
     let is_token = |byte: &&u8| {
         byte.is_ascii_alphanumeric()
@@ -268,45 +274,54 @@ fn is_key_id(bytes: &[u8], at: usize) -> bool {
     length == 16 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
 }
 
+/// How many digits the number of a card has.
+const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+
 /// Whether a text holds a number of a payment card, alone or with spaces or dashes between its digits.
 fn holds_card_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_digit() {
-            at += 1;
+    while let Some(before) = bytes[at..].iter().position(u8::is_ascii_digit) {
+        let start = at + before;
+        let (end, count) = run_of_digits(bytes, start);
+        at = end;
+        if !CARD_DIGITS.contains(&count) {
             continue;
-        }
-        // A run of digits, with single spaces or dashes between groups of them.
-        let mut digits = String::new();
-        let start = at;
-        let mut end = at;
-        while end < bytes.len() {
-            let byte = bytes[end];
-            if byte.is_ascii_digit() {
-                digits.push(char::from(byte));
-            } else {
-                let between = matches!(byte, b' ' | b'-')
-                    && bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
-                    && digits.len() < 19;
-                if !between {
-                    break;
-                }
-            }
-            end += 1;
         }
         let is_part = |byte: Option<&u8>| {
             byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
         };
         let joined = (start > 0 && is_part(bytes.get(start - 1)))
             || bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
-        let grouped = is_grouped(&text[start..end]);
-        if !joined && grouped && card_number(&digits) {
+        let number = &text[start..end];
+        let is_card = || {
+            let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+            card_number(&digits)
+        };
+        if !joined && is_grouped(number) && is_card() {
             return true;
         }
-        at = end.max(at + 1);
     }
     false
+}
+
+/// Where a run of digits ends, with single spaces or dashes between groups of them, and how many they are.
+fn run_of_digits(bytes: &[u8], start: usize) -> (usize, usize) {
+    let (mut end, mut count) = (start, 0);
+    while let Some(byte) = bytes.get(end) {
+        if byte.is_ascii_digit() {
+            count += 1;
+        } else {
+            let between = matches!(byte, b' ' | b'-')
+                && bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
+                && count < *CARD_DIGITS.end();
+            if !between {
+                break;
+            }
+        }
+        end += 1;
+    }
+    (end, count)
 }
 
 /// Whether digits are written as cards have them: in one, or in groups of at least four (the last may

@@ -50,10 +50,10 @@ fn attempts(run: &Run<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
     let mut attempts: HashMap<Processed, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            let span = view.span(place);
-            if span.kind != Kind::Consumer || is_only_received(view, place) {
+            if view.kind(place) != Kind::Consumer || is_only_received(view, place) {
                 continue;
             }
+            let span = view.span(place);
             if let Some(id) = identity(span) {
                 let group = call::text(span, &GROUPS).unwrap_or_default();
                 let consumer = format!("{} {group}", span.service());

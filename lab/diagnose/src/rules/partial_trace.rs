@@ -3,7 +3,7 @@
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity},
-    run::{Run, was_answered},
+    run::Run,
 };
 
 /// `partial-trace`.
@@ -18,13 +18,9 @@ pub(crate) static RULE: Rule = Rule {
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
-        for place in 0..view.len() {
+        for &place in &view.unanswered {
             let span = view.span(place);
-            let is_open = was_answered(view, place) && !view.has_answer(place);
-            if !is_open
-                || !run.is_answered_elsewhere(span)
-                || run.answer_elsewhere(at, place).is_some()
-            {
+            if !run.is_answered_elsewhere(span) || run.answer_elsewhere(at, place).is_some() {
                 continue;
             }
             // If its answer is here and only its beginning is not, then a span is missing, not a part.

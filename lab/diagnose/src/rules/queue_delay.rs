@@ -24,7 +24,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut sent: HashMap<SpanId, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            if view.span(place).kind == Kind::Producer {
+            if view.kind(place) == Kind::Producer {
                 sent.entry(view.id(place)).or_default().push((at, place));
             }
         }
@@ -34,7 +34,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            if view.span(place).kind == Kind::Consumer && is_first(view, place) {
+            if view.kind(place) == Kind::Consumer && is_first(view, place) {
                 look_at(run, at, place, &sent, found);
             }
         }

@@ -29,6 +29,13 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let is_call = |&child: &usize| view.calls[child].is_answered();
+        // Nearly all calls go well, and are no attempts.
+        if !children
+            .iter()
+            .any(|child| is_call(child) && (failed(view, *child) || is_again(view, *child)))
+        {
+            continue;
+        }
         let mut targets: HashMap<String, Vec<usize>> = HashMap::default();
         for child in children.iter().copied().filter(is_call) {
             let failed_or_again = failed(view, child) || is_again(view, child);
@@ -143,9 +150,12 @@ pub(crate) fn went_well_later(view: &View<'_>, place: usize) -> bool {
         return false;
     }
     let target = shape::of(view.span(place), view.calls[place]);
-    view.trace.children(parent).iter().any(|&other| {
-        view.span(other).start_ns >= view.span(place).end_ns
-            && view.calls[other] == view.calls[place]
+    // They are in the order of their starts.
+    let siblings = view.trace.children(parent);
+    let end = view.end_ns(place);
+    let later = siblings.partition_point(|&other| view.start_ns(other) < end);
+    siblings[later..].iter().any(|&other| {
+        view.calls[other] == view.calls[place]
             && !failed(view, other)
             && shape::of(view.span(other), view.calls[other]) == target
     })

@@ -8,6 +8,7 @@ use crate::{
     hash::{HashMap, HashSet},
     run::Run,
     shape,
+    view::View,
 };
 
 /// `unbounded-names`.
@@ -21,41 +22,35 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let mut patterns: HashMap<String, HashSet<&str>> = HashMap::default();
-    for view in run.views {
-        for place in 0..view.len() {
-            let span = view.span(place);
-            if may_be_one(&span.name) {
-                let shape = shape::name(&span.name);
-                if shape != span.name {
-                    let pattern = format!("{} {} {shape}", span.service(), span.kind);
-                    patterns.entry(pattern).or_default().insert(&span.name);
-                }
+    let suspects: Vec<Vec<Suspect>> = run.views.iter().map(suspects).collect();
+    let mut patterns: HashMap<Pattern<'_>, HashSet<&str>> = HashMap::default();
+    for (view, suspects) in run.views.iter().zip(&suspects) {
+        for suspect in suspects {
+            let span = view.span(suspect.place);
+            if suspect.shape != span.name {
+                let names = patterns.entry(suspect.pattern(span)).or_default();
+                names.insert(&span.name);
             }
         }
     }
     for (at, view) in run.views.iter().enumerate() {
-        let mut worst: Option<(usize, usize)> = None;
+        let mut worst: Option<(usize, &Suspect)> = None;
         let mut places = Vec::new();
-        for place in 0..view.len() {
-            let span = view.span(place);
-            if !may_be_one(&span.name) && !is_not_its_route(span) {
-                continue;
-            }
-            let shape = shape::name(&span.name);
-            let names = patterns
-                .get(&format!("{} {} {shape}", span.service(), span.kind))
-                .map_or(1, HashSet::len);
-            let by_itself = shape::is_unique(&span.name) || is_not_its_route(span);
-            if by_itself || (shape != span.name && names >= run.limits.distinct_names) {
-                places.push(place);
-                worst = worst.max(Some((names, place)));
+        for suspect in &suspects[at] {
+            let span = view.span(suspect.place);
+            let names = patterns.get(&suspect.pattern(span)).map_or(1, HashSet::len);
+            let is_of_many = suspect.shape != span.name && names >= run.limits.distinct_names;
+            if suspect.is_unbounded || is_of_many {
+                places.push(suspect.place);
+                if worst.is_none_or(|(most, _)| most <= names) {
+                    worst = Some((names, suspect));
+                }
             }
         }
-        if let Some((names, place)) = worst {
+        if let Some((names, worst)) = worst {
             let evidence = format!(
                 "The name of {} holds what differs from request to request; {} spans here have such names, and there are {names} of this pattern in the run.",
-                view.place(place),
+                view.place(worst.place),
                 places.len()
             );
             found(
@@ -63,10 +58,40 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
                 Finding::new(&RULE, view.ids(&places), evidence)
                     .fact("spans", places.len())
                     .fact("names", names)
-                    .fact("pattern", shape::name(&view.span(place).name)),
+                    .fact("pattern", worst.shape.as_str()),
             );
         }
     }
+}
+
+/// A span whose name may hold what it should not.
+struct Suspect {
+    place: usize,
+    shape: String,
+    /// Whether its name alone says so.
+    is_unbounded: bool,
+}
+
+/// What names have in common that differ only in their ids: the service, the kind, the shape.
+type Pattern<'s> = (&'s str, Kind, &'s str);
+
+impl Suspect {
+    fn pattern<'s>(&'s self, span: &'s Span) -> Pattern<'s> {
+        (span.service(), span.kind, &self.shape)
+    }
+}
+
+fn suspects(view: &View<'_>) -> Vec<Suspect> {
+    let suspect = |place: usize| {
+        let span = view.span(place);
+        let is_not_its_route = view.kind(place) == Kind::Server && is_not_its_route(span);
+        (is_not_its_route || may_be_one(&span.name)).then(|| Suspect {
+            place,
+            shape: shape::name(&span.name),
+            is_unbounded: is_not_its_route || shape::is_unique(&span.name),
+        })
+    };
+    (0..view.len()).filter_map(suspect).collect()
 }
 
 /// Whether a name could hold an id at all.
@@ -77,9 +102,6 @@ fn may_be_one(name: &str) -> bool {
 
 /// Whether the name of a request has its path where its route should be.
 fn is_not_its_route(span: &Span) -> bool {
-    if span.kind != Kind::Server {
-        return false;
-    }
     let (Some(route), Some(path)) = (call::text(span, &["http.route"]), call::path(span)) else {
         return false;
     };

@@ -17,6 +17,7 @@ use crate::{
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
     run::Run,
+    search::find,
     view::View,
 };
 
@@ -62,7 +63,15 @@ impl For {
     /// What a span waits for, by its name.
     fn of(name: &str) -> Option<For> {
         let name = name.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        let has = |words: &[&str]| {
+            let mut words = words.iter();
+            words.any(|word| find(name.as_bytes(), word.as_bytes()).is_some())
+        };
+        let lock = has(&["lock", "mutex", "semaphore", "monitor", "latch"]);
+        let pool = has(&["pool", "connection", "datasource"]);
+        if !lock && !pool {
+            return None;
+        }
         let waits = has(&[
             "wait",
             "acquire",
@@ -73,15 +82,11 @@ impl For {
             "get connection",
             "queue for",
         ]);
-        if waits
-            && has(&["lock", "mutex", "semaphore", "monitor", "latch"])
-            && !has(&["block", "clock"])
-        {
+        if waits && lock && !has(&["block", "clock"]) {
             return Some(For::Lock);
         }
         // `pg-pool.connect` of Node, `HikariDataSource.getConnection` of Java, `pool.acquire` of many.
-        let pool = has(&["pool", "connection", "datasource"]);
-        ((waits && pool) || has(&["pool.connect", "pool.get", "pool.checkout"]))
+        (pool && (waits || has(&["pool.connect", "pool.get", "pool.checkout"])))
             .then_some(For::Connection)
     }
 
@@ -119,17 +124,18 @@ fn shown(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
 
 fn long_waits(view: &View<'_>, run: &Run<'_>, what: For) -> Vec<Wait> {
     let is_wait = |place: &usize| {
-        let span = view.span(*place);
-        matches!(span.kind, Kind::Internal | Kind::Client | Kind::Unspecified)
-            && is_long(view, run, *place)
-            && For::of(&span.name) == Some(what)
+        matches!(
+            view.kind(*place),
+            Kind::Internal | Kind::Client | Kind::Unspecified
+        ) && is_long(view, run, *place)
+            && For::of(&view.span(*place).name) == Some(what)
     };
     (0..view.len())
         .filter(is_wait)
         .map(|place| Wait {
             place,
-            start: view.span(place).start_ns,
-            end: view.span(place).end_ns,
+            start: view.start_ns(place),
+            end: view.end_ns(place),
         })
         .collect()
 }

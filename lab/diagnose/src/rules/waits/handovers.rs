@@ -164,7 +164,7 @@ fn held_by_another(
 fn may_queue(view: &View<'_>, place: usize) -> bool {
     match view.calls[place] {
         Call::Database(_) => true,
-        Call::None => view.span(place).kind == Kind::Internal,
+        Call::None => view.kind(place) == Kind::Internal,
         _ => false,
     }
 }
@@ -199,17 +199,17 @@ fn gaps(run: &Run<'_>) -> Vec<(usize, usize, usize, u64)> {
     for (at, view) in run.views.iter().enumerate() {
         for parent in 0..view.len() {
             let ns = view.ns(parent);
-            let span = view.span(parent);
-            if ns < run.limits.wait_ns || matches!(span.kind, Kind::Client | Kind::Producer) {
+            if ns < run.limits.wait_ns || matches!(view.kind(parent), Kind::Client | Kind::Producer)
+            {
                 continue;
             }
-            let mut until = span.start_ns;
+            let mut until = view.start_ns(parent);
             for &child in view.trace.children(parent) {
-                let (start, end) = (view.span(child).start_ns, view.span(child).end_ns);
+                let (start, end) = (view.start_ns(child), view.end_ns(child));
                 let gap = start.saturating_sub(until);
                 let is_long =
                     gap >= run.limits.wait_ns && gap as f64 >= run.limits.wait_share * ns as f64;
-                if is_long && start <= span.end_ns && may_queue(view, child) {
+                if is_long && start <= view.end_ns(parent) && may_queue(view, child) {
                     gaps.push((at, child, parent, until));
                 }
                 until = until.max(end);
