@@ -13,7 +13,10 @@ use reqwest::Url;
 use runner::{Database, Elsewhere, Listens, Shop};
 use supervisor::Part;
 
-use crate::exit::{Outcome, WrongInput};
+use crate::{
+    exit::{Outcome, WrongInput},
+    up,
+};
 
 /// Run the OTLP receiver and its page, in the foreground, for services of your own.
 ///
@@ -72,7 +75,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         ..sink::Config::default()
     });
     let shop = args.shop(&store, listens)?;
-    let stop = chassis::stop_signal(false)?;
+    let stop = up::cancelled_by_signals()?;
     let ready = serde_json::json!({
         "otlp_grpc": format!("http://{}", listens.otlp_grpc),
         "otlp_http": format!("http://{}", listens.otlp_http),

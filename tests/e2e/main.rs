@@ -12,5 +12,6 @@ mod postgres;
 mod run;
 mod scenarios;
 mod shop;
+mod sink;
 mod support;
 mod up;
