@@ -6,6 +6,7 @@
 mod any_tree;
 mod calls;
 mod contexts;
+mod corpus;
 mod make;
 mod messages;
 mod reports;

@@ -4,6 +4,8 @@
 
 use diagnose::{THRESHOLDS, compare, diagnose, report, strip};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use trace::{Kind, Span, Trace};
 
 use super::make::{Make, Say};
@@ -132,6 +134,25 @@ fn row() -> impl Strategy<Value = Row> {
 /// Up to three traces, their spans on few ids, names, services and times, so that they meet.
 pub(crate) fn traces() -> impl Strategy<Value = Vec<Trace>> {
     prop::collection::vec(row(), 0..60).prop_map(|rows| made(&rows))
+}
+
+/// More than the strategy ever draws. The generator answers zero once its bytes are used up, and
+/// drawing below a bound tries again for ever on zeros: so the bytes are never used up.
+const MOST_DRAWN: usize = 64 * 1024;
+
+/// The traces that these bytes stand for, as a fuzzer chooses them.
+pub(crate) fn drawn_from(bytes: &[u8]) -> Vec<Trace> {
+    let mut drawn = bytes.to_vec();
+    let mut word = 0x9e37_79b9_7f4a_7c15_u64;
+    while drawn.len() < MOST_DRAWN {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        drawn.extend(word.to_le_bytes());
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, &drawn);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    traces().new_tree(&mut runner).unwrap().current()
 }
 
 fn made(rows: &[Row]) -> Vec<Trace> {
