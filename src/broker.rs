@@ -45,6 +45,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .without_time()
+        .with_target(false)
+        .init();
     let listener = chassis::listen(args.listen)
         .await
         .map_err(chassis::Error::from)?;
