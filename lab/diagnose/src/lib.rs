@@ -15,6 +15,7 @@ mod explained;
 mod finding;
 mod hash;
 mod ids;
+mod peers;
 pub mod report;
 mod rules;
 mod run;
@@ -37,7 +38,7 @@ use std::borrow::Cow;
 
 use trace::{CriticalPath, Trace};
 
-use crate::{run::Run, view::View};
+use crate::{peers::Peers, run::Run, view::View};
 
 /// What is to be said of one trace.
 #[derive(Clone, Debug)]
@@ -64,15 +65,30 @@ pub fn diagnose<'t>(
     beside: &[Trace],
     thresholds: &Thresholds,
 ) -> Vec<Diagnosis<'t>> {
-    let views: Vec<View<'t>> = traces.iter().map(View::new).collect();
-    let found = rules::find(&Run::new(&views, beside, thresholds));
+    let mut peers = Peers::default();
+    beside.iter().for_each(|trace| peers.learn(trace));
+    let see = |trace| {
+        let view = View::new(trace);
+        peers.learn(&view.trace);
+        view
+    };
+    let views: Vec<View<'t>> = traces.iter().map(see).collect();
+    let run = Run::new(&views, beside, peers, thresholds);
+    // All that one trace tells while it is at hand, then what only several show.
+    let of_one = |view| {
+        let told = (walk::walk(view), story::story(view));
+        (told, rules::at_a_trace(view, &run))
+    };
+    let (told, found): (Vec<_>, Vec<_>) = views.iter().map(of_one).unzip();
+    let found = rules::at_the_run(&run, found);
     views
         .into_iter()
+        .zip(told)
         .zip(found)
-        .map(|(view, findings)| Diagnosis {
-            walk: walk::walk(&view),
+        .map(|((view, (walk, story)), findings)| Diagnosis {
+            walk,
+            story,
             findings: explained::without_weaker(&view, findings),
-            story: story::story(&view),
             missing: view.missing(),
             paths: view.paths,
             trace: view.trace,

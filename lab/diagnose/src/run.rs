@@ -1,13 +1,16 @@
 //! What is known of a run as a whole: who has spans of their own, and which root answers which call.
 
-use std::{cell::OnceCell, sync::Arc};
+use std::cell::OnceCell;
 
-use trace::{Kind, Resource, Span, Trace};
+use trace::{Kind, Span, Trace};
 
 use crate::{
     call,
     hash::{HashMap, HashSet},
-    ids, shape,
+    ids,
+    peers::{Peers, answered_calls},
+    rules::{Gap, Wait},
+    shape,
     thresholds::Thresholds,
     view::View,
 };
@@ -20,70 +23,41 @@ pub(crate) struct Run<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
-    services: HashSet<&'v str>,
-    /// Who answered calls with spans of their own: hosts, and the ports of each.
-    answering: HashMap<&'v str, Vec<Option<i64>>>,
+    peers: Peers,
     /// Routes of theirs that did so; found out when somebody asks.
     answered: OnceCell<HashSet<String>>,
     roots: OnceCell<Roots<'v>>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
+    /// Waits that are spans, of each trace, and gaps that may be waits: for locks and for pools.
+    pub(crate) waits: OnceCell<Vec<Vec<Wait>>>,
+    pub(crate) gaps: OnceCell<Vec<Gap>>,
 }
 
 // === impl Run ===
 
 impl<'v> Run<'v> {
-    pub(crate) fn new(views: &'v [View<'v>], beside: &'v [Trace], limits: &'v Thresholds) -> Self {
-        let mut run = Run {
+    pub(crate) fn new(
+        views: &'v [View<'v>],
+        beside: &'v [Trace],
+        peers: Peers,
+        limits: &'v Thresholds,
+    ) -> Self {
+        Run {
             views,
             limits,
             beside,
-            services: HashSet::default(),
-            answering: HashMap::default(),
+            peers,
             answered: OnceCell::new(),
             roots: OnceCell::new(),
             ids: OnceCell::new(),
-        };
-        for view in views {
-            run.learn(&view.trace);
+            waits: OnceCell::new(),
+            gaps: OnceCell::new(),
         }
-        for trace in beside {
-            run.learn(trace);
-        }
-        run
-    }
-
-    fn learn(&mut self, trace: &'v Trace) {
-        // Spans of one service come in rows.
-        let mut before: Option<&Arc<Resource>> = None;
-        for span in trace.spans() {
-            if before.is_none_or(|before| !Arc::ptr_eq(before, &span.resource)) {
-                self.services.insert(span.service());
-                before = Some(&span.resource);
-            }
-        }
-        for (host, port) in answered_calls(trace).filter_map(call::address) {
-            let ports = self.answering.entry(host).or_default();
-            if !ports.contains(&port) {
-                ports.push(port);
-            }
-        }
-    }
-
-    /// Whether who is called has spans of its own.
-    pub(crate) fn is_instrumented(&self, call: &Span) -> bool {
-        let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));
-        named
-            || call::address(call).is_some_and(|(host, port)| {
-                self.answering
-                    .get(host)
-                    .is_some_and(|ports| ports.contains(&port))
-                    || self.services.contains(inner_name(host))
-            })
     }
 
     /// Whether just this route was answered with a span elsewhere.
     pub(crate) fn is_answered_elsewhere(&self, call: &Span) -> bool {
-        if !self.is_instrumented(call) {
+        if !self.peers.include_callee_of(call) {
             return false;
         }
         let answered = self.answered.get_or_init(|| {
@@ -171,28 +145,6 @@ impl<'v> Run<'v> {
                 && top.end_ns <= span.end_ns
         };
         let lost = view.trace.orphans().any(within);
-        !lost && !self.is_instrumented(span)
+        !lost && !self.peers.include_callee_of(span)
     }
-}
-
-/// The name of a service by its address in a cluster; an address of the world outside stays whole, so
-/// that `api.example.com` is not taken for a service that is called `api`.
-fn inner_name(host: &str) -> &str {
-    let inside = [".local", ".internal", ".svc"]
-        .iter()
-        .any(|end| host.ends_with(end))
-        || host.contains(".svc.");
-    match inside {
-        true => host.split('.').next().unwrap_or(host),
-        false => host,
-    }
-}
-
-/// The calls of a trace that were answered with a span.
-fn answered_calls(trace: &Trace) -> impl Iterator<Item = &Span> {
-    let spans = trace.spans().iter().enumerate();
-    spans.filter_map(|(place, span)| {
-        let caller = trace.span(trace.parent(place)?);
-        (span.kind == Kind::Server && caller.kind == Kind::Client).then_some(caller)
-    })
 }

@@ -1,15 +1,17 @@
 //! What two calls have in common that differ only in their values: the shape of a statement, of a
 //! route, of a name.
 
+use std::{borrow::Cow, fmt::Write};
+
 use trace::Span;
 
 use crate::call::{self, Call};
 
 /// The shape of what a span does. Equal shapes mean the same work for other values.
-pub(crate) fn of(span: &Span, call: Call) -> String {
+pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
     match call {
         Call::Database(_) => match call::text(span, &["db.query.text", "db.statement"]) {
-            Some(text) => statement(text),
+            Some(text) => statement(text).into(),
             None => {
                 let summary = call::text(span, &["db.query.summary"]).unwrap_or(&span.name);
                 let collection = call::text(
@@ -20,10 +22,11 @@ pub(crate) fn of(span: &Span, call: Call) -> String {
                         "db.mongodb.collection",
                     ],
                 );
-                name(&format!("{summary} {}", collection.unwrap_or_default()))
+                let name_of_both = format!("{summary} {}", collection.unwrap_or_default());
+                name(&name_of_both).into_owned().into()
             }
         },
-        Call::Http(_) => route(span),
+        Call::Http(_) => route(span).into(),
         _ => name(&span.name),
     }
 }
@@ -116,17 +119,33 @@ pub(crate) fn route(span: &Span) -> String {
     let (host, port) = call::address(span).unwrap_or_default();
     let template = call::text(span, &["url.template", "http.route"]);
     let path = match template {
-        Some(template) => template.to_owned(),
+        Some(template) => template.into(),
         None => name(call::path(span).unwrap_or_default()),
     };
-    match port {
-        Some(port) => format!("{method} {host}:{port}{path}"),
-        None => format!("{method} {host}{path}"),
+    let mut route = String::with_capacity(method.len() + host.len() + path.len() + 8);
+    route.extend([method, " ", host]);
+    if let Some(port) = port {
+        let _ = write!(route, ":{port}");
     }
+    route.push_str(&path);
+    route
 }
 
 /// A name without ids: numbers, UUIDs, long hexadecimal words, and all that is behind a `?`.
-pub(crate) fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
+    match may_hold_an_id(text) {
+        true => without_ids(text).into(),
+        false => text.into(),
+    }
+}
+
+/// Whether a name could hold an id at all: each has a digit, or is behind a `?`.
+pub(crate) fn may_hold_an_id(text: &str) -> bool {
+    text.bytes()
+        .any(|byte| byte.is_ascii_digit() || byte == b'?')
+}
+
+fn without_ids(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

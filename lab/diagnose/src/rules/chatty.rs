@@ -1,5 +1,7 @@
 //! A span with very many calls or steps, one after the other.
 
+use std::borrow::Cow;
+
 use crate::{
     call::{Access, Call},
     finding::{Finding, Looks, Rule, Severity},
@@ -74,7 +76,7 @@ fn once_a_batch(view: &View<'_>, children: &[usize]) -> Vec<usize> {
     let mut counts = |child: &usize| {
         let call = view.calls[*child];
         match call {
-            Call::Database(Access::Write) => batches.insert(String::new()),
+            Call::Database(Access::Write) => batches.insert(Cow::default()),
             Call::Messaging => batches.insert(shape::of(view.span(*child), call)),
             _ => true,
         }

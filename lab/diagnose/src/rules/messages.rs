@@ -7,6 +7,7 @@ use crate::{
     finding::{Finding, Looks, Rule, Severity, words},
     hash::HashMap,
     run::Run,
+    search::find,
     view::View,
 };
 
@@ -208,7 +209,8 @@ fn is_burial(view: &View<'_>, place: usize) -> bool {
                 &["messaging.destination.name", "messaging.destination"],
             );
             let to = to.unwrap_or(&span.name).to_ascii_lowercase();
-            GRAVES.iter().any(|grave| to.contains(grave))
+            let mut graves = GRAVES.iter();
+            graves.any(|grave| find(to.as_bytes(), grave.as_bytes()).is_some())
         }
         Kind::Client => {
             let operation = call::text(span, &["messaging.operation.name"]);

@@ -30,9 +30,13 @@ use std::collections::BTreeMap;
 use crate::{
     finding::{Finding, Looks, Rule},
     run::Run,
+    view::View,
 };
 
-pub(crate) use retry_storm::went_well_later;
+pub(crate) use self::{
+    retry_storm::went_well_later,
+    waits::{Gap, Wait},
+};
 
 /// All rules, in the order of the book.
 pub static RULES: [&Rule; 26] = [
@@ -69,17 +73,19 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.name == name)
 }
 
-/// What all rules find, for each trace of the run.
-pub(crate) fn find(run: &Run<'_>) -> Vec<Vec<Finding>> {
-    let mut found: Vec<Vec<Finding>> = run.views.iter().map(|_| Vec::new()).collect();
-    // All rules of a trace while it is at hand, then those that look at the run.
-    for (view, found) in run.views.iter().zip(&mut found) {
-        for rule in RULES {
-            if let Looks::AtATrace(look) = &rule.looks {
-                look(view, run, found);
-            }
+/// What the rules that look at one trace find on it.
+pub(crate) fn at_a_trace(view: &View<'_>, run: &Run<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in RULES {
+        if let Looks::AtATrace(look) = &rule.looks {
+            look(view, run, &mut found);
         }
     }
+    found
+}
+
+/// What the rules that look at all traces together find, beside what was found on each trace.
+pub(crate) fn at_the_run(run: &Run<'_>, mut found: Vec<Vec<Finding>>) -> Vec<Vec<Finding>> {
     for rule in RULES {
         if let Looks::AtTheRun(look) = &rule.looks {
             look(run, &mut |trace, finding| found[trace].push(finding));

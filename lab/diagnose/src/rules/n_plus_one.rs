@@ -1,5 +1,7 @@
 //! The same read again and again, for one item each, where one read would do for all.
 
+use std::borrow::Cow;
+
 use trace::Kind;
 
 use crate::{
@@ -68,7 +70,7 @@ fn by_shape(
     if reads.len() < limits.n_plus_one_queries.min(limits.n_plus_one_calls) {
         return;
     }
-    let mut shapes: HashMap<(&str, String), Vec<usize>> = HashMap::default();
+    let mut shapes: HashMap<(&str, Cow<'_, str>), Vec<usize>> = HashMap::default();
     for &read in &reads {
         let span = view.span(read);
         let shape = shape::of(span, view.calls[read]);
@@ -211,7 +213,7 @@ fn by_group(
     if children.len() < limits.group_times || !one_after_another(view, children) {
         return;
     }
-    let mut names: HashMap<(&str, String), u32> = HashMap::default();
+    let mut names: HashMap<(&str, Cow<'_, str>), u32> = HashMap::default();
     let words: Vec<u32> = children
         .iter()
         .map(|&child| {

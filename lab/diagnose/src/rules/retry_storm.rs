@@ -1,5 +1,7 @@
 //! Attempts that follow each other without a pause that grows.
 
+use std::borrow::Cow;
+
 use crate::{
     call::{self, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
@@ -36,7 +38,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         {
             continue;
         }
-        let mut targets: HashMap<String, Vec<usize>> = HashMap::default();
+        let mut targets: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::default();
         for child in children.iter().copied().filter(is_call) {
             let failed_or_again = failed(view, child) || is_again(view, child);
             // Only what takes part in a row of failures: the last may have gone well.

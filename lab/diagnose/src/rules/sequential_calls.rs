@@ -45,25 +45,31 @@ const WRAPPERS: usize = 16;
 /// The read that a span is, or that it wraps with next to nothing beside.
 fn read(view: &View<'_>, mut place: usize) -> Option<Call> {
     for _ in 0..WRAPPERS {
+        let call = view.calls[place];
+        let is_read = matches!(
+            call,
+            Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc
+        );
+        let wrapped = match (call, view.trace.children(place)) {
+            (Call::None, [only]) if view.head[place] != place => {
+                Some(*only).filter(|&only| view.ns(only) as f64 >= WRAPPED * view.ns(place) as f64)
+            }
+            _ => None,
+        };
         // What is asked for after a failure is asked for because of it.
-        let span = view.span(place);
-        if span.is_error() || call::status_code(span).is_some_and(|code| code >= 400) {
+        if (!is_read && wrapped.is_none()) || went_wrong(view, place) {
             return None;
         }
-        match (view.calls[place], view.trace.children(place)) {
-            (call @ (Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc), _) => {
-                return Some(call);
-            }
-            (Call::None, [only])
-                if view.head[place] != place
-                    && view.ns(*only) as f64 >= WRAPPED * view.ns(place) as f64 =>
-            {
-                place = *only;
-            }
-            _ => return None,
+        if is_read {
+            return Some(call);
         }
+        place = wrapped?;
     }
     None
+}
+
+fn went_wrong(view: &View<'_>, place: usize) -> bool {
+    view.is_error(place) || call::status_code(view.span(place)).is_some_and(|code| code >= 400)
 }
 
 /// Reads that follow each other closely, none beginning before the one before it ended.

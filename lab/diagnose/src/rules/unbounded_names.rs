@@ -1,5 +1,7 @@
 //! Span names that hold ids: there are as many as there are requests.
 
+use std::borrow::Cow;
+
 use trace::{Kind, Span};
 
 use crate::{
@@ -22,7 +24,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let suspects: Vec<Vec<Suspect>> = run.views.iter().map(suspects).collect();
+    let suspects: Vec<Vec<Suspect<'_>>> = run.views.iter().map(suspects).collect();
     let mut patterns: HashMap<Pattern<'_>, HashSet<&str>> = HashMap::default();
     for (view, suspects) in run.views.iter().zip(&suspects) {
         for suspect in suspects {
@@ -34,7 +36,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
         }
     }
     for (at, view) in run.views.iter().enumerate() {
-        let mut worst: Option<(usize, &Suspect)> = None;
+        let mut worst: Option<(usize, &Suspect<'_>)> = None;
         let mut places = Vec::new();
         for suspect in &suspects[at] {
             let span = view.span(suspect.place);
@@ -58,16 +60,16 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
                 Finding::new(&RULE, view.ids(&places), evidence)
                     .fact("spans", places.len())
                     .fact("names", names)
-                    .fact("pattern", worst.shape.as_str()),
+                    .fact("pattern", &*worst.shape),
             );
         }
     }
 }
 
 /// A span whose name may hold what it should not.
-struct Suspect {
+struct Suspect<'v> {
     place: usize,
-    shape: String,
+    shape: Cow<'v, str>,
     /// Whether its name alone says so.
     is_unbounded: bool,
 }
@@ -75,29 +77,23 @@ struct Suspect {
 /// What names have in common that differ only in their ids: the service, the kind, the shape.
 type Pattern<'s> = (&'s str, Kind, &'s str);
 
-impl Suspect {
+impl Suspect<'_> {
     fn pattern<'s>(&'s self, span: &'s Span) -> Pattern<'s> {
         (span.service(), span.kind, &self.shape)
     }
 }
 
-fn suspects(view: &View<'_>) -> Vec<Suspect> {
+fn suspects<'v>(view: &'v View<'_>) -> Vec<Suspect<'v>> {
     let suspect = |place: usize| {
         let span = view.span(place);
         let is_not_its_route = view.kind(place) == Kind::Server && is_not_its_route(span);
-        (is_not_its_route || may_be_one(&span.name)).then(|| Suspect {
+        (is_not_its_route || shape::may_hold_an_id(&span.name)).then(|| Suspect {
             place,
             shape: shape::name(&span.name),
             is_unbounded: is_not_its_route || shape::is_unique(&span.name),
         })
     };
     (0..view.len()).filter_map(suspect).collect()
-}
-
-/// Whether a name could hold an id at all.
-fn may_be_one(name: &str) -> bool {
-    name.bytes()
-        .any(|byte| byte.is_ascii_digit() || byte == b'?')
 }
 
 /// Whether the name of a request has its path where its route should be.

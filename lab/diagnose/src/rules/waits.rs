@@ -13,6 +13,8 @@ use trace::Kind;
 
 use self::{handovers::inferred, statements::inside_statements};
 
+pub(crate) use self::handovers::Gap;
+
 use crate::{
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
@@ -99,7 +101,9 @@ impl For {
 }
 
 /// A wait, in one trace.
-struct Wait {
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    what: For,
     place: usize,
     start: u64,
     end: u64,
@@ -107,37 +111,43 @@ struct Wait {
 
 /// Waits that are spans.
 fn shown(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
-    let waits: Vec<Vec<Wait>> = run
-        .views
-        .iter()
-        .map(|view| long_waits(view, run, what))
-        .collect();
+    let all = run.waits.get_or_init(|| {
+        let views = run.views.iter();
+        views.map(|view| long_waits(view, run)).collect()
+    });
+    let is_meant = |wait: &&Wait| wait.what == what;
+    if !all.iter().flatten().any(|wait| is_meant(&wait)) {
+        return;
+    }
+    let of_one_trace = |waits: &Vec<Wait>| waits.iter().filter(is_meant).copied().collect();
+    let waits: Vec<Vec<Wait>> = all.iter().map(of_one_trace).collect();
     for (at, view) in run.views.iter().enumerate() {
         if !waits[at].is_empty() {
             found(at, of_waiting(view, what, &waits[at]));
         }
     }
-    if what == For::Lock && waits.iter().any(|waits| !waits.is_empty()) {
+    if what == For::Lock {
         holders(run, &waits, found);
     }
 }
 
-fn long_waits(view: &View<'_>, run: &Run<'_>, what: For) -> Vec<Wait> {
-    let is_wait = |place: &usize| {
-        matches!(
-            view.kind(*place),
+fn long_waits(view: &View<'_>, run: &Run<'_>) -> Vec<Wait> {
+    let wait = |place: usize| {
+        let may_wait = matches!(
+            view.kind(place),
             Kind::Internal | Kind::Client | Kind::Unspecified
-        ) && is_long(view, run, *place)
-            && For::of(&view.span(*place).name) == Some(what)
-    };
-    (0..view.len())
-        .filter(is_wait)
-        .map(|place| Wait {
+        );
+        let what = (may_wait && is_long(view, run, place))
+            .then(|| For::of(&view.span(place).name))
+            .flatten()?;
+        Some(Wait {
+            what,
             place,
             start: view.start_ns(place),
             end: view.end_ns(place),
         })
-        .collect()
+    };
+    (0..view.len()).filter_map(wait).collect()
 }
 
 fn is_long(view: &View<'_>, run: &Run<'_>, place: usize) -> bool {

@@ -23,6 +23,9 @@ struct Group {
     is_database: bool,
 }
 
+/// A gap before a span that is long: trace, span, parent, and where it begins.
+pub(crate) type Gap = (usize, usize, usize, u64);
+
 /// A gap that a handover explains.
 struct Handover {
     view: usize,
@@ -34,17 +37,14 @@ struct Handover {
 
 /// Waits that no span shows.
 pub(super) fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
-    let gaps = gaps(run);
+    let gaps = run.gaps.get_or_init(|| gaps(run));
     if gaps.len() < run.limits.handovers {
         return;
     }
-    let mut wanted: HashMap<String, Vec<(usize, usize, usize, u64)>> = HashMap::default();
-    for (view, place, parent, start) in gaps {
-        let key = key(&run.views[view], place);
-        wanted
-            .entry(key)
-            .or_default()
-            .push((view, place, parent, start));
+    let mut wanted: HashMap<String, Vec<Gap>> = HashMap::default();
+    for gap in gaps {
+        let key = key(&run.views[gap.0], gap.1);
+        wanted.entry(key).or_default().push(*gap);
     }
     let mut groups: HashMap<&String, Group> =
         wanted.keys().map(|key| (key, Group::default())).collect();
@@ -94,10 +94,7 @@ pub(super) fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Fi
 }
 
 /// Spans that are long enough to keep somebody waiting, by their kind; of the services that have gaps.
-fn long_spans(
-    run: &Run<'_>,
-    wanted: &HashMap<String, Vec<(usize, usize, usize, u64)>>,
-) -> BTreeMap<String, Members> {
+fn long_spans(run: &Run<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMap<String, Members> {
     let gaps = wanted.values().flatten();
     let services: HashSet<&str> = gaps
         .map(|gap| run.views[gap.0].span(gap.1).service())
@@ -124,7 +121,7 @@ type Members = Vec<(u64, u64, usize, usize)>;
 fn held_by_another(
     run: &Run<'_>,
     group: &Group,
-    gaps: &[(usize, usize, usize, u64)],
+    gaps: &[Gap],
     others: &BTreeMap<String, Members>,
     found: &mut dyn FnMut(usize, Finding),
 ) {
@@ -193,8 +190,7 @@ fn key(view: &View<'_>, place: usize) -> String {
     }
 }
 
-/// Gaps before a span that are long: trace, span, parent, and where the gap begins.
-fn gaps(run: &Run<'_>) -> Vec<(usize, usize, usize, u64)> {
+fn gaps(run: &Run<'_>) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for (at, view) in run.views.iter().enumerate() {
         for parent in 0..view.len() {
@@ -244,11 +240,7 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
 const BEFORE: usize = 1_024;
 
 /// Whether as many as there ever are were at work all through a gap, and one of them ended at its end.
-fn handover(
-    run: &Run<'_>,
-    group: &Group,
-    &(view, place, parent, start): &(usize, usize, usize, u64),
-) -> Option<Handover> {
+fn handover(run: &Run<'_>, group: &Group, &(view, place, parent, start): &Gap) -> Option<Handover> {
     let end = run.views[view].span(place).start_ns;
     let slack = slack(run, end - start);
     // Members that begin before the gap ends. Those that began long before may still be under way.

@@ -1,0 +1,76 @@
+//! Who has spans of their own.
+
+use std::sync::Arc;
+
+use trace::{Kind, Resource, Span, Trace};
+
+use crate::{
+    call,
+    hash::{HashMap, HashSet},
+};
+
+/// The services of some traces, and who answered their calls.
+#[derive(Default)]
+pub(crate) struct Peers {
+    services: HashSet<String>,
+    /// Who answered calls with spans of their own: hosts, and the ports of each.
+    answering: HashMap<String, Vec<Option<i64>>>,
+}
+
+// === impl Peers ===
+
+impl Peers {
+    /// Takes in who has spans in a trace.
+    pub(crate) fn learn(&mut self, trace: &Trace) {
+        // Spans of one service come in rows.
+        let mut before: Option<&Arc<Resource>> = None;
+        for span in trace.spans() {
+            let is_known = before.is_some_and(|before| Arc::ptr_eq(before, &span.resource));
+            before = Some(&span.resource);
+            if !is_known && !self.services.contains(span.service()) {
+                self.services.insert(span.service().to_owned());
+            }
+        }
+        for (host, port) in answered_calls(trace).filter_map(call::address) {
+            match self.answering.get_mut(host) {
+                Some(ports) if ports.contains(&port) => {}
+                Some(ports) => ports.push(port),
+                None => drop(self.answering.insert(host.to_owned(), vec![port])),
+            }
+        }
+    }
+
+    /// Whether who is called has spans of its own.
+    pub(crate) fn include_callee_of(&self, call: &Span) -> bool {
+        let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));
+        named
+            || call::address(call).is_some_and(|(host, port)| {
+                self.answering
+                    .get(host)
+                    .is_some_and(|ports| ports.contains(&port))
+                    || self.services.contains(inner_name(host))
+            })
+    }
+}
+
+/// The name of a service by its address in a cluster; an address of the world outside stays whole, so
+/// that `api.example.com` is not taken for a service that is called `api`.
+fn inner_name(host: &str) -> &str {
+    let inside = [".local", ".internal", ".svc"]
+        .iter()
+        .any(|end| host.ends_with(end))
+        || host.contains(".svc.");
+    match inside {
+        true => host.split('.').next().unwrap_or(host),
+        false => host,
+    }
+}
+
+/// The calls of a trace that were answered with a span.
+pub(crate) fn answered_calls(trace: &Trace) -> impl Iterator<Item = &Span> {
+    let spans = trace.spans().iter().enumerate();
+    spans.filter_map(|(place, span)| {
+        let caller = trace.span(trace.parent(place)?);
+        (span.kind == Kind::Server && caller.kind == Kind::Client).then_some(caller)
+    })
+}
