@@ -17,7 +17,8 @@ pub(crate) struct Node {
     port: u16,
     api: u16,
     /// Holds the pipe that keeps the node alive.
-    _keeper: Child,
+    #[allow(dead_code, reason = "not every test that uses a node kills it")]
+    keeper: Child,
     log: PathBuf,
 }
 
@@ -88,7 +89,7 @@ impl Node {
         let node = Self {
             port,
             api,
-            _keeper: keeper,
+            keeper,
             log,
         };
         node.answers();
@@ -106,6 +107,31 @@ impl Node {
         let answer = self.put(&format!("/api/vhosts/{vhost}")).unwrap();
         assert!(answer.starts_with("HTTP/1.1 201"), "{vhost}: {answer}");
         vhost
+    }
+
+    /// Kills it and starts it again.
+    #[allow(dead_code, reason = "not every test that uses a node kills it")]
+    pub(crate) fn restart(&mut self) {
+        let starts = self.log.with_file_name("starts");
+        let count = || {
+            fs::read_to_string(&starts)
+                .unwrap_or_default()
+                .lines()
+                .count()
+        };
+        let before = count();
+        self.keeper
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(b"\n")
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while count() == before {
+            assert!(Instant::now() < deadline, "the node was not killed");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.answers();
     }
 
     /// Waits until the node answers to both protocols.
@@ -143,7 +169,7 @@ impl Node {
 }
 
 /// Ports that were free a moment ago, below those that the system gives to clients.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     std::array::from_fn(|_| {
         loop {

@@ -10,6 +10,7 @@ start() {
   # A group of its own, so that no process of it is left.
   setsid "$server" </dev/null &
   node=$!
+  echo "$node" >>"$folder/starts"
 }
 
 stop() {
