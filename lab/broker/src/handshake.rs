@@ -246,7 +246,7 @@ fn start() -> Start {
         ("product", "tracelab broker"),
         ("version", env!("CARGO_PKG_VERSION")),
         ("platform", "Rust"),
-        ("information", "in memory: nothing survives the process"),
+        ("information", "one node, for a laboratory"),
     ];
     for (name, text) in texts {
         server_properties.insert(name.into(), AMQPValue::LongString(text.into()));

@@ -7,8 +7,9 @@
 //!
 //! What it lacks it says so with the reply code that AMQP has for it, never by silence: headers
 //! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, streams,
-//! `immediate`. A quorum queue is one of a single node. There is one virtual host, `/`, and every user name with any
-//! password may log in: it is made for loopback.
+//! `immediate`. A quorum queue is one of a single node. There is one virtual host, `/`, and every user
+//! name with any password may log in: it is made for loopback. `tests/both` holds it to RabbitMQ's
+//! answers, and RabbitMQ too.
 //!
 //! Durable exchanges, durable queues and the persistent messages in them survive the process if it
 //! has a file to keep them in ([`Config::store`]): a message is confirmed only when it is there. All
