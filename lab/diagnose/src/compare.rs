@@ -11,7 +11,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use trace::Trace;
 
-use crate::{finding::words, hash::HashMap, shape, view::View};
+use crate::{counted, finding::words, hash::HashMap, shape, view::View};
 
 /// What became of one place.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -190,8 +190,8 @@ pub fn text(comparison: &Comparison) -> String {
     let (before, after) = comparison.total_ms;
     let in_words = |ms: f64| words((ms.abs() * 1e6) as u64);
     let mut text = format!(
-        "{} traces of {} against {} of {}: {} {}\n\n",
-        comparison.traces.0,
+        "{} of {} against {} of {}: {} {}\n\n",
+        counted(comparison.traces.0, "trace"),
         in_words(before),
         comparison.traces.1,
         in_words(after),

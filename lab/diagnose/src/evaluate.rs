@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
-use crate::{Thresholds, diagnose, hash::HashSet, strip};
+use crate::{Thresholds, counted, diagnose, hash::HashSet, strip};
 
 /// A request with its traces, and what is known to be wrong with it.
 #[derive(Clone, Debug)]
@@ -177,10 +177,10 @@ pub fn text(evaluation: &Evaluation) -> String {
     }
     let _ = writeln!(
         text,
-        "{} requests, {} rules, {} mistakes",
-        evaluation.requests,
-        evaluation.rules.len(),
-        evaluation.mistakes.len()
+        "{}, {}, {}",
+        counted(evaluation.requests, "request"),
+        counted(evaluation.rules.len(), "rule"),
+        counted(evaluation.mistakes.len(), "mistake")
     );
     text
 }

@@ -10,6 +10,7 @@
 
 mod call;
 pub mod compare;
+mod counted;
 pub mod evaluate;
 mod explained;
 mod finding;
@@ -27,6 +28,7 @@ mod thresholds;
 mod view;
 mod walk;
 
+pub use counted::counted;
 pub use finding::{Finding, Rule, Severity};
 pub use rules::{RULES, rule};
 pub use story::{Chapter, Story};

@@ -204,8 +204,10 @@ impl<'t> View<'t> {
             missing
                 .push("it has no root: what is said of the whole is said of its parts".to_owned());
         }
-        if orphans > 0 {
-            missing.push(format!("{orphans} spans name a parent that is not here"));
+        match orphans {
+            0 => {}
+            1 => missing.push("1 span names a parent that is not here".to_owned()),
+            orphans => missing.push(format!("{orphans} spans name a parent that is not here")),
         }
         let cycles = self
             .trace
@@ -214,6 +216,7 @@ impl<'t> View<'t> {
             .filter(|&&top| self.trace.top(top) == Some(Top::Cycle));
         match cycles.count() {
             0 => {}
+            1 => missing.push("1 cycle of parents was cut".to_owned()),
             cycles => missing.push(format!("{cycles} cycles of parents were cut")),
         }
         missing

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use diagnose::{Finding, THRESHOLDS, diagnose};
+use diagnose::{Finding, THRESHOLDS, counted, diagnose};
 use expect::Verdict;
 use scenario::FindingWant;
 use trace::{Trace, TraceId};
@@ -68,7 +68,9 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
         let got = with as f64 / traces.max(1) as f64;
         if traces > 0 && !(share.min..=share.max).contains(&got) {
             wrong = Some(format!(
-                "{with} of {traces} traces have the finding {}, and at least {:.0} % should",
+                "{with} of {} {} the finding {}, and at least {:.0} % should",
+                counted(traces, "trace"),
+                if traces == 1 { "has" } else { "have" },
                 want.rule.name,
                 share.min * 100.0
             ));

@@ -46,6 +46,17 @@ pub struct Unexplained {
     pub began: u64,
 }
 
+impl Unexplained {
+    /// What of it belongs to no request, in words.
+    pub(crate) fn in_words(&self) -> String {
+        let first = &self.first;
+        match self.spans {
+            1 => format!("1 span that belongs to no request: {first}"),
+            spans => format!("{spans} spans that belong to no request, the first {first}"),
+        }
+    }
+}
+
 const NO_TRACE: &str = "its trace never came";
 const NOT_SAMPLED: &str = "its service said that it is not sampled, and it came all the same";
 const NOT_SILENT: &str =

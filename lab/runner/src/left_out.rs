@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use collector::Sampling;
+use diagnose::counted;
 use loadgen::Line;
 use scenario::{Expectation, Node};
 use trace::StatusCode;
@@ -57,8 +58,8 @@ pub(crate) fn wrong_share(
     // there may be more than the share, and not fewer.
     (at_most(kept, any.len(), share) < UNLIKELY).then(|| {
         format!(
-            "of {} traces that need not be kept {kept} were, and {:.0} % should",
-            any.len(),
+            "of {} that need not be kept {kept} were, and {:.0} % should",
+            counted(any.len(), "trace"),
             share * 100.0
         )
     })

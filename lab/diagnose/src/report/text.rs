@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use trace::CriticalPath;
 
-use crate::{Diagnosis, Finding, Severity, Story, finding::words, report::parts};
+use crate::{Diagnosis, Finding, Severity, Story, counted, finding::words, report::parts};
 
 /// How it is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +21,8 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
     let total = diagnosis.walk.steps.first().map_or(0, |step| step.below_ns);
-    let _ = write!(text, "trace {}   {} spans", trace.id(), trace.spans().len());
+    let spans = counted(trace.spans().len(), "span");
+    let _ = write!(text, "trace {}   {spans}", trace.id());
     if let Some(root) = diagnosis
         .walk
         .steps

@@ -1,6 +1,7 @@
 //! The same span twice.
 
 use crate::{
+    counted,
     finding::{Finding, Looks, Rule, Severity},
     run::Run,
     view::View,
@@ -22,11 +23,14 @@ fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
     }
     let more: usize = view.repeated.iter().map(|(_, count)| count - 1).sum();
     let first = (0..view.len()).find(|&place| view.id(place) == view.repeated[0].0);
-    let evidence = format!(
-        "{} spans are there more than once, {more} times too often; the first is {}.",
-        view.repeated.len(),
-        first.map_or_else(String::new, |place| view.place(place))
-    );
+    let first = first.map_or_else(String::new, |place| view.place(place));
+    let too_often = counted(more, "time");
+    let evidence = match view.repeated.len() {
+        1 => format!("{first} is there more than once, {too_often} too often."),
+        many => format!(
+            "{many} spans are there more than once, {too_often} too often; the first is {first}."
+        ),
+    };
     let spans = view.repeated.iter().map(|(id, _)| *id).collect();
     found.push(
         Finding::new(&RULE, spans, evidence)

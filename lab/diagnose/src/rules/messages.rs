@@ -3,7 +3,7 @@
 use trace::{Kind, Span};
 
 use crate::{
-    call,
+    call, counted,
     finding::{Finding, Looks, Rule, Severity, words},
     hash::HashMap,
     run::Run,
@@ -179,8 +179,9 @@ fn look_for_dead_letters(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>)
         let why =
             call::failure(view.span(consumer)).unwrap_or_else(|| "no reason is given".to_owned());
         let evidence = format!(
-            "{} failed {failed} times and was given up by {}: {why}",
+            "{} failed {} and was given up by {}: {why}",
             view.place(consumer),
+            counted(failed, "time"),
             view.span(place).name
         );
         let mut spans = view.ids(&[place]);

@@ -28,6 +28,7 @@ mod wrong_parent;
 use std::collections::BTreeMap;
 
 use crate::{
+    counted,
     finding::{Finding, Looks, Rule},
     run::Run,
     view::View,
@@ -117,7 +118,7 @@ fn bound(findings: &mut Vec<Finding>) {
         let more = count - MOST;
         kept[last]
             .evidence
-            .push_str(&format!(" And so {more} times more."));
+            .push_str(&format!(" And so {} more.", counted(more, "time")));
         kept[last].facts.insert("more", more.into());
     }
     *findings = kept;

@@ -28,11 +28,13 @@ fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
         }
     }
     for (parent, orphans) in missing {
-        let evidence = format!(
-            "{} spans name the parent {parent}, which is not here; the first is {}.",
-            orphans.len(),
-            view.place(orphans[0])
-        );
+        let first = view.place(orphans[0]);
+        let evidence = match orphans.len() {
+            1 => format!("{first} names the parent {parent}, which is not here."),
+            many => format!(
+                "{many} spans name the parent {parent}, which is not here; the first is {first}."
+            ),
+        };
         found.push(
             Finding::new(&RULE, view.ids(&orphans), evidence)
                 .fact("orphans", orphans.len())

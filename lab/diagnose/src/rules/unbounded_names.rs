@@ -50,10 +50,14 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
             }
         }
         if let Some((names, worst)) = worst {
+            let here = match places.len() {
+                1 => "1 span here has such a name".to_owned(),
+                many => format!("{many} spans here have such names"),
+            };
+            let verb = if names == 1 { "is" } else { "are" };
             let evidence = format!(
-                "The name of {} holds what differs from request to request; {} spans here have such names, and there are {names} of this pattern in the run.",
-                view.place(worst.place),
-                places.len()
+                "The name of {} holds what differs from request to request; {here}, and there {verb} {names} of this pattern in the run.",
+                view.place(worst.place)
             );
             found(
                 at,

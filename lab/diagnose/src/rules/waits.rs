@@ -16,6 +16,7 @@ use self::{handovers::inferred, statements::inside_statements};
 pub(crate) use self::handovers::Gap;
 
 use crate::{
+    counted,
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
     run::Run,
@@ -245,8 +246,9 @@ fn holders(run: &Run<'_>, waits: &[Vec<Wait>], found: &mut dyn FnMut(usize, Find
     for ((at, place), (times, total)) in held {
         let view = &run.views[at];
         let evidence = format!(
-            "{} held a lock for which {times} others waited {} together.",
+            "{} held a lock for which {} waited {} together.",
             view.place(place),
+            counted(times, "other"),
             words(total)
         );
         found(

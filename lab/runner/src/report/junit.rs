@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use expect::Verdict;
 
-use super::{SHOWN, text::push_failure};
+use super::{PhaseReport, SHOWN, text::push_failure};
 use crate::run::{Finished, PhaseRun};
 
 /// The document.
@@ -51,13 +51,19 @@ fn push_case(text: &mut String, phase: &PhaseRun) {
         ),
         Verdict::Fail => writeln!(
             text,
-            ">\n      <failure message=\"{} of {} traces are not as they should be\">{}</failure>\n    \
+            ">\n      <failure message=\"{}\">{}</failure>\n    \
              </testcase>",
-            report.failed,
-            report.traces,
+            how_many_failed(report),
             escaped(&said)
         ),
     };
+}
+
+fn how_many_failed(report: &PhaseReport) -> String {
+    match (report.failed, report.traces) {
+        (failed, 1) => format!("{failed} of 1 trace is not as it should be"),
+        (failed, traces) => format!("{failed} of {traces} traces are not as they should be"),
+    }
 }
 
 /// What is wrong with a phase, in full.
@@ -71,14 +77,13 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
         push_failure(&mut text, &report.name, case, false);
     }
     for trace in &phase.unexplained {
-        let _ = writeln!(
-            text,
-            "trace {}: {} spans that belong to no request, the first {}",
-            trace.trace_id, trace.spans, trace.first
-        );
+        let _ = writeln!(text, "trace {}: {}", trace.trace_id, trace.in_words());
     }
     if report.dropped_spans > 0 {
-        let _ = writeln!(text, "{} spans were dropped", report.dropped_spans);
+        let _ = match report.dropped_spans {
+            1 => writeln!(text, "1 span was dropped"),
+            spans => writeln!(text, "{spans} spans were dropped"),
+        };
     }
     if !report.phase.is_silent() {
         let missed = report.latency.iter();

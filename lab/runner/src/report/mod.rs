@@ -7,6 +7,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use diagnose::counted;
 use expect::Verdict;
 use loadgen::Latency;
 use serde::Serialize;
@@ -254,9 +255,9 @@ impl PhaseReport {
     fn judge(&mut self, cases: impl Iterator<Item = Verdict>) -> Verdict {
         let mut verdict = cases.max().unwrap_or(Verdict::Fail);
         if self.traces == 0 && self.left_out > 0 && verdict != Verdict::Fail {
+            let traces = counted(self.left_out, "trace");
             self.why = Some(format!(
-                "none of its {} traces was kept: there is nothing to judge",
-                self.left_out
+                "none of its {traces} was kept: there is nothing to judge"
             ));
             verdict = Verdict::Unsupported;
         } else if self.traces == 0 {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use diagnose::counted;
 use expect::Verdict;
 use trace::waterfall::{self, Style};
 
@@ -55,8 +56,9 @@ pub fn summary(report: &Report, scenarios: usize) -> String {
     };
     let (passed, failed) = (with(Verdict::Pass), with(Verdict::Fail));
     let mut text = format!(
-        "{scenarios} scenarios, {} phases: {passed} as they should be, {failed} not",
-        report.scenarios.len()
+        "{}, {}: {passed} as they should be, {failed} not",
+        counted(scenarios, "scenario"),
+        counted(report.scenarios.len(), "phase")
     );
     let unsupported: Vec<String> = report
         .scenarios
@@ -104,8 +106,9 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
     for trace in phase.unexplained.iter().take(SHOWN) {
         let _ = writeln!(
             text,
-            "UNEXPLAINED {title}  trace {}: {} spans that belong to no request, the first {}\n",
-            trace.trace_id, trace.spans, trace.first
+            "UNEXPLAINED {title}  trace {}: {}\n",
+            trace.trace_id,
+            trace.in_words()
         );
     }
 }
@@ -245,6 +248,7 @@ fn findings(report: &PhaseReport) -> String {
 fn traces(report: &PhaseReport) -> String {
     let PhaseReport { passed, traces, .. } = report;
     let how = match report.phase {
+        Phase::Faulty if *traces == 1 => "matches",
         Phase::Faulty => "match",
         Phase::Twin | Phase::NearMiss => "silent",
     };
@@ -253,7 +257,8 @@ fn traces(report: &PhaseReport) -> String {
         some => format!(", {some} unsupported"),
     };
     let left_out = left_out(report);
-    format!("{passed} of {traces} traces {how}{unsupported}{left_out}")
+    let traces = counted(*traces, "trace");
+    format!("{passed} of {traces} {how}{unsupported}{left_out}")
 }
 
 fn left_out(report: &PhaseReport) -> String {
