@@ -46,4 +46,7 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
 
 # === The image ===
 FROM runtime
+# Whom to trust, for services that send to an https:// address. The program's HTTP clients want to know
+# it whether they use it or not.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /tracelab/target/release/tracelab /usr/local/bin/tracelab
