@@ -2,13 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::{Diagnosis, finding::words, report::parts};
+use trace::CriticalPath;
+
+use crate::{Diagnosis, counted, finding::words, report::parts};
 
 /// A diagnosis in Markdown.
 pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
     let _ = writeln!(text, "## Trace `{}`\n", trace.id());
+    push_gist(&mut text, diagnosis);
     for missing in &diagnosis.missing {
         let _ = writeln!(text, "*Incomplete: {missing}.*\n");
     }
@@ -32,23 +35,12 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
         );
     }
     if let Some(path) = diagnosis.path() {
-        let mut parts = parts(path);
-        let total: u64 = parts.iter().map(|part| part.ns).sum();
-        parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
-        text.push_str(
-            "\n| critical path | service | own ms | share |\n| --- | --- | ---: | ---: |\n",
-        );
-        for part in &parts {
-            let span = trace.span(part.place);
-            let _ = writeln!(
-                text,
-                "| {} | {} | {:.1} | {:.1} % |",
-                cell(&span.name),
-                cell(span.service()),
-                part.ns as f64 / 1e6,
-                part.ns as f64 / total.max(1) as f64 * 100.0
-            );
-        }
+        push_path(&mut text, diagnosis, path, "critical path");
+    }
+    for path in diagnosis.later() {
+        let name = cell(&trace.span(path.root).name);
+        let title = format!("later, through a message: {name}");
+        push_path(&mut text, diagnosis, path, &title);
     }
     if let Some(story) = &diagnosis.story {
         text.push_str("\n**The error**\n\n");
@@ -60,6 +52,9 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
                 cell(&chapter.name),
                 cell(&chapter.made_of_it)
             );
+            for (key, value) in &chapter.context {
+                let _ = writeln!(text, "   - {}: {}", cell(key), cell(value));
+            }
         }
     }
     text.push_str("\n**Findings**\n\n");
@@ -75,11 +70,54 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
         };
         let _ = writeln!(
             text,
-            "- **{}** ({}{cost}): {} *{}.*",
-            finding.rule.name, finding.rule.severity, finding.evidence, finding.rule.remedy
+            "- **{}** ({}{cost}): {} *{}.* [More]({})",
+            finding.rule.name,
+            finding.rule.severity,
+            cell(&finding.evidence),
+            finding.rule.remedy,
+            finding.docs()
         );
     }
     text
+}
+
+/// How large the trace is, what was asked, and how long it took.
+fn push_gist(text: &mut String, diagnosis: &Diagnosis<'_>) {
+    text.push_str(&counted(diagnosis.trace.spans().len(), "span"));
+    if let Some(first) = diagnosis.walk.steps.first() {
+        let root = diagnosis.trace.span(first.place);
+        let (service, name) = (cell(root.service()), cell(&root.name));
+        let _ = write!(text, ", {service} {name}, {}", words(first.below_ns));
+    }
+    if let Some(end_to_end) = diagnosis.end_to_end_ns() {
+        let end_to_end = words(end_to_end);
+        let _ = write!(text, ", {end_to_end} until the last message was processed");
+    }
+    text.push_str("\n\n");
+}
+
+fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, title: &str) {
+    let mut parts = parts(path);
+    let total: u64 = parts.iter().map(|part| part.ns).sum();
+    if total == 0 {
+        return;
+    }
+    parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    let _ = writeln!(
+        text,
+        "\n| {title} | service | own ms | share |\n| --- | --- | ---: | ---: |"
+    );
+    for part in &parts {
+        let span = diagnosis.trace.span(part.place);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.1} | {:.1} % |",
+            cell(&span.name),
+            cell(span.service()),
+            part.ns as f64 / 1e6,
+            part.ns as f64 / total as f64 * 100.0
+        );
+    }
 }
 
 /// A text that Markdown takes for no more than a text.
