@@ -6,6 +6,7 @@ use trace::Kind;
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, words},
+    hash::HashMap,
     run::Run,
     view::View,
 };
@@ -20,8 +21,12 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
+/// How many pairs of services are looked at together: a hostile trace has more.
+const MOST: usize = 256;
+
 fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for place in 0..view.len() {
         let Some(parent) = view.trace.parent(place) else {
             continue;
@@ -30,8 +35,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         let services = (view.span(parent).service(), view.span(place).service());
-        let known = pairs.iter().position(|pair| pair.services == services);
-        let at = known.unwrap_or_else(|| {
+        let at = *known.entry(services).or_insert_with(|| {
             pairs.push(Pair {
                 services,
                 calls: 0,
@@ -46,7 +50,42 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     }
     // A clock is off for all calls; a span that is closed late is late for one.
     let skewed = pairs.iter().filter(|pair| 2 * pair.off.len() > pair.calls);
-    found.extend(skewed.map(|pair| finding(view, pair)));
+    let mut skewed: Vec<&Pair<'_>> = skewed.collect();
+    let alone = skewed.split_off(skewed.len().min(MOST));
+    while let Some((service, group)) = of_one_clock(&skewed, run.limits.skew_ns) {
+        skewed.retain(|pair| !group.iter().any(|of_it| of_it.services == pair.services));
+        found.push(finding(view, service, &group));
+    }
+    found.extend(
+        alone
+            .iter()
+            .map(|pair| finding(view, pair.services.1, &[*pair])),
+    );
+}
+
+/// A service, and the pairs that its clock explains, the first pair of all among them: it is off by as much
+/// against each of the others.
+fn of_one_clock<'p, 'v>(
+    skewed: &[&'p Pair<'v>],
+    slack: u64,
+) -> Option<(&'v str, Vec<&'p Pair<'v>>)> {
+    let first = *skewed.first()?;
+    let explained_by = |service: &'v str| {
+        let ahead = first.ahead(service);
+        let agrees = |pair: &&&Pair<'v>| {
+            ahead.zip(pair.ahead(service)).is_some_and(|(one, other)| {
+                one.abs_diff(other) <= u128::from(slack).max(one.unsigned_abs() / 10)
+            })
+        };
+        let pairs: Vec<&'p Pair<'v>> = skewed.iter().filter(agrees).copied().collect();
+        (service, pairs)
+    };
+    let (caller, callee) = first.services;
+    let (of_caller, of_callee) = (explained_by(caller), explained_by(callee));
+    match of_caller.1.len() > of_callee.1.len() {
+        true => Some(of_caller),
+        false => Some(of_callee),
+    }
 }
 
 /// Two services that call each other, or send each other messages.
@@ -56,6 +95,26 @@ struct Pair<'v> {
     /// Calls that do not fit if the clocks agree: the caller, the callee, and by how much the clock of the
     /// callee is ahead, in nanoseconds.
     off: Vec<(usize, usize, i128)>,
+}
+
+impl Pair<'_> {
+    /// By how much the clock of one of the two is ahead, in nanoseconds.
+    fn ahead(&self, service: &str) -> Option<i128> {
+        let (_, _, offset) = *self.off.first()?;
+        match self.services {
+            (_, callee) if callee == service => Some(offset),
+            (caller, _) if caller == service => Some(-offset),
+            _ => None,
+        }
+    }
+
+    /// Who is called, or who calls, as seen from the other.
+    fn other<'s>(&'s self, service: &str) -> &'s str {
+        match self.services {
+            (caller, callee) if callee == service => caller,
+            (_, callee) => callee,
+        }
+    }
 }
 
 /// What a call says of two clocks.
@@ -95,24 +154,63 @@ fn offset(view: &View<'_>, run: &Run<'_>, parent: usize, place: usize) -> Option
     Some(offset.map_or(Offset::None, Offset::Of))
 }
 
-fn finding(view: &View<'_>, pair: &Pair<'_>) -> Finding {
-    let (caller, callee) = pair.services;
-    let (parent, place, offset) = pair.off[0];
+fn finding(view: &View<'_>, service: &str, pairs: &[&Pair<'_>]) -> Finding {
+    let first = pairs[0];
+    let (parent, place, _) = first.off[0];
+    let offset = first.ahead(service).unwrap_or_default();
     let size = u64::try_from(offset.unsigned_abs()).unwrap_or(u64::MAX);
     let side = if offset < 0 { "behind" } else { "ahead of" };
+    let others: Vec<&str> = pairs.iter().map(|pair| pair.other(service)).collect();
+    let against = match others.as_slice() {
+        [one] => format!("that of {one}"),
+        several => format!("those of {}", several.join(", ")),
+    };
     let evidence = format!(
-        "The clock of {callee} is some {} {side} that of {caller}: {} does not lie within {}.",
+        "The clock of {service} is some {} {side} {against}: {} does not lie within {}.",
         words(size),
         view.place(place),
         view.place(parent)
     );
-    let spans = pair
-        .off
-        .iter()
-        .flat_map(|(parent, place, _)| [*place, *parent]);
-    let spans: Vec<usize> = spans.collect();
+    let off = pairs.iter().flat_map(|pair| &pair.off);
+    let spans: Vec<usize> = off
+        .flat_map(|(parent, place, _)| [*place, *parent])
+        .collect();
     Finding::new(&RULE, view.ids(&spans), evidence)
         .fact("offset_ms", (offset as f64 / 1e3).round() / 1e3)
-        .fact("service", callee)
-        .fact("against", caller)
+        .fact("service", service)
+        .fact("against", others.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLACK: u64 = 2_000_000;
+    const S: i128 = 1_000_000_000;
+
+    fn pair(caller: &'static str, callee: &'static str, ahead: i128) -> Pair<'static> {
+        Pair {
+            services: (caller, callee),
+            calls: 1,
+            off: vec![(0, 1, ahead)],
+        }
+    }
+
+    #[test]
+    fn one_clock_that_is_off_explains_all_calls_of_its_service() {
+        for (pairs, service, explained) in [
+            (vec![pair("a", "b", -S)], "b", 1),
+            // It is behind whoever calls it, and whom it calls is ahead of it.
+            (vec![pair("a", "b", -S), pair("b", "c", S)], "b", 2),
+            (vec![pair("a", "b", -S), pair("a", "c", -S)], "a", 2),
+            // Two clocks, each off by an amount of its own.
+            (vec![pair("a", "b", -S), pair("a", "c", 3 * S)], "b", 1),
+            (vec![pair("a", "b", -S), pair("c", "d", -S)], "b", 1),
+        ] {
+            let pairs: Vec<&Pair<'_>> = pairs.iter().collect();
+            let found = of_one_clock(&pairs, SLACK).map(|(of, group)| (of, group.len()));
+            assert_eq!(found, Some((service, explained)));
+        }
+        assert!(of_one_clock(&[], SLACK).is_none());
+    }
 }
