@@ -60,7 +60,7 @@ pub(crate) struct Args {
     set: Vec<SetParameter>,
 
     /// Run in a lab that runs already, by the address of its page, and not in one of its own.
-    #[arg(long, value_name = "URL", value_parser = lab_url, conflicts_with_all = ["pace", "messaging_relation", "database"])]
+    #[arg(long, value_name = "URL", value_parser = lab_url, conflicts_with_all = ["pace", "messaging_relation", "database", "amqp"])]
     lab: Option<Url>,
 
     /// Send all telemetry through an OpenTelemetry Collector, and check what comes out of it.

@@ -44,10 +44,6 @@ pub(crate) struct Args {
     #[arg(long)]
     free_ports: bool,
 
-    /// Use this broker, such as amqp://guest:guest@127.0.0.1:5672/%2f, and not the embedded one.
-    #[arg(long, value_name = "URL", value_parser = amqp_url)]
-    amqp: Option<String>,
-
     /// Send the services' telemetry there (OTLP/gRPC), and not to the sink.
     #[arg(long, value_name = "URL", value_parser = http_url)]
     otlp: Option<String>,
@@ -81,6 +77,10 @@ pub(crate) struct ShopArgs {
     /// it.
     #[arg(long, value_name = "URL", value_parser = postgres_url)]
     database: Option<String>,
+
+    /// Use this broker, such as amqp://guest:guest@127.0.0.1:5672/%2f, and not the embedded one.
+    #[arg(long, value_name = "URL", value_parser = amqp_url)]
+    amqp: Option<String>,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
@@ -94,7 +94,6 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             (None, true) => Ports::Free,
             (None, false) => Ports::Default,
         },
-        amqp: args.amqp,
         otlp: args.otlp.map(|endpoint| Otlp {
             endpoint,
             protocol: OtlpProtocol::Grpc,
@@ -277,6 +276,7 @@ impl ShopArgs {
                 email::Relation::Link => Relation::Link,
             },
             database: self.database.clone(),
+            amqp: self.amqp.clone(),
             ..Config::new(program)
         })
     }

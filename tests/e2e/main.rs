@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bad_input;
+mod broker;
 mod collector;
 mod diagnose;
 mod docs;
 mod faults;
+mod nothing_lost;
 mod outages;
 mod postgres;
+mod real;
 mod run;
 mod scenarios;
 mod shop;

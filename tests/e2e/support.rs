@@ -56,8 +56,14 @@ impl Up {
         } else {
             &["--pace", "none"]
         };
+        let ports: &[&str] = if arguments.contains(&"--port-base") {
+            &[]
+        } else {
+            &["--free-ports"]
+        };
         let mut child = tracelab()
-            .args(["up", "--free-ports", "--format", "json"])
+            .args(["up", "--format", "json"])
+            .args(ports)
             .args(pace)
             .arg("--data")
             .arg(data.path())
