@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use trace::SpanId;
 
-use crate::{run::Run, view::View};
+use crate::{run::Run, thresholds::Thresholds, view::View};
 
 /// An anti-pattern that was found on a trace, with its evidence.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ pub enum Severity {
 
 /// What a rule needs to see.
 pub(crate) enum Looks {
-    /// One trace, and what is known of the run beside it.
-    AtATrace(fn(&View<'_>, &Run<'_>, &mut Vec<Finding>)),
+    /// One trace by itself.
+    AtATrace(fn(&View<'_>, &Thresholds, &mut Vec<Finding>)),
     /// All traces together: it says on which of them it found something, by their place.
     AtTheRun(fn(&Run<'_>, &mut dyn FnMut(usize, Finding))),
 }

@@ -69,19 +69,17 @@ pub fn diagnose<'t>(
 ) -> Vec<Diagnosis<'t>> {
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
-    let see = |trace| {
+    // All that one trace tells while it is at hand: the traces of a run do not fit into a cache.
+    let (mut views, mut told, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for trace in traces {
         let view = View::new(trace);
         peers.learn(&view.trace);
-        view
-    };
-    let views: Vec<View<'t>> = traces.iter().map(see).collect();
+        told.push((walk::walk(&view), story::story(&view)));
+        found.push(rules::at_a_trace(&view, thresholds));
+        views.push(view);
+    }
+    // Then what only several of them show.
     let run = Run::new(&views, beside, peers, thresholds);
-    // All that one trace tells while it is at hand, then what only several show.
-    let of_one = |view| {
-        let told = (walk::walk(view), story::story(view));
-        (told, rules::at_a_trace(view, &run))
-    };
-    let (told, found): (Vec<_>, Vec<_>) = views.iter().map(of_one).unzip();
     let found = rules::at_the_run(&run, found);
     views
         .into_iter()

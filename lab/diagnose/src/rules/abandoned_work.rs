@@ -5,7 +5,7 @@ use trace::Kind;
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, ms, words},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -19,7 +19,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         let span = view.span(place);
         if span.kind != Kind::Server {
@@ -36,7 +36,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         let after = span.end_ns.saturating_sub(end);
         let began = span.start_ns >= view.span(caller).start_ns && span.start_ns <= end;
         // A clock that is off would have moved its beginning as well.
-        if !began || after < run.limits.abandoned_ns {
+        if !began || after < limits.abandoned_ns {
             continue;
         }
         let evidence = format!(

@@ -7,8 +7,8 @@ use crate::{
     finding::{Finding, Looks, Rule, Severity},
     hash::HashSet,
     rules::n_plus_one::rounds,
-    run::Run,
     shape,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -22,8 +22,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
-    let limits = run.limits;
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < limits.chatty_calls.min(limits.chatty_children) {

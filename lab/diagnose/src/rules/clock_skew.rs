@@ -7,7 +7,7 @@ use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, words},
     hash::HashMap,
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -24,14 +24,14 @@ pub(crate) static RULE: Rule = Rule {
 /// How many pairs of services are looked at together: a hostile trace has more.
 const MOST: usize = 256;
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for place in 0..view.len() {
         let Some(parent) = view.trace.parent(place) else {
             continue;
         };
-        let Some(offset) = offset(view, run, parent, place) else {
+        let Some(offset) = offset(view, limits, parent, place) else {
             continue;
         };
         let services = (view.span(parent).service(), view.span(place).service());
@@ -52,7 +52,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
     let skewed = pairs.iter().filter(|pair| 2 * pair.off.len() > pair.calls);
     let mut skewed: Vec<&Pair<'_>> = skewed.collect();
     let alone = skewed.split_off(skewed.len().min(MOST));
-    while let Some((service, group)) = of_one_clock(&skewed, run.limits.skew_ns) {
+    while let Some((service, group)) = of_one_clock(&skewed, limits.skew_ns) {
         skewed.retain(|pair| !group.iter().any(|of_it| of_it.services == pair.services));
         found.push(finding(view, service, &group));
     }
@@ -126,8 +126,8 @@ enum Offset {
 }
 
 /// What a call from one service to another says of their clocks; `None` if it is no such call.
-fn offset(view: &View<'_>, run: &Run<'_>, parent: usize, place: usize) -> Option<Offset> {
-    let slack = i128::from(run.limits.skew_ns);
+fn offset(view: &View<'_>, limits: &Thresholds, parent: usize, place: usize) -> Option<Offset> {
+    let slack = i128::from(limits.skew_ns);
     // Nearly all spans are below one of their own service.
     let is_call = matches!(
         (view.kind(parent), view.kind(place)),
@@ -143,7 +143,7 @@ fn offset(view: &View<'_>, run: &Run<'_>, parent: usize, place: usize) -> Option
         (Kind::Client, Kind::Server) if !call::timed_out(caller) => {
             // On clocks that agree it begins no earlier and ends no later. One that is longer than its
             // call is no matter of clocks, unless it began before.
-            let fits = view.ns(place) <= view.ns(parent) + run.limits.skew_ns;
+            let fits = view.ns(place) <= view.ns(parent) + limits.skew_ns;
             let is_off = ahead_at_start < -slack || (ahead_at_end > slack && fits);
             is_off.then(|| i128::midpoint(ahead_at_end, ahead_at_start))
         }

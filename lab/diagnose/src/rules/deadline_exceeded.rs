@@ -4,7 +4,7 @@ use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashSet,
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -18,7 +18,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     let given_up: Vec<usize> = (0..view.len())
         .filter(|&place| view.calls[place].is_answered() && call::timed_out(view.span(place)))
         .collect();

@@ -3,7 +3,7 @@
 use crate::{
     counted,
     finding::{Finding, Looks, Rule, Severity},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -17,7 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     if view.repeated.is_empty() {
         return;
     }

@@ -3,8 +3,8 @@
 use crate::{
     call,
     finding::{Finding, Looks, Rule, Severity},
-    run::Run,
     story,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -18,7 +18,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     for deepest in story::failures(view) {
         let span = view.span(deepest);
         let what = call::failure(span).unwrap_or_else(|| "no reason is given".to_owned());

@@ -4,8 +4,8 @@ use trace::{Attributes, Span, Value};
 
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
-    run::Run,
     search::{ends_with_ignoring_case, find},
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -19,7 +19,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         if let Some((key, what)) = secret_of(view.span(place)) {
             // The secret itself is not repeated.

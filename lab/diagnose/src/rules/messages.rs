@@ -8,6 +8,7 @@ use crate::{
     hash::HashMap,
     run::Run,
     search::find,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -158,7 +159,7 @@ fn look_for_redelivery(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
 /// How many burials are looked at in one trace.
 const MOST: usize = 256;
 
-fn look_for_dead_letters(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look_for_dead_letters(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     let burials = (0..view.len()).filter(|&place| is_burial(view, place));
     for place in burials.take(MOST) {
         let above = std::iter::once(place).chain(view.above(place));

@@ -31,6 +31,7 @@ use crate::{
     counted,
     finding::{Finding, Looks, Rule},
     run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -75,11 +76,11 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
 }
 
 /// What the rules that look at one trace find on it.
-pub(crate) fn at_a_trace(view: &View<'_>, run: &Run<'_>) -> Vec<Finding> {
+pub(crate) fn at_a_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in RULES {
         if let Looks::AtATrace(look) = &rule.looks {
-            look(view, run, &mut found);
+            look(view, limits, &mut found);
         }
     }
     found

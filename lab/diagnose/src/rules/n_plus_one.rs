@@ -8,8 +8,8 @@ use crate::{
     call::{self, Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
-    run::Run,
     shape,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -26,16 +26,16 @@ pub(crate) static RULE: Rule = Rule {
 /// How often something must be below one parent for any of the limits to be reached.
 const FEW: usize = 3;
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < FEW || is_batch(view, parent) {
             continue;
         }
         let before = found.len();
-        by_shape(view, run, parent, children, found);
+        by_shape(view, limits, parent, children, found);
         if found.len() == before {
-            by_group(view, run, parent, children, found);
+            by_group(view, limits, parent, children, found);
         }
     }
 }
@@ -50,12 +50,11 @@ fn is_batch(view: &View<'_>, parent: usize) -> bool {
 /// Siblings that are reads of one shape.
 fn by_shape(
     view: &View<'_>,
-    run: &Run<'_>,
+    limits: &Thresholds,
     parent: usize,
     children: &[usize],
     found: &mut Vec<Finding>,
 ) {
-    let limits = run.limits;
     let is_read = |place: usize| {
         matches!(
             view.calls[place],
@@ -203,12 +202,11 @@ pub(super) fn rounds(view: &View<'_>, places: &[usize]) -> usize {
 /// A pattern of a few siblings that comes again and again, each time with a read in it.
 fn by_group(
     view: &View<'_>,
-    run: &Run<'_>,
+    limits: &Thresholds,
     parent: usize,
     children: &[usize],
     found: &mut Vec<Finding>,
 ) {
-    let limits = run.limits;
     // A loop runs one item after another.
     if children.len() < limits.group_times || !one_after_another(view, children) {
         return;

@@ -6,7 +6,7 @@ use trace::SpanId;
 
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -20,7 +20,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, _: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut missing: BTreeMap<SpanId, Vec<usize>> = BTreeMap::new();
     for orphan in view.trace.orphans() {
         if let Some(parent) = view.span(orphan).parent_span_id {

@@ -6,8 +6,8 @@ use crate::{
     call::{self, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
-    run::Run,
     shape,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -24,10 +24,10 @@ pub(crate) static RULE: Rule = Rule {
 /// Attributes that count attempts.
 const COUNTS: [&str; 2] = ["http.request.resend_count", "http.resend_count"];
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
-        if children.len() < run.limits.retry_attempts {
+        if children.len() < limits.retry_attempts {
             continue;
         }
         let is_call = |&child: &usize| view.calls[child].is_answered();
@@ -53,8 +53,8 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         targets.sort_by_key(|(_, attempts)| attempts[0]);
         for (target, calls) in targets {
             for attempts in rows(view, &calls) {
-                if attempts.len() >= run.limits.retry_attempts {
-                    found.extend(finding(view, run, parent, &target, attempts));
+                if attempts.len() >= limits.retry_attempts {
+                    found.extend(finding(view, limits, parent, &target, attempts));
                 }
             }
         }
@@ -90,7 +90,7 @@ fn rows<'c>(view: &View<'_>, calls: &'c [usize]) -> Vec<&'c [usize]> {
 
 fn finding(
     view: &View<'_>,
-    run: &Run<'_>,
+    limits: &Thresholds,
     parent: usize,
     target: &str,
     attempts: &[usize],
@@ -103,7 +103,7 @@ fn finding(
                 .saturating_sub(view.span(two[0]).end_ns)
         })
         .collect();
-    if backs_off(run, &pauses) {
+    if backs_off(limits, &pauses) {
         return None;
     }
     let longest = pauses.iter().copied().max().unwrap_or(0);
@@ -133,14 +133,14 @@ fn finding(
 }
 
 /// Whether the pauses are pauses, and grow.
-fn backs_off(run: &Run<'_>, pauses: &[u64]) -> bool {
+fn backs_off(limits: &Thresholds, pauses: &[u64]) -> bool {
     let (Some(first), Some(last)) = (pauses.first(), pauses.last()) else {
         return false;
     };
     // Jitter may shorten one pause; from the first to the last they grow.
-    let grow = *last as f64 >= *first as f64 * run.limits.backoff_growth;
+    let grow = *last as f64 >= *first as f64 * limits.backoff_growth;
     let most_grow = pauses.windows(2).filter(|two| two[1] > two[0]).count() * 2 >= pauses.len() - 1;
-    *last >= run.limits.backoff_ns && grow && most_grow
+    *last >= limits.backoff_ns && grow && most_grow
 }
 
 /// Whether a failed call was made again and went well.

@@ -3,7 +3,7 @@
 use crate::{
     call::{self, Access, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -23,7 +23,7 @@ const WRAPPED: f64 = 0.9;
 /// A pause between two calls of more than this share of the shorter is work, perhaps with the answer.
 const PAUSE: f64 = 0.25;
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < 2 {
@@ -34,7 +34,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             .filter_map(|&child| Some((child, read(view, child)?)))
             .collect();
         for chain in chains(view, &reads) {
-            found.extend(finding(view, run, parent, chain));
+            found.extend(finding(view, limits, parent, chain));
         }
     }
 }
@@ -95,7 +95,7 @@ fn chains<'r>(view: &View<'_>, reads: &'r [(usize, Call)]) -> Vec<&'r [(usize, C
 
 fn finding(
     view: &View<'_>,
-    run: &Run<'_>,
+    limits: &Thresholds,
     parent: usize,
     chain: &[(usize, Call)],
 ) -> Option<Finding> {
@@ -110,10 +110,10 @@ fn finding(
         return None;
     }
     let least = match only_databases {
-        true => run.limits.sequential_saved_database_ns,
-        false => run.limits.sequential_saved_ns,
+        true => limits.sequential_saved_database_ns,
+        false => limits.sequential_saved_ns,
     };
-    let of_parent = view.ns(parent) as f64 * run.limits.sequential_share;
+    let of_parent = view.ns(parent) as f64 * limits.sequential_share;
     if saved < least || (saved as f64) < of_parent {
         return None;
     }

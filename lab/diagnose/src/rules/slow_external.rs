@@ -14,10 +14,16 @@ pub(crate) static RULE: Rule = Rule {
     means: "a peer that has no spans takes long, and what it does cannot be seen",
     remedy: "a deadline and a fallback, a cache, or taking the call off the path of the user",
     source: "Sentry (500 ms); the share of the critical path from 100 ms on is ours",
-    looks: Looks::AtATrace(look),
+    looks: Looks::AtTheRun(look),
 };
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    for (at, view) in run.views.iter().enumerate() {
+        look_at(view, run, &mut |finding| found(at, finding));
+    }
+}
+
+fn look_at(view: &View<'_>, run: &Run<'_>, found: &mut dyn FnMut(Finding)) {
     let limits = run.limits;
     for place in 0..view.len() {
         let ns = view.ns(place);
@@ -42,7 +48,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             words(ns),
             share * 100.0
         );
-        found.push(
+        found(
             Finding::new(&RULE, view.ids(&[place]), evidence)
                 .costs(view.below[place])
                 .fact("duration_ms", ms(ns))

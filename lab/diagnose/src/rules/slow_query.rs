@@ -3,7 +3,7 @@
 use crate::{
     call::{self, Call},
     finding::{Finding, Looks, Rule, Severity, ms, words},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -17,8 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
-    let limits = run.limits;
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         let ns = view.ns(place);
         if ns < limits.slow_share_from_ns || !matches!(view.calls[place], Call::Database(_)) {

@@ -3,7 +3,7 @@
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
     hash::HashMap,
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -17,8 +17,8 @@ pub(crate) static RULE: Rule = Rule {
     looks: Looks::AtATrace(look),
 };
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
-    if view.len() <= run.limits.flood_spans {
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+    if view.len() <= limits.flood_spans {
         return;
     }
     let mut names: HashMap<(&str, &str), Vec<usize>> = HashMap::default();
@@ -36,7 +36,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
         return;
     };
     let share = places.len() as f64 / view.len() as f64;
-    if share < run.limits.flood_share {
+    if share < limits.flood_share {
         return;
     }
     let evidence = format!(

@@ -4,7 +4,7 @@ use trace::Kind;
 
 use crate::{
     finding::{Finding, Looks, Rule, Severity},
-    run::Run,
+    thresholds::Thresholds,
     view::View,
 };
 
@@ -22,8 +22,8 @@ pub(crate) static RULE: Rule = Rule {
 const DEEP: usize = 64;
 const WIDE: usize = 1_024;
 
-fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
-    below_the_last_one(view, run, found);
+fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+    below_the_last_one(view, limits, found);
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < 2 {
@@ -41,7 +41,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
             if span.kind != Kind::Client {
                 continue;
             }
-            let gap = before.and_then(|before| gap_that_fits(view, run, before, child));
+            let gap = before.and_then(|before| gap_that_fits(view, limits, before, child));
             if let Some(gap) = gap {
                 let evidence = format!(
                     "{} hangs below {}, and fills a gap of {} exactly, which was at work all the while.",
@@ -61,7 +61,7 @@ fn look(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
 
 /// Steps that begin when their parent has just ended, more than once in a trace, while the request goes on:
 /// each hangs below the one before it.
-fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) {
+fn below_the_last_one(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     let mut places = Vec::new();
     for place in 0..view.len() {
         let Some(parent) = view.trace.parent(place) else {
@@ -76,10 +76,9 @@ fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) 
         else {
             continue;
         };
-        let slack = run
-            .limits
+        let slack = limits
             .gap_fit_ns
-            .max((view.ns(parent) as f64 * run.limits.gap_fit) as u64);
+            .max((view.ns(parent) as f64 * limits.gap_fit) as u64);
         if after > 2 * slack || span.service() != above.service() || view.ns(place) == 0 {
             continue;
         }
@@ -103,12 +102,16 @@ fn below_the_last_one(view: &View<'_>, run: &Run<'_>, found: &mut Vec<Finding>) 
 
 /// The span that has just this gap: of the same service, below a sibling, with children before the gap
 /// or behind it.
-fn gap_that_fits(view: &View<'_>, run: &Run<'_>, sibling: usize, child: usize) -> Option<usize> {
+fn gap_that_fits(
+    view: &View<'_>,
+    limits: &Thresholds,
+    sibling: usize,
+    child: usize,
+) -> Option<usize> {
     let span = view.span(child);
-    let slack = run
-        .limits
+    let slack = limits
         .gap_fit_ns
-        .max((view.ns(child) as f64 * run.limits.gap_fit) as u64);
+        .max((view.ns(child) as f64 * limits.gap_fit) as u64);
     // What is no longer than the slack fits everywhere.
     if view.ns(child) < 4 * slack {
         return None;
@@ -141,7 +144,7 @@ fn gap_that_fits(view: &View<'_>, run: &Run<'_>, sibling: usize, child: usize) -
     let (from, to) = (span.start_ns, span.end_ns);
     let overlaps = inside.iter().any(|&other| {
         let other = view.span(other);
-        let slack = slack.min(2 * run.limits.gap_fit_ns);
+        let slack = slack.min(2 * limits.gap_fit_ns);
         other.start_ns + slack < to && other.end_ns > from + slack
     });
     let begins = inside
