@@ -161,25 +161,34 @@ async fn multiple_is_about_all_up_to_the_tag() {
 
 #[tokio::test]
 async fn an_unknown_delivery_tag_closes_the_channel() {
+    use amq_protocol::protocol::{AMQPClass, basic, channel};
     let broker = TestBroker::start().await;
-    let (connection, channel) = filled(&broker, 1).await;
-    let delivery = get(&channel, "q").await.unwrap();
-    channel
-        .basic_ack(delivery.delivery_tag, BasicAckOptions::default())
-        .await
-        .unwrap();
-    channel
-        .basic_ack(delivery.delivery_tag, BasicAckOptions::default())
-        .await
-        .unwrap();
-    assert_refused(
-        channel.basic_qos(1, BasicQosOptions::default()).await,
-        406,
-        "unknown delivery tag 1",
+    // Without lapin: it answers what is asked on a channel that was just closed with an error of its own.
+    let mut raw = broker.raw().await;
+    raw.open_channel(0).await;
+    let ack = basic::Ack {
+        delivery_tag: 1,
+        multiple: false,
+    };
+    raw.send(1, AMQPClass::Basic(basic::AMQPMethod::Ack(ack)))
+        .await;
+    let AMQPClass::Channel(channel::AMQPMethod::Close(close)) = raw.method().await else {
+        panic!("the channel is not closed");
+    };
+    assert_eq!(close.reply_code, 406);
+    let text = close.reply_text.as_str();
+    assert!(text.contains("unknown delivery tag 1"), "{text}");
+    // The connection lives.
+    raw.send(
+        2,
+        AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})),
+    )
+    .await;
+    let opened = raw.method().await;
+    assert!(
+        matches!(opened, AMQPClass::Channel(channel::AMQPMethod::OpenOk(_))),
+        "{opened:?}"
     );
-    // The connection lives, and the message was acknowledged by the first.
-    let channel = connection.create_channel().await.unwrap();
-    assert_waiting(&channel, "q", 0).await;
 }
 
 #[tokio::test]
