@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    real::free_port,
+    node::free_ports,
     support::{PATIENCE, binary, eventually},
 };
 
@@ -146,7 +146,7 @@ async fn consume(port: u16, received: Arc<Mutex<HashSet<u64>>>) {
 async fn nothing_that_was_confirmed_is_lost_when_the_broker_is_killed() {
     let folder = TempDir::new().unwrap();
     let store = folder.path().join("broker.db");
-    let port = free_port();
+    let [port] = free_ports();
     let mut broker = Broker::start(port, &store);
     let confirmed = Arc::new(Mutex::new(HashSet::new()));
     let received = Arc::new(Mutex::new(HashSet::new()));
@@ -180,7 +180,7 @@ async fn a_full_disk_delays_the_confirm_and_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    let port = free_port();
+    let [port] = free_ports();
     let script = "mount -t tmpfs -o size=2m tracelab \"$0\" && exec \"$@\"";
     let inner = command(port, &disk.join("broker.db"));
     let mut child = Command::new("unshare")

@@ -8,6 +8,8 @@ mod collector;
 mod diagnose;
 mod docs;
 mod faults;
+#[path = "../../lab/broker/tests/rabbitmq/node.rs"]
+mod node;
 mod nothing_lost;
 mod outages;
 mod postgres;

@@ -50,17 +50,8 @@ impl Ready {
         kept: Option<Kept>,
         memory: &Memory,
     ) {
-        let position = self.next_position;
-        self.next_position += 1;
-        self.put(Entry {
-            position,
-            message,
-            expires_at,
-            redelivered: false,
-            returned: 0,
-            _kept: kept,
-            _held: memory.hold(PLACE),
-        });
+        let entry = self.entry_at_the_end(message, expires_at, kept, memory);
+        self.put(entry);
     }
 
     /// Puts a message that was taken back to its place.
@@ -80,10 +71,11 @@ impl Ready {
         kept: Kept,
         memory: &Memory,
     ) {
-        self.push(message, expires_at, Some(kept), memory);
-        if let Some(mut last) = self.entries.last_entry() {
-            last.get_mut().redelivered = true;
-        }
+        let entry = self.entry_at_the_end(message, expires_at, Some(kept), memory);
+        self.put(Entry {
+            redelivered: true,
+            ..entry
+        });
     }
 
     /// The message whose turn it is.
@@ -115,6 +107,26 @@ impl Ready {
     /// The sum of the sizes of their bodies, which `x-max-length-bytes` limits.
     pub(crate) fn body_bytes(&self) -> usize {
         self.body_bytes
+    }
+
+    fn entry_at_the_end(
+        &mut self,
+        message: Arc<Message>,
+        expires_at: Option<Instant>,
+        kept: Option<Kept>,
+        memory: &Memory,
+    ) -> Entry {
+        let position = self.next_position;
+        self.next_position += 1;
+        Entry {
+            position,
+            message,
+            expires_at,
+            redelivered: false,
+            returned: 0,
+            _kept: kept,
+            _held: memory.hold(PLACE),
+        }
     }
 
     fn put(&mut self, entry: Entry) {

@@ -273,7 +273,8 @@ mod tests {
     use crate::Setup;
 
     fn passage(name: &str) -> Passage {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../collector-config");
+        // Tests run in the folder of their package.
+        let folder = Path::new("../../collector-config");
         Setup::open(&folder.join(name)).unwrap().passage().unwrap()
     }
 

@@ -63,7 +63,8 @@ impl Found {
     /// Does `all` things, or if it has a script `put`s messages or `find`s them again, and expects
     /// success.
     pub(crate) async fn run(&self, url: &str, what: &str) {
-        let script = |name: &str| format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR"));
+        // Tests run in the folder of their package.
+        let script = |name: &str| format!("tests/clients/{name}");
         let mut command = match self.client {
             Client::Pika => self.call(&[&script("with_pika.py"), url, what]),
             Client::Amqplib => self.call(&[&script("with_amqplib.js"), url, what]),

@@ -109,6 +109,16 @@ impl Node {
         vhost
     }
 
+    /// The process that runs now, of those that were started one after the other.
+    #[allow(
+        dead_code,
+        reason = "not every test that uses a node looks at its process"
+    )]
+    pub(crate) fn pid(&self) -> i32 {
+        let starts = fs::read_to_string(self.log.with_file_name("starts")).unwrap();
+        starts.lines().last().unwrap().parse().unwrap()
+    }
+
     /// Kills it and starts it again.
     #[allow(dead_code, reason = "not every test that uses a node kills it")]
     pub(crate) fn restart(&mut self) {

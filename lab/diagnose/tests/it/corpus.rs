@@ -11,7 +11,8 @@ use crate::strange::{drawn_from, endure};
 
 /// The files of a corpus.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
+    // Tests run in the folder of their package.
+    let packed = Path::new("../../tests/fuzz/corpus");
     let packed = fs::read(packed.join(name)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut tar = Command::new("tar")

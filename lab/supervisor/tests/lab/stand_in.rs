@@ -57,7 +57,8 @@ impl StandIn {
     }
 
     pub(crate) fn config(&self) -> Config {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/stand-in.sh");
+        // Tests run in the folder of their package.
+        let program = std::path::absolute("tests/lab/stand-in.sh").unwrap();
         let folder = self.folder.to_str().unwrap().to_owned();
         let mut config = Config::new(program);
         config.ports = Ports::Free;
