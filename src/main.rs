@@ -20,6 +20,7 @@ mod run;
 mod scenario;
 mod screen;
 mod service;
+mod shop_args;
 mod sink;
 mod trace;
 mod up;

@@ -21,7 +21,8 @@ use crate::{
     arguments::{at_least_one, lab_url},
     exit::{Outcome, WrongInput},
     screen,
-    up::{ShopArgs, cancelled_by_signals, tell_above},
+    shop_args::ShopArgs,
+    up::{cancelled_by_signals, tell_above},
 };
 
 /// How many scenarios are run side by side that touch nobody but themselves.
@@ -161,7 +162,7 @@ pub(crate) enum ReportFormat {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenarios = args.scenarios()?;
     let via = args.via(&scenarios).await?;
-    let settings = args.settings(via)?;
+    let settings = args.settings(via).await?;
     let stop = cancelled_by_signals()?;
     let bar = progress_bar();
     let told = tell_above(bar.clone(), args.verbose);
@@ -262,7 +263,7 @@ impl Args {
         Ok(Some((collectors, passage)))
     }
 
-    fn settings(&self, via: Option<(Collectors, Passage)>) -> anyhow::Result<Settings> {
+    async fn settings(&self, via: Option<(Collectors, Passage)>) -> anyhow::Result<Settings> {
         let (collectors, passage) = via.unzip();
         let phases: Vec<Phase> = match self.only.as_slice() {
             [] => Phase::ALL.to_vec(),
@@ -274,7 +275,7 @@ impl Args {
                 None => Place::Private(Box::new(Config {
                     ports: Ports::Free,
                     collectors,
-                    ..self.shop.config()?
+                    ..self.shop.config().await?
                 })),
             },
             passage: passage.unwrap_or(Passage::STRAIGHT),

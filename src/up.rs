@@ -12,13 +12,14 @@ use anyhow::Context;
 use faults::Faults;
 use indicatif::ProgressBar;
 use runner::{Described, Shop};
-use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Pace, Ports, Relation};
+use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Ports};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     exit::{Outcome, WrongInput},
     screen::{self, Format},
+    shop_args::ShopArgs,
 };
 
 /// How long the first order's trace may take to be whole.
@@ -60,29 +61,6 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// How the shop of a lab behaves: the arguments that `up` and `run` have in common.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ShopArgs {
-    /// Whether steps that a demo cannot do for real take a simulated time.
-    #[arg(long, value_enum, default_value_t)]
-    pace: chassis::Pace,
-
-    /// Whether the consumer of a message goes on in the producer's trace, or starts one with a link.
-    #[arg(long, value_enum, default_value_t)]
-    messaging_relation: email::Relation,
-
-    /// Use this PostgreSQL server, such as postgres://USER:PASSWORD@HOST:PORT, and not SQLite files.
-    ///
-    /// Each service gets a database of its own there, which is dropped at the end unless --data keeps
-    /// it.
-    #[arg(long, value_name = "URL", value_parser = postgres_url)]
-    database: Option<String>,
-
-    /// Use this broker, such as amqp://guest:guest@127.0.0.1:5672/%2f, and not the embedded one.
-    #[arg(long, value_name = "URL", value_parser = amqp_url)]
-    amqp: Option<String>,
-}
-
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let stop = cancelled_by_signals()?;
@@ -100,7 +78,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         }),
         data_dir: args.data,
         routes,
-        ..args.shop.config()?
+        ..args.shop.config().await?
     };
     let (lab, events) = Lab::start(config).await?;
     let told = tokio::spawn(tell(events));
@@ -253,54 +231,6 @@ pub(crate) fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
         cancel.cancel();
     });
     Ok(stop)
-}
-
-// === impl ShopArgs ===
-
-impl ShopArgs {
-    /// Whether the shop takes its time as the scenarios are written for.
-    pub(crate) fn is_textbook(&self) -> bool {
-        self.pace == chassis::Pace::Textbook
-    }
-
-    /// A lab of this very program whose shop behaves like this.
-    pub(crate) fn config(&self) -> anyhow::Result<Config> {
-        let program = std::env::current_exe().context("the path of this program is not known")?;
-        Ok(Config {
-            pace: match self.pace {
-                chassis::Pace::Textbook => Pace::Textbook,
-                chassis::Pace::None => Pace::None,
-            },
-            messaging_relation: match self.messaging_relation {
-                email::Relation::Parent => Relation::Parent,
-                email::Relation::Link => Relation::Link,
-            },
-            database: self.database.clone(),
-            amqp: self.amqp.clone(),
-            ..Config::new(program)
-        })
-    }
-}
-
-fn postgres_url(text: &str) -> Result<String, WrongInput> {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    match scheme {
-        Some("postgres" | "postgresql") => Ok(text.to_owned()),
-        _ => Err(WrongInput(
-            "a server's address is postgres://USER:PASSWORD@HOST:PORT".to_owned(),
-        )),
-    }
-}
-
-fn amqp_url(text: &str) -> Result<String, WrongInput> {
-    match text.strip_prefix("amqp://") {
-        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
-        _ => Err(WrongInput(
-            "a broker's address is amqp://USER:PASSWORD@HOST:PORT/VHOST, such as \
-             amqp://guest:guest@127.0.0.1:5672/%2f"
-                .to_owned(),
-        )),
-    }
 }
 
 fn http_url(text: &str) -> Result<String, WrongInput> {

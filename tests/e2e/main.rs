@@ -7,6 +7,7 @@ mod broker;
 mod collector;
 mod diagnose;
 mod docs;
+mod every_scenario;
 mod faults;
 #[path = "../../lab/broker/tests/rabbitmq/node.rs"]
 mod node;
@@ -19,4 +20,5 @@ mod scenarios;
 mod shop;
 mod sink;
 mod support;
+mod unusable_broker;
 mod up;

@@ -1,10 +1,10 @@
 //! What needs PostgreSQL: locks on rows, and two orders that wait for each other.
 
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::real::Postgres;
-use crate::support::run;
+use crate::support::{Up, run};
 
 async fn databases(server: &Postgres) -> Vec<String> {
     let mut connection = PgConnection::connect(&format!("{}/postgres", server.url()))
@@ -58,4 +58,48 @@ async fn a_server_that_cannot_be_used_is_named() {
     );
     let (code, ..) = run(&["run", "checkout", "--database", "mysql://127.0.0.1"]).await;
     assert_eq!(code, 2);
+}
+
+#[tokio::test]
+async fn a_database_that_is_half_migrated_or_of_another_version_is_named() {
+    let server = Postgres::start();
+    let shop = ["--database", &server.url()];
+    Up::start_with(&shop).await.stop().await;
+    let database = format!("{}/inventory", server.url());
+    let data = tempfile::TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
+    let mut inventory = PgConnection::connect(&database).await.unwrap();
+    for (what_happens, what_mends_it, said) in [
+        (
+            "UPDATE _sqlx_migrations SET success = FALSE WHERE version = 2",
+            "UPDATE _sqlx_migrations SET success = TRUE",
+            "migration 2 is partially applied",
+        ),
+        (
+            "ALTER TABLE _sqlx_migrations RENAME TO elsewhere",
+            "DROP TABLE _sqlx_migrations; ALTER TABLE elsewhere RENAME TO _sqlx_migrations",
+            "already exists",
+        ),
+        (
+            "UPDATE _sqlx_migrations SET version = 9 WHERE version = 2",
+            "UPDATE _sqlx_migrations SET version = 2 WHERE version = 9",
+            "migration 9 was previously applied but is missing",
+        ),
+    ] {
+        inventory.execute(what_happens).await.unwrap();
+        let up = ["up", "--free-ports", "--data", data];
+        let (code, stdout, stderr) = run(&[&up[..], &shop].concat()).await;
+        assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+        for word in [
+            "the inventory stopped",
+            "/inventory",
+            said,
+            "give this one a new database",
+        ] {
+            assert!(stderr.contains(word), "{word} is missing in {stderr}");
+        }
+        inventory.execute(what_mends_it).await.unwrap();
+    }
+    let up = Up::start_with(&shop).await;
+    up.order().await.expect(201);
 }

@@ -1,24 +1,43 @@
-//! PostgreSQL and a Collector, each a process of the test's own on a free port, gone when the test ends.
-//! (RabbitMQ is [`crate::node`].)
+//! PostgreSQL, RabbitMQ and a Collector, each on a free port and gone when the tests end.
 
 use std::{
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use rustix::process::Pid;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use crate::{
     collector::{set_up, spawn},
-    node::free_ports,
+    node::{self, Node, free_ports},
     support::{eventually, tracelab},
 };
 
 /// Whom PostgreSQL runs as where the tests run as root, whom it refuses: `nobody`.
 const NOBODY: u32 = 65_534;
+
+/// Whether tests that need RabbitMQ are to run: it takes long to start, and much of a small machine.
+pub(crate) fn there_is_rabbitmq() -> bool {
+    if !node::is_asked_for() {
+        node::say("A TEST DID NOT RUN: it needs RabbitMQ; scripts/test --real runs it");
+    }
+    node::is_asked_for()
+}
+
+/// A virtual host that nobody has used yet, of a RabbitMQ that the tests share.
+pub(crate) async fn a_virtual_host() -> String {
+    static NODE: OnceLock<Node> = OnceLock::new();
+    let new = || {
+        let node = NODE.get_or_init(Node::start);
+        format!("amqp://guest:guest@{}/{}", node.address(), node.new_vhost())
+    };
+    spawn_blocking(new).await.unwrap()
+}
 
 /// A PostgreSQL server.
 pub(crate) struct Postgres {

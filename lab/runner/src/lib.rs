@@ -22,6 +22,7 @@ mod part;
 mod remote;
 mod report;
 mod run;
+mod set_parameter;
 mod shop;
 mod standing;
 mod traces;
@@ -38,8 +39,7 @@ pub use remote::RemoteError;
 pub use report::{
     FilesError, Kept, Latencies, PhaseReport, Report, junit, markdown, summary, text, write_files,
 };
-pub use run::{
-    Finished, PhaseRun, Place, Progress, RunError, SetError, SetParameter, Settings, run,
-};
+pub use run::{Finished, PhaseRun, Place, Progress, RunError, Settings, run};
+pub use set_parameter::{SetError, SetParameter};
 pub use shop::{Elsewhere, Listens, Shop};
 pub use standing::StandingError;

@@ -1,16 +1,16 @@
 //! Runs scenarios, from the first process to the verdicts.
 
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use collector::Passage;
 use expect::Twin;
-use faults::{Need, Setting};
+use faults::Need;
 use futures::{StreamExt, stream};
 use reqwest::Url;
 use scenario::{Node, Scenario, Target, TimeWant};
 use supervisor::{Config, Lab, Pace};
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use trace::Trace;
 
@@ -146,33 +146,6 @@ pub enum RunError {
     NoShop,
 }
 
-/// A parameter of a fault that is set: `slow-provider.latency_ms=1600`.
-#[derive(Clone, Debug)]
-pub struct SetParameter {
-    fault: &'static faults::Fault,
-    parameter: String,
-    value: String,
-}
-
-/// Why a parameter cannot be set.
-#[derive(Debug, Error)]
-pub enum SetError {
-    /// It is not written as it should be.
-    #[error("{0:?} is not FAULT.PARAMETER=VALUE, such as slow-provider.latency_ms=1600")]
-    Syntax(String),
-    /// There is no such fault or parameter, or it may not be this.
-    #[error(transparent)]
-    Fault(#[from] faults::Error),
-    /// The scenarios do not have the fault.
-    #[error("no scenario that is to be run has the fault {fault}; they have: {known}")]
-    NoSuchFault {
-        /// The fault.
-        fault: &'static str,
-        /// The faults that they have.
-        known: String,
-    },
-}
-
 /// Runs scenarios. `progress` is told how far it has come; `events` what the processes of the lab
 /// said and did. When `stop` is cancelled, what was asked until then is judged.
 pub async fn run(
@@ -192,6 +165,14 @@ pub async fn run(
         if scenarios.is_empty() {
             continue;
         }
+        // Before the others, since two labs at a time would take each other's messages off a broker
+        // that is not their own.
+        let without_pace = match &settings.place {
+            Place::Private(config) if of_shop => {
+                drive_without_pace(config, &scenarios, &settings, &progress, &events, &stop).await?
+            }
+            _ => WithoutPace::new(),
+        };
         let site = Site::open(&settings, of_shop, events.clone()).await?;
         progress(Progress::Ready);
         let told = Told {
@@ -199,7 +180,9 @@ pub async fn run(
             before: finished.len(),
             total,
         };
-        let run = site.run_all(scenarios, &settings, told, &stop).await;
+        let run = site
+            .run_all(scenarios, without_pace, &settings, told, &stop)
+            .await;
         site.close().await;
         finished.extend(run?);
     }
@@ -207,15 +190,17 @@ pub async fn run(
     Ok(finished.into_iter().map(|(_, finished)| finished).collect())
 }
 
-/// Where some scenarios are run, and beside it a lab without pace, for those that measure in one.
-struct Site<E> {
+/// Where some scenarios are run.
+struct Site {
     ground: Ground,
-    listening: Vec<JoinHandle<()>>,
-    /// What the lab without pace is started with; `None` where there cannot be one.
-    own: Option<Config>,
-    without_pace: OnceCell<Ground>,
-    events: E,
+    listening: Option<JoinHandle<()>>,
 }
+
+/// The parts of a scenario, each with what it came to, or why it was not driven.
+type Parts<'s> = Vec<(Part<'s>, Result<Driven, String>)>;
+
+/// What the loads of scenarios, by their places, came to where no time is simulated.
+type WithoutPace = BTreeMap<usize, Vec<Driven>>;
 
 /// Who is told of the progress, and what went before.
 #[derive(Clone, Copy)]
@@ -227,21 +212,20 @@ struct Told<'p, P> {
 
 // === impl Site ===
 
-impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
-    async fn open(settings: &Settings, of_shop: bool, events: E) -> Result<Site<E>, RunError> {
-        let mut listening = Vec::new();
-        let (ground, own) = match &settings.place {
+impl Site {
+    async fn open(
+        settings: &Settings,
+        of_shop: bool,
+        events: impl Fn(supervisor::Event) + Send + Sync + 'static,
+    ) -> Result<Site, RunError> {
+        match &settings.place {
             Place::Running(page) => {
                 let remote = Remote::find(page.clone())
                     .await
                     .map_err(GroundError::from)?;
-                (Ground::running(remote), None)
+                Ok(Site::of(Ground::running(remote)))
             }
-            Place::Private(config) if of_shop => {
-                let (lab, heard) = start((**config).clone(), events.clone()).await?;
-                listening.push(heard);
-                (lab, Some((**config).clone()))
-            }
+            Place::Private(config) if of_shop => Site::start((**config).clone(), events).await,
             Place::Private(_) => {
                 let (grpc, http) = settings.receiver;
                 let listen = async |address| {
@@ -249,22 +233,42 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                         .await
                         .map_err(|source| GroundError::Listen { address, source })
                 };
-                (Ground::sink(listen(grpc).await?, listen(http).await?), None)
+                let (grpc, http) = (listen(grpc).await?, listen(http).await?);
+                Ok(Site::of(Ground::sink(grpc, http)))
             }
-        };
+        }
+    }
+
+    /// In a lab that is started for it.
+    async fn start(
+        config: Config,
+        events: impl Fn(supervisor::Event) + Send + Sync + 'static,
+    ) -> Result<Site, RunError> {
+        let database = config.database.is_some().then_some(Need::Postgresql);
+        let (lab, mut told) = Lab::start(config).await.map_err(GroundError::from)?;
+        let heard = tokio::spawn(async move {
+            while let Some(event) = told.next().await {
+                events(event);
+            }
+        });
         Ok(Site {
-            ground,
-            listening,
-            own,
-            without_pace: OnceCell::new(),
-            events,
+            ground: Ground::lab(lab, database),
+            listening: Some(heard),
         })
+    }
+
+    fn of(ground: Ground) -> Site {
+        Site {
+            ground,
+            listening: None,
+        }
     }
 
     /// Those that touch nobody but themselves side by side, then the others one after another.
     async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         &self,
         scenarios: Vec<(usize, Scenario)>,
+        mut without_pace: WithoutPace,
         settings: &Settings,
         told: Told<'_, P>,
         stop: &CancellationToken,
@@ -274,11 +278,18 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
             .partition(|(_, scenario)| runs_alone(scenario));
         let mut finished = Vec::new();
         for (scenarios, at_once) in [(together, settings.side_by_side.max(1)), (alone, 1)] {
-            let mut running = stream::iter(scenarios.into_iter().map(async |(place, scenario)| {
-                let run = self.run_one(scenario, settings, told.progress, stop).await;
-                (place, run)
-            }))
-            .buffer_unordered(at_once);
+            let scenarios = scenarios.into_iter().map(|(place, scenario)| {
+                let without_pace = without_pace.remove(&place).unwrap_or_default();
+                (place, scenario, without_pace)
+            });
+            let mut running =
+                stream::iter(scenarios.map(async |(place, scenario, without_pace)| {
+                    let run = self
+                        .run_one(scenario, &without_pace, settings, told.progress, stop)
+                        .await;
+                    (place, run)
+                }))
+                .buffer_unordered(at_once);
             while let Some((place, run)) = running.next().await {
                 let run = run?;
                 (told.progress)(Progress::Done {
@@ -304,17 +315,11 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
     async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         &self,
         scenario: Scenario,
+        without_pace: &[Driven],
         settings: &Settings,
         progress: &P,
         stop: &CancellationToken,
     ) -> Result<Run, RunError> {
-        let terms = Terms {
-            overrides: settings.overrides,
-            seed: settings.seed,
-            patience: settings.patience,
-            passage: settings.passage,
-            stop,
-        };
         if let Target::Url(target) = &scenario.target {
             listens(target).await.map_err(|why| RunError::Target {
                 scenario: scenario.name.clone(),
@@ -322,28 +327,7 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
                 why,
             })?;
         }
-        let parts: Vec<Part<'_>> = Phase::ALL
-            .into_iter()
-            .filter(|phase| {
-                let needed = *phase == Phase::Twin
-                    && (compares_with_twin(&scenario)
-                        || findings::needs_twin(scenario.findings.as_deref()));
-                needed || settings.phases.contains(phase)
-            })
-            .filter_map(|phase| Part::of(&scenario, phase))
-            .collect();
-        let mut driven: Vec<(Part<'_>, Result<Driven, String>)> = Vec::new();
-        for part in parts {
-            let what = match part.lacks(self.ground.database()) {
-                Some(reason) => Err(reason),
-                None => Ok(drive(part, &self.ground, terms, progress).await?),
-            };
-            driven.push((part, what));
-        }
-        let without_pace = match scenario.latency.iter().any(|want| want.own) {
-            true => self.drive_without_pace(&driven, terms, progress).await?,
-            false => Vec::new(),
-        };
+        let driven = self.drive(&scenario, settings, progress, stop).await?;
         let twin = measure_twin(&scenario, &driven);
         let phases = driven
             .iter()
@@ -351,7 +335,7 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
             .map(|(part, what)| match what {
                 Err(reason) => PhaseRun::unsupported(*part, reason),
                 Ok(what) => {
-                    let latency = latency_lines(&scenario, part.phase, &driven, &without_pace);
+                    let latency = latency_lines(&scenario, part.phase, &driven, without_pace);
                     let sampling = settings.passage.sampling;
                     let cases = judge::cases(*part, what, twin.as_ref(), &latency, sampling);
                     let beside: Vec<&Driven> = driven
@@ -380,34 +364,39 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
         Ok(Run { finished, lines })
     }
 
-    /// The same loads once more where no time is simulated.
-    async fn drive_without_pace<P: Fn(Progress) + Clone + Send + Sync + 'static>(
+    /// Drives the parts of a scenario that are wanted, or that those are compared with.
+    async fn drive<'s, P: Fn(Progress) + Clone + Send + Sync + 'static>(
         &self,
-        driven: &[(Part<'_>, Result<Driven, String>)],
-        terms: Terms<'_>,
+        scenario: &'s Scenario,
+        settings: &Settings,
         progress: &P,
-    ) -> Result<Vec<Driven>, RunError> {
-        let Some(config) = &self.own else {
-            return Ok(Vec::new());
+        stop: &CancellationToken,
+    ) -> Result<Parts<'s>, RunError> {
+        let terms = Terms {
+            overrides: settings.overrides,
+            seed: settings.seed,
+            patience: settings.patience,
+            passage: settings.passage,
+            stop,
         };
-        let ground = self
-            .without_pace
-            .get_or_try_init(async || {
-                let config = Config {
-                    pace: Pace::None,
-                    ..config.clone()
-                };
-                let (ground, _) = start(config, self.events.clone()).await?;
-                Ok::<_, RunError>(ground)
-            })
-            .await?;
-        let mut measured = Vec::new();
-        for (part, what) in driven {
-            if what.is_ok() {
-                measured.push(drive(*part, ground, terms, progress).await?);
+        let needs_twin =
+            compares_with_twin(scenario) || findings::needs_twin(scenario.findings.as_deref());
+        let mut driven = Parts::new();
+        for phase in Phase::ALL {
+            let is_needed = phase == Phase::Twin && needs_twin;
+            if !is_needed && !settings.phases.contains(&phase) {
+                continue;
             }
+            let Some(part) = Part::of(scenario, phase) else {
+                continue;
+            };
+            let what = match part.lacks(self.ground.database()) {
+                Some(reason) => Err(reason),
+                None => Ok(drive(part, &self.ground, terms, progress).await?),
+            };
+            driven.push((part, what));
         }
-        Ok(measured)
+        Ok(driven)
     }
 
     /// Finds the traces that belong to no request of any scenario.
@@ -437,10 +426,7 @@ impl<E: Fn(supervisor::Event) + Clone + Send + Sync + 'static> Site<E> {
 
     async fn close(self) {
         self.ground.stop().await;
-        if let Some(ground) = self.without_pace.into_inner() {
-            ground.stop().await;
-        }
-        for heard in self.listening {
+        if let Some(heard) = self.listening {
             // It ends with the lab; a panic of the one who is told has been shown already.
             let _ = heard.await;
         }
@@ -453,18 +439,39 @@ struct Run {
     lines: Vec<loadgen::Line>,
 }
 
-async fn start(
-    config: Config,
-    events: impl Fn(supervisor::Event) + Send + Sync + 'static,
-) -> Result<(Ground, JoinHandle<()>), RunError> {
-    let database = config.database.is_some().then_some(Need::Postgresql);
-    let (lab, mut told) = Lab::start(config).await.map_err(GroundError::from)?;
-    let heard = tokio::spawn(async move {
-        while let Some(event) = told.next().await {
-            events(event);
+/// The loads of those scenarios that are also measured where no time is simulated: in a lab of its own.
+async fn drive_without_pace(
+    config: &Config,
+    scenarios: &[(usize, Scenario)],
+    settings: &Settings,
+    progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
+    events: &(impl Fn(supervisor::Event) + Clone + Send + Sync + 'static),
+    stop: &CancellationToken,
+) -> Result<WithoutPace, RunError> {
+    let wanted: Vec<_> = scenarios
+        .iter()
+        .filter(|(_, scenario)| scenario.latency.iter().any(|want| want.own))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(WithoutPace::new());
+    }
+    let config = Config {
+        pace: Pace::None,
+        ..config.clone()
+    };
+    let site = Site::start(config, events.clone()).await?;
+    let driven = async {
+        let mut measured = WithoutPace::new();
+        for (place, scenario) in wanted {
+            let driven = site.drive(scenario, settings, progress, stop).await?;
+            let driven = driven.into_iter().filter_map(|(_, what)| what.ok());
+            measured.insert(*place, driven.collect());
         }
-    });
-    Ok((Ground::lab(lab, database), heard))
+        Ok(measured)
+    }
+    .await;
+    site.close().await;
+    driven
 }
 
 /// Whether nothing else may run beside it: it touches others, or it is measured.
@@ -545,53 +552,4 @@ fn latency_lines(
             latency::lines(want, &measured)
         })
         .collect()
-}
-
-// === impl SetParameter ===
-
-impl SetParameter {
-    /// Sets the parameter in each of the scenarios that has the fault, near misses and twins aside.
-    pub fn apply(&self, scenarios: &mut [Scenario]) -> Result<(), SetError> {
-        let mut found = false;
-        for scenario in &mut *scenarios {
-            if let Some(setting) = scenario.faults.get_mut(self.fault) {
-                setting.set(&self.parameter, &self.value)?;
-                found = true;
-            }
-        }
-        if found {
-            return Ok(());
-        }
-        let mut known: Vec<&str> = scenarios
-            .iter()
-            .flat_map(|scenario| scenario.faults.iter().map(|setting| setting.fault().name))
-            .collect();
-        known.sort_unstable();
-        known.dedup();
-        Err(SetError::NoSuchFault {
-            fault: self.fault.name,
-            known: match known.is_empty() {
-                true => "no fault at all".to_owned(),
-                false => known.join(", "),
-            },
-        })
-    }
-}
-
-impl FromStr for SetParameter {
-    type Err = SetError;
-
-    fn from_str(text: &str) -> Result<Self, SetError> {
-        let syntax = || SetError::Syntax(text.to_owned());
-        let (name, value) = text.split_once('=').ok_or_else(syntax)?;
-        let (fault, parameter) = name.split_once('.').ok_or_else(syntax)?;
-        let fault = faults::find(fault.trim())?;
-        // Whether it has the parameter, and may be this, is known at once.
-        Setting::new(fault).set(parameter.trim(), value.trim())?;
-        Ok(SetParameter {
-            fault,
-            parameter: parameter.trim().to_owned(),
-            value: value.trim().to_owned(),
-        })
-    }
 }

@@ -38,7 +38,10 @@ impl Databases {
             kept,
         };
         let made = databases.make().await;
-        made.map_err(|error| unusable(error.to_string()))?;
+        made.map_err(|error| match error.as_database_error() {
+            Some(said) => unusable(said.message().to_owned()),
+            None => unusable(error.to_string()),
+        })?;
         Ok(databases)
     }
 

@@ -7,7 +7,12 @@
 use std::{future::Future, time::Duration};
 
 use futures::StreamExt;
-use lapin::{Channel, Connection, ConnectionProperties, Event, options::ConfirmSelectOptions};
+use lapin::{
+    Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    options::ConfirmSelectOptions,
+    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
+};
+use thiserror::Error;
 use tokio::{
     sync::watch,
     time::{interval, sleep, timeout},
@@ -24,6 +29,54 @@ const START_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the channel is still there.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// Why a broker is of no use. A user name or a password in its address is not shown.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// Nobody answers.
+    #[error(
+        "the broker at {address} cannot be reached: {why}; is it running, and is this its address?"
+    )]
+    Unreachable {
+        /// Where it should be.
+        address: String,
+        /// What the attempt came to.
+        why: String,
+    },
+    /// It does not let the user in, or not do what the shop needs.
+    #[error(
+        "the broker at {address} refuses: {why}; are user and password right, and may the user declare \
+         queues there?"
+    )]
+    Refused {
+        /// Where it is.
+        address: String,
+        /// What it says.
+        why: String,
+    },
+    /// It does not have the virtual host, or has it for others.
+    #[error(
+        "the broker at {address} does not give the virtual host: {why}; is it there, and may the user \
+         use it? (rabbitmqctl add_vhost NAME makes one)"
+    )]
+    VirtualHost {
+        /// Where it is, with the virtual host.
+        address: String,
+        /// What it says.
+        why: String,
+    },
+    /// A queue or an exchange of the shop is there, and otherwise than the shop needs it.
+    #[error(
+        "the broker at {address} has a queue or an exchange that somebody declared otherwise: {why}; \
+         delete it there, or name a virtual host of its own for the shop"
+    )]
+    DeclaredOtherwise {
+        /// Where it is.
+        address: String,
+        /// What it says: which one, and what is other.
+        why: String,
+    },
+}
 
 /// The broker as a service sees it.
 #[derive(Clone, Debug)]
@@ -85,6 +138,31 @@ impl Broker {
     }
 }
 
+// === impl BrokerError ===
+
+impl BrokerError {
+    fn new(url: &str, error: &lapin::Error) -> BrokerError {
+        let address = without_credentials(url);
+        let ErrorKind::ProtocolError(said) = error.kind() else {
+            let why = error.to_string();
+            return BrokerError::Unreachable { address, why };
+        };
+        let why = said.get_message().to_string();
+        match said.kind() {
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                BrokerError::Refused { address, why }
+            }
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                BrokerError::VirtualHost { address, why }
+            }
+            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
+                BrokerError::DeclaredOtherwise { address, why }
+            }
+            _ => BrokerError::Unreachable { address, why },
+        }
+    }
+}
+
 async fn stay_connected<F, Fut>(
     url: &str,
     name: &'static str,
@@ -95,37 +173,33 @@ async fn stay_connected<F, Fut>(
     Fut: Future<Output = lapin::Result<()>>,
 {
     let mut pause = FIRST_PAUSE;
-    let mut away = false;
+    // What was told of last: the same is not told again.
+    let mut trouble = None;
     loop {
-        let opened = timeout(PATIENCE, open(url, name, &setup)).await;
-        match opened {
-            Ok(Ok((connection, channel))) => {
-                if away {
-                    tracing::warn!("the broker at {} is back", without_credentials(url));
+        match open(url, name, &setup).await {
+            Ok((connection, channel)) => {
+                if trouble.take().is_some() {
+                    tracing::warn!("the broker at {} can be used now", without_credentials(url));
                 }
                 pause = FIRST_PAUSE;
                 current.send_replace(Some(channel.clone()));
                 let why = until_lost(&connection, &channel).await;
                 current.send_replace(None);
-                away = true;
-                tracing::warn!(
+                let told = format!(
                     "the broker at {} went away: {why}",
                     without_credentials(url)
                 );
+                tracing::warn!("{told}");
+                trouble = Some(told);
             }
-            failed => {
-                if !away {
-                    let why = match failed {
-                        Ok(Err(error)) => error.to_string(),
-                        _ => format!("no answer in {PATIENCE:?}"),
-                    };
+            Err(error) => {
+                let told = error.to_string();
+                if trouble.as_ref() != Some(&told) {
                     tracing::warn!(
-                        "the broker at {} cannot be reached: {why}; trying again until it can \
-                         (is --amqp-url right, and is the broker running?)",
-                        without_credentials(url)
+                        "{told}; trying again until it works (--amqp-url is its address)"
                     );
                 }
-                away = true;
+                trouble = Some(told);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -133,23 +207,33 @@ async fn stay_connected<F, Fut>(
     }
 }
 
-async fn open<F, Fut>(
+/// Connects once, and declares what `setup` does on a new channel, which is in confirm mode.
+pub async fn open<F, Fut>(
     url: &str,
     name: &'static str,
     setup: F,
-) -> lapin::Result<(Connection, Channel)>
+) -> Result<(Connection, Channel), BrokerError>
 where
     F: Fn(Channel) -> Fut,
     Fut: Future<Output = lapin::Result<()>>,
 {
-    let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connection = Connection::connect(url, properties).await?;
-    let channel = connection.create_channel().await?;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
-    setup(channel.clone()).await?;
-    Ok((connection, channel))
+    let opened = async {
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connection = Connection::connect(url, properties).await?;
+        let channel = connection.create_channel().await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        setup(channel.clone()).await?;
+        Ok((connection, channel))
+    };
+    match timeout(PATIENCE, opened).await {
+        Ok(opened) => opened.map_err(|error| BrokerError::new(url, &error)),
+        Err(_) => Err(BrokerError::Unreachable {
+            address: without_credentials(url),
+            why: format!("no answer in {PATIENCE:?}"),
+        }),
+    }
 }
 
 /// Returns when the connection or its channel is no longer of use, with the reason.

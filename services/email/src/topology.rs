@@ -67,6 +67,18 @@ pub async fn declare(channel: Channel) -> lapin::Result<()> {
         .await
 }
 
+/// How many consume from the queue, which must be declared.
+pub async fn consumers(channel: &Channel) -> lapin::Result<u32> {
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let queue = channel
+        .queue_declare(QUEUE.into(), passive, FieldTable::default())
+        .await?;
+    Ok(queue.consumer_count())
+}
+
 async fn queue(channel: &Channel, name: &str, arguments: FieldTable) -> lapin::Result<()> {
     let durable = QueueDeclareOptions {
         durable: true,

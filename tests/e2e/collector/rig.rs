@@ -55,7 +55,7 @@ pub(super) fn set_ups() -> Vec<PathBuf> {
 
 /// Runs `tracelab` to its end, with variables, for as long as a run of all scenarios may take: its exit
 /// code, the document on standard output, and standard error.
-pub(super) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
+pub(crate) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
     let output = tracelab()
         .args(arguments)
         .args(["--format", "json"])
@@ -140,8 +140,8 @@ impl Rig {
     }
 }
 
-/// Starts `tracelab collector` on a port, 0 for any that is free: its process, and the line that says
-/// that it is ready.
+/// Starts `tracelab collector` or another part on a port, 0 for any that is free: its process, and the
+/// line that says that it is ready.
 pub(crate) async fn spawn(command: &mut Command, port: u16) -> (Child, Value) {
     let mut child = command
         .args([

@@ -1,0 +1,72 @@
+//! Every scenario passes: on the embedded parts and on the real ones, straight and through a Collector.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    collector::{run_with, set_up, there_is_a_collector},
+    real::{Postgres, a_virtual_host, there_is_rabbitmq},
+};
+
+/// Runs all of them, of which so many phases need what is not there.
+async fn all_pass(arguments: &[&str], unsupported: usize) {
+    let (code, report, stderr) = run_with(&[], &[&["run", "--all"], arguments].concat()).await;
+    let phases = report["scenarios"].as_array().expect(&stderr);
+    let with_verdict = |verdict: &str| -> Vec<&Value> {
+        let mut found: Vec<&Value> = phases.iter().collect();
+        found.retain(|phase| phase["verdict"] == verdict);
+        found
+    };
+    let failed: BTreeSet<&str> = with_verdict("fail")
+        .into_iter()
+        .map(|phase| phase["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(code, i32::from(!failed.is_empty()), "{stderr}");
+    // Some speak of times, and a debug build on a busy machine has none left for six at once: by itself
+    // each must pass.
+    for name in failed {
+        let alone = [&["run", name], arguments].concat();
+        let (code, report, stderr) = run_with(&[], &alone).await;
+        assert_eq!(code, 0, "{report:#}\n{stderr}");
+    }
+    assert_eq!(with_verdict("unsupported").len(), unsupported, "{report}");
+    assert!(
+        phases.iter().all(|phase| phase["left_out"].is_null()),
+        "{report}"
+    );
+}
+
+/// How many phases need locks on rows, which SQLite does not have.
+const NOT_ON_SQLITE: usize = 3;
+
+#[tokio::test]
+async fn through_a_collector() {
+    if !there_is_a_collector() {
+        return;
+    }
+    let base = set_up("base.yaml");
+    all_pass(&["--via", base.to_str().unwrap()], NOT_ON_SQLITE).await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq() {
+    if !there_is_rabbitmq() {
+        return;
+    }
+    let server = Postgres::start();
+    let amqp = a_virtual_host().await;
+    all_pass(&["--database", &server.url(), "--amqp", &amqp], 0).await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq_through_a_collector() {
+    if !there_is_rabbitmq() || !there_is_a_collector() {
+        return;
+    }
+    let server = Postgres::start();
+    let (database, amqp, base) = (server.url(), a_virtual_host().await, set_up("base.yaml"));
+    let via = base.to_str().unwrap();
+    let real = ["--database", &database, "--amqp", &amqp, "--via", via];
+    all_pass(&real, 0).await;
+}
