@@ -1,4 +1,4 @@
-//! Every scenario passes: on the embedded parts and on the real ones, straight and through a Collector.
+//! Every scenario passes: on the embedded parts, on the real ones, and on those through a Collector.
 
 use std::collections::BTreeSet;
 
@@ -41,12 +41,8 @@ async fn all_pass(arguments: &[&str], unsupported: usize) {
 const NOT_ON_SQLITE: usize = 3;
 
 #[tokio::test]
-async fn through_a_collector() {
-    if !there_is_a_collector() {
-        return;
-    }
-    let base = set_up("base.yaml");
-    all_pass(&["--via", base.to_str().unwrap()], NOT_ON_SQLITE).await;
+async fn on_the_embedded_parts() {
+    all_pass(&[], NOT_ON_SQLITE).await;
 }
 
 #[tokio::test]

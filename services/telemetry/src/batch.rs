@@ -7,7 +7,9 @@
 //! > ended = exported + dropped + failed + queued
 //!
 //! and says so as soon as a span is lost. Exports run on a thread of their own with a runtime of
-//! its own, so that a flush never waits for the runtime that it blocks.
+//! its own, so that a flush never waits for the runtime that it blocks. The thread is woken by the first
+//! span of a batch and by the last, not by those between: to wake it costs whoever ended the span more
+//! than the span does.
 
 use std::{
     sync::{
@@ -27,7 +29,7 @@ use opentelemetry_sdk::{
 };
 use serde::Serialize;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -60,6 +62,9 @@ pub(crate) struct BatchProcessor {
 pub(crate) struct BatchHandle {
     counters: Arc<Counters>,
     spans: mpsc::Sender<SpanData>,
+    /// Told when as many spans wait as go into a batch.
+    batch_is_full: Arc<Notify>,
+    max_export_batch_size: usize,
     commands: mpsc::UnboundedSender<Command>,
     /// How long a flush may take: what is queued is exported in one go, or the receiver is away.
     patience: Duration,
@@ -101,8 +106,11 @@ impl BatchProcessor {
             .enable_all()
             .build()?;
         let (built, whether_built) = blocking::channel();
+        let batch_is_full = Arc::new(Notify::new());
 
         let thread_counters = Arc::clone(&counters);
+        let thread_batch_is_full = Arc::clone(&batch_is_full);
+        let max_export_batch_size = config.max_export_batch_size;
         let thread = thread::Builder::new()
             .name("otlp-export".to_owned())
             .spawn(move || {
@@ -117,6 +125,7 @@ impl BatchProcessor {
                         endpoint,
                         config,
                         counters: thread_counters,
+                        batch_is_full: thread_batch_is_full,
                         batch: Vec::new(),
                         reported: None,
                     };
@@ -134,6 +143,8 @@ impl BatchProcessor {
         let handle = BatchHandle {
             counters,
             spans,
+            batch_is_full,
+            max_export_batch_size,
             commands,
             patience,
         };
@@ -162,6 +173,7 @@ impl SpanProcessor for BatchProcessor {
             // so that whoever sees the drop sees the end as well.
             counters.dropped.fetch_add(1, Ordering::Release);
         }
+        self.handle.wake_if_a_batch_is_full();
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -219,6 +231,13 @@ impl BatchHandle {
         self.counts()
     }
 
+    fn wake_if_a_batch_is_full(&self) {
+        let waiting = self.spans.max_capacity() - self.spans.capacity();
+        if waiting >= self.max_export_batch_size {
+            self.batch_is_full.notify_one();
+        }
+    }
+
     /// Sends a command from outside any runtime and waits until it is done.
     fn command(
         &self,
@@ -244,6 +263,7 @@ struct Worker<E> {
     endpoint: String,
     config: BatchConfig,
     counters: Arc<Counters>,
+    batch_is_full: Arc<Notify>,
     batch: Vec<SpanData>,
     /// When losses were last reported, and how many there were by then.
     reported: Option<(Instant, u64)>,
@@ -258,14 +278,19 @@ impl<E: SpanExporter> Worker<E> {
         let mut deadline = Instant::now();
         loop {
             tokio::select! {
-                span = ended.recv() => {
+                span = ended.recv(), if self.batch.is_empty() => {
                     let Some(span) = span else { return };
-                    if self.batch.is_empty() {
-                        deadline = Instant::now() + self.config.schedule_delay;
-                    }
+                    deadline = Instant::now() + self.config.schedule_delay;
                     self.take(span).await;
                 }
-                () = sleep_until(deadline), if !self.batch.is_empty() => self.export().await,
+                // While it waits here, a span that ends wakes nobody.
+                () = sleep_until(deadline), if !self.batch.is_empty() => {
+                    self.drain(&mut ended).await;
+                }
+                () = self.batch_is_full.notified(), if !self.batch.is_empty() => {
+                    self.take_what_waits(&mut ended).await;
+                    deadline = Instant::now() + self.config.schedule_delay;
+                }
                 command = commands.recv() => match command {
                     None => return,
                     Some(Command::SetResource(resource)) => self.exporter.set_resource(&resource),
@@ -296,11 +321,15 @@ impl<E: SpanExporter> Worker<E> {
     /// Exports all that has ended by now. What ends meanwhile waits for its turn, so that a flush
     /// comes to an end under load as well.
     async fn drain(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
+        self.take_what_waits(ended).await;
+        self.export_rest().await;
+    }
+
+    async fn take_what_waits(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
         for _ in 0..ended.len() {
             let Ok(span) = ended.try_recv() else { break };
             self.take(span).await;
         }
-        self.export_rest().await;
     }
 
     async fn take(&mut self, span: SpanData) {
