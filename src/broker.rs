@@ -47,6 +47,8 @@ pub(crate) struct Args {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // Nobody may be reading; that is no reason to end.
+        .log_internal_errors(false)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .without_time()
         .with_target(false)

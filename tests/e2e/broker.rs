@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     node::free_ports,
-    support::{PATIENCE, binary, eventually},
+    support::{PATIENCE, binary, disk_of, eventually, on_a_disk_of},
 };
 
 struct Broker {
@@ -176,30 +176,22 @@ async fn nothing_that_was_confirmed_is_lost_when_the_broker_is_killed() {
 
 #[tokio::test]
 async fn a_full_disk_delays_the_confirm_and_loses_nothing() {
-    // A small disk of the test's own: in a namespace of its own anyone may mount one.
     let folder = TempDir::new().unwrap();
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let [port] = free_ports();
-    let script = "mount -t tmpfs -o size=2m tracelab \"$0\" && exec \"$@\"";
-    let inner = command(port, &disk.join("broker.db"));
-    let mut child = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
-        .arg(&disk)
-        .arg(inner.as_std().get_program())
-        .args(inner.as_std().get_args())
+    let mut child = on_a_disk_of("2m", &disk, &command(port, &disk.join("broker.db")))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let pid = child.id().unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
     let (connection, channel) = channel(port).await;
     assert!(publish_one(&channel, 0).await.unwrap());
 
-    // What stands on the disk is reached through the process that sees it.
-    let ballast = format!("/proc/{pid}/root{}/ballast", disk.display());
+    let ballast = disk_of(pid, &disk).join("ballast");
     let full = fs::write(&ballast, vec![0; 4 << 20]);
     assert!(full.is_err(), "the disk is larger than was said");
     let waiting = (1..200).map(|number| publish_one(&channel, number));
@@ -218,11 +210,12 @@ async fn a_full_disk_delays_the_confirm_and_loses_nothing() {
         _ = &mut waiting => panic!("messages were confirmed that cannot be kept"),
     };
     assert!(said.contains("full"), "{said}");
+    // From now on nobody hears what it says.
+    drop(lines);
     fs::remove_file(&ballast).unwrap();
     let confirms = timeout(PATIENCE, waiting).await.unwrap();
     assert!(confirms.into_iter().all(|confirm| confirm.unwrap()));
     connection.close(200, "".into()).await.unwrap();
-    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
     child.wait().await.unwrap();
 }

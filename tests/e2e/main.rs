@@ -9,6 +9,7 @@ mod diagnose;
 mod docs;
 mod every_scenario;
 mod faults;
+mod full_disk;
 #[path = "../../lab/broker/tests/rabbitmq/node.rs"]
 mod node;
 mod nothing_lost;

@@ -61,13 +61,30 @@ impl Up {
         } else {
             &["--free-ports"]
         };
-        let mut child = tracelab()
+        let mut command = tracelab();
+        command
             .args(["up", "--format", "json"])
             .args(ports)
             .args(pace)
             .arg("--data")
             .arg(data.path())
-            .args(arguments)
+            .args(arguments);
+        Up::spawn(command, data).await
+    }
+
+    /// With nothing but a small disk for its data, which it alone sees: it is at [`Up::disk`].
+    pub(crate) async fn start_on_a_disk_of(size: &str) -> Up {
+        let data = TempDir::new().unwrap();
+        let mut command = tracelab();
+        command
+            .args(["up", "--format", "json", "--free-ports", "--pace", "none"])
+            .arg("--data")
+            .arg(data.path());
+        Up::spawn(on_a_disk_of(size, data.path(), &command), data).await
+    }
+
+    async fn spawn(mut command: Command, data: TempDir) -> Up {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -181,6 +198,11 @@ impl Up {
     }
 
     /// The mails that were written, by the id of the message that asked for each.
+    /// Where others see the small disk.
+    pub(crate) fn disk(&self) -> PathBuf {
+        disk_of(self.supervisor(), self.data.path())
+    }
+
     pub(crate) fn mails(&self) -> Vec<PathBuf> {
         let folder = self.data.path().join("mail");
         let Ok(entries) = std::fs::read_dir(folder) else {
@@ -312,6 +334,27 @@ pub(crate) fn tracelab() -> Command {
     let mut command = Command::new(binary());
     command.kill_on_drop(true).env_remove("RUST_LOG");
     command
+}
+
+/// A program with a small disk of its own at this folder: in a namespace of its own anyone may mount one.
+pub(crate) fn on_a_disk_of(size: &str, folder: &Path, program: &Command) -> Command {
+    let script = format!("mount -t tmpfs -o size={size} tracelab \"$0\" && exec \"$@\"");
+    let program = program.as_std();
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+        .arg(folder)
+        .arg(program.get_program())
+        .args(program.get_args())
+        .kill_on_drop(true)
+        .env_remove("RUST_LOG");
+    command
+}
+
+/// The disk of such a program, which is reached through the process that sees it.
+pub(crate) fn disk_of(process: Pid, folder: &Path) -> PathBuf {
+    let process = process.as_raw_nonzero();
+    PathBuf::from(format!("/proc/{process}/root{}", folder.display()))
 }
 
 pub(crate) fn binary() -> &'static Path {

@@ -83,6 +83,8 @@ impl Config {
         let log = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(false)
+            // Nobody may be reading; that is no reason to panic.
+            .log_internal_errors(false)
             .compact()
             .with_filter(
                 EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG)),
