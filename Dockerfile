@@ -1,7 +1,7 @@
 # The image of tracelab: one program that is every service, the lab and the load generator.
 #
 #   docker build -t tracelab .
-#   docker build -t tracelab --build-arg PROFILE=dev .    compiled in a third of the time, and slower
+#   docker build -t tracelab --build-arg PROFILE=dev .    compiled sooner, without optimization
 #
 # It needs neither buildx nor BuildKit, so there is no `RUN --mount`: what is to be cached is a layer.
 

@@ -197,12 +197,12 @@ impl Up {
         .await
     }
 
-    /// The mails that were written, by the id of the message that asked for each.
     /// Where others see the small disk.
     pub(crate) fn disk(&self) -> PathBuf {
         disk_of(self.supervisor(), self.data.path())
     }
 
+    /// The mails that were written, by the id of the message that asked for each.
     pub(crate) fn mails(&self) -> Vec<PathBuf> {
         let folder = self.data.path().join("mail");
         let Ok(entries) = std::fs::read_dir(folder) else {
@@ -225,11 +225,7 @@ impl Up {
 
     /// A connection of the test's own to the broker.
     pub(crate) async fn amqp(&self) -> (lapin::Connection, lapin::Channel) {
-        let url = self.ready["amqp"].as_str().unwrap();
-        let properties = lapin::ConnectionProperties::default();
-        let connection = lapin::Connection::connect(url, properties).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        (connection, channel)
+        amqp(self.ready["amqp"].as_str().unwrap()).await
     }
 
     pub(crate) fn supervisor(&self) -> Pid {
@@ -334,6 +330,14 @@ pub(crate) fn tracelab() -> Command {
     let mut command = Command::new(binary());
     command.kill_on_drop(true).env_remove("RUST_LOG");
     command
+}
+
+/// A connection of the test's own to a broker.
+pub(crate) async fn amqp(url: &str) -> (lapin::Connection, lapin::Channel) {
+    let properties = lapin::ConnectionProperties::default();
+    let connection = lapin::Connection::connect(url, properties).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
 }
 
 /// A program with a small disk of its own at this folder: in a namespace of its own anyone may mount one.

@@ -1,7 +1,7 @@
 //! A broker that the shop cannot use is named, with what would be right, and nothing is lost by it.
 
 use lapin::{
-    Channel, Connection, ConnectionProperties,
+    Channel,
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
 };
@@ -10,7 +10,7 @@ use crate::{
     collector::spawn,
     node::free_ports,
     real::{a_virtual_host, there_is_rabbitmq},
-    support::{Up, eventually, run, tracelab},
+    support::{self, Up, eventually, run, tracelab},
 };
 
 /// What a run with this broker is refused with.
@@ -21,14 +21,6 @@ async fn refusal(amqp: &str) -> String {
     assert!(!stderr.contains("guest"), "it shows a user: {stderr}");
     assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
     stderr
-}
-
-async fn channel(amqp: &str) -> (Connection, Channel) {
-    let connection = Connection::connect(amqp, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    (connection, channel)
 }
 
 /// A queue with the name of the shop's, and nothing else of it.
@@ -53,7 +45,7 @@ async fn delete(channel: &Channel) {
 
 /// `amqp` must be of a broker that no shop uses.
 async fn what_stands_in_the_way_is_named(amqp: &str) {
-    let (connection, channel) = channel(amqp).await;
+    let (connection, channel) = support::amqp(amqp).await;
     declare_otherwise(&channel).await;
     let said = refusal(amqp).await;
     for word in [
