@@ -9,8 +9,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Queue};
 
 use crate::support::{
-    TestBroker, assert_refused, consume, declare, eventually, get, int, next, publish, soon, take,
-    text,
+    TestBroker, assert_refused, assert_waiting, consume, declare, eventually, get, int, next,
+    publish, soon, take, text,
 };
 
 async fn declare_with(
@@ -65,6 +65,7 @@ async fn declaring_tells_how_many_messages_and_consumers_there_are() {
     declare(&channel, "q", &[]).await.unwrap();
     publish(&channel, "", "q", "1").await;
     publish(&channel, "", "q", "2").await;
+    assert_waiting(&channel, "q", 2).await;
     let found = declare(&channel, "q", &[]).await.unwrap();
     assert_eq!((found.message_count(), found.consumer_count()), (2, 0));
     let mut consumer = consume(&channel, "q").await;
