@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io::Write, path::PathBuf};
 
 use anyhow::Context;
+use diagnose::counted;
 use expect::Verdict;
 use runner::Checked;
 
@@ -88,8 +89,8 @@ fn text(name: &str, checked: &Checked) -> String {
     };
     let _ = writeln!(
         text,
-        "{} traces checked: {} match, {} do not, {} unsupported",
-        checked.reports.len(),
+        "{} checked: {} match, {} do not, {} unsupported",
+        counted(checked.reports.len(), "trace"),
         with(Verdict::Pass),
         with(Verdict::Fail),
         with(Verdict::Unsupported)

@@ -2,7 +2,7 @@
 
 use ::trace::{Span, TraceId};
 use anyhow::{Context, bail};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use runner::Described;
 use serde::de::DeserializeOwned;
 
@@ -99,8 +99,5 @@ impl LabArgs {
 }
 
 fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client without TLS needs nothing that could be missing")
+    client::with(ClientBuilder::no_proxy)
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use faults::{Faults, Setting};
 use loadgen::{Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage};
 
@@ -118,6 +118,14 @@ enum ArrivalsArg {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
+    let is_still = |stage: &StageArg| stage.0.from == Rate::ZERO && stage.0.to == Rate::ZERO;
+    if !args.stages.is_empty() && args.stages.iter().all(is_still) {
+        bail!(WrongInput(
+            "--stages: no order is due when every rate is 0; a stage is RATE:TIME or FROM-TO:TIME, such as \
+             5/s:10s or 5/s-20/s:10s"
+                .to_owned()
+        ));
+    }
     let stop = up::cancelled_by_signals()?;
     let lab = args.lab.describe().await?;
     let order = Order {

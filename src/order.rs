@@ -53,6 +53,12 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 }
 
 async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
+    if let Some(endpoint) = lab.describe().await?.exports_to {
+        return Ok(format!(
+            "The order was placed; its spans go to {endpoint}, and not to the sink (trace {}).\n",
+            placed.trace_id
+        ));
+    }
     let trace = Trace::new(placed.trace_id, lab.spans(placed.trace_id).await?);
     Ok(::trace::waterfall::render(&trace, &screen::style()))
 }

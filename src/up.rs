@@ -65,7 +65,6 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let stop = cancelled_by_signals()?;
     let (routes, mut requests) = runner::routes();
-    let elsewhere = args.otlp.clone();
     let config = Config {
         ports: match (args.port_base, args.free_ports) {
             (Some(base), _) => Ports::Base(base),
@@ -84,7 +83,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let told = tokio::spawn(tell(events));
     let described = runner::describe(&lab);
     let shown = match args.format {
-        Format::Text => show_first_order(&lab, &described, started, elsewhere.as_deref()).await,
+        Format::Text => show_first_order(&lab, &described, started).await,
         Format::Json => print(&format!("{}\n", serde_json::to_string(&described)?)),
     };
     if shown.is_ok() {
@@ -107,17 +106,15 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// `elsewhere` is where the spans go if not to the sink: there is no trace to show then.
 async fn show_first_order(
     lab: &Lab,
     described: &Described,
     started: Instant,
-    elsewhere: Option<&str>,
 ) -> anyhow::Result<()> {
     let checkout = described.services["checkout"].url.parse()?;
     let lines = NonZeroUsize::new(3).expect("3 is not 0");
     let placed = runner::place_order(&checkout, lines, &Faults::NONE).await?;
-    let mut text = match elsewhere {
+    let mut text = match lab.exports_to() {
         Some(endpoint) => format!(
             "A first order was placed; its spans go to {endpoint}, and not to the sink \
              (trace {}).\n\nIt was answered {:.2} s after the start",

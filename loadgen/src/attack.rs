@@ -93,10 +93,14 @@ impl Attack {
         let users = self.gate.users;
         let configuration =
             configuration(target, users, self.report.as_deref()).map_err(goose_error)?;
+        // Each user is given our client before its first request. Goose has to build one all the same:
+        // one for all users, and of a kind that needs no CA certificates.
+        let never_used = GooseClientBuilder::new()
+            .without_cookies()
+            .accept_invalid_certs(true);
         let metrics = GooseAttack::initialize_with_config(configuration)
             .map_err(goose_error)?
-            // One client for all, or goose builds one for each user before it starts.
-            .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
+            .set_client_builder_without_cookies(never_used)
             .map_err(goose_error)?
             .register_scenario(
                 Scenario::new("shop").register_transaction(Arc::clone(&self).transaction()),

@@ -71,7 +71,7 @@ pub async fn drive(
     process::keep_from_goose()?;
     let begun = Instant::now();
     let ledger = Ledger::new(recording.keep, recording.journal, Box::new(observer));
-    let client = journey::client(plan.patience)?;
+    let client = journey::client(plan.patience);
     let customers = Customers::arrive(&plan, client, ledger).await?;
     let before_goose = customers.ledger.sent();
 

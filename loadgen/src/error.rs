@@ -32,9 +32,6 @@ pub enum Error {
         /// The product, by the plan.
         sku: String,
     },
-    /// No HTTP client could be built.
-    #[error("cannot build an HTTP client")]
-    Client(#[source] reqwest::Error),
     /// Goose refused its configuration or failed.
     #[error("goose failed: {0}")]
     Goose(String),

@@ -45,14 +45,13 @@ const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 /// A client for all users.
 ///
 /// It minds no proxy and follows no redirect, since what is measured is the shop.
-pub(crate) fn client(patience: Duration) -> Result<Client, Error> {
-    Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .timeout(patience)
-        .user_agent(concat!("tracelab/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(Error::Client)
+pub(crate) fn client(patience: Duration) -> Client {
+    client::with(|it| {
+        it.no_proxy()
+            .redirect(redirect::Policy::none())
+            .timeout(patience)
+            .user_agent(concat!("tracelab/", env!("CARGO_PKG_VERSION")))
+    })
 }
 
 /// What all journeys of a load have in common.

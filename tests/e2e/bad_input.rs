@@ -199,6 +199,7 @@ async fn bad_arguments_are_refused_before_anything_starts() {
         (&["up", "--port-base", "65535"], "65535"),
         (&["order", "--lines", "0"], "from 1"),
         (&["load", "--users", "0"], "from 1"),
+        (&["load", "--stages", "0:3s,0/s:1s"], "every rate is 0"),
         (&["order", "--lab", "banana"], "http://HOST:PORT"),
         (&["load", "--lab", "ftp://127.0.0.1"], "http://HOST:PORT"),
     ] {

@@ -9,4 +9,4 @@ mod sampling;
 mod scaled;
 mod spanmetrics;
 
-pub(crate) use rig::{run_with, set_up, spawn, there_is_a_collector};
+pub(crate) use rig::{set_up, spawn, there_is_a_collector};

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    collector::{run_with, set_up, there_is_a_collector},
+    collector::{set_up, there_is_a_collector},
     real::{Postgres, a_virtual_host, there_is_rabbitmq},
+    support::run_with,
 };
 
 /// Runs all of them, of which so many phases need what is not there.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::run;
+use crate::support::{run, run_with};
 
 const SCENARIO: &str = include_str!("../../scenarios/checkout.yaml");
 
@@ -66,6 +66,14 @@ async fn every_trace_of_a_healthy_run_matches() {
         assert_eq!(scenario[field], count, "{field}: {report}");
     }
     assert!(scenario["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+}
+
+/// As in a container that holds the program and nothing else.
+#[tokio::test]
+async fn a_machine_needs_no_ca_certificates() {
+    let none = [("SSL_CERT_FILE", "/none"), ("SSL_CERT_DIR", "/none")];
+    let (code, report, stderr) = run_with(&none, &["run", "checkout", "--requests", "2"]).await;
+    assert_eq!(code, 0, "{report:#}\n{stderr}");
 }
 
 #[tokio::test]

@@ -380,6 +380,26 @@ pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
     )
 }
 
+/// Runs `tracelab` to its end, with variables, for as long as a run of all scenarios may take: its exit
+/// code, the document on standard output, and standard error.
+pub(crate) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
+    let output = tracelab()
+        .args(arguments)
+        .args(["--format", "json"])
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .output();
+    let output = timeout(PATIENCE * 10, output)
+        .await
+        .expect("it does not end")
+        .unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
 /// Waits until something is so; panics with what it was if it does not come to that.
 pub(crate) async fn eventually<T, F>(what: &str, look: impl Fn() -> F) -> T
 where

@@ -69,6 +69,19 @@ async fn up_says_where_the_spans_go_and_waits_for_none() {
     assert!(!shown.contains("whole"), "{shown}");
 }
 
+#[tokio::test]
+async fn an_order_says_where_its_spans_go() {
+    let elsewhere = "http://127.0.0.1:1";
+    let up = Up::start_with(&["--otlp", elsewhere]).await;
+    assert_eq!(up.ready["exports_to"], elsewhere);
+    let (code, shown, stderr) = run(&["order", "--lab", up.page()]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        shown.contains(&format!("its spans go to {elsewhere}")),
+        "{shown}"
+    );
+}
+
 /// What `tracelab up` prints until it waits for Ctrl-C.
 async fn shown_by_up(arguments: &[&str]) -> String {
     let mut child = tracelab()

@@ -61,11 +61,7 @@ pub enum RemoteError {
 impl Remote {
     /// Finds out where everything of a lab listens.
     pub(crate) async fn find(page: Url) -> Result<Remote, RemoteError> {
-        let client = Client::builder()
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()
-            .expect("a client without TLS needs nothing that could be missing");
+        let client = client::with(|it| it.no_proxy().timeout(PATIENCE));
         let no_lab = |why: String| RemoteError::NoLab {
             url: page.clone(),
             why,

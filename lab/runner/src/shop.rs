@@ -63,11 +63,7 @@ impl Elsewhere {
             services,
             database,
             listens,
-            client: Client::builder()
-                .no_proxy()
-                .timeout(PATIENCE)
-                .build()
-                .expect("a client without TLS needs nothing that could be missing"),
+            client: client::with(|it| it.no_proxy().timeout(PATIENCE)),
         })
     }
 
@@ -89,6 +85,7 @@ impl Elsewhere {
             page: format!("http://{page}"),
             otlp_grpc: format!("http://{otlp_grpc}"),
             otlp_http: format!("http://{otlp_http}"),
+            exports_to: None,
             // Only the services need to know it.
             amqp: String::new(),
             database: self.database,
@@ -109,6 +106,14 @@ impl Elsewhere {
 // === impl Shop ===
 
 impl Shop<'_> {
+    /// Where the services send their telemetry, if that is not the sink.
+    pub(crate) fn exports_to(&self) -> Option<&str> {
+        match self {
+            Shop::Lab(lab) => lab.exports_to(),
+            Shop::Elsewhere(_) => None,
+        }
+    }
+
     /// Where everything listens.
     pub(crate) fn describe(self) -> Described {
         match self {

@@ -114,10 +114,7 @@ impl Change {
     async fn ask(self, shop: Shop<'_>) -> Result<Faults, StandingError> {
         let mut url = shop.checkout();
         url.set_path("/lab/faults");
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()?;
+        let client = client::with(|it| it.no_proxy().timeout(PATIENCE));
         let request = match self {
             Change::Nothing => client.get(url),
             Change::All(faults) => client.put(url).json(&faults.to_json()),

@@ -58,11 +58,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client for the lab's own services: no proxy stands between it and them.
 pub(crate) fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()
-        .expect("a client without TLS settings of its own needs nothing that could be missing")
+    client::with(|it| it.no_proxy().timeout(PATIENCE))
 }
 
 pub(crate) async fn flush(client: &Client, service: Part, address: SocketAddr) -> Flushed {

@@ -28,6 +28,7 @@ use crate::{
 pub struct Lab {
     store: sink::Store,
     addresses: Addresses,
+    exports_to: Option<String>,
     /// In the order in which they were started.
     children: Vec<Keeper>,
     /// The sink and the page.
@@ -127,6 +128,7 @@ impl Lab {
                 otlp_http: url(http.1),
                 amqp: config.amqp.clone().unwrap_or_default(),
             },
+            exports_to: config.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),
             children: Vec::new(),
             in_process: Vec::new(),
             // A child, since it is to be cancelled after the children have stopped.
@@ -198,6 +200,11 @@ impl Lab {
     /// Whether its services have PostgreSQL rather than SQLite.
     pub fn has_postgresql(&self) -> bool {
         self.databases.is_some()
+    }
+
+    /// Where its services send their telemetry, if that is not the sink.
+    pub fn exports_to(&self) -> Option<&str> {
+        self.exports_to.as_deref()
     }
 
     /// Where databases and mails are kept.

@@ -84,12 +84,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let db = args.database.open(&MIGRATIONS).await?;
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
 
-    let http = telemetry::http_client::traced(
-        reqwest::Client::builder()
-            .timeout(CALL_PATIENCE)
-            .build()
-            .expect("a client without TLS needs nothing that could be missing"),
-    );
+    let http = telemetry::http_client::traced(client::with(|it| it.timeout(CALL_PATIENCE)));
     let url = |url: &str| url.trim_end_matches('/').to_owned();
     let broker = Broker::connect(args.amqp_url, NAME, declare_exchange, stop.clone());
     broker.started().await;

@@ -44,6 +44,8 @@ pub enum Export {
         protocol: Protocol,
         /// Where to. Shown in messages; the exporter reads the variables once more by itself.
         endpoint: String,
+        /// How long one attempt may take, and all of those with which it is tried again.
+        timeout: Duration,
     },
 }
 
@@ -162,6 +164,7 @@ impl Variables<'_> {
         Ok(Export::Otlp {
             protocol,
             endpoint: self.endpoint(protocol)?,
+            timeout: self.timeout()?,
         })
     }
 
@@ -199,6 +202,12 @@ impl Variables<'_> {
             Protocol::Grpc => "http://localhost:4317".to_owned(),
             Protocol::HttpProtobuf => "http://localhost:4318".to_owned(),
         })
+    }
+
+    fn timeout(&self) -> Result<Duration, ConfigError> {
+        let of_all_signals = self.number("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000)?;
+        let of_traces = self.number("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", of_all_signals)?;
+        Ok(Duration::from_millis(of_traces))
     }
 
     fn sampler(&self) -> Result<Sampler, ConfigError> {

@@ -4,13 +4,13 @@
 //! on standard error: they do not become span events, or each would be told twice once logs are
 //! exported as well.
 
-use std::io;
+use std::{io, time::Duration};
 
 use opentelemetry::{
     KeyValue, global,
     trace::{Tracer, TracerProvider as _, noop::NoopTracer},
 };
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     resource::{ResourceDetector, SdkProvidedResourceDetector},
@@ -103,9 +103,13 @@ impl Config {
                 });
             }
             Export::None => (Pipeline::Silent, builder.build()),
-            Export::Otlp { protocol, endpoint } => {
-                let batch =
-                    BatchProcessor::start(endpoint, self.batch, move || exporter(protocol))?;
+            Export::Otlp {
+                protocol,
+                endpoint,
+                timeout,
+            } => {
+                let exporter = move || exporter(protocol, timeout);
+                let batch = BatchProcessor::start(endpoint, self.batch, exporter)?;
                 let handle = batch.handle();
                 let provider = match self.sabotage {
                     true => {
@@ -154,13 +158,18 @@ fn resource(service_name: &'static str, service_version: &'static str) -> Resour
     Resource::builder().with_attributes(ours).build()
 }
 
-/// The OTLP exporter. Endpoint, headers, compression and timeout are read from the standard
-/// variables by its builder; failed exports are retried with backoff by the exporter.
-fn exporter(protocol: Protocol) -> Result<SpanExporter, String> {
+/// The OTLP exporter. Endpoint, headers and compression are read from the standard variables by its
+/// builder; failed exports are retried with backoff by the exporter.
+fn exporter(protocol: Protocol, timeout: Duration) -> Result<SpanExporter, String> {
     let built = match protocol {
-        Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
+        Protocol::Grpc => SpanExporter::builder()
+            .with_tonic()
+            .with_timeout(timeout)
+            .build(),
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
+            .with_timeout(timeout)
+            .with_http_client(client::with(|it| it.timeout(timeout)))
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .build(),
     };

@@ -17,7 +17,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, codec::CompressionEncoding};
 use trace::Span;
 
-use super::rig::{run_with, set_up, there_is_a_collector};
+use super::rig::{set_up, there_is_a_collector};
+use crate::support::run_with;
 
 /// What a back end was sent.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::json;
 use trace::Value;
 
-use super::rig::{Rig, id, run_with, set_up, there_is_a_collector};
-use crate::support::eventually;
+use super::rig::{Rig, id, set_up, there_is_a_collector};
+use crate::support::{eventually, run_with};
 
 /// The card of the load generator's customers, as `leaked-secret` writes it down.
 const CARD: &str = "4242";

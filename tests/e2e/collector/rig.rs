@@ -53,26 +53,6 @@ pub(super) fn set_ups() -> Vec<PathBuf> {
     files
 }
 
-/// Runs `tracelab` to its end, with variables, for as long as a run of all scenarios may take: its exit
-/// code, the document on standard output, and standard error.
-pub(crate) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
-    let output = tracelab()
-        .args(arguments)
-        .args(["--format", "json"])
-        .envs(env.iter().copied())
-        .stdin(Stdio::null())
-        .output();
-    let output = timeout(PATIENCE * 10, output)
-        .await
-        .expect("it does not end")
-        .unwrap();
-    (
-        output.status.code().unwrap_or(-1),
-        serde_json::from_slice(&output.stdout).unwrap_or_default(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
 /// A Collector, and the sink that it sends to.
 pub(super) struct Rig {
     pub(super) store: Store,

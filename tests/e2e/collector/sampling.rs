@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use trace::Trace;
 
-use super::rig::{Made, Rig, id, request, run_with, set_up, there_is_a_collector};
-use crate::support::eventually;
+use super::rig::{Made, Rig, id, request, set_up, there_is_a_collector};
+use crate::support::{eventually, run_with};
 
 /// How many standard deviations a share may be off: one run in ten million is.
 const DEVIATIONS: f64 = 5.4;

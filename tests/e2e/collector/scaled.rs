@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trace::Value;
 
-use super::rig::{run_with, set_up, there_is_a_collector};
+use super::rig::{set_up, there_is_a_collector};
+use crate::support::run_with;
 
 #[tokio::test]
 async fn agents_send_all_spans_of_a_trace_to_one_gateway() {

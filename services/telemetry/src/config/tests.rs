@@ -18,7 +18,8 @@ fn an_empty_environment_gives_the_defaults_of_the_specification() {
         config.export,
         Export::Otlp {
             protocol: Protocol::HttpProtobuf,
-            endpoint: "http://localhost:4318".to_owned()
+            endpoint: "http://localhost:4318".to_owned(),
+            timeout: Duration::from_secs(10),
         }
     );
     assert_eq!(config.batch, BatchConfig::default());
@@ -45,6 +46,8 @@ fn values_are_taken_as_they_are_given() {
     let config = read(&[
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9999"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "800"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "700"),
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
@@ -56,7 +59,8 @@ fn values_are_taken_as_they_are_given() {
         config.export,
         Export::Otlp {
             protocol: Protocol::Grpc,
-            endpoint: "http://127.0.0.1:9999".to_owned()
+            endpoint: "http://127.0.0.1:9999".to_owned(),
+            timeout: Duration::from_millis(700),
         }
     );
     assert_eq!(
@@ -103,6 +107,7 @@ fn a_bad_value_is_an_error_that_says_what_would_be_right() {
             "sometimes",
             "parentbased_traceidratio",
         ),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a whole number"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "a whole number"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "at least 1"),
         (

@@ -57,6 +57,23 @@ async fn spans_arrive_with_who_sent_them() {
     );
 }
 
+/// As in a container that holds the program and nothing else.
+#[tokio::test]
+async fn a_machine_needs_no_ca_certificates() {
+    const TEST: &str = "export::a_machine_needs_no_ca_certificates";
+    if is_service() {
+        return be_the_service().await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start(Answer::Take).await;
+        let mut variables = to(&receiver, protocol);
+        variables.push(("SSL_CERT_FILE", "/none".to_owned()));
+        variables.push(("SSL_CERT_DIR", "/none".to_owned()));
+        let service = service(TEST, variables).await;
+        assert_eq!(service.said["exported"], SPANS, "{protocol}: {service:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_the_variables_say_of_the_service_wins() {
     const TEST: &str = "export::what_the_variables_say_of_the_service_wins";
