@@ -22,6 +22,17 @@ Examples:
   tracelab trace --file recorded.otlp.json
   curl -s http://127.0.0.1:8080/api/traces/ID | tracelab trace --file - --format json")]
 pub(crate) struct Args {
+    #[command(flatten)]
+    from: TraceArgs,
+
+    /// What is printed: the waterfall, or one JSON document.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Where a trace is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TraceArgs {
     /// The id of a trace of a running lab: 32 hexadecimal digits.
     #[arg(
         required_unless_present = "file",
@@ -36,19 +47,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     lab: LabArgs,
-
-    /// What is printed: the waterfall, or one JSON document.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let spans = match (&args.id, &args.file) {
-        (Some(id), _) => args.lab.spans(*id).await?,
-        (None, Some(path)) => from_file(path)?,
-        (None, None) => Vec::new(),
-    };
-    let traces = tree::group(spans);
+    let traces = args.from.traces().await?;
     let text = match args.format {
         Format::Text => {
             let waterfalls: Vec<String> = traces.iter().map(waterfall).collect();
@@ -67,6 +69,20 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 
 fn waterfall(trace: &Trace) -> String {
     ::trace::waterfall::render(trace, &screen::style())
+}
+
+// === impl TraceArgs ===
+
+impl TraceArgs {
+    /// The one of the lab, or all of the file.
+    pub(crate) async fn traces(&self) -> anyhow::Result<Vec<Trace>> {
+        let spans = match (&self.id, &self.file) {
+            (Some(id), _) => self.lab.spans(*id).await?,
+            (None, Some(path)) => from_file(path)?,
+            (None, None) => Vec::new(),
+        };
+        Ok(tree::group(spans))
+    }
 }
 
 /// All spans of a trace file; - is standard input.

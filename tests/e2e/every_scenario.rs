@@ -1,7 +1,5 @@
 //! Every scenario passes: on the embedded parts, on the real ones, and on those through a Collector.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::{
@@ -19,18 +17,9 @@ async fn all_pass(arguments: &[&str], unsupported: usize) {
         found.retain(|phase| phase["verdict"] == verdict);
         found
     };
-    let failed: BTreeSet<&str> = with_verdict("fail")
-        .into_iter()
-        .map(|phase| phase["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(code, i32::from(!failed.is_empty()), "{stderr}");
-    // Some speak of times, and a debug build on a busy machine has none left for six at once: by itself
-    // each must pass.
-    for name in failed {
-        let alone = [&["run", name], arguments].concat();
-        let (code, report, stderr) = run_with(&[], &alone).await;
-        assert_eq!(code, 0, "{report:#}\n{stderr}");
-    }
+    let failed = with_verdict("fail");
+    assert!(failed.is_empty(), "{failed:#?}\n{stderr}");
+    assert_eq!(code, 0, "{stderr}");
     assert_eq!(with_verdict("unsupported").len(), unsupported, "{report}");
     assert!(
         phases.iter().all(|phase| phase["left_out"].is_null()),

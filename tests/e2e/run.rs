@@ -100,7 +100,17 @@ async fn an_expectation_that_does_not_hold_fails_the_run() {
     .await;
     assert_eq!(code, 1, "{stderr}");
     assert_eq!(report["verdict"], "fail");
-    assert_eq!(report["scenarios"][0]["failed"], 3);
+    let scenario = &report["scenarios"][0];
+    assert_eq!(scenario["failed"], 3);
+    let failures = scenario["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 3, "{report}");
+    for failure in failures {
+        let line = &failure["report"]["tree"][0]["children"][0];
+        assert_eq!(line["name"], "process_order");
+        assert_eq!(line["differences"][0]["want"], "bool false");
+        assert_eq!(failure["report"]["trace_id"], failure["trace_id"]);
+        assert_eq!(failure["answer"], "POST /checkout → 201");
+    }
 }
 
 #[tokio::test]

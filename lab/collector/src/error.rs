@@ -2,6 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
+use said::Said;
 use thiserror::Error;
 
 /// Why there is no Collector to send to.
@@ -104,19 +105,6 @@ impl Error {
                 | Error::Refused { .. }
                 | Error::Address { .. }
         )
-    }
-}
-
-/// The last lines that a program wrote, each on a line of its own.
-struct Said<'a>(&'a [String]);
-
-impl fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("; it said nothing");
-        }
-        f.write_str("; it said:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 

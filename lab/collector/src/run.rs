@@ -4,16 +4,16 @@
 //! pushes out what it holds, and is killed if it does not come to its end.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     env,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use said::LastLines;
 use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -41,9 +41,6 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How many times other ports are tried where somebody took one before it was used.
 const TRIES: usize = 4;
-
-/// How many of its last lines are kept for a message.
-const LAST_LINES: usize = 20;
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -155,10 +152,6 @@ struct Running {
     said: LastLines,
     reading: Vec<JoinHandle<()>>,
 }
-
-/// The last lines that it wrote.
-#[derive(Clone, Default)]
-struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
 // === impl Running ===
 
@@ -272,22 +265,5 @@ async fn forward(output: impl AsyncRead + Unpin, said: LastLines, line: impl Fn(
     while let Ok(Some(text)) = lines.next_line().await {
         line(&text);
         said.push(text);
-    }
-}
-
-// === impl LastLines ===
-
-impl LastLines {
-    fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LAST_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    fn take(&self) -> Vec<String> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.drain(..).collect()
     }
 }

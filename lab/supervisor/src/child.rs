@@ -1,15 +1,14 @@
 //! One child process: started, ready, waited for, stopped.
 
 use std::{
-    collections::VecDeque,
     io,
     net::SocketAddr,
     process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use said::LastLines;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufRead, AsyncRead, BufReader},
@@ -26,9 +25,6 @@ const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the last lines of a child that has ended are waited for.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How many of the last lines of standard error are kept for an error message.
-const LAST_LINES: usize = 20;
 
 /// A child that listens.
 #[derive(Debug)]
@@ -55,10 +51,6 @@ pub(crate) enum End {
 struct Listening {
     listening: SocketAddr,
 }
-
-/// The last lines that a child wrote.
-#[derive(Clone, Default)]
-struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
 // === impl Child ===
 
@@ -97,7 +89,7 @@ impl Child {
                 Ok(Ok(status)) => Error::Exited {
                     part,
                     status,
-                    stderr: last_lines.when_all_are_read(forwarding).await,
+                    stderr: when_all_are_read(&last_lines, forwarding).await,
                 },
                 Ok(Err(error)) => cannot_start(error),
                 Err(_) => Error::NotReady {
@@ -184,26 +176,9 @@ fn forward(
     })
 }
 
-// === impl LastLines ===
-
-impl LastLines {
-    fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LAST_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    fn take(&self) -> Vec<String> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.drain(..).collect()
-    }
-
-    /// The last lines of a child that has ended; `reading` is what reads them.
-    async fn when_all_are_read(&self, reading: JoinHandle<()>) -> Vec<String> {
-        // Something that the child has started may hold the pipe open, so not for ever.
-        let _ = timeout(LAST_LINES_PATIENCE, reading).await;
-        self.take()
-    }
+/// The last lines of a child that has ended; `reading` is what reads them.
+async fn when_all_are_read(lines: &LastLines, reading: JoinHandle<()>) -> Vec<String> {
+    // Something that the child has started may hold the pipe open, so not for ever.
+    let _ = timeout(LAST_LINES_PATIENCE, reading).await;
+    lines.take()
 }

@@ -1,7 +1,8 @@
 //! Why a lab could not be started.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
+use said::Said;
 use thiserror::Error;
 
 use crate::Part;
@@ -82,19 +83,4 @@ pub enum Error {
         /// The last lines of its standard error.
         stderr: Vec<String>,
     },
-}
-
-/// What a child said, each line on a line of its own.
-struct Said<'a>(&'a [String]);
-
-// === impl Said ===
-
-impl fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("; it said nothing");
-        }
-        f.write_str("; it said:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
 }

@@ -30,7 +30,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 /// In the next moment: within this share of the quiet, or this many nanoseconds.
-const AT_ONCE: f64 = 0.02;
+const AT_ONCE: f64 = 0.05;
 const AT_ONCE_NS: u64 = 2_000_000;
 
 /// How far apart the ends of works lie on one thread, as a share of the shortest of them.

@@ -140,7 +140,14 @@ fn backs_off(limits: &Thresholds, pauses: &[u64]) -> bool {
     // Jitter may shorten one pause; from the first to the last they grow.
     let grow = *last as f64 >= *first as f64 * limits.backoff_growth;
     let most_grow = pauses.windows(2).filter(|two| two[1] > two[0]).count() * 2 >= pauses.len() - 1;
-    *last >= limits.backoff_ns && grow && most_grow
+    // One pause may be long because the machine was busy.
+    let most_are_pauses = pauses
+        .iter()
+        .filter(|pause| **pause >= limits.backoff_ns / 4)
+        .count()
+        * 2
+        >= pauses.len();
+    *last >= limits.backoff_ns && most_are_pauses && grow && most_grow
 }
 
 /// Whether a failed call was made again and went well.

@@ -191,6 +191,11 @@ fn attempts_without_a_growing_pause_are_a_storm_and_with_one_they_are_not() {
         found(attempts(&[100.0, 100.0, 100.0], true)),
         ["retry-storm"]
     );
+    assert_eq!(
+        found(attempts(&[0.1, 0.2, 0.3, 15.0], false)),
+        ["retry-storm"],
+        "the machine was busy once"
+    );
     assert!(found(attempts(&[50.0, 100.0, 200.0], true)).is_empty());
     assert!(
         found(attempts(&[60.0, 95.0, 230.0], true)).is_empty(),

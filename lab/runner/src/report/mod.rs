@@ -11,6 +11,7 @@ use diagnose::counted;
 use expect::Verdict;
 use loadgen::Latency;
 use serde::Serialize;
+use trace::TraceId;
 
 use crate::{
     drive::Driven,
@@ -28,6 +29,9 @@ pub use text::{summary, text};
 
 /// How many failures are shown in full; the rest are counted.
 const SHOWN: usize = 3;
+
+/// How many failures a machine is told.
+const TOLD: usize = 20;
 
 /// The document that `tracelab run --format json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -74,6 +78,24 @@ pub struct PhaseReport {
     /// Why it could not be run, or failed as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The first of those that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+}
+
+/// A request that is not as it should be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// Its trace; `None` if that never came.
+    pub trace_id: Option<TraceId>,
+    /// What was answered.
+    pub answer: String,
+    /// What is wrong besides the trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What its trace must look like, held against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<expect::Report>,
 }
 
 /// Percentiles, in milliseconds.
@@ -181,6 +203,7 @@ impl PhaseRun {
                 never_started: progress.never_started,
             },
             why: None,
+            failures: Vec::new(),
         };
         report.verdict = report.judge(cases.iter().map(|case| case.verdict));
         if wrong.is_some() {
@@ -188,12 +211,14 @@ impl PhaseRun {
             report.why = report.why.or(wrong);
         }
         let (began, ended) = driven.window();
-        PhaseRun {
+        let mut run = PhaseRun {
             report,
             cases,
             unexplained: Vec::new(),
             window: (began.0, ended.0),
-        }
+        };
+        run.report.failures = run.failed().take(TOLD).map(Failure::new).collect();
+        run
     }
 
     /// A phase that could not be run.
@@ -214,6 +239,7 @@ impl PhaseRun {
             latency: Vec::new(),
             requests: Requests::default(),
             why: Some(reason.to_owned()),
+            failures: Vec::new(),
         };
         PhaseRun {
             report,
@@ -246,6 +272,20 @@ impl PhaseRun {
         self.cases
             .iter()
             .filter(|case| case.verdict == Verdict::Fail)
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn new(case: &Case) -> Failure {
+        let fails = |report: &&expect::Report| report.verdict == Verdict::Fail;
+        Failure {
+            trace_id: case.trace.as_ref().map(|trace| trace.id()),
+            answer: answer(case),
+            why: case.why.clone(),
+            report: case.report.as_ref().filter(fails).cloned(),
+        }
     }
 }
 
