@@ -1,7 +1,7 @@
 # The image of tracelab: one program that is every service, the lab and the load generator.
 #
 #   docker build -t tracelab .
-#   docker build -t tracelab --build-arg PROFILE=dev .    compiled sooner, without optimization
+#   docker build -t tracelab --build-arg PROFILE=dev .    compiled sooner, its own code without optimization
 #
 # It needs neither buildx nor BuildKit, so there is no `RUN --mount`: what is to be cached is a layer.
 
@@ -49,7 +49,6 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
 
 # === The image ===
 FROM runtime
-# Whom to trust, for services that send to an https:// address. The program's HTTP clients want to know
-# it whether they use it or not.
+# Whom to trust, for a load on an https:// address.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /usr/local/bin/tracelab /usr/local/bin/tracelab
