@@ -141,13 +141,9 @@ fn backs_off(limits: &Thresholds, pauses: &[u64]) -> bool {
     let grow = *last as f64 >= *first as f64 * limits.backoff_growth;
     let most_grow = pauses.windows(2).filter(|two| two[1] > two[0]).count() * 2 >= pauses.len() - 1;
     // One pause may be long because the machine was busy.
-    let most_are_pauses = pauses
-        .iter()
-        .filter(|pause| **pause >= limits.backoff_ns / 4)
-        .count()
-        * 2
-        >= pauses.len();
-    *last >= limits.backoff_ns && most_are_pauses && grow && most_grow
+    let is_long = |pause: &&u64| **pause >= limits.backoff_ns / 4;
+    let most_are_long = pauses.iter().filter(is_long).count() * 2 >= pauses.len();
+    *last >= limits.backoff_ns && most_are_long && grow && most_grow
 }
 
 /// Whether a failed call was made again and went well.

@@ -30,7 +30,7 @@ pub use text::{summary, text};
 /// How many failures are shown in full; the rest are counted.
 const SHOWN: usize = 3;
 
-/// How many failures a machine is told.
+/// How many failures the JSON has.
 const TOLD: usize = 20;
 
 /// The document that `tracelab run --format json` prints.
