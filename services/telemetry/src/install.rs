@@ -159,7 +159,8 @@ fn resource(service_name: &'static str, service_version: &'static str) -> Resour
 }
 
 /// The OTLP exporter. Endpoint, headers and compression are read from the standard variables by its
-/// builder; failed exports are retried with backoff by the exporter.
+/// builder; failed exports are retried with backoff by the exporter. It has an HTTP client of ours, since
+/// one of its own would need CA certificates.
 fn exporter(protocol: Protocol, timeout: Duration) -> Result<SpanExporter, String> {
     let built = match protocol {
         Protocol::Grpc => SpanExporter::builder()
