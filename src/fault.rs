@@ -78,10 +78,11 @@ pub(crate) async fn main(fault: Fault) -> anyhow::Result<Outcome> {
             list(on.as_ref(), args.format)
         }
         Fault::Set(args) => {
+            let wanted = Faults::of(args.faults)?;
             let mut on = Faults::from_json(&args.lab.get::<Json>(PATH).await?)?;
-            args.faults
-                .into_iter()
-                .for_each(|setting| on.insert(setting));
+            wanted
+                .iter()
+                .for_each(|setting| on.replace(setting.clone()));
             let on: Json = args.lab.put(PATH, &on.to_json()).await?;
             shown(&Faults::from_json(&on)?, args.format)
         }
@@ -138,8 +139,15 @@ fn list(on: Option<&Faults>, format: Format) -> String {
         for parameter in fault.parameters {
             let _ = writeln!(
                 text,
-                "{:31} {}: {}; {}, {} by default",
-                "", parameter.name, parameter.summary, parameter.range, parameter.default
+                "{:31} {}: {}; {}, {}",
+                "",
+                parameter.name,
+                parameter.summary,
+                parameter.range,
+                match parameter.default {
+                    Some(default) => format!("{default} by default"),
+                    None => "not set by default".to_owned(),
+                }
             );
         }
     }
@@ -155,7 +163,7 @@ fn in_json(fault: &'static faults::Fault, on: Option<&Faults>) -> Json {
                 "name": parameter.name,
                 "summary": parameter.summary,
                 "range": parameter.range.to_string(),
-                "default": parameter.default.to_string(),
+                "default": parameter.default.map(|default| default.to_string()),
             })
         })
         .collect();

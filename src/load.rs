@@ -133,7 +133,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         coupon: args.coupon,
         ..Order::default()
     };
-    let faults: Faults = args.fault.iter().cloned().collect();
+    let faults = Faults::of(args.fault.iter().cloned()).context("--fault")?;
     let plan = Plan {
         target: lab
             .services

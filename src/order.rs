@@ -5,7 +5,7 @@ use std::{io::Write, num::NonZeroUsize};
 use ::trace::Trace;
 use anyhow::Context;
 use faults::{Faults, Setting};
-use runner::Placed;
+use runner::{Placed, PlacedOrders};
 
 use crate::{
     arguments::at_least_one,
@@ -20,31 +20,46 @@ use crate::{
 Examples:
   tracelab order
   tracelab order --fault 'slow-provider;latency_ms=800'
-  tracelab order --lines 200 --fault n-plus-one --format json")]
+  tracelab order --fault n-plus-one                    with the 200 lines that it needs to be seen
+  tracelab order --fault lock-contention --format json
+  tracelab order --fault n-plus-one --lines 20 --fault card-declined
+
+A fault takes what it needs to be seen: a cart of many lines, other orders at the same time, another
+fault. What was taken is said. --lines and --orders set other numbers.")]
 pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How many lines the cart has.
-    #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one)]
-    lines: NonZeroUsize,
+    /// How many lines the cart has [default: as many as the faults need, and else 3].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    lines: Option<NonZeroUsize>,
+
+    /// How many such orders are placed at once [default: as many as the faults need, and else 1].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    orders: Option<NonZeroUsize>,
 
     /// Switch a fault on for this order: NAME or NAME;PARAMETER=VALUE; may be given more than once.
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Setting>,
 
-    /// What is printed: the waterfall, or {"trace_id", "order_id", "status"}.
+    /// What is printed: the waterfall of the order in which most is to be found, or {"trace_id",
+    /// "order_id", "status", "others", "taken"}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let faults: Faults = args.fault.iter().cloned().collect();
-    let order = serde_json::json!({ "lines": args.lines, "faults": faults.to_json() });
-    let placed: Placed = args.lab.post("/api/orders", &order).await?;
+    let faults = Faults::of(args.fault.iter().cloned()).context("--fault")?;
+    let order = serde_json::json!({
+        "lines": args.lines, "orders": args.orders, "faults": faults.to_json(),
+    });
+    let placed: PlacedOrders = args.lab.post("/api/orders", &order).await?;
     let text = match args.format {
         Format::Json => format!("{}\n", serde_json::to_string(&placed)?),
-        Format::Text => waterfall(&args.lab, &placed).await?,
+        Format::Text => {
+            let waterfall = waterfall(&args.lab, &placed.order).await?;
+            format!("{}{waterfall}", company(&placed))
+        }
     };
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -61,4 +76,36 @@ async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
     }
     let trace = Trace::new(placed.trace_id, lab.spans(placed.trace_id).await?);
     Ok(::trace::waterfall::render(&trace, &screen::style()))
+}
+
+/// What was taken because the faults need it, and the orders that were placed beside; a line each.
+fn company(placed: &PlacedOrders) -> String {
+    let mut text = String::new();
+    if let Some(taken) = &placed.taken {
+        let lines = taken.lines.map(|lines| format!("a cart of {lines} lines"));
+        let orders = taken
+            .orders
+            .map(|orders| format!("{orders} orders at once"));
+        let healthy = taken.healthy.map(|healthy| match healthy {
+            1 => "an order without it".to_owned(),
+            healthy => format!("{healthy} orders without it"),
+        });
+        let faults = taken
+            .faults
+            .iter()
+            .map(|fault| format!("the fault {fault}"));
+        let all: Vec<String> = [lines, orders, healthy]
+            .into_iter()
+            .flatten()
+            .chain(faults)
+            .collect();
+        text.push_str(&format!("To be seen, this needs {}.\n", all.join(" and ")));
+    }
+    for other in &placed.others {
+        text.push_str(&format!("beside it: trace {}\n", other.trace_id));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }

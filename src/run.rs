@@ -197,9 +197,7 @@ impl Args {
         for name in &self.scenarios {
             scenarios.push(scenario::find(name)?);
         }
-        for set in &self.set {
-            set.apply(&mut scenarios)?;
-        }
+        SetParameter::apply_all(&self.set, &mut scenarios)?;
         let repeated = scenarios.iter().enumerate().find(|(place, scenario)| {
             let before = &scenarios[..*place];
             before.iter().any(|other| other.name == scenario.name)

@@ -19,6 +19,8 @@ const REPLY_SUCCESS: u16 = 200;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShopArgs {
     /// Whether steps that a demo cannot do for real take a simulated time.
+    ///
+    /// What a scenario says of such times cannot be judged at the pace none: it is unsupported there.
     #[arg(long, value_enum, default_value_t)]
     pace: chassis::Pace,
 
@@ -55,10 +57,7 @@ impl ShopArgs {
         }
         let program = std::env::current_exe().context("the path of this program is not known")?;
         Ok(Config {
-            pace: match self.pace {
-                chassis::Pace::Textbook => Pace::Textbook,
-                chassis::Pace::None => Pace::None,
-            },
+            pace: of_lab(self.pace),
             messaging_relation: match self.messaging_relation {
                 email::Relation::Parent => Relation::Parent,
                 email::Relation::Link => Relation::Link,
@@ -67,6 +66,14 @@ impl ShopArgs {
             amqp: self.amqp.clone(),
             ..Config::new(program)
         })
+    }
+}
+
+/// A pace of a service as the pace of a lab.
+pub(crate) fn of_lab(pace: chassis::Pace) -> Pace {
+    match pace {
+        chassis::Pace::Textbook => Pace::Textbook,
+        chassis::Pace::None => Pace::None,
     }
 }
 

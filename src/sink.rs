@@ -15,6 +15,7 @@ use supervisor::Part;
 
 use crate::{
     exit::{Outcome, WrongInput},
+    shop_args::of_lab,
     up,
 };
 
@@ -53,6 +54,12 @@ pub(crate) struct Args {
     /// Those services keep their data in PostgreSQL, and not in SQLite.
     #[arg(long, requires = "service")]
     postgresql: bool,
+
+    /// The pace at which those services run.
+    ///
+    /// Unless it is said to be textbook, what a scenario needs this pace for is unsupported there.
+    #[arg(long, value_enum, requires = "service")]
+    pace: Option<chassis::Pace>,
 }
 
 /// A service and its address: `checkout=http://checkout:8081`.
@@ -126,7 +133,8 @@ impl Args {
             true => Database::Postgresql,
             false => Database::Sqlite,
         };
-        let shop = Elsewhere::new(store.clone(), services, database, listens);
+        let pace = self.pace.map(of_lab);
+        let shop = Elsewhere::new(store.clone(), services, database, pace, listens);
         let no_checkout = || {
             WrongInput(
                 "the shop needs its checkout: --service checkout=http://HOST:PORT".to_owned(),

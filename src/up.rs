@@ -9,7 +9,6 @@ use std::{
 
 use ::trace::TraceId;
 use anyhow::Context;
-use faults::Faults;
 use indicatif::ProgressBar;
 use runner::{Described, Shop};
 use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Ports};
@@ -113,7 +112,7 @@ async fn show_first_order(
 ) -> anyhow::Result<()> {
     let checkout = described.services["checkout"].url.parse()?;
     let lines = NonZeroUsize::new(3).expect("3 is not 0");
-    let placed = runner::place_order(&checkout, lines, &Faults::NONE).await?;
+    let placed = runner::place_order(&checkout, lines).await?;
     let mut text = match lab.exports_to() {
         Some(endpoint) => format!(
             "A first order was placed; its spans go to {endpoint}, and not to the sink \
@@ -140,7 +139,7 @@ async fn show_first_order(
 async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
     let asked = Instant::now();
     let flush = || async { drop(lab.flush().await) };
-    let traces = runner::whole_order(lab.store(), id, PATIENCE, flush).await;
+    let traces = runner::whole_order(lab.store(), id, Duration::ZERO, PATIENCE, flush).await;
     let whole = asked.elapsed() < PATIENCE;
     let took = started.elapsed().as_secs_f64();
     if traces.is_empty() {

@@ -4,6 +4,7 @@ use faults::{CATALOGUE, Fault, Reach};
 use serde_json::{Value, json};
 use trace::{Trace, Value as Attribute};
 
+use crate::fault_pairs;
 use crate::support::{Reply, Up, eventually, reply, run, some_lines, uuid};
 
 /// What some faults need beside them, to have something to act on.
@@ -114,6 +115,201 @@ async fn a_fault_that_does_not_exist_is_refused_with_the_nearest() {
     let (code, _, stderr) = run(&["order", "--lab", up.page(), "--fault", "n-plus-on"]).await;
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("n-plus-one"), "{stderr}");
+}
+
+/// What a parameter of a fault was where the fault acted in a trace.
+fn parameter(trace: &Trace, fault: &str, parameter: &str) -> Option<i64> {
+    let events = trace.spans().iter().flat_map(|span| &span.events);
+    let mut of_fault = events.filter(|event| {
+        let name = event.attributes.get("lab.fault.name");
+        name.and_then(Attribute::as_str) == Some(fault)
+    });
+    let key = format!("lab.fault.{parameter}");
+    of_fault.find_map(|event| event.attributes.get(&key)?.as_int())
+}
+
+#[tokio::test]
+async fn a_fault_beyond_the_limits_of_baggage_is_refused_and_at_the_limit_it_acts() {
+    let up = Up::start().await;
+    let fault = "lab.fault.slow-provider=on;latency_ms=30";
+    let members = |count: usize| {
+        let members: Vec<String> = (0..count).map(|number| format!("k{number}=v")).collect();
+        members.join(",")
+    };
+    let bytes = |count: usize| format!("a={}", "v".repeat(count - "a=".len()));
+    let room = 8_192 - fault.len() - ",".len();
+    for full in [members(63), bytes(room)] {
+        // It acts in the provider, three services on.
+        let order = order_with(&up, &format!("{full},{fault}"))
+            .await
+            .expect(201);
+        up.trace_when(order.trace_id, "has the fault", |trace| {
+            parameter(trace, "slow-provider", "latency_ms") == Some(30)
+        })
+        .await;
+    }
+    for (beyond, limit) in [
+        (members(64), "at most 64 members"),
+        (bytes(room + 1), "at most 8192 bytes"),
+    ] {
+        let problem = order_with(&up, &format!("{beyond},{fault}"))
+            .await
+            .expect_problem(400, "bad-fault");
+        let detail = problem.text("detail");
+        assert!(detail.contains(limit), "{detail}");
+        assert!(detail.contains("lab.fault.slow-provider"), "{detail}");
+    }
+    let problem = order_with(&up, "user=ada,lab.fault.slow-provider")
+        .await
+        .expect_problem(400, "bad-fault");
+    let detail = problem.text("detail");
+    assert!(detail.contains("lab.fault.NAME=on"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_is_given_twice_is_refused_in_each_text() {
+    let up = Up::start().await;
+    let lab = ["--lab", up.page()];
+    for (baggage, words) in [
+        ("lab.fault.panic=on,a=1,lab.fault.panic=on", "twice"),
+        (
+            "lab.fault.slow-provider=on;latency_ms=1;latency_ms=2",
+            "given twice, as \"1\" and as \"2\"",
+        ),
+        (
+            "lab.fault.slow-provider=on%3Blatency_ms%3D1;latency_ms=2",
+            "given twice, as \"1\" and as \"2\"",
+        ),
+    ] {
+        let problem = order_with(&up, baggage)
+            .await
+            .expect_problem(400, "bad-fault");
+        let detail = problem.text("detail");
+        assert!(detail.contains(words), "{detail}");
+    }
+    for (arguments, words) in [
+        (
+            &["order", "--fault", "panic", "--fault", "panic"] as &[&str],
+            "--fault: the fault panic is switched on twice",
+        ),
+        (
+            &[
+                "order",
+                "--fault",
+                "slow-provider;latency_ms=1;latency_ms=2",
+            ],
+            "given twice, as \"1\" and as \"2\"",
+        ),
+        (
+            &["load", "--fault", "panic", "--fault", "panic"],
+            "--fault: the fault panic is switched on twice",
+        ),
+        (
+            &["fault", "set", "slow-query", "slow-query;ms=5"],
+            "as \"slow-query;ms=400\" and as \"slow-query;ms=5\"",
+        ),
+    ] {
+        let (code, stdout, stderr) = run(&[arguments, &lab].concat()).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+    let set = ["--set", "slow-provider.latency_ms=5"];
+    let again = ["--set", "slow-provider.latency_ms=6"];
+    let (code, _, stderr) = run(&[&["run", "slow-provider"][..], &set, &again].concat()).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains("latency_ms is set twice, to \"5\" and to \"6\""),
+        "{stderr}"
+    );
+
+    let send = async |method: reqwest::Method, path: &str, body: &str| {
+        let url = format!("{}{path}", up.page());
+        let request = up.client.request(method, url).body(body.to_owned());
+        let reply = request.send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    for faults in [
+        r#"{"panic":{},"panic":{}}"#,
+        r#"{"slow-provider":{"latency_ms":1,"latency_ms":2}}"#,
+    ] {
+        let (status, text) = send(reqwest::Method::PUT, "/api/faults", faults).await;
+        assert_eq!(status, 400, "{text}");
+        assert!(text.contains("twice"), "{text}");
+        let order = format!(r#"{{"lines":1,"faults":{faults}}}"#);
+        let (status, text) = send(reqwest::Method::POST, "/api/orders", &order).await;
+        assert_eq!(status, 400, "{text}");
+        assert!(text.contains("twice"), "{text}");
+    }
+    let twice = r#"{"faults":{"panic":{}},"faults":{}}"#;
+    let (status, text) = send(reqwest::Method::POST, "/api/orders", twice).await;
+    assert_eq!(status, 400, "{text}");
+    assert!(text.contains("duplicate field `faults`"), "{text}");
+    let on: Value = up.get_json("/api/faults").await;
+    assert_eq!(on, json!({}), "nothing of all this was switched on");
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("twice.yaml");
+    let (_, scenario, _) = run(&["scenario", "show", "slow-provider"]).await;
+    let line = scenario
+        .lines()
+        .find(|line| line.starts_with("faults:"))
+        .unwrap();
+    for (faults, words) in [
+        ("{ panic: {}, panic: {} }", "\"panic\" is already there"),
+        (
+            "{ slow-provider: { latency_ms: 1, latency_ms: 2 } }",
+            "\"latency_ms\" is already there",
+        ),
+    ] {
+        let text = scenario.replacen(line, &format!("faults: {faults}"), 1);
+        std::fs::write(&path, text).unwrap();
+        let (code, _, stderr) = run(&["scenario", "lint", path.to_str().unwrap()]).await;
+        assert_eq!(code, 2, "{faults}: {stderr}");
+        assert!(stderr.contains(words), "{faults}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_an_sdk_without_properties_acts_wherever_it_is_read() {
+    let up = Up::start().await;
+    // The provider reads the header by hand, email reads the headers of the message, and the clock
+    // of payment is turned where its spans start.
+    let baggage = "lab.fault.slow-provider=on%3Blatency_ms%3D30,\
+                   lab.fault.slow-consumer=on%3Bms%3D20,\
+                   lab.fault.clock-skew=on%3Boffset_ms%3D-700";
+    let order = order_with(&up, baggage).await.expect(201);
+    up.trace_when(order.trace_id, "has all three", |trace| {
+        parameter(trace, "slow-provider", "latency_ms") == Some(30)
+            && parameter(trace, "slow-consumer", "ms") == Some(20)
+            && parameter(trace, "clock-skew", "offset_ms") == Some(-700)
+    })
+    .await;
+    // Properties that are percent-encoded, and a value with properties beside real ones.
+    let baggage = "lab.fault.slow-provider=on;latency_ms=%33%30,\
+                   lab.fault.provider-error=on%3Bstatus%3D500;share=1";
+    let order = order_with(&up, baggage).await;
+    up.trace_when(order.trace_id, "has both", |trace| {
+        parameter(trace, "slow-provider", "latency_ms") == Some(30)
+            && parameter(trace, "provider-error", "status") == Some(500)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fault_for_everyone_acts_on_a_request_whose_baggage_is_full() {
+    let up = Up::start().await;
+    let lab = ["--lab", up.page()];
+    let set = ["fault", "set", "slow-provider;latency_ms=30"];
+    let (code, _, stderr) = run(&[&set[..], &lab].concat()).await;
+    assert_eq!(code, 0, "{stderr}");
+    let members: Vec<String> = (0..64).map(|number| format!("k{number}=v")).collect();
+    for full in [members.join(","), format!("a={}", "v".repeat(8_190))] {
+        let order = order_with(&up, &full).await.expect(201);
+        up.trace_when(order.trace_id, "has the fault", |trace| {
+            parameter(trace, "slow-provider", "latency_ms") == Some(30)
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -234,4 +430,70 @@ async fn an_order_with_a_fault_is_placed_from_the_command_line() {
     let id = placed["trace_id"].as_str().unwrap().parse().unwrap();
     let trace = up.trace(id).await.unwrap();
     assert_eq!(acted(&trace), ["card-declined"]);
+}
+
+#[tokio::test]
+async fn an_order_takes_what_its_fault_needs_to_be_seen() {
+    let up = Up::start_with(&["--pace", "textbook"]).await;
+    let mut wrong = Vec::new();
+    for fault in CATALOGUE {
+        if fault.needs.is_some() {
+            // This lab does not have it.
+            continue;
+        }
+        let order = ["order", "--lab", up.page(), "--fault", fault.name];
+        let (code, stdout, stderr) = run(&[&order[..], &["--format", "json"]].concat()).await;
+        assert_eq!(code, 0, "{}: {stderr}", fault.name);
+        let placed: Value = serde_json::from_str(&stdout).unwrap();
+        let id = |placed: &Value| placed["trace_id"].as_str().unwrap().parse().unwrap();
+        let (shown, others) = (id(&placed), placed["others"].as_array().unwrap());
+
+        let all = fault_pairs::all_traces(&up).await;
+        let index = fault_pairs::Index::of(&all);
+        let own = index.of_order(shown);
+        let others = others.iter().flat_map(|other| index.of_order(id(other)));
+        let together: Vec<Trace> = own.iter().cloned().chain(others).collect();
+        let together = fault_pairs::distinct(together.iter());
+        let (must, _) = fault_pairs::expected(fault);
+        let found: Vec<&str> = diagnose::diagnose(&together, &[], &diagnose::THRESHOLDS)
+            .iter()
+            .filter(|diagnosis| own.iter().any(|trace| trace.id() == diagnosis.trace.id()))
+            .flat_map(|diagnosis| &diagnosis.findings)
+            .map(|finding| finding.rule.name)
+            .collect();
+        let missing: Vec<&str> = must
+            .into_iter()
+            .filter(|name| !found.contains(name))
+            .collect();
+        if !missing.is_empty() || !fault_pairs::acted(&own, fault) {
+            wrong.push(format!(
+                "{}: no {missing:?} among {found:?}: {stdout}",
+                fault.name
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let (code, stdout, _) = run(&["order", "--lab", up.page(), "--fault", "n-plus-one"]).await;
+    assert_eq!(code, 0);
+    assert!(
+        stdout.starts_with("To be seen, this needs a cart of 200 lines.\n"),
+        "{stdout}"
+    );
+    let few = [
+        "order",
+        "--lab",
+        up.page(),
+        "--fault",
+        "n-plus-one",
+        "--lines",
+        "2",
+    ];
+    let (_, stdout, _) = run(&[&few[..], &["--format", "json"]].concat()).await;
+    let placed: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        placed.get("taken"),
+        None,
+        "what was asked for is not taken: {stdout}"
+    );
 }

@@ -8,6 +8,7 @@ mod collector;
 mod diagnose;
 mod docs;
 mod every_scenario;
+mod fault_pairs;
 mod faults;
 mod full_disk;
 #[path = "../../lab/broker/tests/rabbitmq/node.rs"]

@@ -7,10 +7,7 @@ mod load;
 mod processes;
 mod traces;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use self::{
     books::all_accounts_agree,
@@ -18,31 +15,36 @@ use self::{
     load::{Answer, Load},
     traces::{is_explained, missing, spans_have_arrived, was_mended},
 };
-use crate::{node, real::there_is_rabbitmq};
+use crate::real::there_is_rabbitmq;
 
-/// Kills and stops every part in turn, again and again until the time is over, each time waiting until
-/// the shop takes orders again.
-async fn disturb(ground: &mut Ground, load: &Load, at_least: Duration) -> Vec<Outage> {
-    let began = Instant::now();
+/// How often each part is killed and stopped: once, if `TRACELAB_OUTAGES` does not say otherwise, as
+/// `scripts/proof outages` does.
+fn how_often() -> usize {
+    let often = std::env::var("TRACELAB_OUTAGES");
+    often.map_or(1, |often| {
+        often.parse().expect("TRACELAB_OUTAGES is a number")
+    })
+}
+
+/// Kills and stops every part in turn, each time waiting until the shop takes orders again.
+async fn disturb(ground: &mut Ground, load: &Load) -> Vec<Outage> {
     let mut outages = Vec::new();
-    loop {
+    for _ in 0..how_often() {
         for part in ground.parts() {
             load.goes_on().await;
             outages.push(ground.kill(part).await);
             load.goes_on().await;
             outages.push(ground.stop_for_a_while(part).await);
         }
-        if began.elapsed() >= at_least {
-            load.goes_on().await;
-            return outages;
-        }
     }
+    load.goes_on().await;
+    outages
 }
 
-async fn nothing_is_lost(mut ground: Ground, at_least: Duration) {
+async fn nothing_is_lost(mut ground: Ground) {
     let load = Load::start(&ground.up);
     let began = Instant::now();
-    let outages = disturb(&mut ground, &load, at_least).await;
+    let outages = disturb(&mut ground, &load).await;
     let lasted = began.elapsed();
     let asked = load.end().await;
     let answers: Vec<Answer> = asked
@@ -94,18 +96,13 @@ async fn nothing_is_lost(mut ground: Ground, at_least: Duration) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_embedded_parts() {
-    let at_least = match node::is_asked_for() {
-        true => Duration::from_secs(60),
-        false => Duration::ZERO,
-    };
-    nothing_is_lost(Ground::embedded().await, at_least).await;
+    nothing_is_lost(Ground::embedded().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_rabbitmq_and_a_collector() {
-    // It takes three minutes, and both cores of a small machine.
     if !there_is_rabbitmq() {
         return;
     }
-    nothing_is_lost(Ground::real().await, Duration::from_secs(60)).await;
+    nothing_is_lost(Ground::real().await).await;
 }

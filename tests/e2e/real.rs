@@ -43,18 +43,28 @@ pub(crate) async fn a_virtual_host() -> String {
 pub(crate) struct Postgres {
     folder: TempDir,
     port: u16,
+    options: &'static str,
 }
 
 // === impl Postgres ===
 
 impl Postgres {
     pub(crate) fn start() -> Postgres {
+        Postgres::start_with("")
+    }
+
+    /// With further options of the server, such as `-c deadlock_timeout=200ms`.
+    pub(crate) fn start_with(options: &'static str) -> Postgres {
         let folder = TempDir::new().unwrap();
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let [port] = free_ports();
-        let server = Postgres { folder, port };
+        let server = Postgres {
+            folder,
+            port,
+            options,
+        };
         let made = call(
             Command::new(program("initdb"))
                 .args(["-A", "trust", "-U", "shop", "-N", "-D"])
@@ -86,8 +96,8 @@ impl Postgres {
     fn try_start(&self) -> bool {
         let socket = self.folder.path().display();
         let options = format!(
-            "-p {} -k {socket} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200",
-            self.port
+            "-p {} -k {socket} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 {}",
+            self.port, self.options
         );
         call(
             Command::new(program("pg_ctl"))

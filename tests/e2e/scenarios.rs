@@ -182,6 +182,143 @@ async fn what_cannot_be_evaluated_is_no_pass() {
 }
 
 #[tokio::test]
+async fn what_supposes_simulated_time_is_unsupported_without_it() {
+    let four = [
+        "run",
+        "sequential-calls",
+        "wrong-parent",
+        "clock-skew",
+        "blocked-runtime",
+        "--pace",
+        "none",
+        "--format",
+        "json",
+    ];
+    let (code, stdout, stderr) = run(&four).await;
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let report = json(&stdout);
+    assert_eq!(report["verdict"], "unsupported");
+    let phases = report["scenarios"].as_array().unwrap();
+    assert_eq!(phases.len(), 12, "{stdout}");
+    let instead =
+        "the textbook pace; this lab runs with --pace none: no step takes a simulated time";
+    let unsupported: Vec<(&str, &str, &str, bool)> = phases
+        .iter()
+        .filter(|phase| phase["verdict"] == "unsupported")
+        .map(|phase| {
+            let word = |field: &str| phase[field].as_str().unwrap();
+            let was_driven = phase["traces"].as_u64().unwrap() > 0;
+            (word("name"), word("phase"), word("why"), was_driven)
+        })
+        .collect();
+    let whole = format!("it needs {instead}");
+    let wants = format!(
+        "the finding sequential-calls and the p50 of checkout validate cart need {instead}"
+    );
+    let finding = format!("the finding wrong-parent needs {instead}");
+    assert_eq!(
+        unsupported,
+        [
+            ("sequential-calls", "faulty", wants.as_str(), true),
+            ("wrong-parent", "faulty", &finding, true),
+            ("clock-skew", "faulty", &whole, false),
+            ("blocked-runtime", "near-miss", &whole, false),
+        ]
+    );
+    // All else was judged, and is as it should be.
+    for phase in phases.iter().filter(|phase| phase["traces"] != 0) {
+        assert_eq!(phase["passed"], phase["traces"], "{phase}");
+    }
+    let it = "it needs the textbook pace";
+    for (place, name) in [(0, "sequential-calls"), (3, "wrong-parent")] {
+        assert_eq!(
+            phases[place]["unsupported_findings"],
+            serde_json::json!([{ "name": name, "why": it }]),
+        );
+    }
+    let time = &phases[0]["latency"][0];
+    assert_eq!(
+        (&time["verdict"], &time["why"]),
+        (&"unsupported".into(), &it.into())
+    );
+    assert!(
+        time["ms"].as_f64().unwrap() > 0.0,
+        "it is measured all the same: {time}"
+    );
+}
+
+#[tokio::test]
+async fn every_format_says_what_is_not_judged_and_why() {
+    let faulty = [
+        "run",
+        "sequential-calls",
+        "--only",
+        "faulty",
+        "--pace",
+        "none",
+        "--requests",
+        "2",
+        "--users",
+        "1",
+    ];
+    let in_format = async |format: &str| {
+        let (code, stdout, stderr) = run(&[&faulty[..], &["--format", format]].concat()).await;
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        stdout
+    };
+    let why = "the finding sequential-calls and the p50 of checkout validate cart need the textbook pace; \
+               this lab runs with --pace none: no step takes a simulated time";
+    let text = in_format("text").await;
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    for line in [
+        &format!("faulty     UNSUPPORTED: {why}"),
+        "2 of 2 traces match; 0 unexplained, 0 dropped",
+        "finding sequential-calls, which is UNSUPPORTED: it needs the textbook pace",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{text}");
+    }
+    let time = "(wanted >= 1.3x twin), which is UNSUPPORTED: it needs the textbook pace";
+    assert!(lines.iter().any(|line| line.ends_with(time)), "{text}");
+    let junit = in_format("junit").await;
+    assert!(
+        junit.contains(&format!("<skipped message=\"{why}\"/>")),
+        "{junit}"
+    );
+    let markdown = in_format("markdown").await;
+    assert!(
+        markdown.contains(&format!(
+            "## sequential-calls faulty: UNSUPPORTED\n\n```text\n{why}\n```"
+        )),
+        "{markdown}"
+    );
+    let (code, stdout, _) = run(&[&faulty[..], &["--strict"]].concat()).await;
+    assert_eq!(code, 1, "{stdout}");
+}
+
+#[tokio::test]
+async fn of_a_target_of_ones_own_nothing_is_supposed() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("theirs.yaml");
+    let theirs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "name: theirs\ntitle: Theirs\ntarget: http://{}\nneeds: [postgresql, textbook]\n\
+         journey: {{ requests: [{{ path: / }}] }}\nload: {{ requests: 1, users: 1 }}\n\
+         expect: {{ trace: {{ roots: 1 }} }}\n",
+        theirs.local_addr().unwrap()
+    );
+    std::fs::write(&path, text).unwrap();
+    let anywhere = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"];
+    let scenario = ["run", path.to_str().unwrap(), "--format", "json"];
+    let (code, stdout, stderr) = run(&[&scenario[..], &anywhere].concat()).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let unknown = "what a target of one's own has is not known";
+    assert_eq!(
+        json(&stdout)["scenarios"][0]["why"],
+        format!("it needs PostgreSQL; {unknown}. Besides, it needs the textbook pace; {unknown}")
+    );
+}
+
+#[tokio::test]
 async fn input_that_is_wrong_is_named() {
     for (arguments, words) in [
         (&["run", "n-plus-on"][..], "n-plus-one"),

@@ -19,7 +19,7 @@ struct InFront {
 }
 
 impl InFront {
-    async fn of(up: &Up) -> InFront {
+    async fn of(up: &Up, arguments: &[&str]) -> InFront {
         let mut sink = tracelab();
         sink.arg("sink");
         for port in ["--page", "--grpc", "--http"] {
@@ -28,6 +28,7 @@ impl InFront {
         for name in ["checkout", "payment", "provider", "inventory", "email"] {
             sink.args(["--service", &format!("{name}={}", up.url(name))]);
         }
+        sink.args(arguments);
         let mut child = sink
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -51,7 +52,7 @@ impl InFront {
 #[tokio::test]
 async fn orders_and_faults_are_passed_on_to_services_elsewhere() {
     let up = Up::start().await;
-    let front = InFront::of(&up).await;
+    let front = InFront::of(&up, &[]).await;
 
     let lab: Value = front
         .client
@@ -85,6 +86,38 @@ async fn orders_and_faults_are_passed_on_to_services_elsewhere() {
     let put = front.client.put(front.at("/api/faults"));
     let refused = put.json(&json!({ "deadlock": {} })).send().await.unwrap();
     assert_eq!(refused.status(), 400);
+}
+
+#[tokio::test]
+async fn a_pace_that_is_not_known_is_not_the_textbook_one() {
+    let up = Up::start().await;
+    for (arguments, pace, why) in [
+        (
+            &[][..],
+            Value::Null,
+            "it needs the textbook pace; this lab does not say at which pace it runs",
+        ),
+        (
+            &["--pace", "none"],
+            json!("none"),
+            "it needs the textbook pace; this lab runs with --pace none: no step takes a simulated time",
+        ),
+    ] {
+        let front = InFront::of(&up, arguments).await;
+        let lab = front.client.get(front.at("/api/lab")).send().await.unwrap();
+        let lab: Value = lab.json().await.unwrap();
+        assert_eq!(lab["pace"], pace, "{lab}");
+
+        let scenario = ["run", "clock-skew", "--only", "faulty", "--format", "json"];
+        let (code, report, stderr) = run(&[&scenario[..], &["--lab", &front.page]].concat()).await;
+        assert_eq!(code, 0, "{report}{stderr}");
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let phase = &report["scenarios"][0];
+        assert_eq!(
+            (&phase["verdict"], &phase["why"]),
+            (&json!("unsupported"), &json!(why))
+        );
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ async fn the_ready_line_names_every_address_and_process() {
             "{service}"
         );
     }
+    assert_eq!(up.ready["pace"], "none");
     assert_eq!(up.get_json("/api/lab").await, up.ready);
 }
 

@@ -54,7 +54,18 @@ const EXPLAINS: [(&str, &[&str]); 19] = [
             "n-plus-one",
         ],
     ),
-    ("lock-wait", &["slow-query", "pool-wait", "wrong-parent"]),
+    // What the holder does while others wait for its lock is why they wait.
+    (
+        "lock-wait",
+        &[
+            "slow-query",
+            "pool-wait",
+            "wrong-parent",
+            "chatty",
+            "sequential-calls",
+            "n-plus-one",
+        ],
+    ),
     ("pool-wait", &["slow-query", "wrong-parent"]),
     (
         "abandoned-work",
@@ -112,7 +123,8 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
             };
             let of_the_whole = listed(&OF_THE_WHOLE)
                 && head(stronger) == head(weaker)
-                && !went_well_in_the_end(stronger);
+                && !went_well_in_the_end(stronger)
+                && !is_shown(weaker);
             of_the_whole
                 || listed(&EXPLAINS) && {
                     let reach = cell.get_or_init(|| reach_of(view, &places, stronger));
@@ -169,6 +181,11 @@ fn reach_of(
         stack.extend(view.trace.children(place));
     }
     reach
+}
+
+/// Whether a wait is a span of its own, and not inferred from a gap: what explains a gap does not explain it.
+fn is_shown(finding: &Finding) -> bool {
+    finding.facts.contains_key("share_of_parent")
 }
 
 /// Whether attempts that failed were followed by one that did not: then what failed is something else.

@@ -17,11 +17,11 @@ use faults::Faults;
 use futures::{StreamExt, stream::FuturesUnordered};
 use page::Problem;
 use serde::{Deserialize, Serialize};
-use supervisor::{Lab, Part};
+use supervisor::{Lab, Pace, Part};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
-    order::{OrderError, Placed, place_order, whole_order},
+    order::{OrderError, OrderRequest, PlacedOrders, place_orders, whole_order},
     shop::Shop,
     standing::{Change, Standing, StandingError},
 };
@@ -53,6 +53,9 @@ pub struct Described {
     pub amqp: String,
     /// What the services keep their data in: `sqlite` or `postgresql`.
     pub database: Database,
+    /// At which pace the services run: `textbook` or `none`. Missing if the lab was not told, or is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
     /// The services, and the broker if it is the embedded one.
     pub services: BTreeMap<String, DescribedProcess>,
 }
@@ -84,9 +87,8 @@ pub struct Requests(mpsc::Receiver<Request>);
 enum Request {
     Describe(oneshot::Sender<Described>),
     Order {
-        lines: NonZeroUsize,
-        faults: Faults,
-        reply: oneshot::Sender<Result<Placed, OrderError>>,
+        order: OrderRequest,
+        reply: oneshot::Sender<Result<PlacedOrders, OrderError>>,
     },
     Faults {
         change: Change,
@@ -95,15 +97,15 @@ enum Request {
 }
 
 /// The body of `POST /api/orders`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
-    /// How many lines its cart has.
-    #[serde(default = "three")]
-    lines: NonZeroUsize,
+    /// How many lines its cart has; as many as its faults need, and else three.
+    lines: Option<NonZeroUsize>,
+    /// How many such orders are placed at once; as many as its faults need.
+    orders: Option<NonZeroUsize>,
     /// Which faults are switched on for it: a key a fault, whose value is an object of parameters.
-    #[serde(default)]
-    faults: serde_json::Value,
+    faults: Option<Faults>,
 }
 
 /// The routes of the lab's HTTP API that need the lab itself.
@@ -182,6 +184,7 @@ pub fn describe(lab: &Lab) -> Described {
         exports_to: lab.exports_to().map(str::to_owned),
         amqp: addresses.amqp,
         database: database(lab),
+        pace: Some(lab.pace()),
         services,
     }
 }
@@ -197,25 +200,25 @@ async fn answer_one(shop: Shop<'_>, request: Request, standing: &Mutex<Standing>
     // Whoever asked may be gone; then nobody needs the answer.
     match request {
         Request::Describe(reply) => drop(reply.send(shop.describe())),
-        Request::Order {
-            lines,
-            faults,
-            reply,
-        } => drop(reply.send(order(shop, lines, &faults).await)),
+        Request::Order { order, reply } => {
+            drop(reply.send(place_and_wait(shop, order).await));
+        }
         Request::Faults { change, reply } => {
             drop(reply.send(standing.lock().await.change(shop, change).await));
         }
     }
 }
 
-/// An order is answered when its trace can be read, if it ever can.
-async fn order(shop: Shop<'_>, lines: NonZeroUsize, faults: &Faults) -> Result<Placed, OrderError> {
-    let placed = place_order(&shop.checkout(), lines, faults).await?;
-    if shop.exports_to().is_some() {
-        return Ok(placed);
-    }
-    whole_order(shop.store(), placed.trace_id, PATIENCE, || shop.flush()).await;
-    Ok(placed)
+/// Orders are answered when their traces can be read, if they ever can.
+async fn place_and_wait(shop: Shop<'_>, order: OrderRequest) -> Result<PlacedOrders, OrderError> {
+    let checkout = shop.checkout();
+    place_orders(&checkout, order, async |trace_id, rest| {
+        match shop.exports_to() {
+            Some(_) => Vec::new(),
+            None => whole_order(shop.store(), trace_id, rest, PATIENCE, || shop.flush()).await,
+        }
+    })
+    .await
 }
 
 async fn get_lab(State(ask): State<mpsc::Sender<Request>>) -> Response {
@@ -228,34 +231,30 @@ async fn get_lab(State(ask): State<mpsc::Sender<Request>>) -> Response {
 
 async fn post_order(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
     let order = match body.is_empty() {
-        true => Ok(Order {
-            lines: three(),
-            faults: serde_json::Value::Null,
-        }),
+        true => Ok(Order::default()),
         false => serde_json::from_slice::<Order>(&body),
     };
-    let Order { lines, faults } = match order {
+    let Order {
+        lines,
+        orders,
+        faults,
+    } = match order {
         Ok(order) => order,
         Err(error) => {
             let detail = format!(
-                "{error}; an order is {{\"lines\": N, \"faults\": {{NAME: {{…}}}}}}, with N of 1 or more"
+                "{error}; an order is {{\"lines\": N, \"orders\": N, \"faults\": {{NAME: {{…}}}}}}, with N of 1 or more"
             );
             return Problem::bad_request(detail).into_response();
         }
     };
-    let faults = match faults {
-        serde_json::Value::Null => Ok(Faults::NONE),
-        faults => Faults::from_json(&faults),
-    };
-    let faults = match faults {
-        Ok(faults) => faults,
-        Err(error) => return Problem::bad_request(error.to_string()).into_response(),
-    };
     let (reply, answer) = oneshot::channel();
     match (
         ask.send(Request::Order {
-            lines,
-            faults,
+            order: OrderRequest {
+                lines,
+                orders,
+                faults: faults.unwrap_or_default(),
+            },
             reply,
         })
         .await,
@@ -277,9 +276,7 @@ async fn get_faults(State(ask): State<mpsc::Sender<Request>>) -> Response {
 }
 
 async fn put_faults(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
-    let wanted = serde_json::from_slice(&body)
-        .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
-    match Faults::from_json(&wanted) {
+    match Faults::from_json_text(&body) {
         Ok(faults) => change_faults(ask, Change::All(faults)).await,
         Err(error) => Problem::bad_request(error.to_string()).into_response(),
     }
@@ -320,6 +317,31 @@ fn stopping() -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the lab is being stopped").into_response()
 }
 
-fn three() -> NonZeroUsize {
-    NonZeroUsize::new(3).expect("3 is not 0")
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_lab_that_does_not_say_its_pace_is_understood() {
+        let mut document = json!({
+            "ready": true,
+            "page": "http://127.0.0.1:1",
+            "otlp_grpc": "http://127.0.0.1:2",
+            "otlp_http": "http://127.0.0.1:3",
+            "amqp": "",
+            "database": "sqlite",
+            "services": {},
+        });
+        let read = |document: &serde_json::Value| -> Described {
+            serde_json::from_value(document.clone()).expect("it is the document of a lab")
+        };
+        let older = read(&document);
+        assert_eq!(older.pace, None);
+        let written = serde_json::to_value(&older).expect("it can be written");
+        assert_eq!(written, document, "nothing is made up");
+        document["pace"] = json!("textbook");
+        assert_eq!(read(&document).pace, Some(Pace::Textbook));
+    }
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use diagnose::{Finding, THRESHOLDS, counted, diagnose};
 use expect::Verdict;
 use scenario::FindingWant;
+use serde::Serialize;
 use trace::{Trace, TraceId};
 
 use crate::{
+    conditions::Conditions,
     drive::Driven,
     judge::Case,
     part::{Part, Phase},
@@ -27,6 +29,29 @@ pub(crate) struct Terms<'a> {
     pub(crate) beside: &'a [&'a Driven],
     /// Whether the load and the pace are those that the scenario speaks of.
     pub(crate) as_written: bool,
+    /// What there is of what a finding may need.
+    pub(crate) conditions: Conditions,
+}
+
+/// A finding that is wanted, and cannot be asked for where the scenario is run.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnsupportedFinding {
+    /// Its name.
+    pub name: &'static str,
+    /// Why it was not judged.
+    pub why: String,
+}
+
+/// The findings that are wanted and cannot be asked for here.
+pub(crate) fn unsupported(part: Part<'_>, conditions: Conditions) -> Vec<UnsupportedFinding> {
+    let wants = part.findings().unwrap_or_default().iter();
+    let lacking = wants.filter_map(|want| {
+        Some(UnsupportedFinding {
+            name: want.rule.name,
+            why: conditions.lacks(&want.needs)?,
+        })
+    });
+    lacking.collect()
 }
 
 /// Findings that come of the load as well: of more users, of less simulated time, or of a machine that is
@@ -61,8 +86,15 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
     let traces = judged().count();
     let of_scenario = part.scenario.findings.as_deref();
     let wants = part.findings();
+    // What lacks something that it needs may be there or not.
+    let can_be_judged = |want: &&FindingWant| terms.conditions.lacks(&want.needs).is_none();
+    let must_be_there: Vec<&FindingWant> = wants
+        .unwrap_or_default()
+        .iter()
+        .filter(can_be_judged)
+        .collect();
     let mut wrong = None;
-    for want in wants.unwrap_or_default() {
+    for want in &must_be_there {
         let Some(share) = want.share else { continue };
         let with = judged().filter(|case| case.has(want.rule.name)).count();
         let got = with as f64 / traces.max(1) as f64;
@@ -81,10 +113,11 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
         .filter(|case| case.is_judged() && case.trace.is_some())
     {
         let why = match part.phase {
-            Phase::Faulty => wants.and_then(|wants| not_exactly(case, wants, counts)),
+            Phase::Faulty => lacking(case, &must_be_there)
+                .or_else(|| wants.and_then(|wants| besides(case, wants, counts))),
             Phase::Twin | Phase::NearMiss => {
                 not_silent(case, of_scenario.unwrap_or_default(), counts)
-                    .or_else(|| lacking(case, wants.unwrap_or_default()))
+                    .or_else(|| lacking(case, &must_be_there))
             }
         };
         if case.verdict != Verdict::Fail && why.is_some() {
@@ -150,25 +183,23 @@ fn found_on(case: &Case, found: &HashMap<TraceId, Vec<Finding>>) -> Vec<Finding>
         .collect()
 }
 
-fn not_exactly(
+fn besides(
     case: &Case,
     wants: &[FindingWant],
     counts: impl Fn(&&Finding) -> bool,
 ) -> Option<String> {
-    lacking(case, wants).or_else(|| {
-        let other = case
-            .findings
-            .iter()
-            .filter(counts)
-            .find(|finding| wants.iter().all(|want| want.rule != finding.rule))?;
-        Some(format!(
-            "the diagnosis reports {} besides: {}",
-            other.rule.name, other.evidence
-        ))
-    })
+    let other = case
+        .findings
+        .iter()
+        .filter(counts)
+        .find(|finding| wants.iter().all(|want| want.rule != finding.rule))?;
+    Some(format!(
+        "the diagnosis reports {} besides: {}",
+        other.rule.name, other.evidence
+    ))
 }
 
-fn lacking(case: &Case, wants: &[FindingWant]) -> Option<String> {
+fn lacking(case: &Case, wants: &[&FindingWant]) -> Option<String> {
     let mut missed = wants
         .iter()
         .filter(|want| want.share.is_none() && !case.has(want.rule.name));

@@ -3,9 +3,9 @@
 
 use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
 
-use faults::Need;
 use loadgen::Line;
 use reqwest::Url;
+use scenario::Target;
 use sink::Store;
 use supervisor::{Counts, Flushed, Lab, Part};
 use thiserror::Error;
@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    api::Database,
+    conditions::Conditions,
     remote::{Remote, RemoteError},
     traces::{Found, Known, Traces},
 };
@@ -33,8 +33,8 @@ pub(crate) struct Ground {
     traces: Mutex<Traces>,
     /// When the last flush began; a flush that began after one was asked for does for it too.
     flushed: Mutex<Option<Instant>>,
-    /// What database its services have, if it is not SQLite.
-    database: Option<Need>,
+    /// What there is of what a scenario of the shop may need.
+    conditions: Conditions,
 }
 
 #[derive(Debug)]
@@ -78,13 +78,13 @@ pub enum GroundError {
 // === impl Ground ===
 
 impl Ground {
-    pub(crate) fn lab(lab: Lab, database: Option<Need>) -> Ground {
-        Ground::at(Place::Lab(Box::new(lab)), database)
+    pub(crate) fn lab(lab: Lab, conditions: Conditions) -> Ground {
+        Ground::at(Place::Lab(Box::new(lab)), conditions)
     }
 
     pub(crate) fn running(remote: Remote) -> Ground {
-        let database = (remote.database() == Database::Postgresql).then_some(Need::Postgresql);
-        Ground::at(Place::Running(remote), database)
+        let conditions = remote.conditions();
+        Ground::at(Place::Running(remote), conditions)
     }
 
     /// A sink that receives on these listeners.
@@ -98,21 +98,25 @@ impl Ground {
             _stop_if_dropped: stop.clone().drop_guard(),
             stop,
         };
-        Ground::at(Place::Sink(receiver), None)
+        Ground::at(Place::Sink(receiver), Conditions::Unknown)
     }
 
-    fn at(place: Place, database: Option<Need>) -> Ground {
+    fn at(place: Place, conditions: Conditions) -> Ground {
         Ground {
             place,
             traces: Mutex::default(),
             flushed: Mutex::default(),
-            database,
+            conditions,
         }
     }
 
-    /// What database the services have, if it is not SQLite.
-    pub(crate) fn database(&self) -> Option<Need> {
-        self.database
+    /// What there is of what a scenario with this target may need.
+    pub(crate) fn conditions(&self, target: &Target) -> Conditions {
+        match target {
+            Target::Shop => self.conditions,
+            // Even beside a shop: nobody says that it is of this shop.
+            Target::Url(_) => Conditions::Unknown,
+        }
     }
 
     /// Where the shop takes orders; `None` if there is no shop.

@@ -72,7 +72,8 @@ pub(crate) fn cases(
     sampling: Option<Sampling>,
 ) -> Vec<Case> {
     // Where the times of the whole phase belong to the pattern, all of it must be there.
-    let excused = latency.iter().any(|line| line.verdict == Verdict::Fail);
+    let verdicts = latency.iter().map(|line| line.verdict);
+    let of_times = verdicts.max().unwrap_or(Verdict::Pass);
     driven
         .load
         .lines
@@ -90,7 +91,7 @@ pub(crate) fn cases(
                 None if line.started.is_none() => (Verdict::Pass, None, None),
                 None => (Verdict::Fail, None, Some(NO_TRACE)),
                 Some(_) if !judged => (Verdict::Pass, None, None),
-                Some(trace) => judge(part, trace, found, twin, excused),
+                Some(trace) => judge(part, trace, found, twin, of_times),
             };
             Case {
                 line: line.clone(),
@@ -111,7 +112,7 @@ fn judge(
     trace: &Trace,
     found: &Found,
     twin: Option<&Twin>,
-    excused: bool,
+    of_times: Verdict,
 ) -> (Verdict, Option<Report>, Option<&'static str>) {
     let check = |expectation: &Expectation| {
         let evidence = Evidence {
@@ -124,11 +125,11 @@ fn judge(
     };
     let own = part.own.map(check);
     let own_verdict = own.as_ref().map_or(Verdict::Pass, |own| own.verdict);
-    if !part.phase.is_silent() || own_verdict == Verdict::Fail || excused {
+    if !part.phase.is_silent() || own_verdict == Verdict::Fail || of_times == Verdict::Fail {
         return (own_verdict, own, None);
     }
     let shown = check(&part.scenario.expect);
-    match shown.verdict {
+    match shown.verdict.max(of_times) {
         Verdict::Fail => (own_verdict, own, None),
         Verdict::Pass => (Verdict::Fail, Some(shown), Some(NOT_SILENT)),
         Verdict::Unsupported => (Verdict::Unsupported, Some(shown), Some(NOT_KNOWN)),

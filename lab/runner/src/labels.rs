@@ -166,7 +166,9 @@ fn label(scenario: &Scenario, phase: Phase) -> Label {
     };
     let wants = wants.unwrap_or_default();
     let named = |on_each: bool| {
-        let chosen = wants.iter().filter(|want| want.share.is_none() == on_each);
+        // Of a recording it is not known what its lab had.
+        let is_on_each = |want: &FindingWant| want.share.is_none() && want.needs.is_empty();
+        let chosen = wants.iter().filter(|want| is_on_each(want) == on_each);
         chosen
             .map(|want: &FindingWant| want.rule.name.to_owned())
             .collect()

@@ -7,7 +7,7 @@ use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
 use trace::Span;
 
-use crate::drive::Driven;
+use crate::{conditions::Conditions, drive::Driven};
 
 /// One thing that a scenario wants of a time, and what it came to.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,9 @@ pub struct LatencyLine {
     pub twin_ms: Option<f64>,
     /// Whether it is as it was wanted.
     pub verdict: Verdict,
+    /// Why it could not be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What is measured of a want: the same load, at the pace that it asks for.
@@ -34,8 +37,13 @@ pub(crate) struct Measured<'a> {
     pub(crate) twin: Option<&'a Driven>,
 }
 
-/// Holds a want against what was measured: a line a percentile.
-pub(crate) fn lines(want: &LatencyWant, measured: &Measured<'_>) -> Vec<LatencyLine> {
+/// Holds a want against what was measured: a line a percentile. What lacks something that it needs is
+/// measured and not judged.
+pub(crate) fn lines(
+    want: &LatencyWant,
+    measured: &Measured<'_>,
+    conditions: Conditions,
+) -> Vec<LatencyLine> {
     let times = |driven: Option<&Driven>| {
         driven.map_or_else(Vec::new, |driven| times(driven, want.span.as_ref()))
     };
@@ -45,11 +53,10 @@ pub(crate) fn lines(want: &LatencyWant, measured: &Measured<'_>) -> Vec<LatencyL
         .map(|(percentile, time)| {
             let got = nearest_rank(&of_phase, *percentile);
             let twin = nearest_rank(&of_twin, *percentile);
-            let (wanted, verdict) = match time {
-                TimeWant::Absolute(range) => (
-                    range.to_string(),
-                    holds(measured.phase, got.map(|got| range.contains(got))),
-                ),
+            let (wanted, holds) = match time {
+                TimeWant::Absolute(range) => {
+                    (range.to_string(), got.map(|got| range.contains(got)))
+                }
                 TimeWant::OfTwin(range) => {
                     let ratio = got
                         .zip(twin)
@@ -59,15 +66,14 @@ pub(crate) fn lines(want: &LatencyWant, measured: &Measured<'_>) -> Vec<LatencyL
                     } else {
                         format!("{range} x twin")
                     };
-                    let measured = measured.twin.and(measured.phase);
-                    (
-                        wanted,
-                        holds(measured, ratio.map(|ratio| range.contains(ratio))),
-                    )
+                    (wanted, ratio.map(|ratio| range.contains(ratio)))
                 }
             };
+            let why = conditions
+                .lacks(&want.needs)
+                .or_else(|| not_driven(want.own, *time, measured).map(str::to_owned));
             LatencyLine {
-                what: want.span.as_ref().map_or("request".to_owned(), in_words),
+                what: what(want),
                 own: want.own,
                 percentile: word(*percentile),
                 want: wanted,
@@ -76,19 +82,42 @@ pub(crate) fn lines(want: &LatencyWant, measured: &Measured<'_>) -> Vec<LatencyL
                     TimeWant::OfTwin(_) => twin.map(ms),
                     TimeWant::Absolute(_) => None,
                 },
-                verdict,
+                verdict: match (&why, holds) {
+                    (Some(_), _) => Verdict::Unsupported,
+                    (None, Some(true)) => Verdict::Pass,
+                    // What was driven and has no such span does not hold.
+                    (None, _) => Verdict::Fail,
+                },
+                why,
             }
         })
         .collect()
 }
 
-/// What was not driven cannot be measured; what was driven and has no such span does not hold.
-fn holds(driven: Option<&Driven>, holds: Option<bool>) -> Verdict {
-    match (driven, holds) {
-        (None, _) => Verdict::Unsupported,
-        (Some(_), Some(true)) => Verdict::Pass,
-        (Some(_), _) => Verdict::Fail,
+/// What sentences call the times that are wanted: one a percentile.
+pub(crate) fn called(want: &LatencyWant) -> impl Iterator<Item = String> {
+    let what = match want.span {
+        None => "the request".to_owned(),
+        Some(_) => what(want),
+    };
+    let percentiles = want.percentiles.iter();
+    percentiles.map(move |(percentile, _)| format!("the {} of {what}", word(*percentile)))
+}
+
+/// Why there is nothing that could be measured; `None` if all was driven that is measured.
+fn not_driven(own: bool, time: TimeWant, measured: &Measured<'_>) -> Option<&'static str> {
+    match (measured.phase, measured.twin, time) {
+        (None, ..) if own => Some("it is measured without pace, which takes a lab of its own"),
+        (None, ..) => Some("the load was not driven"),
+        (Some(_), None, TimeWant::OfTwin(_)) => {
+            Some("the twin, with which it is compared, was not driven")
+        }
+        (Some(_), ..) => None,
     }
+}
+
+fn what(want: &LatencyWant) -> String {
+    want.span.as_ref().map_or("request".to_owned(), in_words)
 }
 
 /// The times of all requests, or of all spans that a pattern fits, in order.
@@ -149,4 +178,55 @@ fn in_words(pattern: &Pattern) -> String {
 
 pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisor::Pace;
+
+    use super::*;
+    use crate::api::Database;
+
+    /// What a want comes to of which nothing was driven.
+    fn line(want: &str, pace: Pace) -> LatencyLine {
+        let text = format!(
+            "name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nexpect: {{ trace: {{ roots: 1 }} }}\n\
+             latency: {want}\n"
+        );
+        let scenario = scenario::parse("x.yaml", &text).expect("it is a scenario");
+        let conditions = Conditions::Shop {
+            database: Database::Sqlite,
+            pace: Some(pace),
+        };
+        let nothing = Measured {
+            phase: None,
+            twin: None,
+        };
+        lines(&scenario.latency[0], &nothing, conditions).remove(0)
+    }
+
+    #[test]
+    fn what_cannot_be_judged_says_why() {
+        for (want, pace, why) in [
+            (
+                "{ p50: \">= 2x twin\", needs: textbook }",
+                Pace::None,
+                "it needs the textbook pace",
+            ),
+            (
+                "{ p50: \">= 2x twin\", needs: textbook }",
+                Pace::Textbook,
+                "the load was not driven",
+            ),
+            (
+                "{ p50: \">= 2x twin\", own: true }",
+                Pace::Textbook,
+                "it is measured without pace, which takes a lab of its own",
+            ),
+        ] {
+            let line = line(want, pace);
+            assert_eq!(line.verdict, Verdict::Unsupported, "{want}");
+            assert_eq!(line.why.as_deref(), Some(why), "{want}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! The parts of a scenario: the fault itself, its twin, its near miss.
 
-use faults::{Faults, Need, Reach};
+use faults::{Faults, Reach};
 use loadgen::{Plan, Stage, Weighted};
 use reqwest::Url;
-use scenario::{Expectation, FindingWant, Scenario, Variant};
+use scenario::{Expectation, FindingWant, Need, Scenario, Variant};
 use serde::Serialize;
 
 use std::{
@@ -11,6 +11,8 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
+
+use crate::{conditions::Conditions, latency};
 
 /// How long a customer waits for a reply.
 const CUSTOMER_PATIENCE: Duration = Duration::from_secs(30);
@@ -47,7 +49,7 @@ pub(crate) struct Part<'s> {
     findings: Option<&'s [FindingWant]>,
     journeys: &'s [scenario::Weighted],
     load: &'s scenario::Load,
-    needs: Option<Need>,
+    needs: &'s [Need],
 }
 
 // === impl Phase ===
@@ -106,26 +108,47 @@ impl<'s> Part<'s> {
             load: variant
                 .and_then(|variant| variant.load.as_ref())
                 .unwrap_or(&scenario.load),
-            needs: variant.and_then(|variant| variant.needs).or(scenario.needs),
+            needs: variant
+                .and_then(|variant| variant.needs.as_deref())
+                .unwrap_or(&scenario.needs),
         })
     }
 
-    /// What it cannot do without and where that is asked for, if the lab does not have it.
-    pub(crate) fn lacks(&self, database: Option<Need>) -> Option<String> {
-        let of_fault = self
-            .faults
-            .iter()
-            .filter_map(|setting| Some((setting.fault().name, setting.fault().needs?)))
-            .next();
-        let (who, need) = match (of_fault, self.needs) {
-            (Some((fault, need)), _) => (format!("the fault {fault}"), need),
-            (None, Some(need)) => ("it".to_owned(), need),
-            (None, None) => return None,
-        };
-        let lacking = Some(need) != database;
-        lacking.then(|| {
-            format!("{who} needs {need}; this lab runs on SQLite, which has one lock for all")
-        })
+    /// Why it cannot be run under these conditions, in words; `None` if it can.
+    pub(crate) fn lacks(&self, conditions: Conditions) -> Option<String> {
+        let of_faults = self.faults.iter().filter_map(|setting| {
+            let fault = setting.fault();
+            Some((
+                format!("the fault {}", fault.name),
+                Need::from(fault.needs?),
+            ))
+        });
+        let mut needs: Vec<(String, Need)> = of_faults.collect();
+        for need in self.needs {
+            // Who needs it is then said already.
+            if needs.iter().all(|(_, known)| known != need) {
+                needs.push(("it".to_owned(), *need));
+            }
+        }
+        conditions.who_lacks(&needs)
+    }
+
+    /// Which of the things that are wanted of it cannot be judged under these conditions, and why, in
+    /// words; `None` if all can.
+    pub(crate) fn wants_that_lack(&self, conditions: Conditions) -> Option<String> {
+        let mut needs: Vec<(String, Need)> = Vec::new();
+        for want in self.findings.unwrap_or_default() {
+            let who = format!("the finding {}", want.rule.name);
+            needs.extend(want.needs.iter().map(|need| (who.clone(), *need)));
+        }
+        if !self.phase.is_silent() {
+            for want in &self.scenario.latency {
+                for who in latency::called(want) {
+                    needs.extend(want.needs.iter().map(|need| (who.clone(), *need)));
+                }
+            }
+        }
+        conditions.who_lacks(&needs)
     }
 
     /// What the diagnosis must report of it; `None` if nothing is said.
@@ -250,4 +273,96 @@ fn stages_for(own: &[scenario::Stage], requests: Option<u64>) -> Vec<Stage> {
 
 fn several(number: u32) -> NonZeroUsize {
     NonZeroUsize::new(usize::try_from(number).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisor::Pace;
+
+    use super::*;
+    use crate::api::Database;
+
+    const WITHOUT_PACE: Conditions = Conditions::Shop {
+        database: Database::Sqlite,
+        pace: Some(Pace::None),
+    };
+    const TEXTBOOK: Conditions = Conditions::Shop {
+        database: Database::Sqlite,
+        pace: Some(Pace::Textbook),
+    };
+    const NO_PACE: &str =
+        "needs the textbook pace; this lab runs with --pace none: no step takes a simulated time";
+
+    fn read(rest: &str) -> Scenario {
+        let head =
+            "name: x\ntitle: X\nload: { requests: 1, users: 1 }\nexpect: { trace: { roots: 1 } }\n";
+        scenario::parse("x.yaml", &format!("{head}{rest}")).expect("it is a scenario")
+    }
+
+    /// What each phase lacks.
+    fn lacking(scenario: &Scenario, conditions: Conditions) -> [Option<String>; 3] {
+        Phase::ALL.map(|phase| {
+            let part = Part::of(scenario, phase).expect("it has all phases");
+            part.lacks(conditions)
+        })
+    }
+
+    #[test]
+    fn variants_need_what_their_scenario_needs_unless_they_say_otherwise() {
+        let scenario = read(
+            "needs: textbook\ntwin: { journey: { cart-lines: 2 } }\n\
+             near-miss: { journey: { cart-lines: 3 }, needs: [] }\n",
+        );
+        let it = Some(format!("it {NO_PACE}"));
+        assert_eq!(lacking(&scenario, WITHOUT_PACE), [it.clone(), it, None]);
+        assert_eq!(lacking(&scenario, TEXTBOOK), [None, None, None]);
+    }
+
+    #[test]
+    fn a_fault_and_its_scenario_each_need_their_own() {
+        let scenario = read(
+            "faults: { deadlock: {} }\nneeds: [postgresql, textbook]\n\
+             twin: { faults: {}, needs: [] }\nnear-miss: { journey: { cart-lines: 3 }, needs: [] }\n",
+        );
+        let fault = "the fault deadlock needs PostgreSQL; this lab runs on SQLite, which has one lock for all";
+        assert_eq!(
+            lacking(&scenario, WITHOUT_PACE),
+            [
+                Some(format!("{fault}. Besides, it {NO_PACE}")),
+                None,
+                Some(fault.to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn single_wants_are_named_that_lack_something() {
+        let scenario = read(
+            "findings: [{ name: sequential-calls, needs: textbook }, chatty]\n\
+             latency:\n  - { p50: \">= 2x twin\", p90: \">= 1ms\", needs: textbook }\n  \
+             - { span: checkout process_order, p50: \">= 1ms\" }\n\
+             twin: { journey: { cart-lines: 2 }, findings: [{ name: chatty, needs: textbook }] }\n",
+        );
+        let of = |phase, conditions| {
+            let part = Part::of(&scenario, phase).expect("it has the phase");
+            assert_eq!(
+                part.lacks(conditions),
+                None,
+                "the phase itself needs nothing"
+            );
+            part.wants_that_lack(conditions)
+        };
+        let need = NO_PACE.replacen("needs", "need", 1);
+        assert_eq!(
+            of(Phase::Faulty, WITHOUT_PACE),
+            Some(format!(
+                "the finding sequential-calls, the p50 of the request and the p90 of the request {need}"
+            ))
+        );
+        assert_eq!(
+            of(Phase::Twin, WITHOUT_PACE),
+            Some(format!("the finding chatty {NO_PACE}"))
+        );
+        assert_eq!(of(Phase::Faulty, TEXTBOOK), None);
+    }
 }

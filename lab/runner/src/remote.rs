@@ -10,11 +10,7 @@ use supervisor::Counts;
 use thiserror::Error;
 use trace::{Trace, TraceId, otlp};
 
-use crate::{
-    api::{Database, Described},
-    ground,
-    traces::mentions,
-};
+use crate::{api::Described, conditions::Conditions, ground, traces::mentions};
 
 /// How many questions are asked at a time.
 const AT_ONCE: usize = 8;
@@ -29,7 +25,7 @@ pub(crate) struct Remote {
     page: Url,
     checkout: Url,
     services: Vec<Url>,
-    database: Database,
+    conditions: Conditions,
 }
 
 /// Why a lab that runs already cannot be used.
@@ -91,15 +87,18 @@ impl Remote {
                 .iter()
                 .filter_map(|part| address(part.name()))
                 .collect(),
-            database: described.database,
+            conditions: Conditions::Shop {
+                database: described.database,
+                pace: described.pace,
+            },
             client,
             page,
         })
     }
 
-    /// What its services keep their data in.
-    pub(crate) fn database(&self) -> Database {
-        self.database
+    /// What its shop has of what a scenario may need.
+    pub(crate) fn conditions(&self) -> Conditions {
+        self.conditions
     }
 
     /// Where its shop takes orders.

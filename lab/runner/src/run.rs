@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use collector::Passage;
 use expect::Twin;
-use faults::Need;
 use futures::{StreamExt, stream};
 use reqwest::Url;
 use scenario::{Node, Scenario, Target, TimeWant};
@@ -15,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use trace::Trace;
 
 use crate::{
+    api::Database,
+    conditions::Conditions,
     drive::{Driven, Terms, drive},
     findings,
     ground::{Ground, GroundError},
@@ -225,7 +226,9 @@ impl Site {
                     .map_err(GroundError::from)?;
                 Ok(Site::of(Ground::running(remote)))
             }
-            Place::Private(config) if of_shop => Site::start((**config).clone(), events).await,
+            Place::Private(config) if of_shop => {
+                Site::start((**config).clone(), conditions(config), events).await
+            }
             Place::Private(_) => {
                 let (grpc, http) = settings.receiver;
                 let listen = async |address| {
@@ -239,12 +242,12 @@ impl Site {
         }
     }
 
-    /// In a lab that is started for it.
+    /// In a lab that is started for it. `conditions` is what its scenarios may count on.
     async fn start(
         config: Config,
+        conditions: Conditions,
         events: impl Fn(supervisor::Event) + Send + Sync + 'static,
     ) -> Result<Site, RunError> {
-        let database = config.database.is_some().then_some(Need::Postgresql);
         let (lab, mut told) = Lab::start(config).await.map_err(GroundError::from)?;
         let heard = tokio::spawn(async move {
             while let Some(event) = told.next().await {
@@ -252,7 +255,7 @@ impl Site {
             }
         });
         Ok(Site {
-            ground: Ground::lab(lab, database),
+            ground: Ground::lab(lab, conditions),
             listening: Some(heard),
         })
     }
@@ -327,6 +330,7 @@ impl Site {
                 why,
             })?;
         }
+        let conditions = self.ground.conditions(&scenario.target);
         let driven = self.drive(&scenario, settings, progress, stop).await?;
         let twin = measure_twin(&scenario, &driven);
         let phases = driven
@@ -335,7 +339,8 @@ impl Site {
             .map(|(part, what)| match what {
                 Err(reason) => PhaseRun::unsupported(*part, reason),
                 Ok(what) => {
-                    let latency = latency_lines(&scenario, part.phase, &driven, without_pace);
+                    let latency =
+                        latency_lines(&scenario, part.phase, &driven, without_pace, conditions);
                     let sampling = settings.passage.sampling;
                     let cases = judge::cases(*part, what, twin.as_ref(), &latency, sampling);
                     let beside: Vec<&Driven> = driven
@@ -346,6 +351,7 @@ impl Site {
                     let terms = findings::Terms {
                         beside: &beside,
                         as_written: settings.as_written,
+                        conditions,
                     };
                     let wrong = left_out::wrong_share(*part, what, sampling);
                     PhaseRun::new(*part, what, cases, latency, terms, wrong)
@@ -390,7 +396,7 @@ impl Site {
             let Some(part) = Part::of(scenario, phase) else {
                 continue;
             };
-            let what = match part.lacks(self.ground.database()) {
+            let what = match part.lacks(self.ground.conditions(&scenario.target)) {
                 Some(reason) => Err(reason),
                 None => Ok(drive(part, &self.ground, terms, progress).await?),
             };
@@ -439,6 +445,17 @@ struct Run {
     lines: Vec<loadgen::Line>,
 }
 
+/// What there is in a lab of its own.
+fn conditions(config: &Config) -> Conditions {
+    Conditions::Shop {
+        database: match config.database {
+            Some(_) => Database::Postgresql,
+            None => Database::Sqlite,
+        },
+        pace: Some(config.pace),
+    }
+}
+
 /// The loads of those scenarios that are also measured where no time is simulated: in a lab of its own.
 async fn drive_without_pace(
     config: &Config,
@@ -455,11 +472,13 @@ async fn drive_without_pace(
     if wanted.is_empty() {
         return Ok(WithoutPace::new());
     }
+    // What is not judged in the lab of the run need not be measured here: so its pace is what counts.
+    let conditions = conditions(config);
     let config = Config {
         pace: Pace::None,
         ..config.clone()
     };
-    let site = Site::start(config, events.clone()).await?;
+    let site = Site::start(config, conditions, events.clone()).await?;
     let driven = async {
         let mut measured = WithoutPace::new();
         for (place, scenario) in wanted {
@@ -533,6 +552,7 @@ fn latency_lines(
     phase: Phase,
     driven: &[(Part<'_>, Result<Driven, String>)],
     without_pace: &[Driven],
+    conditions: Conditions,
 ) -> Vec<LatencyLine> {
     let unpaced = |phase| without_pace.iter().find(|driven| driven.phase == phase);
     scenario
@@ -549,7 +569,7 @@ fn latency_lines(
                     twin: of(driven, Phase::Twin),
                 },
             };
-            latency::lines(want, &measured)
+            latency::lines(want, &measured, conditions)
         })
         .collect()
 }

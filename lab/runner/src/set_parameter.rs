@@ -23,6 +23,18 @@ pub enum SetError {
     /// There is no such fault or parameter, or it may not be this.
     #[error(transparent)]
     Fault(#[from] faults::Error),
+    /// A parameter is set more than once.
+    #[error("{fault}.{parameter} is set twice, to {first:?} and to {second:?}; set it once")]
+    Twice {
+        /// The fault.
+        fault: &'static str,
+        /// The parameter.
+        parameter: String,
+        /// What it is set to first.
+        first: String,
+        /// What it is set to then.
+        second: String,
+    },
     /// The scenarios do not have the fault.
     #[error("no scenario that is to be run has the fault {fault}; they have: {known}")]
     NoSuchFault {
@@ -36,8 +48,31 @@ pub enum SetError {
 // === impl SetParameter ===
 
 impl SetParameter {
-    /// Sets the parameter in each of the scenarios that has the fault, near misses and twins aside.
-    pub fn apply(&self, scenarios: &mut [Scenario]) -> Result<(), SetError> {
+    /// Sets parameters in each of the scenarios that has their fault, near misses and twins aside.
+    ///
+    /// # Errors
+    ///
+    /// When a parameter is set twice, or none of the scenarios has the fault.
+    pub fn apply_all(all: &[SetParameter], scenarios: &mut [Scenario]) -> Result<(), SetError> {
+        for (place, set) in all.iter().enumerate() {
+            let mut before = all[..place].iter();
+            if let Some(first) = before.find(|first| first.sets_the_same_as(set)) {
+                return Err(SetError::Twice {
+                    fault: set.fault.name,
+                    parameter: set.parameter.clone(),
+                    first: first.value.clone(),
+                    second: set.value.clone(),
+                });
+            }
+        }
+        all.iter().try_for_each(|set| set.apply(scenarios))
+    }
+
+    fn sets_the_same_as(&self, other: &SetParameter) -> bool {
+        (self.fault.name, &self.parameter) == (other.fault.name, &other.parameter)
+    }
+
+    fn apply(&self, scenarios: &mut [Scenario]) -> Result<(), SetError> {
         let mut found = false;
         for scenario in &mut *scenarios {
             if let Some(setting) = scenario.faults.get_mut(self.fault) {

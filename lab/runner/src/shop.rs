@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use futures::future;
 use reqwest::{Client, Url};
 use sink::Store;
-use supervisor::{Lab, Part};
+use supervisor::{Lab, Pace, Part};
 
 use crate::{
     api::{Database, Described, DescribedProcess, describe},
@@ -32,6 +32,7 @@ pub struct Elsewhere {
     checkout: Url,
     services: BTreeMap<Part, Url>,
     database: Database,
+    pace: Option<Pace>,
     listens: Listens,
     client: Client,
 }
@@ -50,11 +51,13 @@ pub struct Listens {
 // === impl Elsewhere ===
 
 impl Elsewhere {
-    /// A shop of these services; `None` if checkout is not among them, where everything begins.
+    /// A shop of these services; `None` if checkout is not among them, where everything begins. A `pace`
+    /// of `None` is one that is not known.
     pub fn new(
         store: Store,
         services: BTreeMap<Part, Url>,
         database: Database,
+        pace: Option<Pace>,
         listens: Listens,
     ) -> Option<Elsewhere> {
         Some(Elsewhere {
@@ -62,6 +65,7 @@ impl Elsewhere {
             checkout: services.get(&Part::Checkout)?.clone(),
             services,
             database,
+            pace,
             listens,
             client: client::with(|it| it.no_proxy().timeout(PATIENCE)),
         })
@@ -89,6 +93,7 @@ impl Elsewhere {
             // Only the services need to know it.
             amqp: String::new(),
             database: self.database,
+            pace: self.pace,
             services: services.collect(),
         }
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use faults::{Faults, Need};
+use faults::Faults;
 
-use crate::{DoubleRange, DurationRange, Expectation, Pattern, Position};
+use crate::{DoubleRange, DurationRange, Expectation, Need, Pattern, Position};
 
 /// A scenario: a load on the shop, and what its traces must look like.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct Scenario {
     pub journeys: Vec<Weighted>,
     /// How many users do it, and how often.
     pub load: Load,
-    /// What it cannot do without, beyond what its faults need.
-    pub needs: Option<Need>,
+    /// What it cannot do without, beyond what its faults need; so do its variants that say nothing else.
+    pub needs: Vec<Need>,
     /// What the trace of each checkout must look like.
     pub expect: Expectation,
     /// What the diagnosis must report: these and no others. `None`: nothing is said of it.
@@ -59,8 +59,8 @@ pub struct Variant {
     pub journeys: Option<Vec<Weighted>>,
     /// Another load.
     pub load: Option<Load>,
-    /// What it cannot do without.
-    pub needs: Option<Need>,
+    /// What it cannot do without, in place of what its scenario needs.
+    pub needs: Option<Vec<Need>>,
     /// What each of its traces must look like, besides not as the scenario expects.
     pub expect: Option<Expectation>,
     /// What the diagnosis reports of it: none of what it must report of the scenario. `None`: nothing.
@@ -74,6 +74,8 @@ pub struct FindingWant {
     pub rule: &'static diagnose::Rule,
     /// On which share of the traces; `None` is on each. Where many contend, one may have luck.
     pub share: Option<DoubleRange>,
+    /// Without what it cannot be asked for. Elsewhere it is not judged: it may be there or not.
+    pub needs: Vec<Need>,
 }
 
 /// A journey, and how often it is gone on.
@@ -186,6 +188,8 @@ pub struct LatencyWant {
     pub own: bool,
     /// What is asked of which percentile. Never empty.
     pub percentiles: Vec<(Percentile, TimeWant)>,
+    /// Without what it cannot be asked for. Elsewhere it is measured and not judged.
+    pub needs: Vec<Need>,
 }
 
 /// A percentile.

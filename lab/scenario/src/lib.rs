@@ -26,6 +26,7 @@ pub mod embedded;
 pub mod error;
 pub mod expectation;
 pub mod file;
+pub mod need;
 pub mod range;
 
 mod read;
@@ -45,6 +46,7 @@ pub use file::{
     Arrivals, FindingWant, Journey, LatencyWant, Load, Order, Percentile, Rate, Request, Scenario,
     Stage, Target, TimeWant, Variant, Weighted,
 };
+pub use need::Need;
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
 pub use read::{lint, scenario as parse};
 pub use skeleton::skeleton;

@@ -20,7 +20,7 @@ pub fn skeleton(name: &str, fault: Option<&Fault>, target: Option<&str>) -> Stri
         let parameters: Vec<String> = fault
             .parameters
             .iter()
-            .map(|parameter| format!("{}: {}", parameter.name, parameter.default))
+            .filter_map(|parameter| Some(format!("{}: {}", parameter.name, parameter.default?)))
             .collect();
         let parameters = match parameters.is_empty() {
             true => "{}".to_owned(),
@@ -59,6 +59,9 @@ pub fn skeleton(name: &str, fault: Option<&Fault>, target: Option<&str>) -> Stri
     }
     if fault.is_some() {
         text.push_str("twin: { faults: {} }\n# near-miss: what looks alike and is healthy\n");
+    }
+    if target.is_none() {
+        text.push_str("# needs: textbook, if it supposes the simulated times of this pace\n");
     }
     text
 }

@@ -88,6 +88,81 @@ fn findings_are_known_ones() {
 }
 
 #[test]
+fn needs_are_known_ones_wherever_they_stand() {
+    let expect = "expect: { trace: { roots: 1 } }";
+    let with = |rest: &str| error(&format!("{HEAD}{rest}\n{expect}"));
+    let cases = [
+        (
+            with("needs: textbok"),
+            "x.yaml:4:8: unknown need \"textbok\"; did you mean \"textbook\"?",
+        ),
+        (
+            with("needs: [postgresql, postgres]"),
+            "x.yaml:4:21: unknown need \"postgres\"; did you mean \"postgresql\"?",
+        ),
+        (
+            with("needs: mysql"),
+            "x.yaml:4:8: unknown need \"mysql\"; known: postgresql, textbook",
+        ),
+        (
+            with("twin: { faults: { panic: {} }, needs: textbok }"),
+            "x.yaml:4:39: unknown need \"textbok\"; did you mean \"textbook\"?",
+        ),
+        (
+            with("findings: [{ name: chatty, needs: textbok }]"),
+            "x.yaml:4:35: unknown need \"textbok\"; did you mean \"textbook\"?",
+        ),
+        (
+            with("latency: { p50: \">= 1ms\", needs: textbok }"),
+            "x.yaml:4:34: unknown need \"textbok\"; did you mean \"textbook\"?",
+        ),
+        (
+            with("needs: [textbook, textbook]"),
+            "x.yaml:4:19: \"textbook\" is needed twice",
+        ),
+        (
+            with("needs: { pace: textbook }"),
+            "x.yaml:4:8: a need such as textbook, or a list of needs should be here, and this is a map",
+        ),
+        (
+            with("findings: [{ name: chatty, need: textbook }]"),
+            "x.yaml:4:28: unknown field \"need\"; did you mean \"needs\"?",
+        ),
+    ];
+    for (got, want) in cases {
+        assert_eq!(got, want);
+    }
+}
+
+#[test]
+fn needs_that_mean_nothing_are_refused() {
+    let with = |rest: &str| {
+        let text = format!("{HEAD}{rest}\nexpect: {{ trace: {{ roots: 1 }} }}");
+        scenario::lint("x.yaml", &text)
+    };
+    let found = with("latency: { own: true, p50: \">= 3x twin\", needs: textbook }");
+    assert_eq!(
+        found[0].message,
+        "what is measured without pace (own: true) does not need the textbook pace"
+    );
+    assert_eq!(found[0].position.unwrap().to_string(), "4:10");
+    // On PostgreSQL it may be another scenario; with the very same needs it is the same.
+    assert!(with("near-miss: { needs: postgresql }").is_empty());
+    for same in [
+        "near-miss: { needs: [] }",
+        "needs: textbook\nnear-miss: { needs: textbook }",
+    ] {
+        let found = with(same);
+        assert!(
+            found[0]
+                .message
+                .contains("this near-miss is the scenario itself"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn faults_and_their_parameters_are_checked_where_they_stand() {
     let with = |faults: &str| {
         error(&format!(

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use scenario::{Arrivals, Check, Count, Journey, Load, Scenario, Want, parse};
+use scenario::{Arrivals, Check, Count, Journey, Load, Need, Scenario, Want, parse};
 use trace::Value;
 
 fn parse_with(load: &str, node: &str) -> Scenario {
@@ -79,6 +79,50 @@ fn loads_are_closed_or_open() {
         (stages[0].to.per_second(), stages[0].duration),
         (0.5, Duration::from_secs(3600))
     );
+}
+
+#[test]
+fn what_something_needs_stands_where_it_is_asked() {
+    let read = parse(
+        "x.yaml",
+        "name: x\ntitle: X\nload: { requests: 1, users: 1 }\n\
+         needs: [postgresql, textbook]\n\
+         expect: { trace: { roots: 1 } }\n\
+         findings: [chatty, { name: lock-wait, needs: textbook }]\n\
+         latency: [{ p50: \">= 1ms\" }, { p90: \">= 1ms\", needs: [textbook] }]\n\
+         twin: { journey: { cart-lines: 2 } }\n\
+         near-miss: { journey: { cart-lines: 3 }, needs: [] }\n",
+    )
+    .unwrap();
+    assert_eq!(read.needs, [Need::Postgresql, Need::Textbook]);
+    let findings: Vec<Vec<Need>> = read
+        .findings
+        .unwrap()
+        .into_iter()
+        .map(|want| want.needs)
+        .collect();
+    assert_eq!(findings, [vec![], vec![Need::Textbook]]);
+    let latency: Vec<Vec<Need>> = read.latency.into_iter().map(|want| want.needs).collect();
+    assert_eq!(latency, [vec![], vec![Need::Textbook]]);
+    assert_eq!(
+        read.twin.unwrap().needs,
+        None,
+        "it needs what its scenario needs"
+    );
+    assert_eq!(read.near_miss.unwrap().needs, Some(vec![]));
+}
+
+#[test]
+fn a_fault_says_in_the_words_of_the_language_what_it_needs() {
+    assert_eq!(Need::from(faults::Need::Postgresql), Need::Postgresql);
+    for need in Need::ALL {
+        let text = format!(
+            "name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nneeds: {}\n\
+             expect: {{ trace: {{ roots: 1 }} }}\n",
+            need.as_str()
+        );
+        assert_eq!(parse("x.yaml", &text).unwrap().needs, [need]);
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Part};
 
 /// What lab is wanted.
@@ -57,7 +59,8 @@ pub enum Ports {
 }
 
 /// Whether steps that a demo cannot do for real take a simulated time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pace {
     /// The times that the textbook trace shows.
     #[default]

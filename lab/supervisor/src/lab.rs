@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Part, Ports, Tier,
+    Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Pace, Part, Ports, Tier,
     child::End,
     databases::Databases,
     event::{self, Teller},
@@ -29,6 +29,7 @@ pub struct Lab {
     store: sink::Store,
     addresses: Addresses,
     exports_to: Option<String>,
+    pace: Pace,
     /// In the order in which they were started.
     children: Vec<Keeper>,
     /// The sink and the page.
@@ -129,6 +130,7 @@ impl Lab {
                 amqp: config.amqp.clone().unwrap_or_default(),
             },
             exports_to: config.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),
+            pace: config.pace,
             children: Vec::new(),
             in_process: Vec::new(),
             // A child, since it is to be cancelled after the children have stopped.
@@ -200,6 +202,11 @@ impl Lab {
     /// Whether its services have PostgreSQL rather than SQLite.
     pub fn has_postgresql(&self) -> bool {
         self.databases.is_some()
+    }
+
+    /// At which pace its services run.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// Where its services send their telemetry, if that is not the sink.

@@ -3,6 +3,8 @@
 //! A fault is asked for in the baggage of the request, and only there. Where it acts, the service asks
 //! [`FaultSwitch::acts`], and the fault is written on the span: no fault acts unseen.
 
+use std::fmt::Display;
+
 use axum::{
     Router,
     extract::Request,
@@ -11,9 +13,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use faults::{Fault, Faults, Setting};
+use opentelemetry::KeyValue;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware};
 use telemetry::sabotage;
 use tracing::Span;
+
+use crate::unusable_fault;
 
 /// The header in which somebody without spans says which fault acted.
 pub const FAULT_HEADER: &str = "lab-fault";
@@ -57,11 +62,11 @@ impl FaultSwitch {
         }
     }
 
-    /// Routes that refuse a request for a fault that does not exist, with the nearest that does.
+    /// Routes that refuse a request for a fault that cannot act, and say why.
     pub fn guard(self, router: Router) -> Router {
         match self {
             FaultSwitch::Ignored => router,
-            FaultSwitch::Honoured => router.layer(middleware::from_fn(refuse_unknown)),
+            FaultSwitch::Honoured => router.layer(middleware::from_fn(refuse_unusable)),
         }
     }
 
@@ -76,8 +81,17 @@ impl FaultSwitch {
 
 /// Writes a fault on the current span.
 pub fn record(setting: &Setting) {
+    record_fault(setting, &[]);
+}
+
+/// Writes a fault on the current span, with what was found out when it acted: how it was sized, say.
+pub fn record_fault(setting: &Setting, found_out: &[(&str, f64)]) {
     use tracing_opentelemetry::OpenTelemetrySpanExt;
-    Span::current().add_event(sabotage::EVENT, sabotage::event_attributes(setting));
+    let mut attributes = sabotage::event_attributes(setting);
+    for (name, value) in found_out {
+        attributes.push(KeyValue::new(format!("lab.fault.{name}"), *value));
+    }
+    Span::current().add_event(sabotage::EVENT, attributes);
 }
 
 fn read(members: &[(String, String, String)]) -> Result<Faults, faults::Error> {
@@ -88,15 +102,16 @@ fn read(members: &[(String, String, String)]) -> Result<Faults, faults::Error> {
     )
 }
 
-async fn refuse_unknown(request: Request, next: Next) -> Response {
-    match read(&telemetry::baggage_members()) {
-        Ok(_) => sabotage::remember_request(next.run(request)).await,
+async fn refuse_unusable(request: Request, next: Next) -> Response {
+    let arrived = read(&telemetry::baggage_members());
+    match unusable_fault::check(request.headers(), arrived) {
+        Ok(()) => sabotage::remember_request(next.run(request)).await,
         Err(error) => refusal(&error).into_response(),
     }
 }
 
-/// What somebody is told who asks for a fault that does not exist.
-pub fn refusal(error: &faults::Error) -> api::Problem {
+/// The reply to a request for a fault that cannot be switched on.
+pub fn refusal(error: &impl Display) -> api::Problem {
     let status = axum::http::StatusCode::BAD_REQUEST;
     api::Problem::new(status, "bad-fault", "The fault cannot be switched on")
         .detail(error.to_string())

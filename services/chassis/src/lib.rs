@@ -17,12 +17,13 @@ mod serve;
 mod standing_faults;
 mod stop;
 mod telemetry_setup;
+mod unusable_fault;
 
 pub use self::{
     args::{ServiceArgs, service_url},
     database::{DatabaseArgs, DatabaseError},
     error::Error,
-    fault_switch::FaultSwitch,
+    fault_switch::{FaultSwitch, record_fault},
     listen::{ListenError, listen},
     pace::Pace,
     serve::{serve, serve_behind, serve_unobserved},

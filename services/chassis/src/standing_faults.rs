@@ -1,7 +1,8 @@
 //! Faults that are switched on for everyone: each request that asks for none gets these.
 //!
 //! They are written into the `baggage` header before anybody reads it, so that a request cannot tell
-//! whether it brought a fault itself.
+//! whether it brought a fault itself. They stand in front: if all is more than baggage may be, it is the
+//! request's own surplus that is dropped.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,12 +11,12 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get},
 };
-use faults::{Faults, KEY_PREFIX};
+use faults::Faults;
 use serde_json::Value;
 
 use crate::fault_switch::refusal;
@@ -59,20 +60,30 @@ async fn add(State(standing): State<StandingFaults>, mut request: Request, next:
     let standing = standing.now();
     if !standing.is_empty() && !asks_for_one(&request) {
         let header = HeaderValue::try_from(standing.to_header());
-        request
-            .headers_mut()
-            .append(BAGGAGE, header.expect("names and numbers make a header"));
+        put_first(
+            request.headers_mut(),
+            header.expect("names and numbers make a header"),
+        );
     }
     next.run(request).await
 }
 
+/// Puts a header before the baggage that is there: what is beyond the limits of a baggage is dropped from
+/// its end.
+fn put_first(headers: &mut HeaderMap, first: HeaderValue) {
+    let own: Vec<HeaderValue> = headers.get_all(BAGGAGE).iter().cloned().collect();
+    headers.insert(BAGGAGE, first);
+    for header in own {
+        headers.append(BAGGAGE, header);
+    }
+}
+
+/// Whether a request asks for a fault, be it one that will be refused.
 fn asks_for_one(request: &Request) -> bool {
-    let headers = request.headers().get_all(BAGGAGE);
-    headers
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(','))
-        .any(|member| member.trim_start().starts_with(KEY_PREFIX))
+    request.headers().get_all(BAGGAGE).iter().any(|header| {
+        let header = String::from_utf8_lossy(header.as_bytes());
+        header.split(',').any(faults::is_of_a_fault)
+    })
 }
 
 async fn read(State(standing): State<StandingFaults>) -> Json<Value> {
@@ -80,9 +91,7 @@ async fn read(State(standing): State<StandingFaults>) -> Json<Value> {
 }
 
 async fn replace(State(standing): State<StandingFaults>, body: Bytes) -> Response {
-    let wanted = serde_json::from_slice::<Value>(&body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-    match Faults::from_json(&wanted) {
+    match Faults::from_json_text(&body) {
         Ok(faults) => {
             standing.change(|standing| *standing = faults);
             read(State(standing)).await.into_response()

@@ -81,7 +81,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
-    let db = args.database.open(&MIGRATIONS).await?;
+    let db = args
+        .database
+        .open(&MIGRATIONS)
+        .await?
+        .behind(args.service.pace.network());
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
 
     let http = telemetry::http_client::traced(client::with(|it| it.timeout(CALL_PATIENCE)));

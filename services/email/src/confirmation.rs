@@ -18,7 +18,7 @@ const INSERT: &str = "INSERT INTO mails (message_id, order_id, recipient, sent_a
      VALUES ($1, $2, $3, $4) ON CONFLICT (message_id) DO NOTHING";
 
 /// How long a mail server takes. Writing a file is faster: this is simulated time.
-const DELIVERY: Duration = Duration::from_millis(40);
+const DELIVERY: Duration = Duration::from_millis(42);
 
 /// Why a message was not answered with a mail.
 #[derive(Debug, Error)]
@@ -48,9 +48,9 @@ pub async fn confirm(
         if was_sent(&config.db, &order.message_id).await? {
             return Ok(());
         }
-        let order = faulty::poison(config.faults, &order, failed);
+        let order = faulty::poison(config.faults, delivery, &order, failed);
         let letter = render(&order)?;
-        send(config, letter).await?;
+        send(config, delivery, letter).await?;
         remember(&config.db, &order).await?;
         Ok(())
     };
@@ -67,8 +67,8 @@ fn render(order: &OrderPlaced) -> Result<Letter, MailError> {
 }
 
 #[tracing::instrument(name = "send mail", skip_all, fields(otel.kind = "client"))]
-async fn send(config: &Config, letter: Letter) -> Result<(), MailError> {
-    match faulty::slowness(config.faults) {
+async fn send(config: &Config, delivery: &Delivery, letter: Letter) -> Result<(), MailError> {
+    match faulty::slowness(config.faults, delivery) {
         Some(slowness) => tokio::time::sleep(slowness).await,
         None => config.pace.step(DELIVERY).await,
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chassis::fault_switch::record;
 use faults::Setting;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use lapin::{
     Channel,
     message::Delivery,
@@ -34,6 +34,9 @@ const TRIES: i64 = 3;
 
 /// The reply code of a channel that is closed for no fault of the broker's.
 const REPLY_SUCCESS: u16 = 200;
+
+/// Why a channel is closed on which an acknowledgement was lost.
+const ACK_LOST: &str = "an acknowledgement was lost";
 
 /// The consumer of the queue.
 #[derive(Clone, Debug)]
@@ -87,15 +90,24 @@ impl Consumer {
             )
             .await?;
         let mut batch = Batch::default();
-        let lost = loop {
+        let why = loop {
             let delivery = tokio::select! {
                 () = batch.is_due() => {
-                    tasks.spawn(self.clone().process_together(channel.clone(), batch.take()));
+                    let (deliveries, setting) = batch.take();
+                    if !deliveries.iter().any(|delivery| self.loses_ack(delivery)) {
+                        let together = self.clone().process_together(channel.clone(), deliveries, setting);
+                        tasks.spawn(together.map(drop));
+                    } else if self.clone().process_together(channel.clone(), deliveries, setting).await {
+                        break ACK_LOST;
+                    }
                     continue;
                 }
                 delivery = deliveries.next() => match delivery {
                     Some(delivery) => delivery?,
-                    None => break None,
+                    // The broker took the consumer away, as it does with a queue that is deleted. The
+                    // channel would stay, and be deaf: without it there is a new one, on which all is
+                    // declared anew.
+                    None => break "the consumer was cancelled",
                 },
             };
             match self.intake.course(self.config.faults, &delivery) {
@@ -105,61 +117,47 @@ impl Consumer {
                 }
                 Course::Alone => self.clone().process(channel.clone(), delivery).await,
                 Course::Batched(setting) => batch.add(delivery, setting),
-                Course::Unacknowledged(setting) => break Some((delivery, setting)),
+                Course::Unacknowledged => {
+                    let span = self.span(&delivery);
+                    if self.settle(&channel, &delivery).instrument(span).await {
+                        break ACK_LOST;
+                    }
+                }
             }
         };
-        if let Some((delivery, setting)) = lost {
-            return self
-                .process_without_ack(&channel, delivery, setting, tasks)
-                .await;
+        if why == ACK_LOST {
+            // The broker delivers again what was not acknowledged when the channel ends, so it ends as
+            // soon as no other message needs it.
+            tasks.close();
+            tasks.wait().await;
+            tasks.reopen();
         }
-        // The broker took the consumer away, as it does with a queue that is deleted. The channel
-        // would stay, and be deaf: without it there is a new one, on which all is declared anew.
-        channel
-            .close(REPLY_SUCCESS, "the consumer was cancelled".into())
-            .await
+        channel.close(REPLY_SUCCESS, why.into()).await
     }
 
-    /// `duplicate-delivery`: the mail is sent, and what would acknowledge it is never sent. The broker
-    /// delivers again what was not acknowledged when the channel ends, so it ends as soon as nobody
-    /// else needs it.
-    async fn process_without_ack(
-        &self,
-        channel: &Channel,
-        delivery: Delivery,
-        setting: Setting,
-        tasks: &TaskTracker,
-    ) -> lapin::Result<()> {
-        let span = self.span(&delivery);
-        let confirmed = async {
-            record(&setting);
-            confirmation::confirm(&self.config, &self.turns, &delivery, rejections(&delivery)).await
-        };
-        if let Err(failure) = confirmed.instrument(span).await {
-            tracing::debug!("there is no mail whose acknowledgement could be lost: {failure}");
-        }
-        tasks.close();
-        tasks.wait().await;
-        tasks.reopen();
-        channel
-            .close(REPLY_SUCCESS, "an acknowledgement was lost".into())
-            .await
-    }
-
-    /// `batch-consume`: one span for several messages. Each is settled by itself.
+    /// `batch-consume`: one span for several messages. Each is settled by itself. Whether an
+    /// acknowledgement was lost.
     async fn process_together(
         self,
         channel: Channel,
-        (deliveries, setting): (Vec<Delivery>, Setting),
-    ) {
+        deliveries: Vec<Delivery>,
+        setting: Setting,
+    ) -> bool {
         let span = amqp::batch_span(&deliveries, &origin(), QUEUE);
         let work = async {
             record(&setting);
+            let mut is_lost = false;
             for delivery in &deliveries {
-                self.settle(&channel, delivery).await;
+                is_lost |= self.settle(&channel, delivery).await;
             }
+            is_lost
         };
-        work.instrument(span).await;
+        work.instrument(span).await
+    }
+
+    /// Whether the acknowledgement of a delivery is to be lost.
+    fn loses_ack(&self, delivery: &Delivery) -> bool {
+        self.intake.lost_ack(self.config.faults, delivery).is_some()
     }
 
     fn span(&self, delivery: &Delivery) -> Span {
@@ -168,13 +166,24 @@ impl Consumer {
 
     async fn process(self, channel: Channel, delivery: Delivery) {
         let span = self.span(&delivery);
-        self.settle(&channel, &delivery).instrument(span).await;
+        let is_lost = self.settle(&channel, &delivery).instrument(span).await;
+        debug_assert!(!is_lost, "such a message has a course of its own");
     }
 
-    async fn settle(&self, channel: &Channel, delivery: &Delivery) {
+    /// Does what a message asks for, and tells the broker what became of it. Whether an acknowledgement
+    /// was lost, as the fault `duplicate-delivery` has it: the mail is sent, and what would acknowledge the
+    /// message is not. A message that failed has none to lose.
+    async fn settle(&self, channel: &Channel, delivery: &Delivery) -> bool {
         let failed = rejections(delivery);
-        let settled = match confirmation::confirm(&self.config, &self.turns, delivery, failed).await
+        let confirmed = confirmation::confirm(&self.config, &self.turns, delivery, failed).await;
+        if confirmed.is_ok()
+            && let Some(setting) = self.intake.lost_ack(self.config.faults, delivery)
         {
+            record(&setting);
+            self.intake.remember_loss(delivery);
+            return true;
+        }
+        let settled = match confirmed {
             Ok(()) => delivery
                 .acker
                 .ack(BasicAckOptions::default())
@@ -186,6 +195,7 @@ impl Consumer {
             // The broker will deliver it once more, and the mail will not be sent twice.
             tracing::warn!("a message could not be settled: {error}");
         }
+        false
     }
 }
 

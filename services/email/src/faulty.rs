@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use api::OrderPlaced;
 use chassis::FaultSwitch;
-use faults::Setting;
+use faults::{Fault, Setting};
 use lapin::{message::Delivery, types::ShortString};
 
 /// The faults that decide how a delivery is taken off the queue.
@@ -26,7 +26,7 @@ pub(crate) enum Course {
     /// By itself, while all others wait: there is one slow mail server (`slow-consumer`).
     Alone,
     /// Its acknowledgement is lost (`duplicate-delivery`).
-    Unacknowledged(Setting),
+    Unacknowledged,
     /// Together with others (`batch-consume`).
     Batched(Setting),
 }
@@ -36,39 +36,51 @@ pub(crate) enum Course {
 impl Intake {
     /// How a delivery is to be processed, by what its baggage asks for.
     pub(crate) fn course(&self, faults: FaultSwitch, delivery: &Delivery) -> Course {
-        if faults == FaultSwitch::Ignored {
-            return Course::Normal;
-        }
-        let members = telemetry::amqp::baggage_members(delivery);
-        let asked = |fault| faults.among(&members, fault);
-        if let Some(setting) = asked(&faults::BATCH_CONSUME) {
+        if let Some(setting) = asked(faults, delivery, &faults::BATCH_CONSUME) {
             return Course::Batched(setting);
         }
-        if let Some(setting) = asked(&faults::DUPLICATE_DELIVERY)
-            && self.is_first_loss(delivery)
-        {
-            return Course::Unacknowledged(setting);
+        if self.lost_ack(faults, delivery).is_some() {
+            return Course::Unacknowledged;
         }
-        match asked(&faults::SLOW_CONSUMER) {
+        match asked(faults, delivery, &faults::SLOW_CONSUMER) {
             Some(_) => Course::Alone,
             None => Course::Normal,
         }
     }
 
-    fn is_first_loss(&self, delivery: &Delivery) -> bool {
-        let id = delivery.properties.message_id().as_ref();
-        let id = id.map(ShortString::as_str).unwrap_or_default().to_owned();
+    /// `duplicate-delivery`, if the acknowledgement of this delivery is to be lost: it is for each message
+    /// whose own was not lost before.
+    pub(crate) fn lost_ack(&self, faults: FaultSwitch, delivery: &Delivery) -> Option<Setting> {
+        let setting = asked(faults, delivery, &faults::DUPLICATE_DELIVERY)?;
+        (!self.losses().contains(message_id(delivery))).then_some(setting)
+    }
+
+    /// Remembers that the acknowledgement of a message was lost.
+    pub(crate) fn remember_loss(&self, delivery: &Delivery) {
+        self.losses().insert(message_id(delivery).to_owned());
+    }
+
+    fn losses(&self) -> MutexGuard<'_, HashSet<String>> {
         // A set of strings is whole even if somebody panicked beside it.
         self.unacknowledged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(id)
     }
 }
 
+fn message_id(delivery: &Delivery) -> &str {
+    let id = delivery.properties.message_id().as_ref();
+    id.map(ShortString::as_str).unwrap_or_default()
+}
+
 /// `poison-message`: an address to which no letter can be written, until it has failed often enough.
-pub(crate) fn poison(faults: FaultSwitch, order: &OrderPlaced, failed: i64) -> OrderPlaced {
-    match faults.asked(&faults::POISON_MESSAGE) {
+pub(crate) fn poison(
+    faults: FaultSwitch,
+    delivery: &Delivery,
+    order: &OrderPlaced,
+    failed: i64,
+) -> OrderPlaced {
+    match asked(faults, delivery, &faults::POISON_MESSAGE) {
         Some(setting) if failed < setting.integer("failures") => {
             chassis::fault_switch::record(&setting);
             OrderPlaced {
@@ -81,7 +93,13 @@ pub(crate) fn poison(faults: FaultSwitch, order: &OrderPlaced, failed: i64) -> O
 }
 
 /// `slow-consumer`: how long the mail server takes.
-pub(crate) fn slowness(faults: FaultSwitch) -> Option<Duration> {
-    let setting = faults.acts(&faults::SLOW_CONSUMER)?;
+pub(crate) fn slowness(faults: FaultSwitch, delivery: &Delivery) -> Option<Duration> {
+    let setting = asked(faults, delivery, &faults::SLOW_CONSUMER)?;
+    chassis::fault_switch::record(&setting);
     Some(setting.milliseconds("ms"))
+}
+
+/// A fault, if the message asks for it: the span that processes several messages has the baggage of none.
+fn asked(faults: FaultSwitch, delivery: &Delivery, fault: &'static Fault) -> Option<Setting> {
+    faults.among(&telemetry::amqp::baggage_members(delivery), fault)
 }

@@ -96,7 +96,11 @@ pub async fn main(args: Args) -> anyhow::Result<()> {
     let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
-        db: args.database.open(&MIGRATIONS).await?,
+        db: args
+            .database
+            .open(&MIGRATIONS)
+            .await?
+            .behind(args.service.pace.network()),
         mailer,
         pace: args.service.pace,
         faults,

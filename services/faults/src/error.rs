@@ -35,6 +35,41 @@ pub enum Error {
         /// What it may be, in words.
         range: String,
     },
+    /// A parameter is given more than once.
+    #[error(
+        "{parameter} of the fault {fault} is given twice, as {first:?} and as {second:?}; give it once"
+    )]
+    ParameterTwice {
+        /// The fault.
+        fault: &'static str,
+        /// The parameter.
+        parameter: String,
+        /// What was given first.
+        first: String,
+        /// What was given then.
+        second: String,
+    },
+    /// A fault is switched on more than once.
+    #[error(
+        "the fault {fault} is switched on twice, as {first:?} and as {second:?}; name it once, with all \
+         its parameters"
+    )]
+    FaultTwice {
+        /// The fault.
+        fault: &'static str,
+        /// What was asked for first, as the command line has it.
+        first: String,
+        /// What was asked for then.
+        second: String,
+    },
+    /// A text of JSON says of no faults, or says it wrong.
+    #[error("{why}; faults are written as {example}")]
+    Json {
+        /// What is wrong, and where.
+        why: String,
+        /// What would be right.
+        example: &'static str,
+    },
     /// A text is none that stands for a fault.
     #[error("{text:?} does not switch on a fault; write {example}")]
     Syntax {

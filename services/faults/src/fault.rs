@@ -30,8 +30,8 @@ pub struct Parameter {
     pub summary: &'static str,
     /// What it may be.
     pub range: Range,
-    /// What it is if nothing is said.
-    pub default: Value,
+    /// What it is if nothing is said. `None`: then nothing is said of it at all.
+    pub default: Option<Value>,
 }
 
 /// What a parameter may be.

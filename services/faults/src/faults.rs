@@ -1,5 +1,16 @@
 //! The faults of one request, as baggage and as JSON.
 
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    marker::PhantomData,
+};
+
+use percent_encoding::percent_decode_str;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
 use serde_json::{Map, Value as Json};
 
 use crate::{Error, Fault, Setting, Value, catalogue::find, setting::ON};
@@ -7,7 +18,14 @@ use crate::{Error, Fault, Setting, Value, catalogue::find, setting::ON};
 /// What the key of a fault begins with, in baggage.
 pub const KEY_PREFIX: &str = "lab.fault.";
 
+const MEMBER_EXAMPLE: &str = "lab.fault.NAME=on;PARAMETER=VALUE";
+
 const JSON_EXAMPLE: &str = r#"{"slow-provider": {"latency_ms": 800}}"#;
+
+/// Whether a member of a `baggage` header says that it is a fault, well-formed or not.
+pub fn is_of_a_fault(member: &str) -> bool {
+    member.trim_start().starts_with(KEY_PREFIX)
+}
 
 /// Faults that are switched on: each at most once, in the order in which they were.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,13 +37,39 @@ impl Faults {
     /// No fault at all.
     pub const NONE: Faults = Faults(Vec::new());
 
+    /// These faults.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is there twice.
+    pub fn of(settings: impl IntoIterator<Item = Setting>) -> Result<Self, Error> {
+        let mut faults = Faults::NONE;
+        for setting in settings {
+            faults.insert(setting)?;
+        }
+        Ok(faults)
+    }
+
+    /// Switches a fault on.
+    ///
+    /// # Errors
+    ///
+    /// When it is on already.
+    pub fn insert(&mut self, setting: Setting) -> Result<(), Error> {
+        if let Some(known) = self.get(setting.fault()) {
+            return Err(Error::FaultTwice {
+                fault: setting.fault().name,
+                first: known.to_string(),
+                second: setting.to_string(),
+            });
+        }
+        self.0.push(setting);
+        Ok(())
+    }
+
     /// Switches a fault on. One that is on already gets these parameters.
-    pub fn insert(&mut self, setting: Setting) {
-        match self
-            .0
-            .iter_mut()
-            .find(|known| known.fault() == setting.fault())
-        {
+    pub fn replace(&mut self, setting: Setting) {
+        match self.get_mut(setting.fault()) {
             Some(known) => *known = setting,
             None => self.0.push(setting),
         }
@@ -61,9 +105,12 @@ impl Faults {
     /// Reads the members of a baggage: key, value and properties of each. Members that are no fault
     /// are left alone.
     ///
+    /// Values may be percent-encoded, and the value of a member may hold its properties: an SDK that
+    /// knows of none writes `on;latency_ms=800` as a value, `on%3Blatency_ms%3D800`.
+    ///
     /// # Errors
     ///
-    /// When a member says it is a fault and is none.
+    /// When a member says it is a fault and is none, or is there twice.
     pub fn from_members<'a>(
         members: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
     ) -> Result<Self, Error> {
@@ -73,29 +120,42 @@ impl Faults {
                 continue;
             };
             let mut setting = Setting::new(find(name)?);
-            if value != ON {
+            let (value, properties) = (decode(value), decode(properties));
+            let (value, within) = value.split_once(';').unwrap_or((&value, ""));
+            if value.trim() != ON {
                 return Err(Error::Syntax {
                     text: format!("{key}={value}"),
-                    example: "lab.fault.NAME=on;PARAMETER=VALUE",
+                    example: MEMBER_EXAMPLE,
                 });
             }
-            setting.read_properties(properties)?;
-            faults.insert(setting);
+            setting.read_properties(&format!("{within};{properties}"))?;
+            faults.insert(setting)?;
         }
         Ok(faults)
     }
 
-    /// Reads the faults of a `baggage` header by hand, as somebody does who has no propagator.
+    /// Reads the faults of a `baggage` header by hand, as somebody does who has no propagator. Several
+    /// headers are joined by commas.
     ///
     /// # Errors
     ///
-    /// When a member says it is a fault and is none.
+    /// When a member says it is a fault and is none, or is there twice.
     pub fn from_header(header: &str) -> Result<Self, Error> {
-        Faults::from_members(header.split(',').filter_map(|member| {
+        let mut members = Vec::new();
+        for member in header.split(',').map(str::trim) {
             let (pair, properties) = member.split_once(';').unwrap_or((member, ""));
-            let (key, value) = pair.split_once('=')?;
-            Some((key.trim(), value.trim(), properties))
-        }))
+            match pair.split_once('=') {
+                Some((key, value)) => members.push((key.trim(), value.trim(), properties)),
+                None if is_of_a_fault(member) => {
+                    return Err(Error::Syntax {
+                        text: member.to_owned(),
+                        example: MEMBER_EXAMPLE,
+                    });
+                }
+                None => {}
+            }
+        }
+        Faults::from_members(members)
     }
 
     /// The members of a `baggage` header, without those of anybody else. Empty without faults.
@@ -114,7 +174,8 @@ impl Faults {
         members.join(",")
     }
 
-    /// Reads an object: a key a fault, whose value is an object of parameters.
+    /// Reads an object: a key a fault, whose value is an object of parameters. Of a text, which may name
+    /// something twice, read [`Faults`] itself.
     ///
     /// # Errors
     ///
@@ -126,17 +187,36 @@ impl Faults {
         };
         let mut faults = Faults::NONE;
         for (name, parameters) in json.as_object().ok_or_else(|| syntax(json))? {
-            let mut setting = Setting::new(find(name)?);
-            for (name, value) in parameters.as_object().ok_or_else(|| syntax(json))? {
-                let text = match value {
-                    Json::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                setting.set(name, &text)?;
-            }
-            faults.insert(setting);
+            let parameters = parameters.as_object().ok_or_else(|| syntax(json))?;
+            faults.insert_json(name, parameters)?;
         }
         Ok(faults)
+    }
+
+    /// Reads a text of such an object. What it names twice is refused.
+    ///
+    /// # Errors
+    ///
+    /// When it is not such an object, names what does not exist, or names something twice.
+    pub fn from_json_text(text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text).map_err(|error| Error::Json {
+            why: error.to_string(),
+            example: JSON_EXAMPLE,
+        })
+    }
+
+    fn insert_json<N: AsRef<str>>(
+        &mut self,
+        name: &str,
+        parameters: impl IntoIterator<Item = (N, impl Borrow<Json>)>,
+    ) -> Result<(), Error> {
+        let mut setting = Setting::new(find(name)?);
+        let parameters = parameters.into_iter();
+        setting.set_all(parameters.map(|(name, value)| match value.borrow() {
+            Json::String(text) => (name, text.clone()),
+            other => (name, other.to_string()),
+        }))?;
+        self.insert(setting)
     }
 
     /// The object that [`from_json`](Self::from_json) reads.
@@ -161,12 +241,48 @@ impl Faults {
     }
 }
 
-impl FromIterator<Setting> for Faults {
-    fn from_iter<I: IntoIterator<Item = Setting>>(settings: I) -> Self {
+/// From a text that may name something twice, which is refused as all else that is wrong.
+impl<'de> Deserialize<'de> for Faults {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Pairs(named) = Pairs::<Pairs<Json>>::deserialize(deserializer)?;
         let mut faults = Faults::NONE;
-        settings
-            .into_iter()
-            .for_each(|setting| faults.insert(setting));
-        faults
+        for (name, Pairs(parameters)) in named {
+            faults
+                .insert_json(&name, parameters)
+                .map_err(de::Error::custom)?;
+        }
+        Ok(faults)
     }
+}
+
+/// The pairs of an object, those with equal keys too.
+struct Pairs<V>(Vec<(String, V)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<V>(PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Reader<V> {
+            type Value = Pairs<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an object of faults such as {JSON_EXAMPLE}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
+/// What a percent-encoded text stands for; bytes that are not UTF-8 become U+FFFD.
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }

@@ -9,14 +9,15 @@ pub(crate) const ON: &str = "on";
 
 const EXAMPLE: &str = "NAME or NAME;PARAMETER=VALUE, such as slow-provider;latency_ms=800";
 
-/// A fault that is switched on. It has a value for each of its parameters.
+/// A fault that is switched on. It has a value for each of its parameters that has a default, or that was
+/// given one.
 ///
 /// As text it is what the command line takes: `slow-provider;latency_ms=800`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     fault: &'static Fault,
     /// In the order of the fault's parameters.
-    values: Vec<Value>,
+    values: Vec<Option<Value>>,
 }
 
 /// The value of a parameter.
@@ -63,12 +64,13 @@ impl Setting {
                     parameters: names().collect(),
                 })?;
         let parameter = &fault.parameters[index];
-        self.values[index] = parameter.read(value).ok_or_else(|| Error::OutOfRange {
+        let read = parameter.read(value).ok_or_else(|| Error::OutOfRange {
             fault: fault.name,
             parameter: parameter.name,
             value: value.to_owned(),
             range: parameter.range.to_string(),
         })?;
+        self.values[index] = Some(read);
         Ok(())
     }
 
@@ -77,20 +79,31 @@ impl Setting {
         self.fault
     }
 
-    /// Its parameters, with their values.
+    /// Its parameters that have a value, with their values.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
-        self.fault
-            .parameters
-            .iter()
-            .zip(self.values.iter().copied())
+        let parameters = self.fault.parameters.iter().zip(&self.values);
+        parameters.filter_map(|(parameter, value)| Some((parameter, (*value)?)))
+    }
+
+    /// Takes the value of a parameter away, as where another one says the same in its place.
+    pub fn unset(&mut self, name: &str) {
+        let mut parameters = self.fault.parameters.iter();
+        if let Some(index) = parameters.position(|parameter| parameter.name == name) {
+            self.values[index] = None;
+        }
     }
 
     /// A whole number. Zero where the fault has no such parameter: the catalogue's tests see to it
     /// that a mechanism asks only for those that it has.
     pub fn integer(&self, name: &str) -> i64 {
+        self.given_integer(name).unwrap_or_default()
+    }
+
+    /// A whole number, of a parameter that may have none.
+    pub fn given_integer(&self, name: &str) -> Option<i64> {
         match self.value(name) {
-            Some(Value::Integer(value)) => value,
-            _ => 0,
+            Some(Value::Integer(value)) => Some(value),
+            _ => None,
         }
     }
 
@@ -115,19 +128,50 @@ impl Setting {
         Duration::from_millis(self.integer(name).unsigned_abs())
     }
 
-    /// Reads the properties of a baggage member: `latency_ms=800`.
-    pub(crate) fn read_properties(&mut self, properties: &str) -> Result<(), Error> {
-        for property in properties.split(';').map(str::trim) {
-            if property.is_empty() {
-                continue;
+    /// Sets parameters, each given once, by their names and their values as text.
+    pub(crate) fn set_all<N, V>(
+        &mut self,
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(), Error>
+    where
+        N: AsRef<str>,
+        V: Into<String>,
+    {
+        let mut given: Vec<(N, String)> = Vec::new();
+        for (name, value) in parameters {
+            let value = value.into();
+            self.set(name.as_ref(), &value)?;
+            let before = given
+                .iter()
+                .find(|(known, _)| known.as_ref() == name.as_ref());
+            if let Some((_, first)) = before {
+                return Err(Error::ParameterTwice {
+                    fault: self.fault.name,
+                    parameter: name.as_ref().to_owned(),
+                    first: first.clone(),
+                    second: value,
+                });
             }
-            let (name, value) = property.split_once('=').ok_or_else(|| Error::Syntax {
-                text: property.to_owned(),
-                example: EXAMPLE,
-            })?;
-            self.set(name.trim(), value.trim())?;
+            given.push((name, value));
         }
         Ok(())
+    }
+
+    /// Reads the properties of a baggage member: `latency_ms=800`.
+    pub(crate) fn read_properties(&mut self, properties: &str) -> Result<(), Error> {
+        let parameters: Vec<(&str, &str)> = properties
+            .split(';')
+            .map(str::trim)
+            .filter(|property| !property.is_empty())
+            .map(|property| {
+                let (name, value) = property.split_once('=').ok_or_else(|| Error::Syntax {
+                    text: property.to_owned(),
+                    example: EXAMPLE,
+                })?;
+                Ok((name.trim(), value.trim()))
+            })
+            .collect::<Result<_, Error>>()?;
+        self.set_all(parameters)
     }
 
     /// Its parameters as properties of a baggage member; empty if it has none.
@@ -145,7 +189,7 @@ impl Setting {
             .parameters
             .iter()
             .position(|parameter| parameter.name == name)?;
-        self.values.get(index).copied()
+        self.values.get(index).copied().flatten()
     }
 }
 
@@ -180,6 +224,7 @@ impl fmt::Display for Setting {
 
 impl Parameter {
     fn read(&self, text: &str) -> Option<Value> {
+        let text = text.trim();
         match self.range {
             Range::Integer(least, most) => text
                 .parse()
@@ -190,7 +235,8 @@ impl Parameter {
                 .parse()
                 .ok()
                 .filter(|value| (least..=most).contains(value))
-                .map(Value::Number),
+                // A zero has no sign here.
+                .map(|value: f64| Value::Number(value + 0.0)),
             Range::Words(words) => words
                 .iter()
                 .find(|word| **word == text)

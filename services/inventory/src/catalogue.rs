@@ -66,12 +66,9 @@ pub(crate) async fn prices(
     if let Some(setting) = inventory.faults.acts(&faults::POOL_EXHAUSTION) {
         faulty::take_connections(&inventory.database, &setting).await;
     }
-    let prices = if inventory.faults.acts(&faults::N_PLUS_ONE).is_some() {
-        faulty::select_prices_one_by_one(&inventory.database, &skus).await?
-    } else if let Some(setting) = inventory.faults.acts(&faults::SLOW_QUERY) {
-        faulty::select_prices_slowly(&inventory.database, &skus, &setting).await?
-    } else {
-        select_prices(&inventory.database, &skus).await?
+    let prices = match faulty::select_prices(&inventory, &skus).await? {
+        Some(prices) => prices,
+        None => select_prices(&inventory.database, &skus).await?,
     };
     all_known(&skus, prices.iter().map(|price| price.sku.as_str()))?;
     inventory.pace.until(start, PRICES_TIME).await;

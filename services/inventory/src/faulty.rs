@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
 use api::Price;
 use faults::Setting;
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction, pool::PoolConnection};
 use telemetry::sql::{Database, System};
 use tokio::{
     sync::oneshot,
@@ -16,6 +16,8 @@ use tokio::{
 };
 
 use crate::{
+    Inventory,
+    calibration::{Speed, Table},
     catalogue::{PriceRow, to_price},
     error::Error,
     skus::placeholders,
@@ -24,11 +26,35 @@ use crate::{
 /// Counts orders, to have every other one lock the other way round.
 static ORDERS: AtomicU64 = AtomicU64::new(0);
 
-/// `n-plus-one`: a query for each product, where one would do for all.
-pub(crate) async fn select_prices_one_by_one(
-    database: &Database,
+/// The prices, where a fault decides how they are looked up; `None` where none does.
+pub(crate) async fn select_prices(
+    inventory: &Inventory,
     skus: &BTreeSet<&str>,
-) -> sqlx::Result<Vec<Price>> {
+) -> sqlx::Result<Option<Vec<Price>>> {
+    let database = &inventory.database;
+    let mut rest: Vec<&str> = skus.iter().copied().collect();
+    let one_by_one = inventory.faults.acts(&faults::N_PLUS_ONE).is_some();
+    let mut prices = match inventory.faults.asked(&faults::SLOW_QUERY) {
+        None if !one_by_one => return Ok(None),
+        None => Vec::new(),
+        Some(mut setting) => {
+            let speed = inventory.calibration.of(Table::Products, database).await?;
+            let rows = size(&mut setting, speed);
+            chassis::record_fault(&setting, &[("rows", rows as f64), said(speed)]);
+            // With both, the first of the many queries is the slow one.
+            let first = match one_by_one {
+                true => rest.drain(..1).collect(),
+                false => std::mem::take(&mut rest),
+            };
+            select_prices_slowly(database, &first, rows).await?
+        }
+    };
+    prices.extend(select_prices_one_by_one(database, &rest).await?);
+    Ok(Some(prices))
+}
+
+/// `n-plus-one`: a query for each product, where one would do for all.
+async fn select_prices_one_by_one(database: &Database, skus: &[&str]) -> sqlx::Result<Vec<Price>> {
     const SQL: &str = "SELECT sku, name, price_cents FROM products WHERE sku = $1";
     let mut prices = Vec::with_capacity(skus.len());
     for sku in skus {
@@ -45,19 +71,16 @@ pub(crate) async fn select_prices_one_by_one(
     Ok(prices)
 }
 
-/// `slow-query`: a join over everything, of which no index knows anything, beside what is wanted.
-pub(crate) async fn select_prices_slowly(
+/// `slow-query`: compares rows of which no index knows anything, beside what is wanted.
+async fn select_prices_slowly(
     database: &Database,
-    skus: &BTreeSet<&str>,
-    setting: &Setting,
+    skus: &[&str],
+    rows: i64,
 ) -> sqlx::Result<Vec<Price>> {
-    let rows = skus.len() + 1;
     let sql = format!(
-        "SELECT sku, name, price_cents FROM products WHERE sku IN ({}) AND 0 < (SELECT count(*) \
-         FROM (SELECT a.sku FROM products a CROSS JOIN products b CROSS JOIN products c \
-         CROSS JOIN products d WHERE a.name || b.name <> c.name || d.sku LIMIT ${rows}) AS compared) \
-         ORDER BY sku",
-        placeholders(skus.len())
+        "SELECT sku, name, price_cents FROM products WHERE sku IN ({}) AND {} ORDER BY sku",
+        placeholders(skus.len()),
+        Table::Products.comparisons(skus.len() + 1)
     );
     let mut connection = database.connection().await?;
     let found: Vec<PriceRow> = database
@@ -67,39 +90,68 @@ pub(crate) async fn select_prices_slowly(
             for sku in skus {
                 query = query.bind((*sku).to_owned());
             }
-            query
-                .bind(setting.integer("rows"))
-                .fetch_all(&mut *connection)
+            query.bind(rows).fetch_all(&mut *connection)
         })
         .await?;
     Ok(found.into_iter().map(to_price).collect())
 }
 
+/// How many rows `slow-query` reads: as many as it is told, and else as many as take the time that it is
+/// told. The setting then says which.
+fn size(setting: &mut Setting, speed: Speed) -> i64 {
+    match setting.given_integer("rows") {
+        Some(rows) => {
+            for decided in ["ms", "rows"] {
+                setting.unset(decided);
+            }
+            rows
+        }
+        None => speed.rows(setting.milliseconds("ms")),
+    }
+}
+
+/// What the event of a fault says of the speed by which it was sized.
+fn said(speed: Speed) -> (&'static str, f64) {
+    ("rows_per_ms", speed.rows_per_ms.round())
+}
+
 /// `lock-contention`: further queries between the lock and the commit, for as long as `hold_ms`.
 pub(crate) async fn linger(
-    database: &Database,
+    inventory: &Inventory,
     transaction: &mut Transaction<'_, Any>,
-    setting: &Setting,
 ) -> sqlx::Result<()> {
-    keep_busy(database, transaction, setting.milliseconds("hold_ms")).await
+    let Some(setting) = inventory.faults.asked(&faults::LOCK_CONTENTION) else {
+        return Ok(());
+    };
+    let database = &inventory.database;
+    let speed = inventory.calibration.of(Table::Stock, database).await?;
+    chassis::record_fault(&setting, &[said(speed)]);
+    let time = setting.milliseconds("hold_ms");
+    keep_busy(database, transaction, speed, &CHECKS, time).await
 }
 
 /// `deadlock`: locks the products of an order one at a time, every other order from the other end.
 pub(crate) async fn lock_crosswise(
-    database: &Database,
+    inventory: &Inventory,
     transaction: &mut Transaction<'_, Any>,
     skus: impl DoubleEndedIterator<Item = &String>,
-    setting: &Setting,
 ) -> Result<(), Error> {
     const SQL: &str = "SELECT sku FROM stock WHERE sku = $1 FOR UPDATE";
+    let Some(setting) = inventory.faults.asked(&faults::DEADLOCK) else {
+        return Ok(());
+    };
+    let database = &inventory.database;
     if database.system() != System::Postgresql {
+        chassis::record_fault(&setting, &[]);
         return Err(Error::NeedsPostgresql);
     }
+    let speed = inventory.calibration.of(Table::Stock, database).await?;
+    chassis::record_fault(&setting, &[said(speed)]);
     let mut skus: Vec<&String> = skus.collect();
     if ORDERS.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
         skus.reverse();
     }
-    for sku in skus {
+    for (sku, check) in skus.into_iter().zip(CHECKS.iter().cycle()) {
         database
             .trace(SQL, |sql| {
                 sqlx::query(sql)
@@ -107,10 +159,14 @@ pub(crate) async fn lock_crosswise(
                     .execute(&mut **transaction)
             })
             .await?;
-        keep_busy(database, transaction, setting.milliseconds("hold_ms")).await?;
+        let time = setting.milliseconds("hold_ms");
+        keep_busy(database, transaction, speed, &[*check], time).await?;
     }
     Ok(())
 }
+
+/// How many reports keep connections now.
+static REPORTS: AtomicUsize = AtomicUsize::new(0);
 
 /// `pool-exhaustion`: takes connections, and gives them back when a report is done that one of them
 /// is used for. Returns when they are taken.
@@ -123,62 +179,101 @@ pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     let (taken, are_taken) = oneshot::channel();
     // A task of its own, in nobody's trace, as a report that is made at night.
     tokio::spawn(async move {
-        let mut connections = Vec::new();
-        while connections.len() < wanted {
-            // One that is just being given back, or must be opened first, takes a moment. If there is
-            // none then, somebody else has taken them.
-            match timeout(A_MOMENT, database.pool.acquire()).await {
-                Ok(Ok(connection)) => connections.push(connection),
-                _ => break,
-            }
-        }
+        let is_first = REPORTS.fetch_add(1, Ordering::Relaxed) == 0;
+        let connections = take(&database, wanted, is_first).await;
         let _ = taken.send(());
-        let Some(connection) = connections.first_mut() else {
-            return;
-        };
-        let start = Instant::now();
-        while start.elapsed() < hold {
-            let read = sqlx::query(READ_ALL).fetch_all(&mut **connection).await;
-            if let Err(error) = read {
-                tracing::warn!("the report that keeps connections failed: {error}");
-                return;
-            }
+        if let Err(error) = keep(connections, hold).await {
+            tracing::warn!("the report that keeps connections failed: {error}");
         }
+        REPORTS.fetch_sub(1, Ordering::Relaxed);
     });
     let _ = are_taken.await;
 }
 
-/// How long it may take to get a connection that nobody has.
-const A_MOMENT: Duration = Duration::from_millis(10);
+/// How long a report waits for a connection that somebody uses. Requests give theirs back sooner; one that
+/// is kept for longer, while its transaction waits for a lock, is taken as well as it is.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
-/// A query that takes some milliseconds.
+/// Takes connections: those that are free, those that must be opened first, however long that takes, and
+/// those that come back in a moment. Where another report keeps some, two that wait would each keep what the
+/// other waits for; then those that are free must do.
+async fn take(database: &Database, wanted: usize, is_first: bool) -> Vec<PoolConnection<Any>> {
+    let pool = &database.pool;
+    let mut connections = Vec::new();
+    while connections.len() < wanted {
+        let connection = match pool.try_acquire() {
+            None if is_first && pool.size() < pool.options().get_max_connections() => {
+                pool.acquire().await.ok()
+            }
+            None if is_first => match timeout(A_MOMENT, pool.acquire()).await {
+                Ok(acquired) => acquired.ok(),
+                Err(_) => None,
+            },
+            free => free,
+        };
+        match connection {
+            Some(connection) => connections.push(connection),
+            None => break,
+        }
+    }
+    connections
+}
+
+/// Reads with one of the connections until the time is over.
+async fn keep(mut connections: Vec<PoolConnection<Any>>, time: Duration) -> sqlx::Result<()> {
+    let start = Instant::now();
+    let Some(connection) = connections.first_mut() else {
+        return Ok(());
+    };
+    while start.elapsed() < time {
+        sqlx::query(READ_ALL).fetch_all(&mut **connection).await?;
+    }
+    Ok(())
+}
+
+/// What the report asks, again and again.
 const READ_ALL: &str = "SELECT count(*) FROM stock a CROSS JOIN stock b \
                         WHERE a.sku || b.sku <> b.sku || a.sku";
 
-/// Queries that take some milliseconds, each asking for something else: as a transaction looks at
-/// this and that while it keeps a lock. The same one again and again would be another fault.
-const CHECKS: [&str; 6] = [
-    READ_ALL,
-    "SELECT min(a.sku || b.sku) FROM stock a CROSS JOIN stock b WHERE a.sku || b.sku <> b.sku || a.sku",
-    "SELECT max(a.sku || b.sku) FROM stock a CROSS JOIN stock b WHERE a.sku || b.sku <> b.sku || a.sku",
-    "SELECT min(a.available) FROM stock a CROSS JOIN stock b WHERE a.sku || b.sku <> b.sku || a.sku",
-    "SELECT count(DISTINCT a.available) FROM stock a CROSS JOIN stock b WHERE a.sku || b.sku <> b.sku || a.sku",
-    "SELECT max(a.available) FROM stock a CROSS JOIN stock b WHERE a.sku || b.sku <> b.sku || a.sku",
+/// What a transaction looks at while it keeps a lock. Each asks for something else: the same query again
+/// and again would be another fault.
+const CHECKS: [&str; 5] = [
+    "count(*)",
+    "min(sku)",
+    "max(sku)",
+    "min(available)",
+    "max(available)",
 ];
 
+/// Makes a query for each check, which take a time together, whatever the speed of the machine.
+///
+/// The first is sized by the speed that was measured when the process started; each further one by what is
+/// left of the time and by how quickly those before it went.
 async fn keep_busy(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
+    mut speed: Speed,
+    checks: &[&str],
     time: Duration,
 ) -> sqlx::Result<()> {
     let start = Instant::now();
-    for check in CHECKS.into_iter().cycle() {
-        if start.elapsed() >= time {
-            break;
-        }
+    for (done, check) in checks.iter().enumerate() {
+        let left = u32::try_from(checks.len() - done).unwrap_or(u32::MAX);
+        let rows = speed.rows(time.saturating_sub(start.elapsed()) / left);
+        let sql = format!(
+            "SELECT {check} FROM stock WHERE {}",
+            Table::Stock.comparisons(1)
+        );
+        let began = Instant::now();
         database
-            .trace(check, |sql| sqlx::query(sql).fetch_all(&mut **transaction))
+            .trace(&sql, |sql| {
+                // Safe: the text holds a placeholder, never a value.
+                sqlx::query(AssertSqlSafe(sql))
+                    .bind(rows)
+                    .fetch_all(&mut **transaction)
+            })
             .await?;
+        speed = speed.corrected(rows, began.elapsed());
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! (what is set aside for an order). However many lines a request has, it costs the same few
 //! statements.
 
+mod calibration;
 mod catalogue;
 mod error;
 mod faulty;
@@ -22,6 +23,8 @@ use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, sql::Database};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::calibration::Calibration;
 
 /// The schema of the service and its catalogue.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -56,6 +59,7 @@ struct Inventory {
     database: Database,
     pace: Pace,
     faults: FaultSwitch,
+    calibration: Calibration,
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
@@ -64,7 +68,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
-        database: args.database.open(&MIGRATIONS).await?,
+        database: args
+            .database
+            .open(&MIGRATIONS)
+            .await?
+            .behind(args.service.pace.network()),
         pace: args.service.pace,
         faults,
         telemetry,
@@ -85,10 +93,17 @@ pub async fn run(
         faults,
         telemetry,
     } = config;
+    let calibration = Calibration::default();
+    if faults == FaultSwitch::Honoured
+        && let Err(error) = calibration.measure(&database).await
+    {
+        tracing::warn!("the speed of the database is measured later: {error}");
+    }
     let router = faults.guard(router(Inventory {
         database,
         pace,
         faults,
+        calibration,
     }));
     chassis::serve(listener, router, telemetry, shutdown).await
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a reservation takes at the textbook pace.
-const RESERVATION_TIME: Duration = Duration::from_millis(13);
+const RESERVATION_TIME: Duration = Duration::from_millis(14);
 
 /// What an order wants: how many of each product.
 type Wanted = BTreeMap<String, i64>;
@@ -90,13 +90,9 @@ async fn set_aside(
     order_id: &str,
     wanted: &Wanted,
 ) -> Result<StatusCode, Error> {
-    let Inventory {
-        database, faults, ..
-    } = inventory;
+    let database = &inventory.database;
     let mut transaction = database.begin_write().await?;
-    if let Some(setting) = faults.acts(&faults::DEADLOCK) {
-        faulty::lock_crosswise(database, &mut transaction, wanted.keys(), &setting).await?;
-    }
+    faulty::lock_crosswise(inventory, &mut transaction, wanted.keys()).await?;
     if !insert_reservation(database, &mut transaction, order_id, "reserved").await? {
         let agrees = agrees_with_earlier(database, &mut transaction, order_id, wanted).await;
         transaction.rollback().await?;
@@ -104,9 +100,7 @@ async fn set_aside(
     }
     insert_lines(database, &mut transaction, order_id, wanted).await?;
     lock_stock(database, &mut transaction, order_id).await?;
-    if let Some(setting) = faults.acts(&faults::LOCK_CONTENTION) {
-        faulty::linger(database, &mut transaction, &setting).await?;
-    }
+    faulty::linger(inventory, &mut transaction).await?;
     let taken = take_stock(database, &mut transaction, order_id).await?;
     if taken.len() == wanted.len() {
         database.commit(transaction).await?;

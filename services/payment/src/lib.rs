@@ -83,7 +83,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
-        database: args.database.open(&MIGRATIONS).await?,
+        database: args
+            .database
+            .open(&MIGRATIONS)
+            .await?
+            .behind(args.service.pace.network()),
         provider_url: args.provider_url,
         provider_deadline: PROVIDER_DEADLINE,
         pace: args.service.pace,

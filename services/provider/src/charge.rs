@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long the card network takes at the textbook pace.
-const CARD_NETWORK_TIME: Duration = Duration::from_millis(56);
+const CARD_NETWORK_TIME: Duration = Duration::from_millis(57);
 
 /// The card that its bank declines, as in the sandbox of any provider.
 const DECLINED_CARD: &str = "4000000000000002";

@@ -47,15 +47,15 @@ impl Trouble {
     ///
     /// # Errors
     ///
-    /// When a header asks for a fault that does not exist.
+    /// When a header asks for a fault that does not exist, or for one twice.
     pub(crate) fn with(&self, headers: &HeaderMap) -> Result<Wrong, faults::Error> {
         if self.switch == FaultSwitch::Ignored {
             return Ok(Wrong::default());
         }
-        let header: Vec<&str> = headers
+        let header: Vec<_> = headers
             .get_all("baggage")
             .iter()
-            .filter_map(|value| value.to_str().ok())
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
             .collect();
         let asked = Faults::from_header(&header.join(","))?;
         let slow = asked.get(&faults::SLOW_PROVIDER);

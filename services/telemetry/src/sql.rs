@@ -3,7 +3,11 @@
 //! Semantic conventions: "Database client" (stable). The name of the span is the query's summary,
 //! such as `SELECT products`; the text keeps its placeholders, so it holds no value of a user.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use opentelemetry::trace::Status;
 use opentelemetry_semantic_conventions::attribute::{DB_RESPONSE_STATUS_CODE, ERROR_TYPE};
@@ -23,7 +27,12 @@ pub struct Database {
     system: System,
     namespace: String,
     server: Option<(String, u16)>,
+    network: Option<Network>,
 }
+
+/// The way to a database and back, where it is simulated: the future is ready when a statement would
+/// have been there and back.
+pub type Network = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +58,14 @@ impl Database {
             system,
             namespace,
             server,
+            network: None,
         }
+    }
+
+    /// The same database, behind a simulated network: each statement takes the way there and back inside
+    /// its span, as the client of a database elsewhere sees it.
+    pub fn behind(self, network: Option<Network>) -> Self {
+        Database { network, ..self }
     }
 
     /// Which database it is.
@@ -68,6 +84,9 @@ impl Database {
         F: Future<Output = sqlx::Result<T>>,
     {
         let span = self.span(sql);
+        if let Some(network) = self.network {
+            network().await;
+        }
         let outcome = out_of_sight(run(sql)).await;
         if let Err(error) = &outcome {
             record_error(&span, error);

@@ -336,10 +336,19 @@ fn judge(
     let stood_still = quiets
         .iter()
         .filter(|quiet| quiet.moved_on || quiet.in_turn);
-    let mostly = stood_still.count() as f64 >= MOSTLY * quiets.len() as f64;
-    if moved_on < run.limits.blocked_times || !mostly {
+    let turns = stood_still.count();
+    let mostly = turns as f64 >= MOSTLY * quiets.len() as f64;
+    // Of requests that come all at once, only at the end of the last turn does anybody move on: then there
+    // must be one turn more.
+    let least = run.limits.blocked_times;
+    let is_seen = moved_on >= least || (moved_on > 0 && turns > least);
+    if !is_seen || !mostly {
         return;
     }
+    let times = match moved_on >= least {
+        true => moved_on,
+        false => turns,
+    };
     let mut workers: Vec<(usize, usize)> = Vec::new();
     for (at, view) in run.views.iter().enumerate() {
         let mut is_worker = |place: &usize| {
@@ -376,7 +385,7 @@ fn judge(
         };
         let evidence = match worked.is_empty() {
             false => format!(
-                "{} worked for {} without a call; {moved_on} times in this run all else in its process \
+                "{} worked for {} without a call; {times} times in this run all else in its process \
                  stood still until such work was over, and went on at once.",
                 view.place(first),
                 words(own)
@@ -395,7 +404,7 @@ fn judge(
                 .costs(own + still_ns)
                 .fact("worked_ms", ms(own))
                 .fact("stood_still_ms", ms(still_ns))
-                .fact("times", moved_on)
+                .fact("times", times)
                 .fact("name", name),
         );
     }

@@ -6,7 +6,7 @@ use crate::{
     call::{Access, Call},
     finding::{Finding, Looks, Rule, Severity},
     hash::HashSet,
-    rules::n_plus_one::rounds,
+    rules::n_plus_one::{is_batch, rounds},
     shape,
     thresholds::Thresholds,
     view::View,
@@ -25,7 +25,9 @@ pub(crate) static RULE: Rule = Rule {
 fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
-        if children.len() < limits.chatty_calls.min(limits.chatty_children) {
+        if children.len() < limits.chatty_calls.min(limits.chatty_children)
+            || is_batch(view, parent)
+        {
             continue;
         }
         let counted: Vec<usize> = once_a_batch(view, children)

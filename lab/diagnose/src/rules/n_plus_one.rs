@@ -41,7 +41,7 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
 }
 
 /// Whether a span processes several messages: doing the same for each is what it is for.
-fn is_batch(view: &View<'_>, parent: usize) -> bool {
+pub(super) fn is_batch(view: &View<'_>, parent: usize) -> bool {
     let span = view.span(parent);
     let several = span.attributes.get("messaging.batch.message_count");
     span.kind == Kind::Consumer && (several.is_some() || span.links.len() > 1)

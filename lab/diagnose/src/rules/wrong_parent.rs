@@ -126,7 +126,11 @@ fn gap_that_fits(
     let mut at = Some(sibling).filter(|&sibling| contains(sibling))?;
     // Down to the innermost that was at work all the while.
     for _ in 0..DEEP {
-        let mut below = view.trace.children(at).iter().copied().take(WIDE);
+        // They are in the order of their starts: what begins later does not contain it.
+        let children = view.trace.children(at);
+        let begun =
+            children.partition_point(|&child| view.span(child).start_ns <= span.start_ns + slack);
+        let mut below = children[..begun].iter().rev().copied().take(WIDE);
         match below.find(|&deeper| contains(deeper)) {
             Some(deeper) => at = deeper,
             None => break,

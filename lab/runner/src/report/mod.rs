@@ -15,7 +15,7 @@ use trace::TraceId;
 
 use crate::{
     drive::Driven,
-    findings,
+    findings::{self, UnsupportedFinding},
     judge::Case,
     latency::{LatencyLine, ms},
     part::{Part, Phase},
@@ -68,6 +68,9 @@ pub struct PhaseReport {
     pub dropped_spans: u64,
     /// How many traces each finding was reported on.
     pub findings: BTreeMap<String, usize>,
+    /// The findings that are wanted, and could not be asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsupported_findings: Vec<UnsupportedFinding>,
     /// How long users waited for the replies that the scenario speaks of; `None` without a reply.
     pub latency_ms: Option<Latencies>,
     /// What the scenario wants of times, and what they came to.
@@ -194,6 +197,7 @@ impl PhaseRun {
             unexplained_spans: None,
             dropped_spans: driven.lost_spans,
             findings: findings::counts(&cases),
+            unsupported_findings: findings::unsupported(part, terms.conditions),
             latency_ms: driven.load.checkout.map(Latencies::new),
             latency,
             requests: Requests {
@@ -206,9 +210,15 @@ impl PhaseRun {
             failures: Vec::new(),
         };
         report.verdict = report.judge(cases.iter().map(|case| case.verdict));
+        if !report.unsupported_findings.is_empty() {
+            report.verdict = report.verdict.max(Verdict::Unsupported);
+        }
         if wrong.is_some() {
             report.verdict = Verdict::Fail;
             report.why = report.why.or(wrong);
+        } else if report.verdict == Verdict::Unsupported && report.why.is_none() {
+            let unsupported = part.wants_that_lack(terms.conditions);
+            report.why = unsupported.or_else(|| report.times_not_judged());
         }
         let (began, ended) = driven.window();
         let mut run = PhaseRun {
@@ -235,6 +245,7 @@ impl PhaseRun {
             unexplained_spans: Some(0),
             dropped_spans: 0,
             findings: BTreeMap::new(),
+            unsupported_findings: Vec::new(),
             latency_ms: None,
             latency: Vec::new(),
             requests: Requests::default(),
@@ -254,6 +265,10 @@ impl PhaseRun {
         let spans = self.unexplained.iter().map(|trace| trace.spans).sum();
         self.report.unexplained_spans = Some(spans);
         if spans > 0 {
+            if self.report.verdict == Verdict::Unsupported {
+                // That says why it was not judged, and not why it fails.
+                self.report.why = None;
+            }
             self.report.verdict = Verdict::Fail;
         }
     }
@@ -313,6 +328,15 @@ impl PhaseReport {
             verdict = verdict.max(wanted.unwrap_or(Verdict::Pass));
         }
         verdict
+    }
+
+    /// Why the first of the times was not judged that was not.
+    fn times_not_judged(&self) -> Option<String> {
+        let mut lines = self.latency.iter();
+        lines.find_map(|line| {
+            let why = line.why.as_ref()?;
+            Some(format!("{} {}: {why}", line.what, line.percentile))
+        })
     }
 }
 

@@ -8,7 +8,9 @@ use trace::waterfall::{self, Style};
 
 use super::{PhaseReport, Report, SHOWN, answer, word};
 use crate::{
+    findings::UnsupportedFinding,
     judge::Case,
+    latency::LatencyLine,
     part::Phase,
     run::{Finished, PhaseRun},
 };
@@ -176,7 +178,9 @@ fn push_beside(text: &mut String, left: &str, right: &str, width: usize) {
 fn push_only_phase(text: &mut String, report: &PhaseReport) {
     if let Some(why) = &report.why {
         let _ = writeln!(text, "  {why}");
-        return;
+        if !is_partly_judged(report) {
+            return;
+        }
     }
     let _ = writeln!(
         text,
@@ -211,15 +215,25 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             spans(report)
         ),
     };
+    if is_partly_judged(report) {
+        let _ = writeln!(text, "  {:10} {}; {}", "", traces(report), spans(report));
+    }
     if !report.findings.is_empty() {
         let _ = writeln!(text, "  {:10} findings: {}", "", findings(report));
+    }
+    for UnsupportedFinding { name, why } in &report.unsupported_findings {
+        let _ = writeln!(
+            text,
+            "  {:10} finding {name}, which is UNSUPPORTED: {why}",
+            ""
+        );
     }
     for line in &report.latency {
         let shown = match (phase.is_silent(), line.verdict) {
             // There nothing is wanted of it.
             (true, _) => continue,
             (false, Verdict::Pass) => "",
-            (false, verdict) => &format!(", which is {}", word(verdict)),
+            (false, verdict) => &format!(", which is {}{}", word(verdict), why(line)),
         };
         let got = line
             .ms
@@ -237,6 +251,16 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             "", line.what, line.percentile, line.want
         );
     }
+}
+
+/// Whether it was driven, and judged in part: then that part is told too.
+fn is_partly_judged(report: &PhaseReport) -> bool {
+    report.verdict == Verdict::Unsupported && report.why.is_some() && report.traces > 0
+}
+
+fn why(line: &LatencyLine) -> String {
+    let why = line.why.as_ref();
+    why.map_or(String::new(), |why| format!(": {why}"))
 }
 
 fn findings(report: &PhaseReport) -> String {

@@ -2,6 +2,7 @@
 
 use super::{
     fields::{Fields, Words},
+    needs::needs_of,
     scalars::Doc,
 };
 use crate::{
@@ -10,11 +11,11 @@ use crate::{
 };
 
 pub(super) const FINDING: Words = Words {
-    known: &["name", "share"],
+    known: &["name", "share", "needs"],
     later: &[],
 };
 
-/// A list of names, or of names with the share of the traces that must have them.
+/// A list of names, or of names with the share of the traces that must have them and what they need.
 pub(super) fn wants(doc: &Doc<'_>, node: &Node) -> Result<Vec<FindingWant>, Error> {
     let mut wants: Vec<FindingWant> = Vec::new();
     for item in doc.list(node)? {
@@ -32,12 +33,14 @@ fn want(doc: &Doc<'_>, node: &Node) -> Result<FindingWant, Error> {
         return Ok(FindingWant {
             rule: rule(doc, node)?,
             share: None,
+            needs: Vec::new(),
         });
     };
     let fields = Fields::of(doc, node, "a finding", &FINDING)?;
     let rule = rule(doc, fields.require(doc, "name")?)?;
     let share = fields.map("share", |node| share(doc, node))?;
-    Ok(FindingWant { rule, share })
+    let needs = needs_of(doc, &fields)?;
+    Ok(FindingWant { rule, share, needs })
 }
 
 fn share(doc: &Doc<'_>, node: &Node) -> Result<DoubleRange, Error> {

@@ -2,16 +2,17 @@
 
 use super::{
     fields::{Fields, Words},
+    needs::needs_of,
     scalars::Doc,
     tree,
 };
 use crate::{
-    Error, LatencyWant, Pattern, Percentile, Text, TimeWant,
+    Error, LatencyWant, Need, Pattern, Percentile, Text, TimeWant,
     yaml::{Data, Node},
 };
 
 pub(super) const LATENCY: Words = Words {
-    known: &["span", "own", "p50", "p90", "p99"],
+    known: &["span", "own", "p50", "p90", "p99", "needs"],
     later: &[],
 };
 
@@ -47,13 +48,19 @@ fn want(doc: &Doc<'_>, node: &Node) -> Result<LatencyWant, Error> {
             .error(fields.at(), "nothing is asked of the latency")
             .with_hint("write p50, p90 or p99"));
     }
+    let own = fields.map("own", |node| doc.boolean(node))?;
+    let own = own.unwrap_or_default();
+    let needs = needs_of(doc, &fields)?;
+    if own && needs.contains(&Need::Textbook) {
+        let message = "what is measured without pace (own: true) does not need the textbook pace";
+        doc.complain(doc.error(fields.at(), message));
+    }
     Ok(LatencyWant {
         position: fields.at(),
         span: fields.map("span", |node| span(doc, node))?,
-        own: fields
-            .map("own", |node| doc.boolean(node))?
-            .unwrap_or_default(),
+        own,
         percentiles,
+        needs,
     })
 }
 

@@ -9,6 +9,7 @@ mod latency;
 mod lint;
 mod load;
 mod names;
+mod needs;
 mod scalars;
 mod scenario;
 mod tree;
@@ -57,6 +58,22 @@ mod tests {
             let properties: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
             assert_eq!(properties, words.known.iter().copied().collect(), "{name}");
             assert_eq!(definition["additionalProperties"], false, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_schema_has_every_need_wherever_one_can_be_said() {
+        let schema: Json = serde_json::from_str(crate::schema()).unwrap();
+        let words = crate::Need::ALL.map(crate::Need::as_str);
+        assert_eq!(schema["$defs"]["need"]["enum"], serde_json::json!(words));
+        let definitions = &schema["$defs"];
+        for definition in [
+            &schema,
+            &definitions["variant"],
+            &definitions["finding"],
+            &definitions["latency"],
+        ] {
+            assert_eq!(definition["properties"]["needs"]["$ref"], "#/$defs/needs");
         }
     }
 

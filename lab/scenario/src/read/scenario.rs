@@ -1,6 +1,6 @@
 //! The file as a whole: name, faults, load, variants.
 
-use faults::{Faults, Need, Setting};
+use faults::{Faults, Setting};
 
 use super::{
     fields::{Fields, Words},
@@ -8,6 +8,7 @@ use super::{
     journey::{journey, journeys},
     latency,
     load::load,
+    needs::{needs, needs_of},
     scalars::Doc,
     tree,
 };
@@ -82,7 +83,7 @@ fn read(file: &str, text: &str) -> Result<(Scenario, Vec<Error>), Error> {
             .unwrap_or_default(),
         journeys: which_journeys(doc, &fields)?.unwrap_or_else(|| vec![Weighted::default()]),
         load: load(doc, fields.require(doc, "load")?)?,
-        needs: fields.map("needs", |node| needs(doc, node))?,
+        needs: needs_of(doc, &fields)?,
         expect: tree::expectation(doc, fields.require(doc, "expect")?)?,
         findings: fields.map("findings", |node| findings::wants(doc, node))?,
         latency: fields
@@ -105,11 +106,11 @@ fn check_whole(doc: &Doc<'_>, fields: &Fields<'_>, scenario: &Scenario) {
             .faults
             .as_ref()
             .is_none_or(|faults| *faults == scenario.faults);
-        if same_faults
-            && variant.journeys.is_none()
-            && variant.load.is_none()
-            && variant.needs.is_none()
-        {
+        let same_needs = variant
+            .needs
+            .as_ref()
+            .is_none_or(|needs| *needs == scenario.needs);
+        if same_faults && variant.journeys.is_none() && variant.load.is_none() && same_needs {
             let message = format!("this {name} is the scenario itself, and cannot be silent");
             doc.complain(
                 doc.error(variant.position, message)
@@ -196,13 +197,11 @@ fn faults(doc: &Doc<'_>, node: &Node) -> Result<Faults, Error> {
                 doc.error(at, error.to_string())
             })?;
         }
-        faults.insert(setting);
+        faults
+            .insert(setting)
+            .map_err(|error| doc.error(key.at, error.to_string()))?;
     }
     Ok(faults)
-}
-
-fn needs(doc: &Doc<'_>, node: &Node) -> Result<Need, Error> {
-    doc.word(node, "need", &[("postgresql", Need::Postgresql)])
 }
 
 fn which_journeys(doc: &Doc<'_>, fields: &Fields<'_>) -> Result<Option<Vec<Weighted>>, Error> {

@@ -1,15 +1,37 @@
 //! `baggage`, after the W3C recommendation <https://www.w3.org/TR/baggage/>.
 //!
-//! A malformed member is left out and the others are kept; members beyond the limits (64 of them,
-//! 8,192 bytes in all) are dropped. Nothing in a header can make extraction fail.
+//! A malformed member is dropped and the others are kept; members beyond the limits (64 of them, 8,192
+//! bytes in all headers) are dropped. Nothing in a header can make extraction fail.
+//!
+//! The bytes that count are those of the header that is sent on. It is written as short as the
+//! specification allows, so it is not longer than what came in: what one service takes, the next takes.
 
+use std::collections::HashMap;
+
+use http::HeaderMap;
 use opentelemetry::{
     Context,
     baggage::{Baggage, BaggageExt, KeyValueMetadata},
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
 };
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 const BAGGAGE: &str = "baggage";
+
+/// How many members a request may have.
+pub const MAX_MEMBERS: usize = 64;
+
+/// How many bytes the members of a request may have, with the commas between them.
+pub const MAX_BYTES: usize = 8_192;
+
+/// What must be percent-encoded in a value: all but the baggage octets, and the percent sign itself.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b',')
+    .add(b';')
+    .add(b'\\')
+    .add(b'%');
 
 /// The propagator of W3C baggage.
 #[derive(Debug)]
@@ -29,37 +51,82 @@ impl Default for StrictBaggagePropagator {
 
 impl TextMapPropagator for StrictBaggagePropagator {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        let baggage = context.baggage();
-        if !baggage.is_empty() {
-            // The type percent-encodes values and keeps properties as they came.
-            injector.set(BAGGAGE, baggage.to_string());
+        let members: Vec<String> = context
+            .baggage()
+            .iter()
+            .map(|(key, (value, properties))| {
+                written(key.as_str(), value.as_str(), properties.as_str())
+            })
+            .collect();
+        if !members.is_empty() {
+            injector.set(BAGGAGE, members.join(","));
         }
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
         let headers = extractor.get_all(BAGGAGE).unwrap_or_default();
-        let mut baggage = Baggage::new();
+        let mut taken = Taken::default();
         for member in headers.iter().flat_map(|header| header.split(',')) {
-            if let Some(Member {
-                key,
-                value,
-                properties,
-            }) = parse_member(member)
-            {
-                // The type itself keeps to the limits: what goes beyond them is not taken.
-                baggage.insert_with_metadata(key, value, properties);
-            }
+            // What becomes of a member is for `dropped` to say.
+            let _ = taken.take(member);
         }
-        if baggage.is_empty() {
+        if taken.baggage.is_empty() {
             context.clone()
         } else {
-            context.with_baggage(baggage)
+            context.with_baggage(taken.baggage)
         }
     }
 
     fn fields(&self) -> FieldIter<'_> {
         FieldIter::new(&self.fields)
     }
+}
+
+/// A member of a `baggage` header that the propagator drops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The member as it came, without white space around it. Bytes that are no UTF-8 are U+FFFD.
+    pub member: String,
+    /// Why it is dropped.
+    pub why: Why,
+}
+
+/// Why a member of a `baggage` header is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It stands in a header that has bytes other than printable ASCII.
+    NotAscii,
+    /// It is not written as section 3.3.1 says.
+    Malformed,
+    /// There are [`MAX_MEMBERS`] before it.
+    TooMany,
+    /// With it, the members would have so many bytes, which is more than [`MAX_BYTES`].
+    TooLong {
+        /// How many bytes.
+        bytes: usize,
+    },
+}
+
+/// The members of the `baggage` headers of a request that the propagator drops, in their order. Empty
+/// members are none.
+pub fn dropped(headers: &HeaderMap) -> Vec<Dropped> {
+    let mut taken = Taken::default();
+    let mut dropped = Vec::new();
+    for header in headers.get_all(BAGGAGE) {
+        let is_ascii = header.to_str().is_ok();
+        for member in String::from_utf8_lossy(header.as_bytes()).split(',') {
+            let member = trim_ows(member);
+            let why = match is_ascii {
+                true => taken.take(member).err(),
+                false => Some(Why::NotAscii),
+            };
+            if let Some(why) = why.filter(|_| !member.is_empty()) {
+                let member = member.to_owned();
+                dropped.push(Dropped { member, why });
+            }
+        }
+    }
+    dropped
 }
 
 /// A context that has the baggage of another, and nothing of its trace.
@@ -70,10 +137,51 @@ pub(crate) fn baggage_alone(context: &Context) -> Context {
     }))
 }
 
+/// The members of a request so far.
+#[derive(Default)]
+struct Taken {
+    baggage: Baggage,
+    /// How many bytes each key has with its value and its properties when it is sent on.
+    bytes: HashMap<String, usize>,
+}
+
 struct Member {
     key: String,
     value: String,
     properties: String,
+}
+
+// === impl Taken ===
+
+impl Taken {
+    /// Takes one more member. Of a key that comes twice the last stays.
+    fn take(&mut self, member: &str) -> Result<(), Why> {
+        let member = parse_member(member).ok_or(Why::Malformed)?;
+        let is_known = self.bytes.contains_key(&member.key);
+        if !is_known && self.bytes.len() == MAX_MEMBERS {
+            return Err(Why::TooMany);
+        }
+        let own = written(&member.key, &member.value, &member.properties).len();
+        let others = self.bytes.iter().filter(|(key, _)| **key != member.key);
+        // A comma before each but the first.
+        let bytes = own + others.map(|(_, bytes)| bytes + 1).sum::<usize>();
+        if bytes > MAX_BYTES {
+            return Err(Why::TooLong { bytes });
+        }
+        self.bytes.insert(member.key.clone(), own);
+        self.baggage
+            .insert_with_metadata(member.key, member.value, member.properties);
+        Ok(())
+    }
+}
+
+/// A member as it is sent on.
+fn written(key: &str, value: &str, properties: &str) -> String {
+    let value = utf8_percent_encode(value, ENCODED);
+    match properties.is_empty() {
+        true => format!("{key}={value}"),
+        false => format!("{key}={value};{properties}"),
+    }
 }
 
 /// Section 3.3.1: `key OWS "=" OWS value *( OWS ";" OWS property )`.
@@ -95,7 +203,9 @@ fn parse_member(member: &str) -> Option<Member> {
         .collect();
     Some(Member {
         key: key.to_owned(),
-        value: percent_decode(value),
+        // A percent sign that encodes nothing stands for itself, and bytes that are not UTF-8 become
+        // U+FFFD, as the recommendation says.
+        value: percent_decode_str(value).decode_utf8_lossy().into_owned(),
         properties: properties?.join(";"),
     })
 }
@@ -121,32 +231,6 @@ fn is_token(text: &str) -> bool {
 /// Printable ASCII without blank, double quote, comma, semicolon and backslash.
 fn is_baggage_octet(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
-}
-
-/// Decodes `%xx`. A percent sign that starts no such triplet stands for itself, and bytes that are
-/// not UTF-8 become U+FFFD, as the recommendation says.
-fn percent_decode(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match decoded {
-            Some(decoded) if byte == b'%' => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn trim_ows(text: &str) -> &str {

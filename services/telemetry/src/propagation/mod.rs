@@ -4,7 +4,7 @@
 //! follows W3C Trace Context level 2 to the letter, and passes the public test suite in strict
 //! mode.
 
-mod baggage;
+pub mod baggage;
 mod headers;
 mod saved;
 mod trace_context;

@@ -110,9 +110,14 @@ impl<P: SpanProcessor + 'static> SpanProcessor for SabotagedProcessor<P> {
                 name_after_request(&mut span);
             } else if fault == &faults::MISSING_SPAN && serves {
                 return;
-            } else if fault == &faults::DUPLICATE_SPANS {
-                self.hand_on(span.clone(), &faults);
             }
+        }
+        // Twice as it comes out in the end.
+        let twice = faults
+            .iter()
+            .any(|setting| setting.fault() == &faults::DUPLICATE_SPANS);
+        if twice {
+            self.hand_on(span.clone(), &faults);
         }
         self.hand_on(span, &faults);
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use http::{HeaderMap, HeaderValue};
 use opentelemetry::{Context, baggage::BaggageExt, propagation::TextMapPropagator};
 use proptest::prelude::*;
-use telemetry::propagation::StrictBaggagePropagator;
+use telemetry::propagation::baggage::{Dropped, StrictBaggagePropagator, Why, dropped};
 
 use crate::carrier::Headers;
 
@@ -126,6 +127,62 @@ fn members_that_do_not_fit_into_8192_bytes_are_left_out() {
     let (fits, too_long) = ("x".repeat(8_000), "y".repeat(400));
     let kept = received(&[&format!("a={fits},b={too_long},c=3")]);
     assert_eq!(kept, entries([("a", fits.as_str()), ("c", "3")]));
+}
+
+#[test]
+fn of_8192_bytes_in_all_headers_everything_is_kept_and_of_one_more_the_last_is_dropped() {
+    let (a, b) = (format!("a={}", "x".repeat(4_000)), "b=2;p=3");
+    let rest = 8_192 - a.len() - b.len() - "c=".len() - 2;
+    let c = format!("c={}", "z".repeat(rest));
+    let kept = received(&[&a, b, &c]);
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    let sent = passed_on(&[&a, b, &c]).unwrap();
+    assert_eq!(sent.len(), 8_192);
+    assert_eq!(received(&[&sent]), kept, "the next hop takes it too");
+
+    let too_long = format!("{c}z");
+    let kept = received(&[&a, b, &too_long]);
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn what_is_sent_on_is_not_longer_than_what_came() {
+    let header = "url=https://example.org/a?b=c&d=(e),t=12:30,p=a%20b;q=1";
+    assert_eq!(passed_on(&[header]).unwrap().len(), header.len());
+}
+
+#[test]
+fn what_is_dropped_is_named_with_the_reason() {
+    let of = |headers: &[&[u8]]| {
+        let mut map = HeaderMap::new();
+        for header in headers {
+            map.append("baggage", HeaderValue::from_bytes(header).unwrap());
+        }
+        let dropped = dropped(&map).into_iter();
+        dropped
+            .map(|Dropped { member, why }| (member, why))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[b"a=1, ,b=2;p", b"c=3,"]), []);
+    assert_eq!(
+        of(&[b"a=1, b ,c=\"x\"", b"d=caf\xc3\xa9,e=1"]),
+        [
+            ("b".to_owned(), Why::Malformed),
+            ("c=\"x\"".to_owned(), Why::Malformed),
+            ("d=caf\u{e9}".to_owned(), Why::NotAscii),
+            ("e=1".to_owned(), Why::NotAscii),
+        ]
+    );
+    let members: Vec<_> = (0..65).map(|n| format!("k{n}={n}")).collect();
+    let full = members.join(",");
+    // A key that is there already takes no place of its own.
+    assert_eq!(
+        of(&[full.as_bytes(), b"k0=again"]),
+        [("k64=64".to_owned(), Why::TooMany)]
+    );
+    let long = format!("a={}", "x".repeat(8_191));
+    let why = Why::TooLong { bytes: 8_193 };
+    assert_eq!(of(&[long.as_bytes(), b"b=1"]), [(long.clone(), why)]);
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! How quickly the database reads, so that a fault can be asked for a time and not for a size.
+//!
+//! A query of two million rows is slow on one machine and over at once on another. So the process
+//! measures once, on the table itself, how many rows are compared in a millisecond; a fault then reads
+//! as many as take the time that it is asked for.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::AnyConnection;
+use telemetry::sql::Database;
+use tokio::{sync::OnceCell, time::Instant};
+
+/// A sample must take this long to say anything about the speed.
+const LONG_ENOUGH: Duration = Duration::from_millis(2);
+
+/// How many samples are taken. The best counts: what a busy machine does beside only makes one slower.
+const SAMPLES: usize = 8;
+
+/// How many rows the first sample reads.
+const FIRST: i64 = 1_000;
+
+/// The most that is read, as for the parameter `rows`.
+const MOST: i64 = 200_000_000;
+
+/// A table of the service that is read for the time that it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Table {
+    /// `products`.
+    Products,
+    /// `stock`.
+    Stock,
+}
+
+/// What reading a table costs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speed {
+    /// What a statement takes however little it reads, in milliseconds.
+    pub(crate) least_ms: f64,
+    /// Rows that are compared in a millisecond.
+    pub(crate) rows_per_ms: f64,
+}
+
+/// The speeds of a process: each is measured once, when the process starts or when it is asked for first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calibration {
+    products: Arc<OnceCell<Speed>>,
+    stock: Arc<OnceCell<Speed>>,
+}
+
+// === impl Table ===
+
+impl Table {
+    /// A condition that is true after as many rows were compared as its only parameter says, and that no
+    /// index shortens.
+    pub(crate) fn comparisons(self, parameter: usize) -> String {
+        let table = match self {
+            Table::Products => "products",
+            Table::Stock => "stock",
+        };
+        format!(
+            "0 < (SELECT count(*) FROM (SELECT a.sku FROM {table} a CROSS JOIN {table} b \
+             CROSS JOIN {table} c CROSS JOIN {table} d WHERE a.sku || b.sku <> c.sku || d.sku || '.' \
+             LIMIT ${parameter}) AS compared)"
+        )
+    }
+}
+
+// === impl Speed ===
+
+impl Speed {
+    /// How many rows take this time to compare; at least one.
+    pub(crate) fn rows(self, time: Duration) -> i64 {
+        let ms = time.as_secs_f64() * 1e3 - self.least_ms;
+        // In range: the quotient is finite, and a cast of a larger number gives the largest.
+        ((ms * self.rows_per_ms) as i64).clamp(1, MOST)
+    }
+
+    /// The speed as a query of so many `rows` has just shown it, if it took long enough to say anything.
+    pub(crate) fn corrected(self, rows: i64, took: Duration) -> Speed {
+        let ms = took.as_secs_f64() * 1e3 - self.least_ms;
+        if ms * 1e-3 < LONG_ENOUGH.as_secs_f64() {
+            return self;
+        }
+        Speed {
+            rows_per_ms: rows as f64 / ms,
+            ..self
+        }
+    }
+}
+
+// === impl Calibration ===
+
+impl Calibration {
+    /// Measures all speeds now, so that no request has to wait for it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read. Then the first fault that needs a speed measures again.
+    pub(crate) async fn measure(&self, database: &Database) -> sqlx::Result<()> {
+        self.of(Table::Products, database).await?;
+        self.of(Table::Stock, database).await.map(drop)
+    }
+
+    /// The speed of a table.
+    ///
+    /// # Errors
+    ///
+    /// When it was not measured yet and the database cannot be read.
+    pub(crate) async fn of(&self, table: Table, database: &Database) -> sqlx::Result<Speed> {
+        let cell = match table {
+            Table::Products => &self.products,
+            Table::Stock => &self.stock,
+        };
+        cell.get_or_try_init(|| measure(table, database))
+            .await
+            .copied()
+    }
+}
+
+async fn measure(table: Table, database: &Database) -> sqlx::Result<Speed> {
+    let mut connection = database.pool.acquire().await?;
+    let mut least = Duration::MAX;
+    for _ in 0..SAMPLES {
+        least = least.min(sample(table, &mut connection, 1).await?);
+    }
+    let mut rows = FIRST;
+    let mut best = sample(table, &mut connection, rows).await?;
+    while best < least + LONG_ENOUGH && rows < MOST {
+        rows *= 2;
+        best = sample(table, &mut connection, rows).await?;
+    }
+    for _ in 0..SAMPLES {
+        best = best.min(sample(table, &mut connection, rows).await?);
+    }
+    let compared = best.saturating_sub(least).max(Duration::from_micros(1));
+    Ok(Speed {
+        least_ms: least.as_secs_f64() * 1e3,
+        rows_per_ms: rows as f64 / (compared.as_secs_f64() * 1e3),
+    })
+}
+
+async fn sample(table: Table, connection: &mut AnyConnection, rows: i64) -> sqlx::Result<Duration> {
+    // Safe: the text holds a placeholder, never a value.
+    let sql = format!("SELECT count(*) FROM stock WHERE {}", table.comparisons(1));
+    let start = Instant::now();
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(rows)
+        .fetch_all(connection)
+        .await?;
+    Ok(start.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_those_of_a_time_and_at_least_one() {
+        let speed = Speed {
+            least_ms: 1.0,
+            rows_per_ms: 500.0,
+        };
+        assert_eq!(speed.rows(Duration::from_millis(101)), 50_000);
+        assert_eq!(speed.rows(Duration::ZERO), 1);
+        assert_eq!(speed.rows(Duration::from_secs(1_000_000)), MOST);
+    }
+
+    #[test]
+    fn a_query_of_some_length_corrects_the_speed() {
+        let speed = Speed {
+            least_ms: 1.0,
+            rows_per_ms: 500.0,
+        };
+        let corrected = speed.corrected(5_000, Duration::from_millis(21));
+        assert_eq!(corrected.rows_per_ms, 250.0);
+        assert_eq!(corrected.least_ms, 1.0);
+        let short = speed.corrected(1, Duration::from_millis(2));
+        assert_eq!(short.rows_per_ms, 500.0);
+    }
+}

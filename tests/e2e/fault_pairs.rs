@@ -1,0 +1,523 @@
+//! Faults compose: of any two that meet in one request each is found and nothing else, or the catalogue
+//! says which of them hides the other and why.
+//!
+//! All pairs run in one lab on PostgreSQL, whose locks are of rows. Pairs that touch nobody but themselves
+//! run side by side; one that others feel runs with partners that all have it, and with nobody else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diagnose::{THRESHOLDS, diagnose};
+use faults::{CATALOGUE, Fault, Faults, Setting};
+use futures::{StreamExt, future::join_all, stream};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use trace::{Span, Trace, TraceId, Value as Attribute};
+
+use crate::{
+    real::Postgres,
+    support::{Reply, Up, eventually, reply, uuid},
+};
+
+/// Findings that may come of other requests, or of a busy machine.
+const OF_THE_LOAD: [&str; 6] = [
+    "lock-wait",
+    "pool-wait",
+    "queue-delay",
+    "slow-query",
+    "slow-external",
+    "blocked-runtime",
+];
+
+/// How many orders of a pair are needed to contend, and how many partners share what all of them feel.
+const RIVALS: usize = 3;
+const PARTNERS: usize = 8;
+
+/// An order that was placed with two faults.
+struct Placed {
+    pair: [&'static Fault; 2],
+    /// Orders that are judged together: what one feels the others do.
+    group: usize,
+    reply: Reply,
+}
+
+/// A pair, with what there is to say of it.
+struct Judged {
+    pair: [&'static Fault; 2],
+    wrong: Vec<String>,
+    /// What several feel together, and nobody felt this time.
+    unfelt: Vec<String>,
+}
+
+#[tokio::test]
+async fn each_of_two_faults_is_found_and_nothing_else() {
+    let server = Postgres::start_with("-c deadlock_timeout=200ms");
+    let up = Up::start_with(&["--pace", "textbook", "--database", &server.url()]).await;
+    let shelf = Shelf::of(&up).await;
+    let mut placed = alone(&up, &shelf).await;
+    placed.extend(rivals(&up, &shelf).await);
+    placed.extend(partners(&up, &shelf).await);
+    let healthy =
+        join_all((0..3).map(async |_| order(&up, shelf.products(3), &Faults::NONE).await)).await;
+
+    let mut wrong = BTreeMap::new();
+    mailed(&up, &placed).await;
+    no_more_spans(&up, 75).await;
+    let traces = all_traces(&up).await;
+    let index = Index::of(&traces);
+    let beside: Vec<Trace> = healthy
+        .iter()
+        .flat_map(|reply| index.of_order(reply.trace_id))
+        .collect();
+    let mut groups: BTreeMap<usize, Vec<(&Placed, Vec<Trace>)>> = BTreeMap::new();
+    for placed in &placed {
+        let found = index.of_order(placed.reply.trace_id);
+        groups
+            .entry(placed.group)
+            .or_default()
+            .push((placed, found));
+    }
+    let mut unfelt = BTreeMap::new();
+    let mut pairs = 0;
+    for judged in groups.values().flat_map(|group| judge(group, &beside)) {
+        pairs += 1;
+        let pair = judged.pair.map(|fault| fault.name).join(" + ");
+        for (known, new) in [(&mut wrong, judged.wrong), (&mut unfelt, judged.unfelt)] {
+            if !new.is_empty() {
+                known
+                    .entry(pair.clone())
+                    .or_insert_with(Vec::new)
+                    .extend(new);
+            }
+        }
+    }
+    let told = |found: BTreeMap<String, Vec<String>>| -> Vec<String> {
+        let found = found.into_iter();
+        found
+            .map(|(pair, why)| format!("{pair}: {}", why.join("; ")))
+            .collect()
+    };
+    let (wrong, unfelt) = (told(wrong), told(unfelt));
+    assert!(
+        wrong.is_empty(),
+        "{} pairs:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    // Of those that contend in a few requests one or the other may have luck, as in the scenarios.
+    assert!(
+        20 * unfelt.len() <= pairs,
+        "{} of {pairs} pairs contend in vain:\n{}",
+        unfelt.len(),
+        unfelt.join("\n")
+    );
+}
+
+// === Placing orders ===
+
+/// Products of which there are plenty, so that orders side by side want different ones.
+struct Shelf {
+    skus: Vec<String>,
+    next: std::sync::atomic::AtomicUsize,
+}
+
+impl Shelf {
+    async fn of(up: &Up) -> Shelf {
+        let get = async |path: &str| -> Value {
+            let url = format!("{}{path}", up.url("inventory"));
+            up.client
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap()
+        };
+        let products = get("/products").await;
+        let skus: Vec<String> = products["products"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|product| product["sku"].as_str().unwrap().to_owned())
+            .collect();
+        let stock = get(&format!("/stock?sku={}", skus.join(","))).await;
+        let plenty = stock["stock"].as_array().unwrap().iter();
+        Shelf {
+            skus: plenty
+                .filter(|level| level["available"].as_i64() > Some(100))
+                .map(|level| level["sku"].as_str().unwrap().to_owned())
+                .collect(),
+            next: 0.into(),
+        }
+    }
+
+    /// The next products.
+    fn products(&self, count: usize) -> Vec<String> {
+        let from = self
+            .next
+            .fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+        (from..from + count)
+            .map(|at| self.skus[at % self.skus.len()].clone())
+            .collect()
+    }
+}
+
+async fn order(up: &Up, skus: Vec<String>, faults: &Faults) -> Reply {
+    let cart_id = uuid();
+    let lines: Vec<Value> = skus
+        .iter()
+        .map(|sku| json!({ "sku": sku, "quantity": 1 }))
+        .collect();
+    up.put_cart(&cart_id, lines.into()).await.expect(200);
+    let mut request = up.checkout_request(&cart_id);
+    if !faults.is_empty() {
+        request = request.header("baggage", faults.to_header());
+    }
+    reply(request).await
+}
+
+/// Two faults, with those without which they have nothing to act on, quick ones where there is a choice.
+fn both(pair: [&'static Fault; 2]) -> Faults {
+    let mut faults = Faults::NONE;
+    for fault in pair {
+        let text = match fault.name {
+            "late-spans" => "late-spans;delay_ms=200",
+            "span-flood" => "span-flood;spans=1500",
+            // Slow by itself, and not only by its share of a trace.
+            "slow-query" => "slow-query;ms=600",
+            "blocked-runtime" => "blocked-runtime;ms=200",
+            // Longer than orders come after each other, whatever keeps them apart.
+            "lock-contention" => "lock-contention;hold_ms=150",
+            "deadlock" => "deadlock;hold_ms=150",
+            // Mails take longer than orders come after each other.
+            "slow-consumer" => "slow-consumer;ms=250",
+            name => name,
+        };
+        faults.replace(text.parse::<Setting>().unwrap());
+    }
+    let companions: Vec<Setting> = faults.companions().collect();
+    companions
+        .into_iter()
+        .for_each(|other| faults.replace(other));
+    faults
+}
+
+fn lines(pair: [&'static Fault; 2]) -> usize {
+    match pair.contains(&&faults::N_PLUS_ONE) {
+        true => 12,
+        false => 2,
+    }
+}
+
+/// Those that others feel, and not only others with the same product in the cart.
+fn is_felt(fault: &Fault) -> bool {
+    fault.reach == faults::Reach::Everyone && !is_of_rows(fault)
+}
+
+/// Those that others feel who want the same product.
+fn is_of_rows(fault: &Fault) -> bool {
+    [&faults::LOCK_CONTENTION, &faults::DEADLOCK].contains(&fault)
+}
+
+fn pairs() -> impl Iterator<Item = [&'static Fault; 2]> {
+    let with_later = |at: usize| {
+        CATALOGUE[at + 1..]
+            .iter()
+            .map(move |other| [CATALOGUE[at], *other])
+    };
+    (0..CATALOGUE.len()).flat_map(with_later)
+}
+
+/// Pairs that touch nobody but themselves, side by side.
+async fn alone(up: &Up, shelf: &Shelf) -> Vec<Placed> {
+    let pairs =
+        pairs().filter(|pair| !pair.iter().any(|fault| is_felt(fault) || is_of_rows(fault)));
+    let placed = pairs.map(async |pair| Placed {
+        pair,
+        // All in one: a name that is different in every request is only seen in many.
+        group: 0,
+        reply: order(up, shelf.products(lines(pair)), &both(pair)).await,
+    });
+    stream::iter(placed).buffer_unordered(12).collect().await
+}
+
+/// Pairs that only orders of the same products feel: a few of each at once, on products of their own.
+async fn rivals(up: &Up, shelf: &Shelf) -> Vec<Placed> {
+    let pairs = pairs().filter(|pair| {
+        pair.iter().any(|fault| is_of_rows(fault)) && !pair.iter().any(|fault| is_felt(fault))
+    });
+    let placed = pairs.enumerate().map(async |(at, pair)| {
+        let skus = shelf.products(lines(pair));
+        join_all((0..RIVALS).map(async |_| Placed {
+            pair,
+            group: 1_000 + at,
+            reply: order(up, skus.clone(), &both(pair)).await,
+        }))
+        .await
+    });
+    let placed: Vec<Vec<Placed>> = stream::iter(placed).buffer_unordered(3).collect().await;
+    placed.into_iter().flatten().collect()
+}
+
+/// Pairs that everybody feels: several at once that have the same of them, one such group after another.
+async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
+    let mut placed = Vec::new();
+    let mut group = 2_000;
+    let felt: Vec<&'static Fault> = CATALOGUE
+        .into_iter()
+        .filter(|fault| is_felt(fault))
+        .collect();
+    for (at, fault) in felt.iter().enumerate() {
+        // One that others feel too, or that is only seen in many, has a group in which all have both. So
+        // has each one beside a computation: who waits for it must come to payment at the same time.
+        let is_quiet = |other: &&'static Fault| {
+            // A batch of several orders has the errors of all of them.
+            let spoils_batch = *fault == &faults::BATCH_CONSUME && is_retried(&[*other]);
+            let is_seen_alone = !is_felt(other) && other.company().orders == 1;
+            is_seen_alone && !spoils_batch && *fault != &faults::BLOCKED_RUNTIME
+        };
+        let quiet: Vec<&'static Fault> = CATALOGUE.into_iter().filter(is_quiet).collect();
+        let loud = CATALOGUE.into_iter().filter(|other| !is_quiet(other));
+        let later = |other: &&'static Fault| !felt[..=at].contains(other);
+        // Not one after the other: neighbours in the catalogue go wrong in the same place.
+        let count = quiet.len().div_ceil(PARTNERS);
+        let nth = |n: usize| quiet.iter().copied().skip(n).step_by(count).collect();
+        let mut groups: Vec<Vec<&'static Fault>> = (0..count).map(nth).collect();
+        groups.extend(
+            loud.filter(later)
+                .map(|other| vec![other; fault.company().orders.max(other.company().orders)]),
+        );
+        for partners in groups {
+            group += 1;
+            let same = shelf.products(2);
+            let orders = partners.into_iter().map(async |other| {
+                let pair = [*fault, other];
+                let skus = match is_of_rows(other) {
+                    true => same.clone(),
+                    false => shelf.products(lines(pair)),
+                };
+                Placed {
+                    pair,
+                    group,
+                    reply: order(up, skus, &both(pair)).await,
+                }
+            });
+            let orders = join_all(orders).await;
+            // What they share is free again: payment and inventory once they have answered, email once the
+            // mails are sent. A message that failed comes back a second later, and must not meet the next.
+            if fault.service == "email" {
+                mailed(up, &orders).await;
+                let comes_back = orders.iter().any(|order| is_retried(&order.pair));
+                no_more_spans(up, if comes_back { 75 } else { 10 }).await;
+            }
+            placed.extend(orders);
+        }
+    }
+    placed
+}
+
+// === Reading traces ===
+
+/// Waits until nothing more comes: no span arrived in so many looks, 20 ms apart.
+async fn no_more_spans(up: &Up, looks: u32) {
+    let before: Mutex<(i64, u32)> = Mutex::new((-1, 0));
+    eventually("the lab to be at rest", async || {
+        let stats = up.get_json("/api/stats").await;
+        let received = stats["spans"]["received"].as_i64().unwrap();
+        let mut before = before.lock().await;
+        let (known, times) = *before;
+        *before = (received, if received == known { times + 1 } else { 0 });
+        (before.1 >= looks).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the mails of some orders are sent, of those that have one.
+async fn mailed(up: &Up, placed: &[Placed]) {
+    for order in placed {
+        let message = order.reply.body["message_id"].as_str();
+        if let Some(message) = message.filter(|_| !is_retried(&order.pair)) {
+            up.mail(message).await;
+        }
+    }
+}
+
+/// All traces of the lab.
+pub(crate) async fn all_traces(up: &Up) -> Vec<Trace> {
+    let found = up.get_json("/api/traces?limit=10000").await;
+    let mut traces = Vec::new();
+    for summary in found["traces"].as_array().unwrap() {
+        let id = summary["trace_id"].as_str().unwrap().parse().unwrap();
+        traces.extend(up.trace(id).await);
+    }
+    traces
+}
+
+/// Whether messages fail and come back a second later.
+fn is_retried(faults: &[&'static Fault]) -> bool {
+    faults.contains(&&faults::POISON_MESSAGE)
+}
+
+/// Finds what has to do with an order: its trace, those that name the order, and those that link to any
+/// of these.
+pub(crate) struct Index<'t> {
+    by_id: HashMap<TraceId, &'t Trace>,
+    by_name: HashMap<&'t str, BTreeSet<TraceId>>,
+    by_link: HashMap<TraceId, BTreeSet<TraceId>>,
+}
+
+impl<'t> Index<'t> {
+    pub(crate) fn of(traces: &'t [Trace]) -> Index<'t> {
+        let mut index = Index {
+            by_id: traces.iter().map(|trace| (trace.id(), trace)).collect(),
+            by_name: HashMap::new(),
+            by_link: HashMap::new(),
+        };
+        for trace in traces {
+            for span in trace.spans() {
+                for name in names(span) {
+                    index.by_name.entry(name).or_default().insert(trace.id());
+                }
+                for link in &span.links {
+                    index
+                        .by_link
+                        .entry(link.trace_id)
+                        .or_default()
+                        .insert(trace.id());
+                }
+            }
+        }
+        index
+    }
+
+    pub(crate) fn of_order(&self, trace: TraceId) -> Vec<Trace> {
+        let mut ids = BTreeSet::from([trace]);
+        let spans = self.by_id.get(&trace).into_iter();
+        let names = spans.flat_map(|trace| trace.spans()).flat_map(names);
+        ids.extend(names.filter_map(|name| self.by_name.get(name)).flatten());
+        for id in ids.clone() {
+            ids.extend(self.by_link.get(&id).into_iter().flatten());
+        }
+        let traces = ids.iter().filter_map(|id| self.by_id.get(id));
+        traces.map(|trace| Trace::clone(trace)).collect()
+    }
+}
+
+/// What tells whose span it is: its order, and its message.
+fn names(span: &Span) -> impl Iterator<Item = &str> {
+    let keys = ["order.id", "messaging.message.id"];
+    keys.into_iter()
+        .filter_map(|key| span.attributes.get(key)?.as_str())
+}
+
+pub(crate) fn distinct<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<Trace> {
+    let mut seen = BTreeSet::new();
+    traces
+        .filter(|trace| seen.insert(trace.id()))
+        .cloned()
+        .collect()
+}
+
+// === Judging ===
+
+/// What the diagnosis must report of a fault, and what it may.
+pub(crate) fn expected(fault: &Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    let scenario = scenario::embedded(fault.name).unwrap();
+    let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
+    for want in scenario.findings.unwrap_or_default() {
+        match want.share {
+            Some(share) if share.min == 0.0 => may.insert(want.rule.name),
+            _ => must.insert(want.rule.name),
+        };
+    }
+    (must, may)
+}
+
+/// Whether the fault says of itself that it acted.
+pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
+    let spans = traces.iter().flat_map(|trace| trace.spans());
+    spans.flat_map(|span| &span.events).any(|event| {
+        let name = event.attributes.get("lab.fault.name");
+        name.and_then(Attribute::as_str) == Some(fault.name)
+    })
+}
+
+/// What the diagnosis reports of some traces together, by trace.
+fn findings(traces: &[Trace], beside: &[Trace]) -> BTreeSet<&'static str> {
+    let diagnoses = diagnose(traces, beside, &THRESHOLDS);
+    let findings = diagnoses.iter().flat_map(|diagnosis| &diagnosis.findings);
+    findings.map(|finding| finding.rule.name).collect()
+}
+
+fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
+    // What several feel is found where all are looked at together; what is one's own, without the others.
+    let all = distinct(group.iter().flat_map(|(_, traces)| traces));
+    let in_group = findings(&all, beside);
+    let mut judged: Vec<Judged> = Vec::new();
+    for (placed, traces) in group {
+        let pair = placed.pair;
+        let got = findings(traces, beside);
+        let mut allowed: BTreeSet<&str> = OF_THE_LOAD.into();
+        if pair.contains(&&faults::BATCH_CONSUME) && is_retried(&pair) {
+            // Each attempt is a trace of its own, and only the last one has the dead letter.
+            allowed.insert("error");
+        }
+        if pair.contains(&&faults::DEADLOCK) {
+            // Undoing an order may be a victim as well, and then drops the call that it made beside.
+            allowed.insert("abandoned-work");
+        }
+        let (mut wrong, mut unfelt) = (Vec::new(), Vec::new());
+        for (fault, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            // What was switched on for the other's sake is found as well.
+            if let Some(companion) = fault.companion() {
+                allowed.extend(expected(companion).0);
+            }
+            if let Some(hiding) = other.hides(fault) {
+                allowed.extend(hiding.leaves);
+                continue;
+            }
+            let (must, may) = expected(fault);
+            allowed.extend(&must);
+            allowed.extend(&may);
+            // What several feel is felt by some of them; and of two that are deadlocked one goes on.
+            let is_felt_by_some = is_felt(fault) || is_of_rows(fault) || is_of_rows(other);
+            let by_some = is_felt_by_some || fault.company().orders > 1;
+            let seen = if by_some { &in_group } else { &got };
+            let missed = must.difference(seen);
+            let missed = missed.map(|name| format!("no {name} of {}", fault.name));
+            match by_some {
+                true => unfelt.extend(missed),
+                false => wrong.extend(missed),
+            }
+            let acted = match by_some {
+                true => group.iter().any(|(_, traces)| acted(traces, fault)),
+                false => acted(traces, fault),
+            };
+            if must.is_empty() && !acted {
+                wrong.push(format!("{} did not act", fault.name));
+            }
+        }
+        let besides: Vec<&str> = got.difference(&allowed).copied().collect();
+        if !besides.is_empty() {
+            wrong.push(format!("besides: {}", besides.join(", ")));
+        }
+        if !wrong.is_empty() {
+            let Reply {
+                status, trace_id, ..
+            } = placed.reply;
+            wrong.push(format!(
+                "(answered {status}; found {got:?}; trace {trace_id})"
+            ));
+        }
+        match judged.iter_mut().find(|judged| judged.pair == pair) {
+            // What nobody felt is the same for each of them.
+            Some(known) => known.wrong.extend(wrong),
+            None => judged.push(Judged {
+                pair,
+                wrong,
+                unfelt,
+            }),
+        }
+    }
+    judged
+}
