@@ -37,7 +37,8 @@ RUN mkdir /manifests \
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /tracelab
 ARG PROFILE=release
-ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_DEV_STRIP=symbols
+# What would be stripped is not made, and what would help the next build by this cargo has no next build.
+ENV CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_DEV_STRIP=symbols CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
 # The dependencies, in a layer of their own: some ten minutes on two cores that are spent once.
 COPY --from=manifests /manifests .
 RUN cargo build --profile "$PROFILE" --locked
