@@ -9,7 +9,7 @@ use runner::{Placed, PlacedOrders};
 
 use crate::{
     arguments::at_least_one,
-    exit::Outcome,
+    exit::{Outcome, WrongInput},
     lab::LabArgs,
     screen::{self, Format},
 };
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     lines: Option<NonZeroUsize>,
 
     /// How many such orders are placed at once [default: as many as the faults need, and else 1].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = several)]
     orders: Option<NonZeroUsize>,
 
     /// Switch a fault on for this order: NAME or NAME;PARAMETER=VALUE; may be given more than once.
@@ -46,6 +46,18 @@ pub(crate) struct Args {
     /// "order_id", "status", "others", "taken"}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+fn several(text: &str) -> Result<NonZeroUsize, WrongInput> {
+    let most = runner::MOST_ORDERS;
+    at_least_one(text)
+        .ok()
+        .filter(|orders| orders.get() <= most)
+        .ok_or_else(|| {
+            WrongInput(format!(
+                "it must be a whole number from 1 to {most}; tracelab load places more"
+            ))
+        })
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {

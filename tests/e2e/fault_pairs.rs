@@ -4,29 +4,20 @@
 //! All pairs run in one lab on PostgreSQL, whose locks are of rows. Pairs that touch nobody but themselves
 //! run side by side; one that others feel runs with partners that all have it, and with nobody else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use diagnose::{THRESHOLDS, diagnose};
 use faults::{CATALOGUE, Fault, Faults, Setting};
 use futures::{StreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use trace::{Span, Trace, TraceId, Value as Attribute};
+use trace::Trace;
 
 use crate::{
     real::Postgres,
+    seen::{Index, acted, all_traces, distinct, expected},
     support::{Reply, Up, eventually, reply, uuid},
 };
-
-/// Findings that may come of other requests, or of a busy machine.
-const OF_THE_LOAD: [&str; 6] = [
-    "lock-wait",
-    "pool-wait",
-    "queue-delay",
-    "slow-query",
-    "slow-external",
-    "blocked-runtime",
-];
 
 /// How many orders of a pair are needed to contend, and how many partners share what all of them feel.
 const RIVALS: usize = 3;
@@ -350,105 +341,12 @@ async fn mailed(up: &Up, placed: &[Placed]) {
     }
 }
 
-/// All traces of the lab.
-pub(crate) async fn all_traces(up: &Up) -> Vec<Trace> {
-    let found = up.get_json("/api/traces?limit=10000").await;
-    let mut traces = Vec::new();
-    for summary in found["traces"].as_array().unwrap() {
-        let id = summary["trace_id"].as_str().unwrap().parse().unwrap();
-        traces.extend(up.trace(id).await);
-    }
-    traces
-}
-
 /// Whether messages fail and come back a second later.
 fn is_retried(faults: &[&'static Fault]) -> bool {
     faults.contains(&&faults::POISON_MESSAGE)
 }
 
-/// Finds what has to do with an order: its trace, those that name the order, and those that link to any
-/// of these.
-pub(crate) struct Index<'t> {
-    by_id: HashMap<TraceId, &'t Trace>,
-    by_name: HashMap<&'t str, BTreeSet<TraceId>>,
-    by_link: HashMap<TraceId, BTreeSet<TraceId>>,
-}
-
-impl<'t> Index<'t> {
-    pub(crate) fn of(traces: &'t [Trace]) -> Index<'t> {
-        let mut index = Index {
-            by_id: traces.iter().map(|trace| (trace.id(), trace)).collect(),
-            by_name: HashMap::new(),
-            by_link: HashMap::new(),
-        };
-        for trace in traces {
-            for span in trace.spans() {
-                for name in names(span) {
-                    index.by_name.entry(name).or_default().insert(trace.id());
-                }
-                for link in &span.links {
-                    index
-                        .by_link
-                        .entry(link.trace_id)
-                        .or_default()
-                        .insert(trace.id());
-                }
-            }
-        }
-        index
-    }
-
-    pub(crate) fn of_order(&self, trace: TraceId) -> Vec<Trace> {
-        let mut ids = BTreeSet::from([trace]);
-        let spans = self.by_id.get(&trace).into_iter();
-        let names = spans.flat_map(|trace| trace.spans()).flat_map(names);
-        ids.extend(names.filter_map(|name| self.by_name.get(name)).flatten());
-        for id in ids.clone() {
-            ids.extend(self.by_link.get(&id).into_iter().flatten());
-        }
-        let traces = ids.iter().filter_map(|id| self.by_id.get(id));
-        traces.map(|trace| Trace::clone(trace)).collect()
-    }
-}
-
-/// What tells whose span it is: its order, and its message.
-fn names(span: &Span) -> impl Iterator<Item = &str> {
-    let keys = ["order.id", "messaging.message.id"];
-    keys.into_iter()
-        .filter_map(|key| span.attributes.get(key)?.as_str())
-}
-
-pub(crate) fn distinct<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<Trace> {
-    let mut seen = BTreeSet::new();
-    traces
-        .filter(|trace| seen.insert(trace.id()))
-        .cloned()
-        .collect()
-}
-
 // === Judging ===
-
-/// What the diagnosis must report of a fault, and what it may.
-pub(crate) fn expected(fault: &Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
-    let scenario = scenario::embedded(fault.name).unwrap();
-    let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
-    for want in scenario.findings.unwrap_or_default() {
-        match want.share {
-            Some(share) if share.min == 0.0 => may.insert(want.rule.name),
-            _ => must.insert(want.rule.name),
-        };
-    }
-    (must, may)
-}
-
-/// Whether the fault says of itself that it acted.
-pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
-    let spans = traces.iter().flat_map(|trace| trace.spans());
-    spans.flat_map(|span| &span.events).any(|event| {
-        let name = event.attributes.get("lab.fault.name");
-        name.and_then(Attribute::as_str) == Some(fault.name)
-    })
-}
 
 /// What the diagnosis reports of some traces together, by trace.
 fn findings(traces: &[Trace], beside: &[Trace]) -> BTreeSet<&'static str> {
@@ -465,7 +363,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
     for (placed, traces) in group {
         let pair = placed.pair;
         let got = findings(traces, beside);
-        let mut allowed: BTreeSet<&str> = OF_THE_LOAD.into();
+        let mut allowed: BTreeSet<&str> = runner::OF_THE_LOAD.into();
         if pair.contains(&&faults::BATCH_CONSUME) && is_retried(&pair) {
             // Each attempt is a trace of its own, and only the last one has the dead letter.
             allowed.insert("error");

@@ -4,7 +4,7 @@ use faults::{CATALOGUE, Fault, Reach};
 use serde_json::{Value, json};
 use trace::{Trace, Value as Attribute};
 
-use crate::fault_pairs;
+use crate::seen;
 use crate::support::{Reply, Up, eventually, reply, run, some_lines, uuid};
 
 /// What some faults need beside them, to have something to act on.
@@ -115,6 +115,13 @@ async fn a_fault_that_does_not_exist_is_refused_with_the_nearest() {
     let (code, _, stderr) = run(&["order", "--lab", up.page(), "--fault", "n-plus-on"]).await;
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("n-plus-one"), "{stderr}");
+    let (code, _, stderr) = run(&["order", "--lab", up.page(), "--orders", "101"]).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("from 1 to 100"), "{stderr}");
+    let url = format!("{}/api/orders", up.page());
+    let many = up.client.post(url).json(&json!({ "orders": 101 }));
+    let refused = many.send().await.unwrap();
+    assert_eq!(refused.status(), 400);
 }
 
 /// What a parameter of a fault was where the fault acted in a trace.
@@ -448,13 +455,13 @@ async fn an_order_takes_what_its_fault_needs_to_be_seen() {
         let id = |placed: &Value| placed["trace_id"].as_str().unwrap().parse().unwrap();
         let (shown, others) = (id(&placed), placed["others"].as_array().unwrap());
 
-        let all = fault_pairs::all_traces(&up).await;
-        let index = fault_pairs::Index::of(&all);
+        let all = seen::all_traces(&up).await;
+        let index = seen::Index::of(&all);
         let own = index.of_order(shown);
         let others = others.iter().flat_map(|other| index.of_order(id(other)));
         let together: Vec<Trace> = own.iter().cloned().chain(others).collect();
-        let together = fault_pairs::distinct(together.iter());
-        let (must, _) = fault_pairs::expected(fault);
+        let together = seen::distinct(together.iter());
+        let (must, _) = seen::expected(fault);
         let found: Vec<&str> = diagnose::diagnose(&together, &[], &diagnose::THRESHOLDS)
             .iter()
             .filter(|diagnosis| own.iter().any(|trace| trace.id() == diagnosis.trace.id()))
@@ -465,7 +472,7 @@ async fn an_order_takes_what_its_fault_needs_to_be_seen() {
             .into_iter()
             .filter(|name| !found.contains(name))
             .collect();
-        if !missing.is_empty() || !fault_pairs::acted(&own, fault) {
+        if !missing.is_empty() || !seen::acted(&own, fault) {
             wrong.push(format!(
                 "{}: no {missing:?} among {found:?}: {stdout}",
                 fault.name

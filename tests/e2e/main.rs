@@ -19,6 +19,7 @@ mod postgres;
 mod real;
 mod run;
 mod scenarios;
+mod seen;
 mod shop;
 mod sink;
 mod support;

@@ -21,7 +21,7 @@ use supervisor::{Lab, Pace, Part};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
-    order::{OrderError, OrderRequest, PlacedOrders, place_orders, whole_order},
+    order::{MOST_ORDERS, OrderError, OrderRequest, PlacedOrders, place_orders, whole_order},
     shop::Shop,
     standing::{Change, Standing, StandingError},
 };
@@ -247,6 +247,10 @@ async fn post_order(State(ask): State<mpsc::Sender<Request>>, body: Bytes) -> Re
             return Problem::bad_request(detail).into_response();
         }
     };
+    if orders.is_some_and(|orders| orders.get() > MOST_ORDERS) {
+        let detail = format!("at most {MOST_ORDERS} orders are placed at once; more is a load");
+        return Problem::bad_request(detail).into_response();
+    }
     let (reply, answer) = oneshot::channel();
     match (
         ask.send(Request::Order {

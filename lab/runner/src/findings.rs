@@ -57,7 +57,7 @@ pub(crate) fn unsupported(part: Part<'_>, conditions: Conditions) -> Vec<Unsuppo
 /// Findings that come of the load as well: of more users, of less simulated time, or of a machine that is
 /// busy with something else. They are true of the requests that have them; only if they are on most of
 /// the requests of a phase that is as its scenario says, do they come of the scenario.
-const OF_THE_LOAD: [&str; 6] = [
+pub const OF_THE_LOAD: [&str; 6] = [
     "lock-wait",
     "pool-wait",
     "queue-delay",

@@ -30,12 +30,12 @@ mod traces;
 
 pub use api::{Database, Described, Requests, answer, describe, routes};
 pub use check::{Checked, check_spans};
-pub use findings::UnsupportedFinding;
+pub use findings::{OF_THE_LOAD, UnsupportedFinding};
 pub use ground::GroundError;
 pub use judge::{Case, Unexplained};
 pub use labels::{Group, LabelsError, labelled};
 pub use latency::LatencyLine;
-pub use order::{OrderError, Placed, PlacedOrders, Taken, place_order, whole_order};
+pub use order::{MOST_ORDERS, OrderError, Placed, PlacedOrders, Taken, place_order, whole_order};
 pub use part::{Overrides, Phase};
 pub use remote::RemoteError;
 pub use report::{

@@ -114,6 +114,9 @@ impl Taken {
     }
 }
 
+/// How many orders may be placed at once: what is more is a load, as `tracelab load` makes it.
+pub const MOST_ORDERS: usize = 100;
+
 /// How many lines a cart has where nothing is said of it.
 const LINES: usize = 3;
 
@@ -203,8 +206,12 @@ fn rest(faults: &Faults) -> Duration {
         return Duration::ZERO;
     }
     let late = faults.get(&faults::LATE_SPANS);
-    AFTERWARDS + late.map_or(Duration::ZERO, |late| late.milliseconds("delay_ms"))
+    let late = late.map_or(Duration::ZERO, |late| late.milliseconds("delay_ms"));
+    AFTERWARDS + late.min(LATEST)
 }
+
+/// How long is waited for spans that are late: who has them come later looks again.
+const LATEST: Duration = Duration::from_secs(10);
 
 /// How long what comes of a fault may take after the reply.
 const AFTERWARDS: Duration = Duration::from_millis(400);

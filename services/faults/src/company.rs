@@ -65,6 +65,7 @@ static NEEDED: [(&Fault, Company); 8] = [
     ),
 ];
 
+/// One order of one line, and nobody beside it: what most faults need.
 const ALONE: Company = Company {
     lines: 1,
     skus: &[],
@@ -78,9 +79,6 @@ static COMPANIONS: [(&Fault, &Fault); 1] = [(&all::RETRY_STORM, &all::PROVIDER_E
 // === impl Company ===
 
 impl Company {
-    /// One order of one line, and nobody beside it: what most faults need.
-    pub const ALONE: Company = ALONE;
-
     fn and(self, other: Company) -> Company {
         Company {
             lines: self.lines.max(other.lines),
