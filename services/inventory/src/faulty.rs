@@ -245,10 +245,14 @@ const CHECKS: [&str; 5] = [
     "max(available)",
 ];
 
+/// By how much the last query is sized longer than the time that is left.
+const RESERVE: f64 = 1.1;
+
 /// Makes a query for each check, which take a time together, whatever the speed of the machine.
 ///
 /// The first is sized by the speed that was measured when the process started; each further one by what is
-/// left of the time and by how quickly those before it went.
+/// left of the time and by how quickly those before it went. The last gets a little more: nothing comes after it
+/// that could make up for what it lacks.
 async fn keep_busy(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -259,7 +263,11 @@ async fn keep_busy(
     let start = Instant::now();
     for (done, check) in checks.iter().enumerate() {
         let left = u32::try_from(checks.len() - done).unwrap_or(u32::MAX);
-        let rows = speed.rows(time.saturating_sub(start.elapsed()) / left);
+        let mut share = time.saturating_sub(start.elapsed()) / left;
+        if left == 1 {
+            share = share.mul_f64(RESERVE);
+        }
+        let rows = speed.rows(share);
         let sql = format!(
             "SELECT {check} FROM stock WHERE {}",
             Table::Stock.comparisons(1)
