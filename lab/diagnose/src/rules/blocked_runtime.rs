@@ -5,8 +5,14 @@
 //! it. Quiet alone says little: perhaps all of them wait for somebody else. But here one of them has no
 //! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
 //! another request moves on. Once that is chance, again and again it is a thread that they share.
+//!
+//! A process that the machine gives no time is as quiet, and moves on at once. But then it does not stand
+//! still alone: another goes on in the same moment, with what has nothing to do with the first.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use trace::{Kind, Resource, Span, Value};
 
@@ -39,8 +45,12 @@ const SPACED: f64 = 0.7;
 /// How late after what went before it a quiet may begin, as a share of it.
 const MARGIN: f64 = 0.1;
 
-/// Of the times in which it worked while others were under way, in so many they must have stood still.
+/// Of the times in which it worked while others were under way, in so many they must have stood still; and
+/// for so much of such a time must another process have been quiet, to say that the machine stood still.
 const MOSTLY: f64 = 0.5;
+
+/// The moments of each process, in their order.
+type Moments = BTreeMap<usize, Vec<Moment>>;
 
 /// A span of a process began or ended.
 struct Moment {
@@ -61,7 +71,7 @@ struct Quiet {
     others: Vec<(usize, usize)>,
     /// Whether one of them moved on at once when it was over.
     moved_on: bool,
-    /// Whether one of them had its turn to work when it was over, and so on until somebody moved on.
+    /// Whether another had its turn to work when it was over, and so on until somebody moved on.
     in_turn: bool,
 }
 
@@ -74,14 +84,10 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     if workers.is_empty() {
         return;
     }
-    let mut moments: BTreeMap<usize, Vec<Moment>> = BTreeMap::new();
+    let mut moments = Moments::new();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
-            let process = processes.of(view.span(place));
-            if !workers.contains(&process) {
-                continue;
-            }
-            let known = moments.entry(process).or_default();
+            let known = moments.entry(processes.of(view.span(place))).or_default();
             let (start, end) = (view.start_ns(place), view.end_ns(place));
             for (time, is_end) in [(start, false), (end.max(start), true)] {
                 known.push(Moment {
@@ -93,9 +99,11 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
             }
         }
     }
-    for (process, mut moments) in moments {
+    for moments in moments.values_mut() {
         moments.sort_unstable_by_key(|moment| (moment.at, moment.is_end));
-        for (name, quiets) in quiets(run, &moments) {
+    }
+    for process in workers {
+        for (name, quiets) in quiets(run, &moments, process) {
             judge(run, (process, &mut processes), &name, &quiets, found);
         }
     }
@@ -131,8 +139,8 @@ impl Processes {
 }
 
 /// Processes in which a step worked for long without a call.
-fn workers(run: &Run<'_>, processes: &mut Processes) -> HashSet<usize> {
-    let mut workers = HashSet::default();
+fn workers(run: &Run<'_>, processes: &mut Processes) -> BTreeSet<usize> {
+    let mut workers = BTreeSet::new();
     for view in run.views {
         for segment in view.paths.iter().flat_map(|path| &path.segments) {
             let is_long = segment.end_ns - segment.start_ns >= run.limits.blocked_ns;
@@ -153,7 +161,8 @@ fn is_step(view: &View<'_>, place: usize) -> bool {
 }
 
 /// For each step with whose end a quiet ended while others were under way: those times.
-fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
+fn quiets(run: &Run<'_>, of_all: &Moments, process: usize) -> BTreeMap<String, Vec<Quiet>> {
+    let moments = &of_all[&process];
     let mut quiets: BTreeMap<String, Vec<Quiet>> = BTreeMap::new();
     // Spans under way, by their trace.
     let mut active: HashMap<usize, HashSet<usize>> = HashMap::default();
@@ -170,6 +179,7 @@ fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
         if ns >= run.limits.blocked_ns
             && let Some(worker) = worker
             && let Some(quiet) = quiet(run, &active, moments, at, (worker, ns))
+            && !another_stood_still(run, &active, of_all, (process, moment.at, ns))
         {
             let name = view.span(worker).name.clone();
             quiets.entry(name).or_default().push(quiet);
@@ -188,7 +198,8 @@ fn quiets(run: &Run<'_>, moments: &[Moment]) -> BTreeMap<String, Vec<Quiet>> {
     quiets
 }
 
-/// Who stood still may have its turn to work first, and only then does somebody move on.
+/// Another may have its turn to work first, and only then does somebody move on: one that stood still too,
+/// or one that was not begun and lay unread.
 fn take_turns(quiets: &mut [Quiet]) {
     for at in (1..quiets.len()).rev() {
         let next = &quiets[at];
@@ -197,7 +208,7 @@ fn take_turns(quiets: &mut [Quiet]) {
         let this = &mut quiets[at - 1];
         let margin = AT_ONCE_NS.max((this.ns as f64 * MARGIN) as u64);
         let follows = begins.saturating_sub(this.at) <= margin;
-        this.in_turn = goes_on && follows && this.others.iter().any(|(other, _)| *other == whose);
+        this.in_turn = goes_on && follows && whose != this.view;
     }
 }
 
@@ -262,6 +273,37 @@ fn quiet(
         others,
         moved_on,
         in_turn: false,
+    })
+}
+
+/// Whether another process went on in the moment in which a quiet ended, after one of its own, with what
+/// did not wait for the first: then neither had time of the machine.
+fn another_stood_still(
+    run: &Run<'_>,
+    active: &HashMap<usize, HashSet<usize>>,
+    of_all: &Moments,
+    (process, at, ns): (usize, u64, u64),
+) -> bool {
+    let others = of_all.iter().filter(|(other, _)| **other != process);
+    others.into_iter().any(|(_, moments)| {
+        let first = moments.partition_point(|moment| moment.at + AT_ONCE_NS < at);
+        let Some([before, next]) = first
+            .checked_sub(1)
+            .and_then(|before| moments.get(before..=first))
+        else {
+            return false;
+        };
+        let stood_still =
+            next.at <= at + AT_ONCE_NS && (next.at - before.at) as f64 >= MOSTLY * ns as f64;
+        if !stood_still || !next.is_end {
+            return false;
+        }
+        // A call ends when what is below it in the first process does.
+        let view = &run.views[next.view];
+        let below = active.get(&next.view).into_iter().flatten();
+        !below
+            .into_iter()
+            .any(|&place| view.above(place).any(|above| above == next.place))
     })
 }
 
