@@ -15,7 +15,7 @@ use trace::Trace;
 
 use crate::{
     real::Postgres,
-    seen::{Index, acted, all_traces, distinct, expected},
+    seen::{Index, acted, all_traces, distinct, expected, read_too_late},
     support::{Reply, Up, eventually, reply, uuid},
 };
 
@@ -382,7 +382,10 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
                 allowed.extend(hiding.leaves);
                 continue;
             }
-            let (must, may) = expected(fault);
+            let (mut must, may) = expected(fault);
+            if read_too_late(traces) && must.remove("abandoned-work") {
+                allowed.insert("deadline-exceeded");
+            }
             allowed.extend(&must);
             allowed.extend(&may);
             // What several feel is felt by some of them; and of two that are deadlocked one goes on.

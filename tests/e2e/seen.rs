@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use faults::Fault;
-use trace::{Span, Trace, TraceId, Value as Attribute};
+use trace::{Kind, Span, Trace, TraceId, Value as Attribute};
 
 use crate::support::Up;
 
@@ -97,5 +97,17 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     spans.flat_map(|span| &span.events).any(|event| {
         let name = event.attributes.get("lab.fault.name");
         name.and_then(Attribute::as_str) == Some(fault.name)
+    })
+}
+
+/// Whether a call was read only when its caller had given up, as happens where the machine has no time: then
+/// no span tells that its work is for nobody, for a clock that is ahead looks the same.
+pub(crate) fn read_too_late(traces: &[Trace]) -> bool {
+    traces.iter().any(|trace| {
+        (0..trace.spans().len()).any(|place| {
+            let span = &trace.spans()[place];
+            let caller = trace.parent(place).map(|caller| &trace.spans()[caller]);
+            span.kind == Kind::Server && caller.is_some_and(|caller| caller.end_ns < span.start_ns)
+        })
     })
 }
