@@ -127,8 +127,10 @@ async fn execute(
     }
     let mut running = std::pin::pin!(Arc::clone(attack).execute(&plan.target));
     tokio::select! {
-        counted = &mut running => return (counted, None),
+        // What was stopped may have ended by the time that this is looked at.
+        biased;
         () = stop.cancelled() => {}
+        counted = &mut running => return (counted, None),
     }
     let stopped_at = Instant::now();
     (running.await, Some(stopped_at))

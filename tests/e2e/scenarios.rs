@@ -220,6 +220,7 @@ async fn what_supposes_simulated_time_is_unsupported_without_it() {
         unsupported,
         [
             ("sequential-calls", "faulty", wants.as_str(), true),
+            ("sequential-calls", "twin", &whole, false),
             ("wrong-parent", "faulty", &finding, true),
             ("clock-skew", "faulty", &whole, false),
             ("blocked-runtime", "near-miss", &whole, false),
