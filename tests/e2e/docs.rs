@@ -5,7 +5,10 @@
 //! lines. `[exit code N]` behind an output says that the command fails. Commands run in a folder of
 //! their own, one after the other, beside a running lab; addresses stand there as the defaults.
 
-use std::{path::Path, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use faults::Range;
 use tokio::{process::Command, time::timeout};
@@ -26,10 +29,8 @@ struct Example {
 async fn every_command_that_is_shown_does_what_is_shown() {
     // Tests run in the folder of their package.
     let root = std::path::absolute(".").unwrap();
-    let mut files = vec![root.join("README.md")];
-    for entry in std::fs::read_dir(root.join("docs/src")).unwrap() {
-        files.push(entry.unwrap().path());
-    }
+    let mut files = chapters(&root.join("docs/src"));
+    files.extend([root.join("README.md"), root.join("CONTRIBUTING.md")]);
     files.sort();
     let mut examples: Vec<Example> = files
         .iter()
@@ -111,6 +112,19 @@ async fn execute(up: &Up, folder: &Path, command: &str) -> String {
     text
 }
 
+/// The files of the book, those of its folders too.
+fn chapters(source: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(chapters(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
 /// The examples of a file, in its order.
 fn examples(root: &Path, file: &Path) -> Vec<Example> {
     let text = std::fs::read_to_string(file).unwrap();
@@ -180,10 +194,11 @@ fn the_book_has_every_chapter_and_no_other() {
         .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
         .map(str::to_owned)
         .collect();
-    let files = std::fs::read_dir(source).unwrap();
-    let mut present: Vec<String> = files
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "SUMMARY.md")
+    let mut present: Vec<String> = chapters(source)
+        .iter()
+        .map(|file| file.strip_prefix(source).unwrap().to_str().unwrap())
+        .filter(|name| *name != "SUMMARY.md")
+        .map(str::to_owned)
         .collect();
     listed.sort();
     present.sort();
