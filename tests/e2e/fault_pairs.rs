@@ -15,7 +15,7 @@ use trace::Trace;
 
 use crate::{
     real::Postgres,
-    seen::{Index, acted, all_traces, distinct, expected, read_too_late},
+    seen::{Expected, Index, acted, all_traces, distinct, expected, read_too_late},
     support::{Reply, Up, eventually, reply, uuid},
 };
 
@@ -35,7 +35,7 @@ struct Placed {
 struct Judged {
     pair: [&'static Fault; 2],
     wrong: Vec<String>,
-    /// What several feel together, and nobody felt this time.
+    /// What several feel together and nobody felt this time, or what most traces have and this one has not.
     unfelt: Vec<String>,
 }
 
@@ -94,10 +94,11 @@ async fn each_of_two_faults_is_found_and_nothing_else() {
         wrong.len(),
         wrong.join("\n")
     );
-    // Of those that contend in a few requests one or the other may have luck, as in the scenarios.
+    // Of those that contend in a few requests one or the other may have luck; and what a scenario wants of most
+    // of its traces need not be in the single one of a pair.
     assert!(
         20 * unfelt.len() <= pairs,
-        "{} of {pairs} pairs contend in vain:\n{}",
+        "{} of {pairs} pairs have nothing of what most have:\n{}",
         unfelt.len(),
         unfelt.join("\n")
     );
@@ -376,33 +377,43 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
         for (fault, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
             // What was switched on for the other's sake is found as well.
             if let Some(companion) = fault.companion() {
-                allowed.extend(expected(companion).0);
+                allowed.extend(expected(companion).always);
             }
             if let Some(hiding) = other.hides(fault) {
                 allowed.extend(hiding.leaves);
                 continue;
             }
-            let (mut must, may) = expected(fault);
-            if read_too_late(traces) && must.remove("abandoned-work") {
+            let Expected {
+                mut always,
+                mostly,
+                perhaps,
+            } = expected(fault);
+            if read_too_late(traces) && always.remove("abandoned-work") {
                 allowed.insert("deadline-exceeded");
             }
-            allowed.extend(&must);
-            allowed.extend(&may);
+            for names in [&always, &mostly, &perhaps] {
+                allowed.extend(names);
+            }
             // What several feel is felt by some of them; and of two that are deadlocked one goes on.
             let is_felt_by_some = is_felt(fault) || is_of_rows(fault) || is_of_rows(other);
             let by_some = is_felt_by_some || fault.company().orders > 1;
             let seen = if by_some { &in_group } else { &got };
-            let missed = must.difference(seen);
-            let missed = missed.map(|name| format!("no {name} of {}", fault.name));
+            let missed = |names: &BTreeSet<&str>| -> Vec<String> {
+                let missed = names.difference(seen);
+                missed
+                    .map(|name| format!("no {name} of {}", fault.name))
+                    .collect()
+            };
             match by_some {
-                true => unfelt.extend(missed),
-                false => wrong.extend(missed),
+                true => unfelt.extend(missed(&always)),
+                false => wrong.extend(missed(&always)),
             }
+            unfelt.extend(missed(&mostly));
             let acted = match by_some {
                 true => group.iter().any(|(_, traces)| acted(traces, fault)),
                 false => acted(traces, fault),
             };
-            if must.is_empty() && !acted {
+            if always.is_empty() && mostly.is_empty() && !acted {
                 wrong.push(format!("{} did not act", fault.name));
             }
         }

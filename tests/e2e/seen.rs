@@ -78,17 +78,32 @@ pub(crate) fn distinct<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<Trace
         .collect()
 }
 
-/// What the diagnosis must report of a fault, and what it may.
-pub(crate) fn expected(fault: &Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+/// What the diagnosis reports of a fault, as its scenario says.
+pub(crate) struct Expected {
+    /// On each trace.
+    pub(crate) always: BTreeSet<&'static str>,
+    /// On most of them: one trace may have bad luck.
+    pub(crate) mostly: BTreeSet<&'static str>,
+    /// Now and then.
+    pub(crate) perhaps: BTreeSet<&'static str>,
+}
+
+pub(crate) fn expected(fault: &Fault) -> Expected {
     let scenario = scenario::embedded(fault.name).unwrap();
-    let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
+    let mut expected = Expected {
+        always: BTreeSet::new(),
+        mostly: BTreeSet::new(),
+        perhaps: BTreeSet::new(),
+    };
     for want in scenario.findings.unwrap_or_default() {
-        match want.share {
-            Some(share) if share.min == 0.0 => may.insert(want.rule.name),
-            _ => must.insert(want.rule.name),
+        let which = match want.share {
+            None => &mut expected.always,
+            Some(share) if share.min > 0.0 => &mut expected.mostly,
+            Some(_) => &mut expected.perhaps,
         };
+        which.insert(want.rule.name);
     }
-    (must, may)
+    expected
 }
 
 /// Whether the fault says of itself that it acted.

@@ -116,7 +116,7 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
             Phase::Faulty => lacking(case, &must_be_there)
                 .or_else(|| wants.and_then(|wants| besides(case, wants, counts))),
             Phase::Twin | Phase::NearMiss => {
-                not_silent(case, of_scenario.unwrap_or_default(), counts)
+                not_silent(case, of_scenario.unwrap_or_default(), wants, counts)
                     .or_else(|| lacking(case, &must_be_there))
             }
         };
@@ -223,13 +223,18 @@ fn lacking(case: &Case, wants: &[&FindingWant]) -> Option<String> {
 fn not_silent(
     case: &Case,
     of_scenario: &[FindingWant],
+    own: Option<&[FindingWant]>,
     counts: impl Fn(&&Finding) -> bool,
 ) -> Option<String> {
+    let has = |wants: &[FindingWant], finding: &Finding| {
+        wants.iter().any(|want| want.rule == finding.rule)
+    };
+    // What is said of this phase itself comes first.
     let finding = case
         .findings
         .iter()
         .filter(counts)
-        .find(|finding| of_scenario.iter().any(|want| want.rule == finding.rule))?;
+        .find(|finding| has(of_scenario, finding) && !has(own.unwrap_or_default(), finding))?;
     Some(format!(
         "the diagnosis reports {}, which is the finding of the fault: {}",
         finding.rule.name, finding.evidence
