@@ -18,24 +18,6 @@ const KNOWN: &[&[&str]] = &[
         "lab/diagnose/src/run.rs",
     ],
     &[
-        "lab/runner/src/api.rs",
-        "lab/runner/src/conditions.rs",
-        "lab/runner/src/ground.rs",
-        "lab/runner/src/remote.rs",
-        "lab/runner/src/shop.rs",
-        "lab/runner/src/standing.rs",
-    ],
-    &[
-        "lab/runner/src/drive.rs",
-        "lab/runner/src/findings.rs",
-        "lab/runner/src/judge.rs",
-        "lab/runner/src/latency.rs",
-        "lab/runner/src/left_out.rs",
-        "lab/runner/src/part.rs",
-        "lab/runner/src/report/mod.rs",
-        "lab/runner/src/run.rs",
-    ],
-    &[
         "services/telemetry/src/batch.rs",
         "services/telemetry/src/install.rs",
     ],
@@ -52,7 +34,6 @@ const TOO_LONG: &[&str] = &[
     "lab/broker/src/arguments.rs",
     "lab/broker/src/store.rs",
     "lab/diagnose/src/rules/blocked_runtime.rs",
-    "lab/runner/src/run.rs",
     "lab/supervisor/src/lab.rs",
     "loadgen/src/journey.rs",
 ];

@@ -3,7 +3,7 @@
 //! The routes are made before the lab is started, since it serves them; what they ask is answered
 //! by whoever has the lab.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,11 +16,11 @@ use axum::{
 use faults::Faults;
 use futures::{StreamExt, stream::FuturesUnordered};
 use page::Problem;
-use serde::{Deserialize, Serialize};
-use supervisor::{Lab, Pace, Part};
+use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
+    described::Described,
     order::{MOST_ORDERS, OrderError, OrderRequest, PlacedOrders, place_orders, whole_order},
     shop::Shop,
     standing::{Change, Standing, StandingError},
@@ -34,50 +34,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How many questions may wait.
 const WAITING: usize = 64;
-
-/// Where everything listens: the document that `tracelab up --format json` prints.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Described {
-    /// Always true: there is no document before.
-    pub ready: bool,
-    /// The page and the lab's HTTP API.
-    pub page: String,
-    /// The sink, as OTLP/gRPC.
-    pub otlp_grpc: String,
-    /// The sink, as OTLP/HTTP.
-    pub otlp_http: String,
-    /// Where the services send their telemetry, if that is not the sink: the lab has no traces then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exports_to: Option<String>,
-    /// The broker.
-    pub amqp: String,
-    /// What the services keep their data in: `sqlite` or `postgresql`.
-    pub database: Database,
-    /// At which pace the services run: `textbook` or `none`. Missing if the lab was not told, or is older.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pace: Option<Pace>,
-    /// The services, and the broker if it is the embedded one.
-    pub services: BTreeMap<String, DescribedProcess>,
-}
-
-/// A database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Database {
-    /// A file a service.
-    Sqlite,
-    /// A server.
-    Postgresql,
-}
-
-/// A process of the lab.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DescribedProcess {
-    /// Where it listens.
-    pub url: String,
-    /// Its process id; `null` while it is down.
-    pub pid: Option<u32>,
-}
 
 /// What was asked and is not answered yet.
 #[derive(Debug)]
@@ -152,47 +108,6 @@ async fn keep_standing(shop: Shop<'_>, standing: &Mutex<Standing>) {
     loop {
         looks.tick().await;
         standing.lock().await.put_back(shop).await;
-    }
-}
-
-/// Where everything of a lab listens.
-pub fn describe(lab: &Lab) -> Described {
-    let addresses = lab.addresses().clone();
-    let mut services: BTreeMap<String, DescribedProcess> = lab
-        .services()
-        .into_iter()
-        .map(|service| {
-            let process = DescribedProcess {
-                url: service.url,
-                pid: service.pid,
-            };
-            (service.part.name().to_owned(), process)
-        })
-        .collect();
-    if lab.address(Part::Broker).is_some() {
-        let process = DescribedProcess {
-            url: addresses.amqp.clone(),
-            pid: lab.pid(Part::Broker),
-        };
-        services.insert(Part::Broker.name().to_owned(), process);
-    }
-    Described {
-        ready: true,
-        page: addresses.page,
-        otlp_grpc: addresses.otlp_grpc,
-        otlp_http: addresses.otlp_http,
-        exports_to: lab.exports_to().map(str::to_owned),
-        amqp: addresses.amqp,
-        database: database(lab),
-        pace: Some(lab.pace()),
-        services,
-    }
-}
-
-fn database(lab: &Lab) -> Database {
-    match lab.has_postgresql() {
-        true => Database::Postgresql,
-        false => Database::Sqlite,
     }
 }
 
@@ -319,33 +234,4 @@ async fn change_faults(ask: mpsc::Sender<Request>, change: Change) -> Response {
 
 fn stopping() -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the lab is being stopped").into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_lab_that_does_not_say_its_pace_is_understood() {
-        let mut document = json!({
-            "ready": true,
-            "page": "http://127.0.0.1:1",
-            "otlp_grpc": "http://127.0.0.1:2",
-            "otlp_http": "http://127.0.0.1:3",
-            "amqp": "",
-            "database": "sqlite",
-            "services": {},
-        });
-        let read = |document: &serde_json::Value| -> Described {
-            serde_json::from_value(document.clone()).expect("it is the document of a lab")
-        };
-        let older = read(&document);
-        assert_eq!(older.pace, None);
-        let written = serde_json::to_value(&older).expect("it can be written");
-        assert_eq!(written, document, "nothing is made up");
-        document["pace"] = json!("textbook");
-        assert_eq!(read(&document).pace, Some(Pace::Textbook));
-    }
 }

@@ -3,7 +3,7 @@
 use scenario::Need;
 use supervisor::Pace;
 
-use crate::api::Database;
+use crate::described::Database;
 
 /// What there is where a scenario is run.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Drives one part of a scenario, and waits until its traces are settled: by their content, never
+//! Drives one phase of a scenario, and waits until its traces are settled: by their content, never
 //! by time alone.
 //!
 //! A trace of the faulty phase is settled when all that its scenario expects of it is there and it did
@@ -19,11 +19,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    error::RunError,
     ground::Ground,
-    left_out::may_be_missing,
     order::is_whole,
-    part::{Overrides, Part, Phase},
-    run::{Progress, RunError},
+    phase::Phase,
+    plan::{Overrides, PhasePlan},
+    progress::Progress,
+    sampled_out::may_be_missing,
     traces::Found,
 };
 
@@ -36,7 +38,7 @@ const REST: Duration = Duration::from_millis(400);
 /// How long if it is not: perhaps it never will be.
 const LONG_REST: Duration = Duration::from_secs(2);
 
-/// What a part of a scenario came to, before it is judged.
+/// What a phase of a scenario came to, before it is judged.
 #[derive(Debug)]
 pub(crate) struct Driven {
     pub(crate) phase: Phase,
@@ -46,7 +48,7 @@ pub(crate) struct Driven {
     pub(crate) lost_spans: u64,
 }
 
-/// How a part is driven.
+/// How a phase is driven.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
     pub(crate) overrides: Overrides,
@@ -56,20 +58,20 @@ pub(crate) struct Terms<'a> {
     pub(crate) stop: &'a CancellationToken,
 }
 
-/// Drives a part, and waits until its traces are settled.
+/// Drives a phase, and waits until its traces are settled.
 pub(crate) async fn drive(
-    part: Part<'_>,
+    plan: PhasePlan<'_>,
     ground: &Ground,
     terms: Terms<'_>,
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<Driven, RunError> {
     let lost_before = ground.lost_spans().await;
-    let target = target(part, ground)?;
-    let plan = part.plan(target, terms.seed, terms.overrides);
-    let planned = plan.load.journeys();
-    let name = part.scenario.name.clone();
+    let target = target(plan, ground)?;
+    let load_plan = plan.plan(target, terms.seed, terms.overrides);
+    let planned = load_plan.load.journeys();
+    let name = plan.scenario.name.clone();
     let told = {
-        let (progress, name, phase) = (progress.clone(), name.clone(), part.phase);
+        let (progress, name, phase) = (progress.clone(), name.clone(), plan.phase);
         move |so_far: &loadgen::Progress, line: &Line| {
             if line.step.counts() {
                 progress(Progress::Driving {
@@ -86,11 +88,11 @@ pub(crate) async fn drive(
         journal: None,
         report: None,
     };
-    let load = loadgen::drive(plan, recording, told, terms.stop.clone()).await?;
-    let found = settle(part, ground, &load.lines, terms, |settled, of| {
+    let load = loadgen::drive(load_plan, recording, told, terms.stop.clone()).await?;
+    let found = settle(plan, ground, &load.lines, terms, |settled, of| {
         progress(Progress::Settling {
             scenario: name.clone(),
-            phase: part.phase,
+            phase: plan.phase,
             settled,
             of,
         });
@@ -98,15 +100,15 @@ pub(crate) async fn drive(
     .await;
     let lost_spans = ground.lost_spans().await.saturating_sub(lost_before);
     Ok(Driven {
-        phase: part.phase,
+        phase: plan.phase,
         load,
         found,
         lost_spans,
     })
 }
 
-fn target(part: Part<'_>, ground: &Ground) -> Result<Url, RunError> {
-    match &part.scenario.target {
+fn target(plan: PhasePlan<'_>, ground: &Ground) -> Result<Url, RunError> {
+    match &plan.scenario.target {
         Target::Url(url) => Ok(url.parse().expect("it was checked when it was read")),
         Target::Shop => ground.shop().ok_or(RunError::NoShop),
     }
@@ -124,7 +126,7 @@ struct Waiting {
 }
 
 async fn settle(
-    part: Part<'_>,
+    plan: PhasePlan<'_>,
     ground: &Ground,
     lines: &[Line],
     terms: Terms<'_>,
@@ -145,7 +147,7 @@ async fn settle(
             change: 0,
             unchanged_since: Instant::now(),
             holds: None,
-            missing_from: may_be_missing(part, &lines[line], sampling).then_some(all_decided),
+            missing_from: may_be_missing(plan, &lines[line], sampling).then_some(all_decided),
         })
         .collect();
     let total = waiting.len();
@@ -159,7 +161,7 @@ async fn settle(
         let found = ground.find(&asked, &known).await;
         let mut found = found.iter();
         waiting.retain_mut(|waiting| match found.next() {
-            Some(found) => !waiting.is_settled(found, part.own, delay),
+            Some(found) => !waiting.is_settled(found, plan.own, delay),
             None => true,
         });
         settled(total - waiting.len(), total);

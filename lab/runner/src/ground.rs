@@ -1,13 +1,13 @@
 //! Where a scenario is run: a lab of its own, a lab that runs already, or beside somebody's own
 //! services with nothing but a sink.
 
-use std::{collections::HashSet, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use loadgen::Line;
 use reqwest::Url;
 use scenario::Target;
 use sink::Store;
-use supervisor::{Counts, Flushed, Lab, Part};
+use supervisor::{Flushed, Lab};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -19,7 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     conditions::Conditions,
-    remote::{Remote, RemoteError},
+    remote::{Remote, RemoteError, lost},
+    shop::checkout_url,
     traces::{Found, Known, Traces},
 };
 
@@ -227,29 +228,7 @@ impl Ground {
     }
 }
 
-/// Where the lab's shop takes orders.
-pub(crate) fn checkout_url(lab: &Lab) -> Url {
-    let address = lab
-        .address(Part::Checkout)
-        .expect("every lab that was started has a checkout");
-    format!("http://{address}")
-        .parse()
-        .expect("an address makes a URL")
-}
-
-/// The spans of a service that will never arrive.
-pub(crate) fn lost(counts: &Counts) -> u64 {
-    counts.dropped + counts.failed
-}
-
 fn refused(store: &Store) -> u64 {
     let spans = store.stats().spans;
     spans.evicted + spans.refused
-}
-
-/// Each trace once.
-pub(crate) fn distinct(mut traces: Vec<trace::Trace>) -> Vec<trace::Trace> {
-    let mut seen = HashSet::new();
-    traces.retain(|trace| seen.insert(trace.id()));
-    traces
 }

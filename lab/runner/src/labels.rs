@@ -19,7 +19,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use trace::{Trace, tree};
 
-use crate::part::Phase;
+use crate::phase::Phase;
 
 /// Why a folder cannot be evaluated.
 #[derive(Debug, Error)]

@@ -9,39 +9,49 @@
 //! It must not know how a load is driven, how a trace is matched, or how a lab is started.
 
 mod api;
+mod case;
 mod check;
 mod conditions;
+mod described;
 mod drive;
-mod findings;
+mod error;
 mod ground;
 mod judge;
 mod labels;
-mod latency;
-mod left_out;
 mod order;
-mod part;
+mod outcome;
+mod phase;
+mod plan;
+mod progress;
 mod remote;
 mod report;
 mod run;
+mod sampled_out;
+mod scenario_run;
 mod set_parameter;
+mod settings;
 mod shop;
+mod site;
 mod standing;
 mod traces;
 
-pub use api::{Database, Described, Requests, answer, describe, routes};
+pub use api::{Requests, answer, routes};
+pub use case::{Case, Unexplained};
 pub use check::{Checked, check_spans};
-pub use findings::{OF_THE_LOAD, UnsupportedFinding};
+pub use described::{Database, Described};
+pub use error::RunError;
 pub use ground::GroundError;
-pub use judge::{Case, Unexplained};
+pub use judge::{LatencyLine, OF_THE_LOAD, UnsupportedFinding};
 pub use labels::{Group, LabelsError, labelled};
-pub use latency::LatencyLine;
 pub use order::{MOST_ORDERS, OrderError, Placed, PlacedOrders, Taken, place_order, whole_order};
-pub use part::{Overrides, Phase};
+pub use outcome::{Finished, Latencies, PhaseReport, PhaseRun};
+pub use phase::Phase;
+pub use plan::Overrides;
+pub use progress::Progress;
 pub use remote::RemoteError;
-pub use report::{
-    FilesError, Kept, Latencies, PhaseReport, Report, junit, markdown, summary, text, write_files,
-};
-pub use run::{Finished, PhaseRun, Place, Progress, RunError, Settings, run};
+pub use report::{FilesError, Kept, Report, junit, markdown, summary, text, write_files};
+pub use run::run;
 pub use set_parameter::{SetError, SetParameter};
-pub use shop::{Elsewhere, Listens, Shop};
+pub use settings::{Place, Settings};
+pub use shop::{Elsewhere, Listens, Shop, describe};
 pub use standing::StandingError;

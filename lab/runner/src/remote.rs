@@ -1,6 +1,6 @@
 //! A lab that runs already, as it is read over HTTP.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use futures::{StreamExt, stream};
 use loadgen::Line;
@@ -10,7 +10,7 @@ use supervisor::Counts;
 use thiserror::Error;
 use trace::{Trace, TraceId, otlp};
 
-use crate::{api::Described, conditions::Conditions, ground, traces::mentions};
+use crate::{conditions::Conditions, described::Described, traces::mentions};
 
 /// How many questions are asked at a time.
 const AT_ONCE: usize = 8;
@@ -112,7 +112,7 @@ impl Remote {
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>()
             .await;
-        ground::distinct(read.into_iter().flatten().collect())
+        distinct(read.into_iter().flatten().collect())
     }
 
     async fn traces_of_one(&self, line: &Line) -> Vec<Trace> {
@@ -177,7 +177,7 @@ impl Remote {
 
     /// How many spans were lost so far.
     pub(crate) async fn lost_spans(&self) -> u64 {
-        let in_services: u64 = self.counts().await.iter().map(ground::lost).sum();
+        let in_services: u64 = self.counts().await.iter().map(lost).sum();
         let stats = self.get("/api/stats").await.unwrap_or_default();
         let in_sink = |field: &str| stats["spans"][field].as_u64().unwrap_or(0);
         in_services + in_sink("evicted") + in_sink("refused")
@@ -206,4 +206,16 @@ fn innermost(error: &reqwest::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+/// The spans of a service that will never arrive.
+pub(crate) fn lost(counts: &Counts) -> u64 {
+    counts.dropped + counts.failed
+}
+
+/// Each trace once.
+fn distinct(mut traces: Vec<Trace>) -> Vec<Trace> {
+    let mut seen = HashSet::new();
+    traces.retain(|trace| seen.insert(trace.id()));
+    traces
 }

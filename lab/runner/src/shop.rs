@@ -7,10 +7,7 @@ use reqwest::{Client, Url};
 use sink::Store;
 use supervisor::{Lab, Pace, Part};
 
-use crate::{
-    api::{Database, Described, DescribedProcess, describe},
-    ground::checkout_url,
-};
+use crate::described::{Database, Described, DescribedProcess};
 
 /// How long a flush may take: longer than an exporter waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -165,5 +162,56 @@ impl Shop<'_> {
             Shop::Lab(lab) => drop(lab.flush().await),
             Shop::Elsewhere(elsewhere) => elsewhere.flush().await,
         }
+    }
+}
+
+/// Where the lab's shop takes orders.
+pub(crate) fn checkout_url(lab: &Lab) -> Url {
+    let address = lab
+        .address(Part::Checkout)
+        .expect("every lab that was started has a checkout");
+    format!("http://{address}")
+        .parse()
+        .expect("an address makes a URL")
+}
+
+/// Where everything of a lab listens.
+pub fn describe(lab: &Lab) -> Described {
+    let addresses = lab.addresses().clone();
+    let mut services: BTreeMap<String, DescribedProcess> = lab
+        .services()
+        .into_iter()
+        .map(|service| {
+            let process = DescribedProcess {
+                url: service.url,
+                pid: service.pid,
+            };
+            (service.part.name().to_owned(), process)
+        })
+        .collect();
+    if lab.address(Part::Broker).is_some() {
+        let process = DescribedProcess {
+            url: addresses.amqp.clone(),
+            pid: lab.pid(Part::Broker),
+        };
+        services.insert(Part::Broker.name().to_owned(), process);
+    }
+    Described {
+        ready: true,
+        page: addresses.page,
+        otlp_grpc: addresses.otlp_grpc,
+        otlp_http: addresses.otlp_http,
+        exports_to: lab.exports_to().map(str::to_owned),
+        amqp: addresses.amqp,
+        database: database(lab),
+        pace: Some(lab.pace()),
+        services,
+    }
+}
+
+fn database(lab: &Lab) -> Database {
+    match lab.has_postgresql() {
+        true => Database::Postgresql,
+        false => Database::Sqlite,
     }
 }

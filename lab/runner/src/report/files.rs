@@ -18,7 +18,7 @@ use thiserror::Error;
 use trace::otlp;
 
 use super::{Report, markdown};
-use crate::{judge::Case, run::Finished};
+use crate::{case::Case, outcome::Finished};
 
 /// Which traces are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

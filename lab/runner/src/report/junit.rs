@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use expect::Verdict;
 
-use super::{PhaseReport, SHOWN, text::push_failure};
-use crate::run::{Finished, PhaseRun};
+use super::{SHOWN, text::push_failure};
+use crate::outcome::{Finished, PhaseReport, PhaseRun};
 
 /// The document.
 pub fn junit(finished: &[Finished]) -> String {

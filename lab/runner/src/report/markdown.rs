@@ -5,7 +5,7 @@ use std::fmt::Write;
 use expect::Verdict;
 
 use super::{Report, junit::what_is_wrong, text::summary, word};
-use crate::run::Finished;
+use crate::outcome::Finished;
 
 /// The document.
 pub fn markdown(finished: &[Finished]) -> String {

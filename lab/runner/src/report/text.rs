@@ -6,13 +6,12 @@ use diagnose::counted;
 use expect::Verdict;
 use trace::waterfall::{self, Style};
 
-use super::{PhaseReport, Report, SHOWN, answer, word};
+use super::{Report, SHOWN, word};
 use crate::{
-    findings::UnsupportedFinding,
-    judge::Case,
-    latency::LatencyLine,
-    part::Phase,
-    run::{Finished, PhaseRun},
+    case::Case,
+    judge::{LatencyLine, UnsupportedFinding},
+    outcome::{Finished, PhaseReport, PhaseRun},
+    phase::Phase,
 };
 
 /// From this width on two waterfalls stand side by side.
@@ -118,7 +117,7 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
 /// What is wrong with one request, in full.
 pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: bool) {
     match (&case.report, &case.why) {
-        (Some(report), None) => text.push_str(&report.text(title, &answer(case), colour)),
+        (Some(report), None) => text.push_str(&report.text(title, &case.answer(), colour)),
         (_, why) => {
             let trace = case.trace.as_ref();
             let trace = trace.map_or(String::new(), |trace| format!("  trace {}", trace.id()));
@@ -127,7 +126,7 @@ pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: 
                 "{} {title}{trace}  {}  {}",
                 painted(Verdict::Fail, colour),
                 why.as_deref().unwrap_or_default(),
-                answer(case)
+                case.answer()
             );
         }
     }

@@ -1,45 +1,16 @@
-//! Which traces may be missing, and whether too many or too few are.
-//!
-//! A service that samples says of each reply whether its trace is recorded. A Collector that samples says
-//! nothing; its set-up tells what it must keep, and what share of the rest. Whatever is missing besides is
-//! a failure, as it is where nobody samples.
-
-use std::time::Duration;
+//! Whether too few or too many traces came, where they are sampled.
 
 use collector::Sampling;
 use diagnose::counted;
-use loadgen::Line;
-use scenario::{Expectation, Node};
-use trace::StatusCode;
 
-use crate::{drive::Driven, part::Part};
-
-/// How much longer a customer may have waited than the trace lasted: what took longer than the threshold
-/// by so much was slow by any clock.
-const ON_THE_WAY: Duration = Duration::from_millis(250);
+use crate::{drive::Driven, plan::PhasePlan, sampled_out::may_be_missing};
 
 /// How unlikely a share must be to be wrong: a run in ten million would be blamed for nothing.
 const UNLIKELY: f64 = 1e-7;
 
-/// Whether the trace of a request may be missing where this is sampled.
-pub(crate) fn may_be_missing(part: Part<'_>, line: &Line, sampling: Option<Sampling>) -> bool {
-    if line.unsampled {
-        return true;
-    }
-    let Some(sampling) = sampling else {
-        return false;
-    };
-    let failed = line.status.is_some_and(|status| status >= 500)
-        || (line.step.counts() && part.own.is_some_and(expects_an_error));
-    let is_slow = |threshold| line.latency() >= Some(threshold + ON_THE_WAY);
-    let must_come =
-        (sampling.keeps_errors && failed) || sampling.keeps_slower_than.is_some_and(is_slow);
-    !must_come
-}
-
 /// What is wrong with the share that came out, if it is wrong.
-pub(crate) fn wrong_share(
-    part: Part<'_>,
+pub(super) fn wrong_share(
+    plan: PhasePlan<'_>,
     driven: &Driven,
     sampling: Option<Sampling>,
 ) -> Option<String> {
@@ -50,7 +21,7 @@ pub(crate) fn wrong_share(
         .iter()
         .zip(&driven.found)
         .filter(|(line, _)| line.started.is_some() && !line.unsampled)
-        .filter(|(line, _)| may_be_missing(part, line, sampling))
+        .filter(|(line, _)| may_be_missing(plan, line, sampling))
         .map(|(_, found)| found.trace.is_some())
         .collect();
     let kept = any.iter().filter(|kept| **kept).count();
@@ -63,19 +34,6 @@ pub(crate) fn wrong_share(
             share * 100.0
         )
     })
-}
-
-/// Whether every trace that fulfils an expectation has a span with status error.
-fn expects_an_error(expectation: &Expectation) -> bool {
-    fn in_node(node: &Node) -> bool {
-        let is_there = node.when.is_none() && !node.elsewhere && node.times.min > 0;
-        is_there && (node.status == Some(StatusCode::Error) || node.children.iter().any(in_node))
-    }
-    let counted = expectation
-        .trace
-        .errors
-        .is_some_and(|errors| errors.min > 0);
-    counted || expectation.tree.iter().any(in_node)
 }
 
 /// The probability that of `n` at most `k` are chosen, each with probability `p`.

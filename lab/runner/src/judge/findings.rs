@@ -8,29 +8,14 @@ use scenario::FindingWant;
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
-use crate::{
-    conditions::Conditions,
-    drive::Driven,
-    judge::Case,
-    part::{Part, Phase},
-};
+use super::evidence::Evidence;
+use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
 
 /// Whether a scenario cannot do without its twin: a trace of which a part was not kept does not tell
-/// that there is such a part.
+/// that there is such a plan.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
     let mut wants = wants.unwrap_or_default().iter();
     wants.any(|want| want.rule.name == "partial-trace")
-}
-
-/// Under what the findings of a phase are judged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms<'a> {
-    /// The other phases.
-    pub(crate) beside: &'a [&'a Driven],
-    /// Whether the load and the pace are those that the scenario speaks of.
-    pub(crate) as_written: bool,
-    /// What there is of what a finding may need.
-    pub(crate) conditions: Conditions,
 }
 
 /// A finding that is wanted, and cannot be asked for where the scenario is run.
@@ -43,8 +28,8 @@ pub struct UnsupportedFinding {
 }
 
 /// The findings that are wanted and cannot be asked for here.
-pub(crate) fn unsupported(part: Part<'_>, conditions: Conditions) -> Vec<UnsupportedFinding> {
-    let wants = part.findings().unwrap_or_default().iter();
+pub(crate) fn unsupported(plan: PhasePlan<'_>, conditions: Conditions) -> Vec<UnsupportedFinding> {
+    let wants = plan.findings().unwrap_or_default().iter();
     let lacking = wants.filter_map(|want| {
         Some(UnsupportedFinding {
             name: want.rule.name,
@@ -68,15 +53,19 @@ pub const OF_THE_LOAD: [&str; 6] = [
 
 /// Diagnoses the traces of a phase, and fails the cases that are not as the scenario says. Says what is
 /// wrong with the phase as a whole.
-pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Option<String> {
-    let found = findings(cases, terms.beside);
+pub(crate) fn judge(
+    plan: PhasePlan<'_>,
+    cases: &mut [Case],
+    evidence: &Evidence<'_>,
+) -> Option<String> {
+    let found = findings(cases, evidence.other_phases);
     for case in cases.iter_mut().filter(|case| case.is_judged()) {
         case.findings = found_on(case, &found);
     }
     let everywhere = most_have(cases);
     let counts = |finding: &&Finding| {
         let name = finding.rule.name;
-        !OF_THE_LOAD.contains(&name) || (terms.as_written && everywhere.contains(name))
+        !OF_THE_LOAD.contains(&name) || (evidence.as_written && everywhere.contains(name))
     };
     let judged = || {
         cases
@@ -84,10 +73,10 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
             .filter(|case| case.is_judged() && case.trace.is_some())
     };
     let traces = judged().count();
-    let of_scenario = part.scenario.findings.as_deref();
-    let wants = part.findings();
+    let of_scenario = plan.scenario.findings.as_deref();
+    let wants = plan.findings();
     // What lacks something that it needs may be there or not.
-    let can_be_judged = |want: &&FindingWant| terms.conditions.lacks(&want.needs).is_none();
+    let can_be_judged = |want: &&FindingWant| evidence.conditions.lacks(&want.needs).is_none();
     let must_be_there: Vec<&FindingWant> = wants
         .unwrap_or_default()
         .iter()
@@ -112,7 +101,7 @@ pub(crate) fn judge(part: Part<'_>, cases: &mut [Case], terms: Terms<'_>) -> Opt
         .iter_mut()
         .filter(|case| case.is_judged() && case.trace.is_some())
     {
-        let why = match part.phase {
+        let why = match plan.phase {
             Phase::Faulty => lacking(case, &must_be_there)
                 .or_else(|| wants.and_then(|wants| besides(case, wants, counts))),
             Phase::Twin | Phase::NearMiss => {
@@ -239,14 +228,4 @@ fn not_silent(
         "the diagnosis reports {}, which is the finding of the fault: {}",
         finding.rule.name, finding.evidence
     ))
-}
-
-// === impl Case ===
-
-impl Case {
-    fn has(&self, name: &str) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.rule.name == name)
-    }
 }

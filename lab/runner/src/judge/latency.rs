@@ -94,6 +94,14 @@ pub(crate) fn lines(
         .collect()
 }
 
+/// Why the first of the times was not judged that was not.
+pub(super) fn not_judged(lines: &[LatencyLine]) -> Option<String> {
+    lines.iter().find_map(|line| {
+        let why = line.why.as_ref()?;
+        Some(format!("{} {}: {why}", line.what, line.percentile))
+    })
+}
+
 /// What sentences call the times that are wanted: one a percentile.
 pub(crate) fn called(want: &LatencyWant) -> impl Iterator<Item = String> {
     let what = match want.span {
@@ -185,7 +193,7 @@ mod tests {
     use supervisor::Pace;
 
     use super::*;
-    use crate::api::Database;
+    use crate::described::Database;
 
     /// What a want comes to of which nothing was driven.
     fn line(want: &str, pace: Pace) -> LatencyLine {

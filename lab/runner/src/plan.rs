@@ -1,33 +1,19 @@
-//! The parts of a scenario: the fault itself, its twin, its near miss.
+//! What is done and wanted in each phase of a scenario: the fault itself, its twin, its near miss.
 
 use faults::{Faults, Reach};
 use loadgen::{Plan, Stage, Weighted};
 use reqwest::Url;
 use scenario::{Expectation, FindingWant, Need, Scenario, Variant};
-use serde::Serialize;
 
 use std::{
-    fmt,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-use crate::{conditions::Conditions, latency};
+use crate::{conditions::Conditions, phase::Phase};
 
 /// How long a customer waits for a reply.
 const CUSTOMER_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The part of a scenario that was run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// The scenario itself, with its faults if it has any.
-    Faulty,
-    /// The same load without the fault.
-    Twin,
-    /// What looks alike and is healthy.
-    NearMiss,
-}
 
 /// What is asked of the user's own: in place of what the scenario says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,9 +24,9 @@ pub struct Overrides {
     pub users: Option<NonZeroUsize>,
 }
 
-/// A part of a scenario, with all that is said of it.
+/// A phase of a scenario, with all that is said of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Part<'s> {
+pub(crate) struct PhasePlan<'s> {
     pub(crate) scenario: &'s Scenario,
     pub(crate) phase: Phase,
     pub(crate) faults: &'s Faults,
@@ -52,45 +38,18 @@ pub(crate) struct Part<'s> {
     needs: &'s [Need],
 }
 
-// === impl Phase ===
+// === impl PhasePlan ===
 
-impl Phase {
-    /// All of them, in the order in which they are run.
-    pub const ALL: [Phase; 3] = [Phase::Faulty, Phase::Twin, Phase::NearMiss];
-
-    /// The word for it on the command line and in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::Faulty => "faulty",
-            Phase::Twin => "twin",
-            Phase::NearMiss => "near-miss",
-        }
-    }
-
-    /// Whether it must not look as the scenario expects.
-    pub fn is_silent(self) -> bool {
-        self != Phase::Faulty
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-// === impl Part ===
-
-impl<'s> Part<'s> {
-    /// This part of the scenario, if it has it.
-    pub(crate) fn of(scenario: &'s Scenario, phase: Phase) -> Option<Part<'s>> {
+impl<'s> PhasePlan<'s> {
+    /// This phase of the scenario, if it has it.
+    pub(crate) fn of(scenario: &'s Scenario, phase: Phase) -> Option<PhasePlan<'s>> {
         let variant = match phase {
             Phase::Faulty => None,
             Phase::Twin => Some(scenario.twin.as_ref()?),
             Phase::NearMiss => Some(scenario.near_miss.as_ref()?),
         };
         let of = |variant: Option<&'s Variant>| variant.and_then(|variant| variant.faults.as_ref());
-        Some(Part {
+        Some(PhasePlan {
             scenario,
             phase,
             faults: of(variant).unwrap_or(&scenario.faults),
@@ -128,24 +87,6 @@ impl<'s> Part<'s> {
             // Who needs it is then said already.
             if needs.iter().all(|(_, known)| known != need) {
                 needs.push(("it".to_owned(), *need));
-            }
-        }
-        conditions.who_lacks(&needs)
-    }
-
-    /// Which of the things that are wanted of it cannot be judged under these conditions, and why, in
-    /// words; `None` if all can.
-    pub(crate) fn wants_that_lack(&self, conditions: Conditions) -> Option<String> {
-        let mut needs: Vec<(String, Need)> = Vec::new();
-        for want in self.findings.unwrap_or_default() {
-            let who = format!("the finding {}", want.rule.name);
-            needs.extend(want.needs.iter().map(|need| (who.clone(), *need)));
-        }
-        if !self.phase.is_silent() {
-            for want in &self.scenario.latency {
-                for who in latency::called(want) {
-                    needs.extend(want.needs.iter().map(|need| (who.clone(), *need)));
-                }
             }
         }
         conditions.who_lacks(&needs)
@@ -280,7 +221,7 @@ mod tests {
     use supervisor::Pace;
 
     use super::*;
-    use crate::api::Database;
+    use crate::described::Database;
 
     const WITHOUT_PACE: Conditions = Conditions::Shop {
         database: Database::Sqlite,
@@ -302,8 +243,8 @@ mod tests {
     /// What each phase lacks.
     fn lacking(scenario: &Scenario, conditions: Conditions) -> [Option<String>; 3] {
         Phase::ALL.map(|phase| {
-            let part = Part::of(scenario, phase).expect("it has all phases");
-            part.lacks(conditions)
+            let plan = PhasePlan::of(scenario, phase).expect("it has all phases");
+            plan.lacks(conditions)
         })
     }
 
@@ -333,36 +274,5 @@ mod tests {
                 Some(fault.to_owned()),
             ]
         );
-    }
-
-    #[test]
-    fn single_wants_are_named_that_lack_something() {
-        let scenario = read(
-            "findings: [{ name: sequential-calls, needs: textbook }, chatty]\n\
-             latency:\n  - { p50: \">= 2x twin\", p90: \">= 1ms\", needs: textbook }\n  \
-             - { span: checkout process_order, p50: \">= 1ms\" }\n\
-             twin: { journey: { cart-lines: 2 }, findings: [{ name: chatty, needs: textbook }] }\n",
-        );
-        let of = |phase, conditions| {
-            let part = Part::of(&scenario, phase).expect("it has the phase");
-            assert_eq!(
-                part.lacks(conditions),
-                None,
-                "the phase itself needs nothing"
-            );
-            part.wants_that_lack(conditions)
-        };
-        let need = NO_PACE.replacen("needs", "need", 1);
-        assert_eq!(
-            of(Phase::Faulty, WITHOUT_PACE),
-            Some(format!(
-                "the finding sequential-calls, the p50 of the request and the p90 of the request {need}"
-            ))
-        );
-        assert_eq!(
-            of(Phase::Twin, WITHOUT_PACE),
-            Some(format!("the finding chatty {NO_PACE}"))
-        );
-        assert_eq!(of(Phase::Faulty, TEXTBOOK), None);
     }
 }

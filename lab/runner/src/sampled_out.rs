@@ -1,0 +1,47 @@
+//! Which traces may be missing because they were sampled out.
+//!
+//! A service that samples says of each reply whether its trace is recorded. A Collector that samples says
+//! nothing; its set-up tells what it must keep, and what share of the rest. Whatever is missing besides is
+//! a failure, as it is where nobody samples.
+
+use std::time::Duration;
+
+use collector::Sampling;
+use loadgen::Line;
+use scenario::{Expectation, Node};
+use trace::StatusCode;
+
+use crate::plan::PhasePlan;
+
+/// How much longer a customer may have waited than the trace lasted: what took longer than the threshold
+/// by so much was slow by any clock.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
+
+/// Whether the trace of a request may be missing where this is sampled.
+pub(crate) fn may_be_missing(plan: PhasePlan<'_>, line: &Line, sampling: Option<Sampling>) -> bool {
+    if line.unsampled {
+        return true;
+    }
+    let Some(sampling) = sampling else {
+        return false;
+    };
+    let failed = line.status.is_some_and(|status| status >= 500)
+        || (line.step.counts() && plan.own.is_some_and(expects_an_error));
+    let is_slow = |threshold| line.latency() >= Some(threshold + ON_THE_WAY);
+    let must_come =
+        (sampling.keeps_errors && failed) || sampling.keeps_slower_than.is_some_and(is_slow);
+    !must_come
+}
+
+/// Whether every trace that fulfils an expectation has a span with status error.
+fn expects_an_error(expectation: &Expectation) -> bool {
+    fn in_node(node: &Node) -> bool {
+        let is_there = node.when.is_none() && !node.elsewhere && node.times.min > 0;
+        is_there && (node.status == Some(StatusCode::Error) || node.children.iter().any(in_node))
+    }
+    let counted = expectation
+        .trace
+        .errors
+        .is_some_and(|errors| errors.min > 0);
+    counted || expectation.tree.iter().any(in_node)
+}
