@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
-use said::Said;
+use process::Said;
 use thiserror::Error;
 
 /// Why there is no Collector to send to.

@@ -10,7 +10,6 @@
 
 mod error;
 mod passage;
-mod ports;
 mod program;
 mod run;
 mod setup;

@@ -12,11 +12,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use said::LastLines;
+use process::{
+    LastLines, forward,
+    ports::{free, reachable},
+    signals::terminate,
+};
 use serde::Serialize;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpStream,
     process::{Child, Command},
     task::JoinHandle,
@@ -24,11 +26,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Error, Program,
-    ports::{free, reachable},
-    variable,
-};
+use crate::{Error, Program, variable};
 
 /// How long it may take until it listens. It takes about a second.
 const READY_PATIENCE: Duration = Duration::from_secs(25);
@@ -121,7 +119,7 @@ impl Run {
                 addresses.remove(variable::OTLP_GRPC);
             }
             let host: IpAddr = listen.ip();
-            let free = free(host, variable::LISTENING.len())?;
+            let free = free(host, variable::LISTENING.len()).map_err(Error::Ports)?;
             for (name, address) in variable::LISTENING.into_iter().zip(free) {
                 addresses.entry(name).or_insert_with(|| address.to_string());
             }
@@ -174,9 +172,10 @@ impl Running {
         let said = LastLines::default();
         let stdout = process.stdout.take().expect("it is a pipe");
         let stderr = process.stderr.take().expect("it is a pipe");
+        let told = line.clone();
         let reading = vec![
-            tokio::spawn(forward(stdout, said.clone(), line.clone())),
-            tokio::spawn(forward(stderr, said.clone(), line)),
+            forward(stdout, said.clone(), move |text| told(&text)),
+            forward(stderr, said.clone(), move |text| line(&text)),
         ];
         let pid = process.id().unwrap_or_default();
         let mut running = Running {
@@ -225,10 +224,8 @@ impl Running {
 
     /// Tells it to stop, and waits until it has; kills it if that takes too long.
     async fn stop(mut self) -> Result<(), Error> {
-        let pid = self.process.id().and_then(|pid| i32::try_from(pid).ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            // An error means that it has just ended.
-            let _ = kill_process(pid, Signal::TERM);
+        if let Some(pid) = self.process.id() {
+            terminate(pid);
         }
         if timeout(STOP_PATIENCE, self.process.wait()).await.is_err() {
             let _ = self.process.kill().await;
@@ -258,12 +255,4 @@ fn listening(addresses: &HashMap<&'static str, String>) -> Result<SocketAddr, Er
             variable: variable::OTLP_GRPC,
             value: said.to_owned(),
         })
-}
-
-async fn forward(output: impl AsyncRead + Unpin, said: LastLines, line: impl Fn(&str)) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(text)) = lines.next_line().await {
-        line(&text);
-        said.push(text);
-    }
 }

@@ -7,17 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use said::LastLines;
+use process::{LastLines, forward, next_line, signals};
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncBufRead, AsyncRead, BufReader},
-    process::{self, ChildStdin},
+    io::{AsyncBufRead, BufReader},
+    process::ChildStdin,
     task::JoinHandle,
     time::timeout,
 };
 
-use crate::{Error, Event, Part, event::Teller, lines::next_line, recipe::Recipe};
+use crate::{Error, Event, Part, event::Teller, recipe::Recipe};
 
 /// How long a child may take until it listens. It takes some ten milliseconds; a machine that is
 /// busy with something else takes longer.
@@ -29,7 +28,7 @@ const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
 /// A child that listens.
 #[derive(Debug)]
 pub(crate) struct Child {
-    process: process::Child,
+    process: tokio::process::Child,
     /// While it is open the child runs.
     stdin: Option<ChildStdin>,
     pub(crate) pid: u32,
@@ -76,7 +75,7 @@ impl Child {
         let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
         let stderr = process.stderr.take().expect("it is a pipe");
         let last_lines = LastLines::default();
-        let forwarding = forward(part, stderr, teller.clone(), last_lines.clone());
+        let forwarding = forward(stderr, last_lines.clone(), tell(part, teller));
 
         let announced = tokio::select! {
             biased;
@@ -100,7 +99,7 @@ impl Child {
             });
         };
         // A pipe that nobody reads would stop a child that writes.
-        forward(part, stdout, teller.clone(), LastLines::default());
+        forward(stdout, LastLines::default(), tell(part, teller));
         teller.tell(Event::Ready { part, address });
         Ok(Child {
             process,
@@ -137,11 +136,7 @@ impl Child {
 
     /// Kills the child, and what it has started: each child leads a process group of its own.
     pub(crate) fn kill_group(&self) {
-        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            // An error means that nobody of it is left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        signals::kill_group(self.pid);
     }
 }
 
@@ -160,20 +155,10 @@ async fn announcement(
     None
 }
 
-/// Tells of every line that the child writes, until it ends.
-fn forward(
-    part: Part,
-    output: impl AsyncRead + Send + Unpin + 'static,
-    teller: Teller,
-    last_lines: LastLines,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut output = BufReader::new(output);
-        while let Ok(Some(line)) = next_line(&mut output).await {
-            last_lines.push(line.clone());
-            teller.tell_line(part, line);
-        }
-    })
+/// Tells of each line that a child writes.
+fn tell(part: Part, teller: &Teller) -> impl Fn(String) + Send + 'static {
+    let teller = teller.clone();
+    move |line| teller.tell_line(part, line)
 }
 
 /// The last lines of a child that has ended; `reading` is what reads them.

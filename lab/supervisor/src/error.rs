@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
-use said::Said;
+use process::Said;
 use thiserror::Error;
 
 use crate::Part;

@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use process::Backoff;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Event, Part,
-    backoff::Backoff,
     child::{Child, End},
     event::Teller,
     recipe::Recipe,
@@ -86,7 +86,7 @@ impl Keeper {
 
 impl Kept {
     async fn keep(self, mut child: Child) -> End {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         loop {
             let status = tokio::select! {
                 status = child.wait() => status,

@@ -4,7 +4,6 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process,
     sync::OnceLock,
 };
 
@@ -19,7 +18,6 @@ use crate::{
     event::{self, Teller},
     flush,
     keeper::{Keeper, Terms},
-    memory,
     recipe::{Recipe, Wiring},
 };
 
@@ -246,7 +244,7 @@ impl Lab {
             .children
             .iter()
             .filter_map(|child| Some((child.part.name(), child.pid()?)));
-        memory::measure(std::iter::once(("lab", process::id())).chain(children))
+        process::memory::measure(std::iter::once(("lab", std::process::id())).chain(children))
     }
 
     /// Stops the lab: the children in the reverse of the order in which they were started, so that

@@ -8,7 +8,6 @@
 //! A child's standard input is a pipe that is held here. Its end is the sign to stop, and the
 //! system gives that sign even if this process is killed: no child outlives the lab.
 
-mod backoff;
 mod child;
 mod config;
 mod databases;
@@ -17,10 +16,10 @@ mod event;
 mod flush;
 mod keeper;
 mod lab;
-mod lines;
-mod memory;
 mod part;
 mod recipe;
+
+pub use process::memory::{Memory, ProcessMemory};
 
 pub use self::{
     config::{Collectors, Config, Otlp, OtlpProtocol, Pace, Ports, Relation},
@@ -28,6 +27,5 @@ pub use self::{
     event::{Event, Events},
     flush::{Counts, FlushError, Flushed},
     lab::{Addresses, Lab, Service, Stopped},
-    memory::{Memory, ProcessMemory},
     part::{Part, Tier},
 };

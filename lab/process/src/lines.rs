@@ -9,10 +9,12 @@ const MAX_LINE: usize = 8 * 1024;
 
 /// The next line without its end; `None` when there is no more.
 ///
-/// Bytes that are no UTF-8 are replaced: a child may write anything.
-pub(crate) async fn next_line(
-    reader: &mut (impl AsyncBufRead + Unpin),
-) -> io::Result<Option<String>> {
+/// Bytes that are no UTF-8 are replaced: a program may write anything.
+///
+/// # Errors
+///
+/// When the reader cannot be read.
+pub async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut anything = false;
     loop {

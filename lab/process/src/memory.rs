@@ -1,9 +1,9 @@
-//! How much memory the processes of a lab take.
+//! How much memory processes take.
 
 use std::fs;
 
-/// The memory of all processes of a lab, as proportional set size (PSS): pages that several
-/// processes share are counted in parts, so that the sum is what the lab takes of the machine.
+/// The memory of several processes, as proportional set size (PSS): pages that several
+/// processes share are counted in parts, so that the sum is what they take of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// The sum, in bytes.
@@ -15,7 +15,7 @@ pub struct Memory {
 /// The memory of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessMemory {
-    /// What runs in it; `lab` is the process that has the sink and the page.
+    /// What runs in it.
     pub name: &'static str,
     /// Its id.
     pub pid: u32,
@@ -25,7 +25,7 @@ pub struct ProcessMemory {
 
 /// The memory of the processes; `None` where the system does not tell. That is everywhere but on
 /// Linux, which tells since 4.14.
-pub(crate) fn measure(processes: impl Iterator<Item = (&'static str, u32)>) -> Option<Memory> {
+pub fn measure(processes: impl Iterator<Item = (&'static str, u32)>) -> Option<Memory> {
     let processes = processes
         .map(|(name, pid)| {
             let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;

@@ -1,4 +1,4 @@
-//! How long a child that died is left alone before it is started again.
+//! The wait before a program that died is started again.
 
 use std::time::Duration;
 
@@ -8,24 +8,26 @@ const FIRST: Duration = Duration::from_millis(100);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A child that lived so long was well: its death counts as the first.
+/// A program that lived for as long was well: its death counts as the first.
 const WELL: Duration = Duration::from_secs(10);
 
-/// Doubles from wait to wait, until a child has been well.
+/// Doubles from wait to wait, until a program has been well.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     next: Duration,
 }
 
 // === impl Backoff ===
 
-impl Backoff {
-    pub(crate) fn new() -> Backoff {
+impl Default for Backoff {
+    fn default() -> Backoff {
         Backoff { next: FIRST }
     }
+}
 
-    /// How long to wait after a child that lived so long.
-    pub(crate) fn after(&mut self, lived: Duration) -> Duration {
+impl Backoff {
+    /// How long to wait after a program that lived for `lived`.
+    pub fn after(&mut self, lived: Duration) -> Duration {
         if lived >= WELL {
             self.next = FIRST;
         }
@@ -41,7 +43,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_bound_and_begin_anew_after_a_good_life() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         let waits: Vec<u128> = (0..8)
             .map(|_| backoff.after(Duration::from_secs(1)).as_millis())
             .collect();

@@ -1,0 +1,34 @@
+//! What starts, watches and ends other programs.
+//!
+//! A program's output is read for as long as it writes ([`forward`]); the last lines of it say why it ended
+//! ([`LastLines`]). [`ports`] finds free ports, [`signals`] ends a program or all that it has started, [`Backoff`]
+//! is the wait before it is started again, [`memory`] is what programs take of the machine.
+//!
+//! Nothing here knows which program it is.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use std::process::Stdio;
+//! use process::{LastLines, forward};
+//!
+//! let mut command = tokio::process::Command::new("echo");
+//! let mut child = command.arg("hello").stdout(Stdio::piped()).spawn().unwrap();
+//! let last_lines = LastLines::default();
+//! forward(child.stdout.take().unwrap(), last_lines.clone(), |_line| {}).await.unwrap();
+//! assert_eq!(last_lines.take(), ["hello"]);
+//! child.wait().await.unwrap();
+//! # });
+//! ```
+
+mod backoff;
+mod last_lines;
+mod lines;
+pub mod memory;
+mod output;
+pub mod ports;
+pub mod signals;
+
+pub use backoff::Backoff;
+pub use last_lines::{LastLines, Said};
+pub use lines::next_line;
+pub use output::forward;
