@@ -24,6 +24,7 @@ use crate::{
     order::is_whole,
     part::{Overrides, Part, Phase},
     run::{Progress, RunError},
+    stalls::Watch,
     traces::Found,
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Driven {
     /// What is known of the trace of each line, in their order.
     pub(crate) found: Vec<Found>,
     pub(crate) lost_spans: u64,
+    /// In which share of the time the machine stood still, if that is much.
+    pub(crate) stalled: Option<f64>,
 }
 
 /// How a part is driven.
@@ -64,6 +67,7 @@ pub(crate) async fn drive(
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<Driven, RunError> {
     let lost_before = ground.lost_spans().await;
+    let watch = Watch::start();
     let target = target(part, ground)?;
     let plan = part.plan(target, terms.seed, terms.overrides);
     let planned = plan.load.journeys();
@@ -87,6 +91,8 @@ pub(crate) async fn drive(
         report: None,
     };
     let load = loadgen::drive(plan, recording, told, terms.stop.clone()).await?;
+    let stalled = watch.stalled();
+    drop(watch);
     let found = settle(part, ground, &load.lines, terms, |settled, of| {
         progress(Progress::Settling {
             scenario: name.clone(),
@@ -102,6 +108,7 @@ pub(crate) async fn drive(
         load,
         found,
         lost_spans,
+        stalled,
     })
 }
 

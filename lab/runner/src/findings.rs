@@ -27,7 +27,8 @@ pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
 pub(crate) struct Terms<'a> {
     /// The other phases.
     pub(crate) beside: &'a [&'a Driven],
-    /// Whether the load and the pace are those that the scenario speaks of.
+    /// Whether the load and the pace are those that the scenario speaks of, on a machine that had the time for
+    /// them.
     pub(crate) as_written: bool,
     /// What there is of what a finding may need.
     pub(crate) conditions: Conditions,

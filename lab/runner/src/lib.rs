@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod set_parameter;
 mod shop;
+mod stalls;
 mod standing;
 mod traces;
 

@@ -350,7 +350,7 @@ impl Site {
                         .collect();
                     let terms = findings::Terms {
                         beside: &beside,
-                        as_written: settings.as_written,
+                        as_written: settings.as_written && what.stalled.is_none(),
                         conditions,
                     };
                     let wrong = left_out::wrong_share(*part, what, sampling);
