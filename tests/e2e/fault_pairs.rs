@@ -15,7 +15,7 @@ use trace::Trace;
 
 use crate::{
     real::Postgres,
-    seen::{Expected, Index, acted, all_traces, distinct, expected, read_too_late},
+    seen::{Expected, Index, acted, all_traces, distinct, expected, is_given_up_late},
     support::{Reply, Up, eventually, reply, uuid},
 };
 
@@ -388,7 +388,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
                 mostly,
                 perhaps,
             } = expected(fault);
-            if read_too_late(traces) && always.remove("abandoned-work") {
+            if is_given_up_late(traces) && always.remove("abandoned-work") {
                 allowed.insert("deadline-exceeded");
             }
             for names in [&always, &mostly, &perhaps] {

@@ -465,7 +465,7 @@ async fn order_shows(
         .flat_map(|diagnosis| &diagnosis.findings)
         .map(|finding| finding.rule.name)
         .collect();
-    let is_excused = |name: &str| name == "abandoned-work" && seen::read_too_late(&own);
+    let is_excused = |name: &str| name == "abandoned-work" && seen::is_given_up_late(&own);
     let missing: Vec<&str> = must
         .filter(|name| !found.contains(name) && !is_excused(name))
         .collect();

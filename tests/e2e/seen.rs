@@ -1,6 +1,9 @@
 //! What is to be seen of an order with a fault: its traces in a lab, and what the diagnosis must report.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use faults::Fault;
 use trace::{Kind, Span, Trace, TraceId, Value as Attribute};
@@ -115,14 +118,27 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     })
 }
 
-/// Whether a call was read only when its caller had given up, as happens where the machine has no time: then
-/// no span tells that its work is for nobody, for a clock that is ahead looks the same.
-pub(crate) fn read_too_late(traces: &[Trace]) -> bool {
+/// Whether a call was given up too late, or read too late, as happens where the machine has no time: then its work
+/// was over before, or no span tells that it is for nobody, for a clock that is ahead looks the same.
+pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
+    let deadline = faults::ABANDONED_WORK.parameters[0].default;
+    let deadline = match deadline {
+        Some(faults::Value::Integer(ms)) => Duration::from_millis(ms.unsigned_abs()),
+        default => panic!("it is given up after {default:?}"),
+    };
     traces.iter().any(|trace| {
         (0..trace.spans().len()).any(|place| {
-            let span = &trace.spans()[place];
-            let caller = trace.parent(place).map(|caller| &trace.spans()[caller]);
-            span.kind == Kind::Server && caller.is_some_and(|caller| caller.end_ns < span.start_ns)
+            let span = trace.span(place);
+            let caller = trace.parent(place).map(|caller| trace.span(caller));
+            let is_late = |caller: &Span| {
+                let is_given_up = caller
+                    .attributes
+                    .get("error.type")
+                    .and_then(Attribute::as_str)
+                    == Some("timeout");
+                is_given_up && (caller.end_ns < span.start_ns || caller.duration() >= 2 * deadline)
+            };
+            span.kind == Kind::Server && caller.is_some_and(is_late)
         })
     })
 }

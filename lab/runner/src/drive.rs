@@ -26,6 +26,7 @@ use crate::{
     plan::{Overrides, PhasePlan},
     progress::Progress,
     sampled_out::may_be_missing,
+    stalls::Watch,
     traces::Found,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Driven {
     /// What is known of the trace of each line, in their order.
     pub(crate) found: Vec<Found>,
     pub(crate) lost_spans: u64,
+    /// In which share of the time the machine stood still, if that is much.
+    pub(crate) stalled: Option<f64>,
 }
 
 /// How a phase is driven.
@@ -66,6 +69,7 @@ pub(crate) async fn drive(
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<Driven, RunError> {
     let lost_before = ground.lost_spans().await;
+    let watch = Watch::start();
     let target = target(plan, ground)?;
     let load_plan = plan.plan(target, terms.seed, terms.overrides);
     let planned = load_plan.load.journeys();
@@ -89,6 +93,8 @@ pub(crate) async fn drive(
         report: None,
     };
     let load = loadgen::drive(load_plan, recording, told, terms.stop.clone()).await?;
+    let stalled = watch.stalled();
+    drop(watch);
     let found = settle(plan, ground, &load.lines, terms, |settled, of| {
         progress(Progress::Settling {
             scenario: name.clone(),
@@ -104,6 +110,7 @@ pub(crate) async fn drive(
         load,
         found,
         lost_spans,
+        stalled,
     })
 }
 

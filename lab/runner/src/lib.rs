@@ -32,6 +32,7 @@ mod set_parameter;
 mod settings;
 mod shop;
 mod site;
+mod stalls;
 mod standing;
 mod traces;
 

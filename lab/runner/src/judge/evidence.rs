@@ -17,7 +17,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) latency: Vec<LatencyLine>,
     /// What there is of what a want may need.
     pub(crate) conditions: Conditions,
-    /// Whether the load and the pace are those that the scenario speaks of.
+    /// Whether the load and the pace are those that the scenario speaks of, on a machine that had the time for
+    /// them.
     pub(crate) as_written: bool,
     /// What a Collector samples.
     pub(crate) sampling: Option<Sampling>,

@@ -296,7 +296,14 @@ fn spans(report: &PhaseReport) -> String {
         Some(spans) => format!("{spans} unexplained, "),
         None => String::new(),
     };
-    format!("{unexplained}{} dropped", report.dropped_spans)
+    let stalled = match report.stalled {
+        Some(share) => format!(
+            "; the machine stood still for {:.0} % of the time",
+            share * 100.0
+        ),
+        None => String::new(),
+    };
+    format!("{unexplained}{} dropped{stalled}", report.dropped_spans)
 }
 
 fn push_latencies(text: &mut String, finished: &Finished) {
