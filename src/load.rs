@@ -5,14 +5,14 @@ use std::{
     io::{BufWriter, IsTerminal, Write},
     num::NonZeroUsize,
     path::PathBuf,
-    str::FromStr,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use faults::{Faults, Setting};
-use loadgen::{Arrivals, Load, Order, Outcome as Driven, Plan, Progress, Rate, Recording, Stage};
+use loadgen::{Order, Outcome as Driven, Plan, Progress, Recording};
+use schedule::{Arrivals, Load, Rate, Stage, parse_duration};
 
 use crate::{
     arguments::at_least_one,
@@ -25,9 +25,6 @@ use crate::{
 /// How often the progress is said where there is no terminal, and shown where there is one.
 const PLAIN: Duration = Duration::from_secs(10);
 const TERMINAL: Duration = Duration::from_millis(200);
-
-/// A year: what "forever" comes to.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Keep the shop of a running lab busy.
 ///
@@ -51,7 +48,7 @@ pub(crate) struct Args {
 
     /// How the rate changes, in place of --rate: RATE:TIME, or FROM-TO:TIME, one after another.
     #[arg(long, value_name = "STAGE", value_delimiter = ',', conflicts_with_all = ["users", "rate", "duration"])]
-    stages: Vec<StageArg>,
+    stages: Vec<Stage>,
 
     /// How the instants at which orders start lie between each other.
     #[arg(long, value_enum, default_value_t, conflicts_with = "users")]
@@ -67,11 +64,11 @@ pub(crate) struct Args {
     requests: Option<u64>,
 
     /// How long it takes until all users are there, or until the rate is reached.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "stages")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "stages")]
     ramp: Option<Duration>,
 
     /// How long, such as 90s, 10m, 1h, or forever.
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
     duration: Duration,
 
     /// How many lines each cart has.
@@ -103,10 +100,6 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// A stage of an open load: `5/s:10s`, or `5/s-20/s:10s`.
-#[derive(Clone, Copy, Debug)]
-struct StageArg(Stage);
-
 /// How instants lie between each other, as the command line has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum ArrivalsArg {
@@ -118,7 +111,7 @@ enum ArrivalsArg {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let is_still = |stage: &StageArg| stage.0.from == Rate::ZERO && stage.0.to == Rate::ZERO;
+    let is_still = |stage: &Stage| stage.from == Rate::ZERO && stage.to == Rate::ZERO;
     if !args.stages.is_empty() && args.stages.iter().all(is_still) {
         bail!(WrongInput(
             "--stages: no order is due when every rate is 0; a stage is RATE:TIME or FROM-TO:TIME, such as \
@@ -201,7 +194,7 @@ impl Args {
 
     fn stages(&self, ramp: Duration) -> Vec<Stage> {
         if !self.stages.is_empty() {
-            return self.stages.iter().map(|stage| stage.0).collect();
+            return self.stages.clone();
         }
         let rate = self
             .rate
@@ -231,37 +224,6 @@ impl Args {
             WrongInput(format!("{}: cannot be written: {error}", path.display()))
         })?;
         Ok(Some(Box::new(BufWriter::new(file))))
-    }
-}
-
-// === impl StageArg ===
-
-impl FromStr for StageArg {
-    type Err = WrongInput;
-
-    fn from_str(text: &str) -> Result<Self, WrongInput> {
-        let wrong = |why: String| {
-            WrongInput(format!(
-                "{text:?} is no stage: {why}; a stage is RATE:TIME or FROM-TO:TIME, such as 5/s:10s \
-                 or 5/s-20/s:10s"
-            ))
-        };
-        let (rates, time) = text
-            .split_once(':')
-            .ok_or_else(|| wrong("it has no time".to_owned()))?;
-        let time = duration(time).map_err(|error| wrong(error.to_string()))?;
-        let rate = |text: &str| match text.trim() {
-            "0" | "0/s" => Ok(Rate::ZERO),
-            text => text
-                .parse::<Rate>()
-                .map_err(|error| wrong(error.to_string())),
-        };
-        let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
-        Ok(StageArg(Stage {
-            from: rate(from)?,
-            to: rate(to)?,
-            duration: time,
-        }))
     }
 }
 
@@ -359,28 +321,4 @@ fn document(driven: &Driven) -> serde_json::Value {
 
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
-}
-
-fn duration(text: &str) -> Result<Duration, WrongInput> {
-    if text == "forever" {
-        return Ok(FOREVER);
-    }
-    let wrong = || {
-        WrongInput("a time is a number and a unit, such as 90s, 10m or 1h, or forever".to_owned())
-    };
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - unit.len_utf8()]
-        .trim()
-        .parse()
-        .map_err(|_| wrong())?;
-    match number.checked_mul(seconds).filter(|&seconds| seconds > 0) {
-        Some(seconds) => Ok(Duration::from_secs(seconds).min(FOREVER)),
-        None => Err(wrong()),
-    }
 }

@@ -30,10 +30,11 @@ use goose::{
     metrics::GooseMetrics,
 };
 use reqwest::{Client, Url};
+use schedule::Load;
 use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, journey::Customers, plan::Load, tickets::Tickets};
+use crate::{Error, journey::Customers, tickets::Tickets};
 
 /// How long goose takes to start its users: a millisecond for each, and no less than this.
 ///

@@ -16,7 +16,6 @@ mod latency;
 mod ledger;
 mod plan;
 mod process;
-mod schedule;
 mod tickets;
 
 pub use self::{
@@ -24,6 +23,6 @@ pub use self::{
     error::Error,
     latency::Latency,
     ledger::{Line, Progress, RequestId, Step, UnixNanos},
-    plan::{Arrivals, Journey, Load, Order, Plan, Rate, RateError, Request, Stage, Weighted},
+    plan::{Journey, Order, Plan, Request, Weighted},
     process::reserve_ctrl_c,
 };

@@ -12,10 +12,9 @@ use std::{
     time::Duration,
 };
 
+use schedule::{Load, Schedule};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-use crate::{plan::Load, schedule::Schedule};
 
 /// Leave to make one journey.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +143,7 @@ mod tests {
     use std::{num::NonZeroUsize, sync::Arc};
 
     use super::*;
-    use crate::plan::Rate;
+    use schedule::Rate;
 
     fn open(rate: f64, seconds: u64) -> Load {
         Load::steady(Rate::of(rate).unwrap(), Duration::from_secs(seconds))

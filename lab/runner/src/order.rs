@@ -10,8 +10,9 @@ use std::{
 use diagnose::{Finding, THRESHOLDS, diagnose};
 use faults::{Faults, Setting};
 use futures::future::join_all;
-use loadgen::{Load, Order, Plan, Recording, Step};
+use loadgen::{Order, Plan, Recording, Step};
 use reqwest::Url;
+use schedule::Load;
 use serde::{Deserialize, Serialize};
 use sink::{Query, Store};
 use thiserror::Error;

@@ -1,9 +1,10 @@
 //! What is done and wanted in each phase of a scenario: the fault itself, its twin, its near miss.
 
 use faults::{Faults, Reach};
-use loadgen::{Plan, Stage, Weighted};
+use loadgen::{Plan, Weighted};
 use reqwest::Url;
 use scenario::{Expectation, FindingWant, Need, Scenario, Variant};
+use schedule::Load;
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -34,7 +35,7 @@ pub(crate) struct PhasePlan<'s> {
     pub(crate) own: Option<&'s Expectation>,
     findings: Option<&'s [FindingWant]>,
     journeys: &'s [scenario::Weighted],
-    load: &'s scenario::Load,
+    load: &'s Load,
     needs: &'s [Need],
 }
 
@@ -109,7 +110,7 @@ impl<'s> PhasePlan<'s> {
         Plan {
             target,
             journeys: self.journeys.iter().map(journey).collect(),
-            load: load(self.load, overrides),
+            load: self.load.clone().with(overrides.users, overrides.requests),
             baggage: self.faults.to_header(),
             seed,
             patience: CUSTOMER_PATIENCE,
@@ -138,78 +139,6 @@ fn journey(weighted: &scenario::Weighted) -> Weighted {
         weight: NonZeroU32::new(weighted.weight).unwrap_or(NonZeroU32::MIN),
         journey,
     }
-}
-
-fn load(own: &scenario::Load, overrides: Overrides) -> loadgen::Load {
-    let users = |own: u32| overrides.users.unwrap_or(several(own));
-    match own {
-        scenario::Load::Closed {
-            requests,
-            users: of,
-            ramp,
-        } => loadgen::Load::Closed {
-            users: users(*of),
-            requests: overrides.requests.unwrap_or(*requests),
-            ramp: *ramp,
-        },
-        scenario::Load::ClosedFor {
-            users: of,
-            duration,
-            ramp,
-        } => match overrides.requests {
-            Some(requests) => loadgen::Load::Closed {
-                users: users(*of),
-                requests,
-                ramp: *ramp,
-            },
-            None => loadgen::Load::ClosedFor {
-                users: users(*of),
-                duration: *duration,
-                ramp: *ramp,
-            },
-        },
-        scenario::Load::Open { stages, arrivals } => match (overrides.users, overrides.requests) {
-            // Users make a closed load of it.
-            (Some(users), Some(requests)) => loadgen::Load::Closed {
-                users,
-                requests,
-                ramp: Duration::ZERO,
-            },
-            (Some(users), None) => loadgen::Load::ClosedFor {
-                users,
-                duration: stages.iter().map(|stage| stage.duration).sum(),
-                ramp: Duration::ZERO,
-            },
-            (None, requests) => loadgen::Load::Open {
-                stages: stages_for(stages, requests),
-                arrivals: match arrivals {
-                    scenario::Arrivals::Constant => loadgen::Arrivals::Constant,
-                    scenario::Arrivals::Poisson => loadgen::Arrivals::Poisson,
-                },
-            },
-        },
-    }
-}
-
-/// The stages, made longer or shorter so that they amount to so many requests.
-fn stages_for(own: &[scenario::Stage], requests: Option<u64>) -> Vec<Stage> {
-    let rate = |rate: scenario::Rate| {
-        loadgen::Rate::in_stage(rate.per_second()).expect("it was checked when it was read")
-    };
-    let total: f64 = own
-        .iter()
-        .map(|stage| {
-            (stage.from.per_second() + stage.to.per_second()) / 2.0 * stage.duration.as_secs_f64()
-        })
-        .sum();
-    let stretch = requests.map_or(1.0, |requests| requests as f64 / total.max(1e-9));
-    own.iter()
-        .map(|stage| Stage {
-            from: rate(stage.from),
-            to: rate(stage.to),
-            duration: stage.duration.mul_f64(stretch),
-        })
-        .collect()
 }
 
 fn several(number: u32) -> NonZeroUsize {

@@ -1,8 +1,7 @@
 //! What a scenario file says, apart from its expectation.
 
-use std::time::Duration;
-
 use faults::Faults;
+use schedule::Load;
 
 use crate::{DoubleRange, DurationRange, Expectation, Need, Pattern, Position};
 
@@ -120,62 +119,6 @@ pub struct Request {
     pub body: Option<String>,
 }
 
-/// How many users there are, and how often they go on their journey.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Load {
-    /// `{ requests, users }`: a fixed number of journeys, shared by users who wait for each reply.
-    Closed {
-        /// How many journeys in all.
-        requests: u64,
-        /// How many users at a time.
-        users: u32,
-        /// How long it takes until all users are there; zero unless the file says otherwise.
-        ramp: Duration,
-    },
-    /// `{ users, duration }`: users who wait for each reply, for a time.
-    ClosedFor {
-        /// How many users at a time.
-        users: u32,
-        /// For how long.
-        duration: Duration,
-        /// How long it takes until all users are there; zero unless the file says otherwise.
-        ramp: Duration,
-    },
-    /// `{ rate, duration }` or `{ stages: [{ rate, duration }, …] }`: journeys that start on a
-    /// schedule, whatever becomes of the others.
-    Open {
-        /// One after another; never empty.
-        stages: Vec<Stage>,
-        /// How the starts lie between each other.
-        arrivals: Arrivals,
-    },
-}
-
-/// A part of an open load, over which the rate changes evenly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stage {
-    /// Starts in a second at its beginning.
-    pub from: Rate,
-    /// Starts in a second at its end.
-    pub to: Rate,
-    /// How long it lasts.
-    pub duration: Duration,
-}
-
-/// How the starts of an open load lie between each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arrivals {
-    /// `constant`: evenly.
-    #[default]
-    Constant,
-    /// `poisson`: by chance, as independent customers come; decided by the seed.
-    Poisson,
-}
-
-/// How many journeys start in a second: a number of zero or more.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Rate(pub(crate) f64);
-
 /// What a time must come to, over all traces of the faulty phase.
 #[derive(Clone, Debug)]
 pub struct LatencyWant {
@@ -210,13 +153,4 @@ pub enum TimeWant {
     Absolute(DurationRange),
     /// So many times the same time of the twin: `">= 3x twin"`.
     OfTwin(DoubleRange),
-}
-
-// === impl Rate ===
-
-impl Rate {
-    /// Starts in a second.
-    pub fn per_second(self) -> f64 {
-        self.0
-    }
 }

@@ -43,8 +43,8 @@ pub use expectation::{
     Operand, PathShare, Pattern, Reference, Text, Timing, Want,
 };
 pub use file::{
-    Arrivals, FindingWant, Journey, LatencyWant, Load, Order, Percentile, Rate, Request, Scenario,
-    Stage, Target, TimeWant, Variant, Weighted,
+    FindingWant, Journey, LatencyWant, Order, Percentile, Request, Scenario, Target, TimeWant,
+    Variant, Weighted,
 };
 pub use need::Need;
 pub use range::{Count, DoubleRange, DurationRange, IntRange};

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
-use scenario::{Arrivals, Check, Count, Journey, Load, Need, Scenario, Want, parse};
+use scenario::{Check, Count, Journey, Need, Scenario, Want, parse};
+use schedule::{Arrivals, Load};
 use trace::Value;
 
 fn parse_with(load: &str, node: &str) -> Scenario {
@@ -42,7 +43,7 @@ fn the_checkout_scenario_has_three_lines_and_a_coupon() {
         read.load,
         Load::Closed {
             requests: 20,
-            users: 5,
+            users: NonZeroUsize::new(5).unwrap(),
             ramp: Duration::ZERO,
         }
     );
@@ -62,7 +63,7 @@ fn loads_are_closed_or_open() {
     assert_eq!(
         closed_for,
         Load::ClosedFor {
-            users: 4,
+            users: NonZeroUsize::new(4).unwrap(),
             duration: Duration::from_millis(1500),
             ramp: Duration::ZERO,
         }

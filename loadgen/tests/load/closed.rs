@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use loadgen::{Error, Line, Load, Order, Recording, Step};
+use loadgen::{Error, Line, Order, Recording, Step};
+use schedule::Load;
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, Shop, closed, drive, kept, lines_of, plan};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use loadgen::{Load, Rate, Step};
+use loadgen::Step;
+use schedule::{Load, Rate};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, Shop, drive, kept, lines_of, plan};

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
-use loadgen::{Error, Load, Rate, Step};
+use loadgen::{Error, Step};
 use rustix::process::{Signal, getpid, kill_process};
+use schedule::{Load, Rate};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, Shop, closed, drive, kept, plan};

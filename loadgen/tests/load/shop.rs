@@ -16,7 +16,8 @@ use axum::{
     routing::{get, post, put},
 };
 use futures::StreamExt;
-use loadgen::{Line, Load, Order, Outcome, Plan, Recording, Step};
+use loadgen::{Line, Order, Outcome, Plan, Recording, Step};
+use schedule::Load;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -1,13 +1,15 @@
 //! `load:`: how many users, or how many starts in a time.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
+
+use schedule::{Arrivals, Load, Rate, Stage};
 
 use super::{
     fields::{Fields, Words},
     scalars::Doc,
 };
 use crate::{
-    Arrivals, Error, Load, Rate, Stage,
+    Error,
     yaml::{Data, Node},
 };
 
@@ -25,7 +27,7 @@ pub(super) const STAGE: Words = Words {
 pub(super) fn load(doc: &Doc<'_>, node: &Node) -> Result<Load, Error> {
     let fields = Fields::of(doc, node, "a load", &LOAD)?;
     let requests = fields.map("requests", |node| doc.integer(node, 1..=1_000_000_000))?;
-    let users = fields.map("users", |node| doc.integer(node, 1..=100_000))?;
+    let users = fields.map("users", |node| users(doc, node))?;
     let rate = fields.map("rate", |node| some_rate(doc, node))?;
     let duration = fields.map("duration", |node| some_time(doc, node))?;
     let stages = fields.map("stages", |node| stages(doc, node))?;
@@ -93,7 +95,7 @@ fn ramped(rate: Rate, duration: Duration, ramp: Option<Duration>) -> Vec<Stage> 
         None => vec![steady],
         Some(ramp) => vec![
             Stage {
-                from: Rate(0.0),
+                from: Rate::ZERO,
                 to: rate,
                 duration: ramp,
             },
@@ -117,7 +119,10 @@ fn stages(doc: &Doc<'_>, node: &Node) -> Result<Vec<Stage>, Error> {
         })
     };
     let stages: Vec<Stage> = items.iter().map(stage).collect::<Result<_, _>>()?;
-    if stages.iter().all(|stage| stage.from.0 + stage.to.0 == 0.0) {
+    if stages
+        .iter()
+        .all(|stage| stage.from == Rate::ZERO && stage.to == Rate::ZERO)
+    {
         return Err(doc.error(node.at, "a load at a rate of 0/s does nothing"));
     }
     Ok(stages)
@@ -133,9 +138,9 @@ fn some_time(doc: &Doc<'_>, node: &Node) -> Result<Duration, Error> {
 
 fn some_rate(doc: &Doc<'_>, node: &Node) -> Result<Rate, Error> {
     let rate = rate(doc, node)?;
-    match rate.0 > 0.0 {
-        true => Ok(rate),
-        false => Err(doc.wanted(node, RATE)),
+    match rate == Rate::ZERO {
+        true => Err(doc.wanted(node, RATE)),
+        false => Ok(rate),
     }
 }
 
@@ -143,20 +148,14 @@ const RATE: &str = "a rate such as 10/s, above 0/s and at most 1000000/s";
 
 /// `10/s`, `0.5/s` or `30/m`; zero only in stages.
 fn rate(doc: &Doc<'_>, node: &Node) -> Result<Rate, Error> {
-    let parse = |text: &str| {
-        let (number, unit) = text.split_once('/')?;
-        let seconds = match unit.trim() {
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let rate = number.trim().parse::<f64>().ok()? / seconds;
-        (0.0..=1e6).contains(&rate).then_some(Rate(rate))
-    };
     match &node.data {
-        Data::Text(text, _) => parse(text),
+        Data::Text(text, _) => Rate::parse_in_stage(text).ok(),
         _ => None,
     }
     .ok_or_else(|| doc.wanted(node, RATE))
+}
+
+fn users(doc: &Doc<'_>, node: &Node) -> Result<NonZeroUsize, Error> {
+    let users: usize = doc.integer(node, 1..=100_000)?;
+    Ok(NonZeroUsize::new(users).expect("it is at least 1"))
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::plan::{Arrivals, Stage};
+use crate::stage::{Arrivals, Stage, area};
 
 /// When the journeys of an open load are due, one after another.
 #[derive(Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     stages: Vec<Stage>,
     /// The number of the next journey.
     next: u64,
@@ -32,7 +32,8 @@ struct Chance {
 // === impl Schedule ===
 
 impl Schedule {
-    pub(crate) fn new(stages: Vec<Stage>, arrivals: Arrivals, seed: u64) -> Schedule {
+    /// The schedule of an open load. Chance, where there is some, is decided by `seed`.
+    pub fn new(stages: Vec<Stage>, arrivals: Arrivals, seed: u64) -> Schedule {
         let chance = (arrivals == Arrivals::Poisson).then(|| {
             let mut chance = Chance {
                 rng: StdRng::seed_from_u64(seed),
@@ -50,7 +51,7 @@ impl Schedule {
 
     /// The number of the next journey, and when it is due from the beginning; `None` when there are
     /// no more.
-    pub(crate) fn next(&mut self) -> Option<(u64, Duration)> {
+    pub fn next(&mut self) -> Option<(u64, Duration)> {
         let (journey, due) = self.peek()?;
         self.next += 1;
         if let Some(chance) = &mut self.chance {
@@ -60,7 +61,7 @@ impl Schedule {
     }
 
     /// What [`next`](Self::next) would answer.
-    pub(crate) fn peek(&self) -> Option<(u64, Duration)> {
+    pub fn peek(&self) -> Option<(u64, Duration)> {
         let reached = match &self.chance {
             Some(chance) => chance.reached,
             None => self.next as f64,
@@ -75,16 +76,6 @@ impl Chance {
         let uniform: f64 = 1.0 - self.rng.random::<f64>();
         self.reached -= uniform.ln();
     }
-}
-
-/// How many journeys are due over all stages, on average where chance decides.
-pub(crate) fn total(stages: &[Stage]) -> f64 {
-    stages.iter().map(|stage| area(*stage)).sum()
-}
-
-fn area(stage: Stage) -> f64 {
-    let mean = (stage.from.per_second() + stage.to.per_second()) / 2.0;
-    mean * stage.duration.as_secs_f64()
 }
 
 /// When the integral of the rate reaches a value; `None` if it never does before the end.
@@ -121,7 +112,7 @@ fn within(stage: Stage, value: f64) -> Duration {
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
-    use crate::plan::Rate;
+    use crate::{rate::Rate, stage::total};
 
     fn stage(from: f64, to: f64, seconds: u64) -> Stage {
         let rate = |rate: f64| match rate == 0.0 {
