@@ -87,7 +87,7 @@ async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
         ));
     }
     let trace = Trace::new(placed.trace_id, lab.spans(placed.trace_id).await?);
-    Ok(::trace::waterfall::render(&trace, &screen::style()))
+    Ok(waterfall::render(&trace, &screen::style()))
 }
 
 /// What was taken because the faults need it, and the orders that were placed beside; a line each.

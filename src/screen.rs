@@ -3,16 +3,16 @@
 use std::io::IsTerminal;
 
 /// How a waterfall is drawn on standard output.
-pub(crate) fn style() -> ::trace::waterfall::Style {
+pub(crate) fn style() -> waterfall::Style {
     let terminal = std::io::stdout().is_terminal();
     let width = rustix::termios::tcgetwinsize(std::io::stdout())
         .ok()
         .map(|size| usize::from(size.ws_col))
         .filter(|&columns| terminal && columns > 0)
-        .unwrap_or(::trace::waterfall::DEFAULT_WIDTH);
+        .unwrap_or(waterfall::DEFAULT_WIDTH);
     // https://no-color.org: set and not empty means none.
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    ::trace::waterfall::Style {
+    waterfall::Style {
         width,
         colour: terminal && !no_colour,
     }

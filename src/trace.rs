@@ -57,7 +57,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             waterfalls.join("\n")
         }
         Format::Json => {
-            let traces: Vec<_> = traces.iter().map(::trace::waterfall::to_json).collect();
+            let traces: Vec<_> = traces.iter().map(waterfall::to_json).collect();
             format!("{}\n", serde_json::json!({ "traces": traces }))
         }
     };
@@ -68,7 +68,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 }
 
 fn waterfall(trace: &Trace) -> String {
-    ::trace::waterfall::render(trace, &screen::style())
+    waterfall::render(trace, &screen::style())
 }
 
 // === impl TraceArgs ===
@@ -98,7 +98,6 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
         false => std::fs::read(path).map(|read| bytes = read),
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
-    let spans =
-        ::trace::file::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+    let spans = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
     Ok(spans)
 }

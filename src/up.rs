@@ -149,7 +149,7 @@ async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
     }
     let mut text = String::from("A first order, from the request to the mail:\n\n");
     for trace in &traces {
-        text.push_str(&::trace::waterfall::render(trace, &screen::style()));
+        text.push_str(&waterfall::render(trace, &screen::style()));
         text.push('\n');
     }
     let state = if whole { "was" } else { "is not" };

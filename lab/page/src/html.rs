@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use sink::{Query, Store, Summary};
-use trace::waterfall::{self, Style, duration_in_words};
+use waterfall::{Style, duration_in_words};
 
 use crate::{Problem, api};
 

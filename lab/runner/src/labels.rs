@@ -38,7 +38,7 @@ pub enum LabelsError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: trace::file::ReadError,
+        source: formats::ReadError,
     },
     /// The labels of traces from elsewhere cannot be used.
     #[error("{}: {why}", path.display())]
@@ -210,7 +210,7 @@ fn read_packed(path: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
 }
 
 fn traces(path: &Path, bytes: &[u8]) -> Result<Vec<Trace>, LabelsError> {
-    let spans = trace::file::read(bytes).map_err(|source| LabelsError::NoTraces {
+    let spans = formats::read(bytes).map_err(|source| LabelsError::NoTraces {
         path: path.to_owned(),
         source,
     })?;

@@ -62,7 +62,7 @@ macro_rules! id {
 
             /// An id from text in which zeros at the front may have been left out, as the older
             /// formats do it.
-            pub(crate) fn from_short(text: &str) -> Result<Self, IdError> {
+            pub fn from_short(text: &str) -> Result<Self, IdError> {
                 format!("{text:0>width$}", width = 2 * $len).parse()
             }
 

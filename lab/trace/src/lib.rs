@@ -1,19 +1,15 @@
-//! Spans, trees, OTLP in and out, trace files, the critical path and the waterfall.
+//! Spans, trees, OTLP in and out, and the critical path.
 //!
 //! This crate is the lab's own picture of a trace. It holds what OTLP holds, with types that say
 //! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
 //! or any other crate of this workspace.
 
 pub mod critical_path;
-pub mod file;
 pub mod id;
-mod jaeger;
 pub mod otlp;
 pub mod span;
 pub mod tree;
 pub mod value;
-pub mod waterfall;
-mod zipkin;
 
 pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};

@@ -15,11 +15,11 @@ mod json;
 mod schema;
 mod transcode;
 
-pub(crate) use decode::other_signal;
-pub use decode::{Decoded, Problem, Rejected, from_protobuf, from_request};
+pub use decode::{Decoded, Problem, Rejected, from_protobuf, from_request, other_signal};
 pub use encode::{to_protobuf, to_request};
-pub(crate) use json::from_json_value;
-pub use json::{from_json, logs_from_json, metrics_from_json, to_json, traces_from_json};
+pub use json::{
+    from_json, from_json_value, logs_from_json, metrics_from_json, to_json, traces_from_json,
+};
 pub use transcode::{Mismatch, Place};
 
 use thiserror::Error;

@@ -40,7 +40,7 @@ impl BackEnd {
     async fn http(&self) -> String {
         let sent = Arc::clone(&self.0);
         let take = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
-            let spans = trace::file::read(&body).expect("the body holds spans");
+            let spans = formats::read(&body).expect("the body holds spans");
             let path = Some(uri.path().to_owned());
             sent.lock().unwrap().push(Sent {
                 path,
@@ -131,11 +131,7 @@ async fn feed(file: &str, env: &[(&str, &str)], sent: impl Fn() -> usize) {
     let judged: usize = files
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.to_str().unwrap().ends_with(".otlp.json"))
-        .map(|path| {
-            trace::file::read(&std::fs::read(path).unwrap())
-                .unwrap()
-                .len()
-        })
+        .map(|path| formats::read(&std::fs::read(path).unwrap()).unwrap().len())
         .sum();
     assert!(judged >= 3 * 40, "{file}: {judged} spans were judged");
     // The Collector has stopped, so all is out. The traces of carts and of the catalogue come on top.

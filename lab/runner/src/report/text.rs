@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use diagnose::counted;
 use expect::Verdict;
-use trace::waterfall::{self, Style};
+use waterfall::Style;
 
 use super::{Report, SHOWN, word};
 use crate::{

@@ -73,7 +73,7 @@ pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 }
 
 /// Of which other signal an encoded request is, if it can be of one.
-pub(crate) fn other_signal(bytes: &[u8]) -> Option<&'static str> {
+pub fn other_signal(bytes: &[u8]) -> Option<&'static str> {
     if ExportLogsServiceRequest::decode(bytes).is_ok() {
         Some("logs")
     } else if ExportMetricsServiceRequest::decode(bytes).is_ok() {

@@ -21,7 +21,7 @@ pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
 }
 
 /// The spans of an OTLP/JSON document that was parsed already.
-pub(crate) fn from_json_value(json: &Json) -> Result<Decoded, DecodeError> {
+pub fn from_json_value(json: &Json) -> Result<Decoded, DecodeError> {
     request(json, &schema::TRACES).map(from_request)
 }
 

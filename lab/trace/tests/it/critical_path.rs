@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use trace::{Kind, Span, Trace, critical_path, critical_paths};
 
-use crate::make::{span, span_id, trace_id};
+use testing::spans::{span, span_id, trace_id};
 
 fn trace(spans: Vec<Span>) -> Trace {
     Trace::new(trace_id(), spans)

@@ -2,11 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod critical_path;
-mod file;
 mod id;
-mod make;
 mod otlp;
 mod otlp_json;
 mod tree;
-mod waterfall;
-mod zipkin;

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
 use trace::{Span, otlp};
 
-use crate::make::{any_span, healthy};
+use testing::spans::{any_span, healthy};
 
 #[test]
 fn endless_nesting_is_refused() {

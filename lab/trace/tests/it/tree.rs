@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::{collection::vec, prelude::*};
 use trace::{Kind, Span, Top, Trace};
 
-use crate::make::{healthy, span, trace_id};
+use testing::spans::{healthy, span, trace_id};
 
 /// A trace of internal spans from ids and parents, each a millisecond after the one before.
 fn tree(spans: &[(u64, u64)]) -> Trace {

@@ -8,16 +8,19 @@ use trace::{
     Value,
 };
 
-pub(crate) fn trace_id() -> TraceId {
+/// The id of the traces that are made by hand.
+pub fn trace_id() -> TraceId {
     "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap()
 }
 
-pub(crate) fn span_id(number: u64) -> SpanId {
+/// The id of span `number`, which is not 0.
+pub fn span_id(number: u64) -> SpanId {
     SpanId::from_bytes(number.to_be_bytes()).unwrap()
 }
 
-/// A span from and to a millisecond; parent zero is none.
-pub(crate) fn span(
+/// A span from one millisecond to another; parent 0 is none.
+#[allow(clippy::too_many_arguments, reason = "it is a line of a table")]
+pub fn span(
     id: u64,
     parent: u64,
     service: &str,
@@ -52,7 +55,8 @@ pub(crate) fn span(
     }
 }
 
-pub(crate) fn link(trace_id: TraceId, id: u64) -> Link {
+/// A link to the span `id` of a trace, with nothing else in it.
+pub fn link(trace_id: TraceId, id: u64) -> Link {
     Link {
         trace_id,
         span_id: span_id(id),
@@ -64,7 +68,7 @@ pub(crate) fn link(trace_id: TraceId, id: u64) -> Link {
 }
 
 /// The trace that every user sees first.
-pub(crate) fn healthy() -> Vec<Span> {
+pub fn healthy() -> Vec<Span> {
     use Kind::{Client, Consumer, Internal, Producer, Server};
     let (c, p, i, e) = ("checkout", "payment", "inventory", "email");
     let mut spans = vec![
@@ -109,7 +113,7 @@ pub(crate) fn healthy() -> Vec<Span> {
 }
 
 /// Any value, `NaN` and empty ones among them.
-pub(crate) fn any_value() -> impl Strategy<Value = Value> {
+pub fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Empty),
         any::<String>().prop_map(Value::String),
@@ -221,7 +225,8 @@ fn any_scope() -> impl Strategy<Value = Arc<Scope>> {
     })
 }
 
-pub(crate) fn any_span() -> impl Strategy<Value = Span> {
+/// Any span at all, with ids that are valid.
+pub fn any_span() -> impl Strategy<Value = Span> {
     let who = (
         any_trace_id(),
         any_span_id(),

@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
-use super::{
+use crate::{
     paint::Ink,
     words::{self, printable, width},
 };
-use crate::{Kind, Link, SpanId, Top, Trace};
+use trace::{Kind, Link, SpanId, Top, Trace};
 
 /// A line.
 pub(super) enum Row {

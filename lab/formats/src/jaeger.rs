@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::{
+use trace::{
     Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
     Value,
 };

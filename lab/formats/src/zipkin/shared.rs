@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{ZipkinKind, ZipkinSpan};
-use crate::{SpanId, TraceId};
+use trace::{SpanId, TraceId};
 
 /// A span's id is unique in its trace only.
 type Key = (TraceId, SpanId);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::{Link, Top, Trace};
+use trace::{Link, Top, Trace};
 
 /// The tree of a trace as one JSON document: spans in the order of the tree, times in milliseconds
 /// since the start of the trace.

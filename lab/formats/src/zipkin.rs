@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value as Json};
 
 use self::otel::Tags;
-use crate::{Attributes, Event, Kind, Resource, Span, SpanId, TraceId, Value};
+use trace::{Attributes, Event, Kind, Resource, Span, SpanId, TraceId, Value};
 
 /// A span as Zipkin writes it (Zipkin API v2, `Span`). Any field but the ids may be missing or
 /// null.

@@ -1,10 +1,10 @@
 //! How many columns each part of a line gets.
 
-use super::{
+use crate::{
     rows::{self, Row},
     words::width,
 };
-use crate::Trace;
+use trace::Trace;
 
 /// The widths of the parts of a line. Between two parts are two columns; a width of zero means
 /// that there is no room for the part, nor for those two.

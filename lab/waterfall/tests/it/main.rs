@@ -1,10 +1,10 @@
 //! The picture: it is what a user sees first, so its healthy form is kept here letter by letter.
 
 use proptest::{collection::vec, prelude::*};
-use trace::{Kind, Span, StatusCode, Trace, waterfall, waterfall::Style};
+use testing::spans::{any_span, healthy, link, span, span_id, trace_id};
+use trace::{Kind, Span, StatusCode, Trace};
 use unicode_width::UnicodeWidthStr;
-
-use crate::make::{any_span, healthy, link, span, span_id, trace_id};
+use waterfall::Style;
 
 fn draw(spans: Vec<Span>, width: usize) -> String {
     waterfall::render(

@@ -12,12 +12,10 @@ use opentelemetry_proto::tonic::{
 use proptest::{collection::vec, prelude::*, sample};
 use prost::Message as _;
 use serde_json::json;
-use trace::{Span, file, otlp};
+use testing::spans::{any_span, healthy};
+use trace::{Span, otlp};
 
-use crate::{
-    make::{any_span, healthy},
-    zipkin,
-};
+use crate::zipkin;
 
 #[test]
 fn a_file_of_otlp_json_holds_one_document_or_one_a_line() {
@@ -73,7 +71,7 @@ fn jaegers_page_and_its_newer_api_are_read() {
 #[test]
 fn every_format_may_be_packed() {
     for plain in documents() {
-        let spans = told(&file::read(&plain).unwrap());
+        let spans = told(&formats::read(&plain).unwrap());
         assert_eq!(told(&read(gzip(&plain))), spans);
         assert_eq!(told(&read(zstd(&plain))), spans);
     }
@@ -96,16 +94,16 @@ fn each_message_may_be_packed_alone() {
 fn what_unpacks_to_too_much_is_refused() {
     let message = otlp::to_protobuf(&healthy());
     for packed in [gzip(&message), zstd(&message)] {
-        assert!(file::read_within(&packed, message.len()).is_ok());
-        let refused = file::read_within(&packed, message.len() - 1).unwrap_err();
+        assert!(formats::read_within(&packed, message.len()).is_ok());
+        let refused = formats::read_within(&packed, message.len() - 1).unwrap_err();
         let words = format!("unpacks to more than {} bytes", message.len() - 1);
         assert!(refused.to_string().contains(&words), "{refused}");
         let both = framed([&packed[..], &packed]);
-        let refused = file::read_within(&both, 2 * message.len() - 1).unwrap_err();
+        let refused = formats::read_within(&both, 2 * message.len() - 1).unwrap_err();
         assert!(refused.to_string().contains("unpacks to more"), "{refused}");
     }
     let zeros = zstd(&vec![0; (1 << 20) + 1]);
-    let refused = file::read_within(&zeros, 1 << 20).unwrap_err();
+    let refused = formats::read_within(&zeros, 1 << 20).unwrap_err();
     assert!(refused.to_string().contains("more than 1 MiB"), "{refused}");
 }
 
@@ -332,12 +330,12 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn read(bytes: impl AsRef<[u8]>) -> Vec<Span> {
-    file::read(bytes.as_ref()).unwrap_or_else(|error| panic!("it is a trace file: {error}"))
+    formats::read(bytes.as_ref()).unwrap_or_else(|error| panic!("it is a trace file: {error}"))
 }
 
 fn refused(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
-    match file::read(bytes) {
+    match formats::read(bytes) {
         Ok(spans) => panic!("{bytes:?} is no trace file, and has {} spans", spans.len()),
         Err(error) => error.to_string(),
     }
@@ -378,7 +376,7 @@ proptest! {
         bytes in vec(any::<u8>(), 0..200),
     ) {
         let bytes = [beginning, &bytes].concat();
-        let _ = file::read_within(&bytes, 1 << 20);
+        let _ = formats::read_within(&bytes, 1 << 20);
     }
 
     /// A valid file of each format, cut and with bytes changed, plain and packed.
@@ -396,14 +394,14 @@ proptest! {
             if !whole {
                 bytes.truncate(keep.index(bytes.len() + 1));
             }
-            let _ = file::read_within(&bytes, 1 << 20);
+            let _ = formats::read_within(&bytes, 1 << 20);
             bytes
         };
         for bytes in documents() {
             mutated(zstd(&bytes));
             mutated(gzip(&bytes));
             let bytes = mutated(bytes);
-            let _ = file::read(&zstd(&bytes));
+            let _ = formats::read(&zstd(&bytes));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use proptest::{prelude::*, sample};
 use serde_json::{Value as Json, json};
-use trace::{Kind, Span, StatusCode, Trace, Value, file, tree};
+use trace::{Kind, Span, StatusCode, Trace, Value, tree};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 /// Microseconds.
@@ -273,7 +273,7 @@ fn the_halves_of_a_shared_span_may_be_in_two_documents() {
     let answer = answer();
     let spans = answer[0].as_array().unwrap();
     let lines: Vec<String> = spans.iter().map(|span| json!([span]).to_string()).collect();
-    let spans = file::read(lines.join("\n").as_bytes()).unwrap();
+    let spans = formats::read(lines.join("\n").as_bytes()).unwrap();
     let [trace] = &tree::group(spans)[..] else {
         panic!("one trace")
     };
@@ -350,7 +350,7 @@ fn an_error_names_the_document_and_the_field() {
             .unwrap()
             .extend(fields.as_object().unwrap().clone());
         let lines = format!("[]\n{}", json!([[good, span]]));
-        file::read(lines.as_bytes()).unwrap_err().to_string()
+        formats::read(lines.as_bytes()).unwrap_err().to_string()
     };
     for (fields, words) in [
         (
@@ -392,7 +392,7 @@ fn an_error_names_the_document_and_the_field() {
         assert!(refused.starts_with(&words), "{refused} is not {words}");
     }
     let without = format!("[{{\"traceId\": \"{TRACE}\"}}]");
-    let refused = file::read(without.as_bytes()).unwrap_err().to_string();
+    let refused = formats::read(without.as_bytes()).unwrap_err().to_string();
     assert!(refused.ends_with("[0]: missing field `id`"), "{refused}");
 }
 
@@ -427,7 +427,7 @@ fn one(span: Json) -> Span {
 }
 
 fn read(json: &Json) -> Vec<Span> {
-    let read = file::read(json.to_string().as_bytes());
+    let read = formats::read(json.to_string().as_bytes());
     read.unwrap_or_else(|error| panic!("it is Zipkin's: {error}: {json}"))
 }
 

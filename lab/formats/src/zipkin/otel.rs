@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::{Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, TraceId, Value};
+use trace::{Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, TraceId, Value};
 
 /// The tags of a span, of which those that stand for a field are taken out.
 pub(super) struct Tags(pub(super) Attributes);

@@ -1,7 +1,7 @@
 //! The time axis that all bars share, and the bars on it.
 
-use super::words::{self, width};
-use crate::{Span, Trace};
+use crate::words::{self, width};
+use trace::{Span, Trace};
 
 /// Time from left to right: from the start of the earliest span to the end of the last.
 pub(super) struct Axis {

@@ -17,11 +17,14 @@ use std::io;
 
 use serde_json::Value as Json;
 use thiserror::Error;
+use trace::{
+    Span,
+    otlp::{DecodeError, Decoded, Rejected, from_json_value, from_protobuf, other_signal},
+};
 
 use self::packing::Packing;
 use crate::{
-    Span, jaeger,
-    otlp::{DecodeError, Decoded, Rejected, from_json_value, from_protobuf, other_signal},
+    jaeger,
     zipkin::{self, ZipkinSpan},
 };
 

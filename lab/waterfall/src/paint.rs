@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::Trace;
+use trace::Trace;
 
 /// What a text is painted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use self::{
     rows::{Guide, Row},
     words::{fit, pad_end, pad_start},
 };
-use crate::Trace;
+use trace::Trace;
 
 /// The width of a picture that is not shown on a terminal.
 pub const DEFAULT_WIDTH: usize = 100;

@@ -1,0 +1,15 @@
+//! Trace files of any format, read into spans: [`read`] tells the formats apart by what is in a file.
+//!
+//! It must not know where a file comes from, nor what its spans are for.
+//!
+//! ```
+//! let spans = formats::read(br#"{"resourceSpans": []}"#);
+//! assert!(matches!(spans, Ok(spans) if spans.is_empty()), "OTLP/JSON that holds nothing");
+//! assert!(formats::read(b"hello").is_err(), "no trace file");
+//! ```
+
+mod file;
+mod jaeger;
+mod zipkin;
+
+pub use file::{MOST_UNPACKED, ReadError, read, read_within};
