@@ -66,8 +66,8 @@ pub struct PhaseReport {
     pub unexplained_spans: Option<usize>,
     /// Spans that were lost between their end and the sink, or in the sink.
     pub dropped_spans: u64,
-    /// In which share of the time of the load the machine stood still, from 0 to 1, if that is much: then findings that
-    /// come of the load are no failure.
+    /// In which share of the time of the load the machine stood still, from 0 to 1, if that is why findings that most
+    /// requests have are no failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled: Option<f64>,
     /// How many traces each finding was reported on.
@@ -200,7 +200,9 @@ impl PhaseRun {
                 .count(),
             unexplained_spans: None,
             dropped_spans: driven.lost_spans,
-            stalled: driven.stalled,
+            stalled: driven
+                .stalled
+                .filter(|_| findings::come_of_the_load(part, &cases)),
             findings: findings::counts(&cases),
             unsupported_findings: findings::unsupported(part, terms.conditions),
             latency_ms: driven.load.checkout.map(Latencies::new),
