@@ -388,11 +388,11 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
                 mostly,
                 perhaps,
             } = expected(fault);
-            if is_given_up_late(traces) && always.remove("abandoned-work") {
-                allowed.insert("deadline-exceeded");
-            }
             for names in [&always, &mostly, &perhaps] {
                 allowed.extend(names);
+            }
+            if is_given_up_late(traces) && always.remove("abandoned-work") {
+                allowed.insert("deadline-exceeded");
             }
             // What several feel is felt by some of them; and of two that are deadlocked one goes on.
             let is_felt_by_some = is_felt(fault) || is_of_rows(fault) || is_of_rows(other);

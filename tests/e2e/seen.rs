@@ -118,27 +118,26 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     })
 }
 
-/// Whether a call was given up too late, or read too late, as happens where the machine has no time: then its work
-/// was over before, or no span tells that it is for nobody, for a clock that is ahead looks the same.
+/// Whether a call was given up too late, or read too late or never, as happens where the machine has no time: then its
+/// work was over before, or no span tells that it is for nobody, for a clock that is ahead looks the same.
 pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
-    let deadline = faults::ABANDONED_WORK.parameters[0].default;
-    let deadline = match deadline {
+    let deadline = match faults::ABANDONED_WORK.parameters[0].default {
         Some(faults::Value::Integer(ms)) => Duration::from_millis(ms.unsigned_abs()),
         default => panic!("it is given up after {default:?}"),
     };
     traces.iter().any(|trace| {
+        let is_given_up = |caller: &Span| {
+            let error = caller.attributes.get("error.type");
+            caller.kind == Kind::Client && error.and_then(Attribute::as_str) == Some("timeout")
+        };
         (0..trace.spans().len()).any(|place| {
-            let span = trace.span(place);
-            let caller = trace.parent(place).map(|caller| trace.span(caller));
-            let is_late = |caller: &Span| {
-                let is_given_up = caller
-                    .attributes
-                    .get("error.type")
-                    .and_then(Attribute::as_str)
-                    == Some("timeout");
-                is_given_up && (caller.end_ns < span.start_ns || caller.duration() >= 2 * deadline)
-            };
-            span.kind == Kind::Server && caller.is_some_and(is_late)
+            let caller = trace.span(place);
+            let was_read = trace
+                .children(place)
+                .iter()
+                .map(|&child| trace.span(child))
+                .any(|callee| callee.kind == Kind::Server && callee.start_ns <= caller.end_ns);
+            is_given_up(caller) && (!was_read || caller.duration() >= 2 * deadline)
         })
     })
 }

@@ -63,8 +63,8 @@ pub struct PhaseReport {
     pub unexplained_spans: Option<usize>,
     /// Spans that were lost between their end and the sink, or in the sink.
     pub dropped_spans: u64,
-    /// In which share of the time of the load the machine stood still, from 0 to 1, if that is much: then findings that
-    /// come of the load are no failure.
+    /// In which share of the time of the load the machine stood still, from 0 to 1, if that is why findings that most
+    /// requests have are no failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled: Option<f64>,
     /// How many traces each finding was reported on.

@@ -131,6 +131,15 @@ fn most_have(cases: &[Case]) -> HashSet<&'static str> {
     names.into_iter().filter(most).collect()
 }
 
+/// Whether most of the judged requests have a finding that may come of the load, and that is not wanted.
+pub(crate) fn come_of_the_load(plan: PhasePlan<'_>, cases: &[Case]) -> bool {
+    let wants = plan.findings().unwrap_or_default();
+    let is_wanted = |name: &str| wants.iter().any(|want| want.rule.name == name);
+    most_have(cases)
+        .into_iter()
+        .any(|name| OF_THE_LOAD.contains(&name) && !is_wanted(name))
+}
+
 /// On how many of the judged traces each finding was reported.
 pub(crate) fn counts(cases: &[Case]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();

@@ -57,7 +57,9 @@ pub(crate) fn judge(plan: PhasePlan<'_>, driven: &Driven, evidence: Evidence<'_>
         left_out: count_sampled_out(&cases),
         unexplained_spans: None,
         dropped_spans: driven.lost_spans,
-        stalled: driven.stalled,
+        stalled: driven
+            .stalled
+            .filter(|_| findings::come_of_the_load(plan, &cases)),
         findings: findings::counts(&cases),
         unsupported_findings,
         latency_ms: driven.load.checkout.map(Latencies::of),
