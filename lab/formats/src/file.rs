@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 use trace::{
     Span,
-    otlp::{DecodeError, Decoded, Rejected, from_json_value, from_protobuf, other_signal},
+    otlp::{DecodeError, Decoded, Rejected, from_protobuf, from_request},
 };
 
 use self::packing::Packing;
@@ -207,7 +207,7 @@ impl Reader {
         let good = |decoded: &Decoded| decoded.rejected.is_empty();
         // Requests of all signals are alike on the wire, so that of another one fails only inside.
         if !decoded.as_ref().is_ok_and(good)
-            && let Some(signal) = other_signal(bytes)
+            && let Some(signal) = otlp::other_signal(bytes)
         {
             return Err(ReadError::OtherSignal { document, signal });
         }
@@ -248,7 +248,7 @@ impl Reader {
             let hint = looks::hint(json);
             return Err(ReadError::NoSpans { document, hint });
         }
-        let decoded = from_json_value(json);
+        let decoded = otlp::traces_from_value(json).map(from_request);
         self.take(decoded.map_err(|problem| ReadError::Document { document, problem })?)
     }
 

@@ -11,16 +11,15 @@ use axum::{
     routing::post,
 };
 use http_body_util::{BodyExt, Limited};
+use otlp::{Compression, Failure};
 use prost::Message as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use trace::otlp;
 
 use crate::{
     Store, Taken,
-    compression::{Compression, Failure},
     gate::Gate,
     grpc::traces_answer,
     status::Status,

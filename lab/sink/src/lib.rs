@@ -20,7 +20,6 @@
 //!
 //! It must not know the shop, nor what the spans mean.
 
-mod compression;
 mod config;
 mod gate;
 mod grpc;

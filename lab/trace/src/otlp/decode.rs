@@ -3,18 +3,15 @@
 use std::{fmt, sync::Arc};
 
 use opentelemetry_proto::tonic::{
-    collector::{
-        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
-        trace::v1::ExportTraceServiceRequest,
-    },
+    collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     resource::v1::Resource as ProtoResource,
     trace::v1 as proto,
 };
+use otlp::DecodeError;
 use prost::Message as _;
 use thiserror::Error;
 
-use super::DecodeError;
 use crate::{
     Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
     Value, id::IdError,
@@ -66,21 +63,23 @@ pub enum Problem {
     },
 }
 
-/// The spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
-/// wire).
-pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    Ok(from_request(ExportTraceServiceRequest::decode(bytes)?))
+/// The spans of an OTLP/JSON document, `{"resourceSpans": […]}`.
+///
+/// # Errors
+///
+/// When it is no JSON, or something in it is not what OTLP has in that place.
+pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
+    otlp::traces_from_json(text).map(from_request)
 }
 
-/// Of which other signal an encoded request is, if it can be of one.
-pub fn other_signal(bytes: &[u8]) -> Option<&'static str> {
-    if ExportLogsServiceRequest::decode(bytes).is_ok() {
-        Some("logs")
-    } else if ExportMetricsServiceRequest::decode(bytes).is_ok() {
-        Some("metrics")
-    } else {
-        None
-    }
+/// The spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
+/// wire).
+///
+/// # Errors
+///
+/// When the bytes are no such message.
+pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    Ok(from_request(ExportTraceServiceRequest::decode(bytes)?))
 }
 
 /// The spans of a request. Spans of one resource share it.

@@ -17,6 +17,11 @@ pub fn to_protobuf<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
     to_request(spans).encode_to_vec()
 }
 
+/// The spans as an OTLP/JSON document, grouped as [`to_request`] does. Fields that have their default are left out.
+pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> serde_json::Value {
+    otlp::traces_to_json(&to_request(spans))
+}
+
 /// The spans as a request, grouped by resource and scope. Groups, and the spans in each, keep the
 /// order in which they come.
 pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceServiceRequest {

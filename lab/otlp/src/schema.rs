@@ -4,20 +4,20 @@
 //! `common.proto`, `resource.proto`). A field that is not here is unknown, and is ignored.
 
 /// A message.
-pub(super) struct Message(pub(super) &'static [Field]);
+pub(crate) struct Message(pub(crate) &'static [Field]);
 
 /// A field of a message.
-pub(super) struct Field {
+pub(crate) struct Field {
     /// In lowerCamelCase, the only spelling that OTLP/JSON knows.
-    pub(super) name: &'static str,
-    pub(super) number: u32,
-    pub(super) holds: Holds,
-    pub(super) repeated: bool,
+    pub(crate) name: &'static str,
+    pub(crate) number: u32,
+    pub(crate) holds: Holds,
+    pub(crate) repeated: bool,
 }
 
 /// What a field holds.
 #[derive(Clone, Copy)]
-pub(super) enum Holds {
+pub(crate) enum Holds {
     Text,
     Bool,
     Double,
@@ -37,11 +37,11 @@ pub(super) enum Holds {
 }
 
 /// An enum of OTLP.
-pub(super) struct Enum {
+pub(crate) struct Enum {
     /// What each of its names begins with.
-    pub(super) prefix: &'static str,
+    pub(crate) prefix: &'static str,
     /// The rest of its names, by number from zero.
-    pub(super) names: &'static [&'static str],
+    pub(crate) names: &'static [&'static str],
 }
 
 const fn one(name: &'static str, number: u32, holds: Holds) -> Field {
@@ -69,10 +69,10 @@ use Holds::{
 
 // === requests ===
 
-pub(super) static TRACES: Message =
+pub(crate) static TRACES: Message =
     Message(&[many("resourceSpans", 1, MessageOf(&RESOURCE_SPANS))]);
-pub(super) static LOGS: Message = Message(&[many("resourceLogs", 1, MessageOf(&RESOURCE_LOGS))]);
-pub(super) static METRICS: Message =
+pub(crate) static LOGS: Message = Message(&[many("resourceLogs", 1, MessageOf(&RESOURCE_LOGS))]);
+pub(crate) static METRICS: Message =
     Message(&[many("resourceMetrics", 1, MessageOf(&RESOURCE_METRICS))]);
 
 // === common ===

@@ -2,19 +2,22 @@
 
 use std::io::{self, Read};
 
-use axum::body::Bytes;
+use bytes::Bytes;
 
-/// A `Content-Encoding` that the sink takes.
+/// A `Content-Encoding` of OTLP/HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
+    /// `identity`, or no header.
     None,
+    /// `gzip`.
     Gzip,
+    /// `zstd`.
     Zstd,
 }
 
 /// Why something could not be decompressed.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It would be larger than it may be.
     TooLarge,
     /// It is no such thing.
@@ -23,7 +26,7 @@ pub(crate) enum Failure {
 
 impl Compression {
     /// By its name in the header; all three are case-insensitive (RFC 9110, section 8.4.1).
-    pub(crate) fn from_name(name: &str) -> Option<Compression> {
+    pub fn from_name(name: &str) -> Option<Compression> {
         match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Some(Compression::None),
             "gzip" | "x-gzip" => Some(Compression::Gzip),
@@ -32,8 +35,12 @@ impl Compression {
         }
     }
 
-    /// The bytes, of which there may be so many: more are never produced.
-    pub(crate) fn decompress(self, bytes: Bytes, most: usize) -> Result<Bytes, Failure> {
+    /// The plain bytes. More than `most` are never produced.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooLarge`] when there are more, [`Failure::Malformed`] when the bytes are not compressed in this way.
+    pub fn decompress(self, bytes: Bytes, most: usize) -> Result<Bytes, Failure> {
         match self {
             Compression::None => Ok(bytes),
             Compression::Gzip => read(flate2::read::MultiGzDecoder::new(&*bytes), most),

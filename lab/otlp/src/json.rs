@@ -12,38 +12,47 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use super::{DecodeError, Decoded, from_request, schema, to_request, transcode};
-use crate::Span;
+use crate::{error::DecodeError, schema, transcode};
 
-/// The spans of an OTLP/JSON document, `{"resourceSpans": […]}`.
-pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
-    traces_from_json(text).map(from_request)
-}
-
-/// The spans of an OTLP/JSON document that was parsed already.
-pub fn from_json_value(json: &Json) -> Result<Decoded, DecodeError> {
-    request(json, &schema::TRACES).map(from_request)
-}
-
-/// The request that an OTLP/JSON document of traces stands for.
+/// The request that an OTLP/JSON document of traces stands for: `{"resourceSpans": […]}`.
+///
+/// # Errors
+///
+/// When the text is no JSON, or something in it is not what OTLP has in that place.
 pub fn traces_from_json(text: &[u8]) -> Result<ExportTraceServiceRequest, DecodeError> {
-    request(&serde_json::from_slice(text)?, &schema::TRACES)
+    traces_from_value(&serde_json::from_slice(text)?)
+}
+
+/// As [`traces_from_json`], of a document that was parsed already.
+///
+/// # Errors
+///
+/// When something in it is not what OTLP has in that place.
+pub fn traces_from_value(json: &Json) -> Result<ExportTraceServiceRequest, DecodeError> {
+    request(json, &schema::TRACES)
 }
 
 /// The request that an OTLP/JSON document of logs stands for.
+///
+/// # Errors
+///
+/// As of [`traces_from_json`].
 pub fn logs_from_json(text: &[u8]) -> Result<ExportLogsServiceRequest, DecodeError> {
     request(&serde_json::from_slice(text)?, &schema::LOGS)
 }
 
 /// The request that an OTLP/JSON document of metrics stands for.
+///
+/// # Errors
+///
+/// As of [`traces_from_json`].
 pub fn metrics_from_json(text: &[u8]) -> Result<ExportMetricsServiceRequest, DecodeError> {
     request(&serde_json::from_slice(text)?, &schema::METRICS)
 }
 
-/// The spans as an OTLP/JSON document, grouped as [`to_request`] does. Fields that have their
-/// default are left out.
-pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Json {
-    let groups = to_request(spans).resource_spans;
+/// A request of traces as an OTLP/JSON document. Fields that have their default are left out.
+pub fn traces_to_json(request: &ExportTraceServiceRequest) -> Json {
+    let groups = &request.resource_spans;
     json!({ "resourceSpans": groups.iter().map(resource_spans).collect::<Vec<_>>() })
 }
 

@@ -1,4 +1,4 @@
-//! OTLP/JSON to protobuf, by the tables of [`super::schema`].
+//! OTLP/JSON to protobuf, by the tables of [`crate::schema`].
 //!
 //! The serde code that comes with the generated messages does not keep to the specification (it
 //! stumbles over unknown fields of a value, over a double that is `"NaN"` and over an enum that is
@@ -15,7 +15,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::schema::{Enum, Field, Holds, Message};
+use crate::schema::{Enum, Field, Holds, Message};
 
 /// Something in a JSON document that OTLP does not have in that place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -40,7 +40,7 @@ enum Step {
 }
 
 /// The protobuf bytes of a JSON document.
-pub(super) fn to_protobuf(json: &Json, message: &Message) -> Result<Vec<u8>, Mismatch> {
+pub(crate) fn to_protobuf(json: &Json, message: &Message) -> Result<Vec<u8>, Mismatch> {
     let mut out = Vec::new();
     let mut place = Place::default();
     write_message(json, message, &mut place, &mut out)?;
