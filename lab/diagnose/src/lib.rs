@@ -26,6 +26,7 @@ mod story;
 mod strip;
 mod thresholds;
 mod view;
+mod wait;
 mod walk;
 
 pub use counted::counted;

@@ -9,10 +9,10 @@ use crate::{
     hash::{HashMap, HashSet},
     ids,
     peers::{Peers, answered_calls},
-    rules::{Gap, Wait},
     shape,
     thresholds::Thresholds,
     view::View,
+    wait::{Gap, Wait},
 };
 
 /// Roots that answer requests, by method and path: when each began, its trace, and its place.

@@ -33,7 +33,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{config::BatchConfig, install::InstallError};
+use crate::{config::BatchConfig, error::InstallError};
 
 /// What became of the spans of this process so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

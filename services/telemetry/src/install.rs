@@ -19,7 +19,6 @@ use opentelemetry_sdk::{
 use opentelemetry_semantic_conventions::resource::{
     SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
 };
-use thiserror::Error;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, registry::LookupSpan,
@@ -29,6 +28,7 @@ use tracing_subscriber::{
 use crate::{
     batch::{BatchHandle, BatchProcessor, Counts},
     config::{Config, Export, Protocol},
+    error::InstallError,
     propagation,
     sabotage::{processor::SabotagedProcessor, propagator::SabotagedPropagator},
 };
@@ -53,20 +53,6 @@ enum Pipeline {
         batch: BatchHandle,
         provider: SdkTracerProvider,
     },
-}
-
-/// Why telemetry could not be set up.
-#[derive(Debug, Error)]
-pub enum InstallError {
-    /// The exporter refused its settings.
-    #[error("the OTLP exporter cannot be built: {0}")]
-    Exporter(String),
-    /// The thread of the batch could not be started.
-    #[error("the export thread cannot be started: {0}")]
-    Thread(#[from] io::Error),
-    /// Someone else set a global subscriber before.
-    #[error("telemetry is set up twice in one process: {0}")]
-    Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
 // === impl Config ===

@@ -18,6 +18,7 @@
 pub mod amqp;
 pub mod batch;
 pub mod config;
+mod error;
 pub mod exception;
 pub mod http_client;
 pub mod http_server;
@@ -28,7 +29,8 @@ pub mod sql;
 
 pub use batch::Counts;
 pub use config::{Config, ConfigError};
-pub use install::{InstallError, Telemetry};
+pub use error::InstallError;
+pub use install::Telemetry;
 pub use propagation::{
     SavedContext, baggage_members, current_trace_id, record_attribute, record_baggage,
 };

@@ -35,10 +35,7 @@ use crate::{
     view::View,
 };
 
-pub(crate) use self::{
-    retry_storm::went_well_later,
-    waits::{Gap, Wait},
-};
+pub(crate) use self::retry_storm::went_well_later;
 
 /// All rules, in the order of the book.
 pub static RULES: [&Rule; 26] = [

@@ -13,15 +13,13 @@ use trace::Kind;
 
 use self::{handovers::inferred, statements::inside_statements};
 
-pub(crate) use self::handovers::Gap;
-
 use crate::{
     counted,
     finding::{Finding, Looks, Rule, Severity, ms, words},
     hash::HashMap,
     run::Run,
-    search::find,
     view::View,
+    wait::{For, Wait},
 };
 
 /// `lock-wait`.
@@ -44,13 +42,6 @@ pub(crate) static POOL: Rule = Rule {
     looks: Looks::AtTheRun(look_for_pools),
 };
 
-/// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum For {
-    Lock,
-    Connection,
-}
-
 fn look_for_locks(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     shown(run, For::Lock, found);
     inferred(run, For::Lock, found);
@@ -62,52 +53,12 @@ fn look_for_pools(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     inferred(run, For::Connection, found);
 }
 
-impl For {
-    /// What a span waits for, by its name.
-    fn of(name: &str) -> Option<For> {
-        let name = name.to_ascii_lowercase();
-        let has = |words: &[&str]| {
-            let mut words = words.iter();
-            words.any(|word| find(name.as_bytes(), word.as_bytes()).is_some())
-        };
-        let lock = has(&["lock", "mutex", "semaphore", "monitor", "latch"]);
-        let pool = has(&["pool", "connection", "datasource"]);
-        if !lock && !pool {
-            return None;
-        }
-        let waits = has(&[
-            "wait",
-            "acquire",
-            "obtain",
-            "borrow",
-            "checkout connection",
-            "getconnection",
-            "get connection",
-            "queue for",
-        ]);
-        if waits && lock && !has(&["block", "clock"]) {
-            return Some(For::Lock);
-        }
-        // `pg-pool.connect` of Node, `HikariDataSource.getConnection` of Java, `pool.acquire` of many.
-        (pool && (waits || has(&["pool.connect", "pool.get", "pool.checkout"])))
-            .then_some(For::Connection)
+/// The rule for what is waited for.
+fn rule(what: For) -> &'static Rule {
+    match what {
+        For::Lock => &LOCK,
+        For::Connection => &POOL,
     }
-
-    fn rule(self) -> &'static Rule {
-        match self {
-            For::Lock => &LOCK,
-            For::Connection => &POOL,
-        }
-    }
-}
-
-/// A wait, in one trace.
-#[derive(Clone, Copy)]
-pub(crate) struct Wait {
-    what: For,
-    place: usize,
-    start: u64,
-    end: u64,
 }
 
 /// Waits that are spans.
@@ -178,7 +129,7 @@ fn of_waiting(view: &View<'_>, what: For, long: &[Wait]) -> Finding {
     for &place in &places {
         spans.extend(view.ids(view.trace.children(place)));
     }
-    Finding::new(what.rule(), spans, evidence)
+    Finding::new(rule(what), spans, evidence)
         .costs(view.cost(&places))
         .fact("waited_ms", ms(total))
         .fact("share_of_parent", (share * 1_000.0).round() / 1_000.0)

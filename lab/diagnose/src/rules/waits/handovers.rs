@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trace::{Kind, SpanId, Value};
 
-use super::{For, slack};
+use super::{rule, slack};
 use crate::{
     call::{self, Call},
     finding::{Finding, ms, words},
@@ -12,6 +12,7 @@ use crate::{
     run::Run,
     shape,
     view::View,
+    wait::{For, Gap},
 };
 
 /// Spans of one kind that may wait for each other: where, and when.
@@ -22,9 +23,6 @@ struct Group {
     most: usize,
     is_database: bool,
 }
-
-/// A gap before a span that is long: trace, span, parent, and where it begins.
-pub(crate) type Gap = (usize, usize, usize, u64);
 
 /// A gap that a handover explains.
 struct Handover {
@@ -327,7 +325,7 @@ fn report(
             .map(|&parent| view.own[parent])
             .max()
             .unwrap_or(0);
-        let finding = Finding::new(what.rule(), spans, evidence)
+        let finding = Finding::new(rule(what), spans, evidence)
             .costs(own.min(total))
             .fact("waited_ms", ms(total))
             .fact("times", here.len())
