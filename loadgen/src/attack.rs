@@ -34,7 +34,7 @@ use schedule::Load;
 use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, journey::Customers, tickets::Tickets};
+use crate::{Error, dispatcher::Dispatcher, journey::ShopClient};
 
 /// How long goose takes to start its users: a millisecond for each, and no less than this.
 ///
@@ -47,10 +47,10 @@ const GATE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What all users of an attack share.
 pub(crate) struct Attack {
-    pub(crate) customers: Customers,
+    pub(crate) shop: ShopClient,
     load: Load,
     /// Made when the gate opens, since that is when the load begins.
-    tickets: OnceCell<Tickets>,
+    dispatcher: OnceCell<Dispatcher>,
     gate: Gate,
     report: Option<PathBuf>,
     stop: CancellationToken,
@@ -68,17 +68,17 @@ struct Gate {
 impl Attack {
     /// `report` is where goose writes its own report, as HTML, if anywhere.
     pub(crate) fn new(
-        customers: Customers,
+        shop: ShopClient,
         load: Load,
         report: Option<PathBuf>,
         stop: CancellationToken,
     ) -> Attack {
         let users = load.users().get();
         Attack {
-            customers,
+            shop,
             load,
             report,
-            tickets: OnceCell::new(),
+            dispatcher: OnceCell::new(),
             gate: Gate {
                 users,
                 announced: AtomicUsize::new(0),
@@ -112,9 +112,9 @@ impl Attack {
         Ok(requests(&metrics))
     }
 
-    /// The tickets, once the load has begun.
-    pub(crate) fn tickets(&self) -> Option<&Tickets> {
-        self.tickets.get()
+    /// The dispatcher, once the load has begun.
+    pub(crate) fn dispatcher(&self) -> Option<&Dispatcher> {
+        self.dispatcher.get()
     }
 
     fn transaction(self: Arc<Attack>) -> Transaction {
@@ -128,15 +128,15 @@ impl Attack {
     async fn make_journeys(&self, user: &mut GooseUser) -> TransactionResult {
         // A user has its own copy of the configuration, and leaves after as many iterations.
         user.config.iterations = Some(1);
-        user.client = Client::clone(&self.customers.client);
+        user.client = Client::clone(&self.shop.client);
         if !self.gate.pass(user, &self.stop).await {
             return Ok(());
         }
-        let tickets = self
-            .tickets
+        let dispatcher = self
+            .dispatcher
             .get_or_init(async || {
-                let seed = self.customers.seed();
-                Tickets::new(&self.load, seed, Instant::now(), self.stop.clone())
+                let seed = self.shop.seed();
+                Dispatcher::new(&self.load, seed, Instant::now(), self.stop.clone())
             })
             .await;
         let arrival = self
@@ -146,8 +146,8 @@ impl Attack {
             () = tokio::time::sleep(arrival) => {}
             () = self.stop.cancelled() => return Ok(()),
         }
-        while let Some(ticket) = tickets.draw().await {
-            if !self.customers.make_journey(user, ticket).await {
+        while let Some(ticket) = dispatcher.draw().await {
+            if !self.shop.make_journey(user, ticket).await {
                 self.stop.cancel();
             }
         }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error, Latency, Line, Plan, Progress, Step,
     attack::Attack,
-    journey::{self, Customers},
+    journey::{self, ShopClient},
     ledger::Ledger,
     process,
 };
@@ -72,14 +72,14 @@ pub async fn drive(
     let begun = Instant::now();
     let ledger = Ledger::new(recording.keep, recording.journal, Box::new(observer));
     let client = journey::client(plan.patience);
-    let customers = Customers::arrive(&plan, client, ledger).await?;
-    let before_goose = customers.ledger.sent();
+    let shop = ShopClient::connect(&plan, client, ledger).await?;
+    let before_goose = shop.ledger.sent();
 
     // A child, since the caller's own token is not for us to cancel.
     let stop = stop.child_token();
     let _stop_if_dropped = stop.clone().drop_guard();
     let attack = Arc::new(Attack::new(
-        customers,
+        shop,
         plan.load.clone(),
         recording.report,
         stop.clone(),
@@ -87,13 +87,13 @@ pub async fn drive(
     let (counted, stopped_at) = execute(&attack, &plan, &stop).await;
     let counted = counted?;
 
-    if let (Some(stopped_at), Some(tickets)) = (stopped_at, attack.tickets()) {
-        for ticket in tickets.overdue_at(stopped_at) {
+    if let (Some(stopped_at), Some(dispatcher)) = (stopped_at, attack.dispatcher()) {
+        for ticket in dispatcher.overdue_at(stopped_at) {
             let why = "the load was stopped";
-            attack.customers.never_start(ticket, why);
+            attack.shop.never_start(ticket, why);
         }
     }
-    let closed = attack.customers.ledger.close();
+    let closed = attack.shop.ledger.close();
     if let Some(error) = closed.journal_error {
         return Err(Error::Journal(error));
     }

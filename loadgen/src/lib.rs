@@ -9,6 +9,7 @@
 //! the W3C). So nothing here knows OpenTelemetry, and nothing here knows how traces are stored.
 
 mod attack;
+mod dispatcher;
 mod drive;
 mod error;
 mod journey;
@@ -16,7 +17,6 @@ mod latency;
 mod ledger;
 mod plan;
 mod process;
-mod tickets;
 
 pub use self::{
     drive::{Outcome, Recording, drive},

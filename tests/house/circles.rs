@@ -35,7 +35,6 @@ const TOO_LONG: &[&str] = &[
     "lab/broker/src/store.rs",
     "lab/diagnose/src/rules/blocked_runtime.rs",
     "lab/supervisor/src/lab.rs",
-    "loadgen/src/journey.rs",
 ];
 
 #[test]

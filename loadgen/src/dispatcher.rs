@@ -25,8 +25,8 @@ pub(crate) struct Ticket {
     pub(crate) planned: Instant,
 }
 
-/// The tickets of one load.
-pub(crate) struct Tickets {
+/// The dispatcher of one load.
+pub(crate) struct Dispatcher {
     source: Source,
     begun: Instant,
     /// No ticket is given out once this is cancelled.
@@ -39,11 +39,16 @@ enum Source {
     At(Box<Mutex<Schedule>>),
 }
 
-// === impl Tickets ===
+// === impl Dispatcher ===
 
-impl Tickets {
-    /// The tickets of a load that begins at an instant, mostly now.
-    pub(crate) fn new(load: &Load, seed: u64, begun: Instant, stop: CancellationToken) -> Tickets {
+impl Dispatcher {
+    /// The dispatcher of a load that begins at an instant, mostly now.
+    pub(crate) fn new(
+        load: &Load,
+        seed: u64,
+        begun: Instant,
+        stop: CancellationToken,
+    ) -> Dispatcher {
         let drawn = AtomicU64::new(0);
         let source = match load {
             Load::Closed { requests, .. } => Source::Count {
@@ -60,7 +65,7 @@ impl Tickets {
                 seed,
             )))),
         };
-        Tickets {
+        Dispatcher {
             source,
             begun,
             stop,
@@ -156,7 +161,7 @@ mod tests {
             requests: 1000,
             ramp: Duration::ZERO,
         };
-        let tickets = Arc::new(Tickets::new(
+        let dispatcher = Arc::new(Dispatcher::new(
             &load,
             1,
             Instant::now(),
@@ -164,10 +169,10 @@ mod tests {
         ));
         let mut users = tokio::task::JoinSet::new();
         for _ in 0..7 {
-            let tickets = tickets.clone();
+            let dispatcher = dispatcher.clone();
             users.spawn(async move {
                 let mut mine = Vec::new();
-                while let Some(ticket) = tickets.draw().await {
+                while let Some(ticket) = dispatcher.draw().await {
                     mine.push(ticket.journey);
                     tokio::task::yield_now().await;
                 }
@@ -183,9 +188,9 @@ mod tests {
     async fn open_tickets_come_when_they_are_due() {
         let begun = Instant::now();
         let load = Load::steady(Rate::of(200.0).unwrap(), Duration::from_millis(50));
-        let tickets = Tickets::new(&load, 1, begun, CancellationToken::new());
+        let dispatcher = Dispatcher::new(&load, 1, begun, CancellationToken::new());
         let mut journeys = 0;
-        while let Some(ticket) = tickets.draw().await {
+        while let Some(ticket) = dispatcher.draw().await {
             assert_eq!(ticket.journey, journeys);
             let due = Duration::from_millis(5) * ticket.journey as u32;
             assert_eq!(ticket.planned - begun, due);
@@ -198,10 +203,10 @@ mod tests {
     #[tokio::test]
     async fn a_late_user_gets_the_instant_that_was_planned() {
         let begun = Instant::now() - Duration::from_secs(100);
-        let tickets = Tickets::new(&open(0.1, 200), 1, begun, CancellationToken::new());
-        let ticket = tickets.draw().await.unwrap();
+        let dispatcher = Dispatcher::new(&open(0.1, 200), 1, begun, CancellationToken::new());
+        let ticket = dispatcher.draw().await.unwrap();
         assert_eq!((ticket.journey, ticket.planned), (0, begun));
-        let overdue: Vec<u64> = tickets
+        let overdue: Vec<u64> = dispatcher
             .overdue_at(begun + Duration::from_secs(35))
             .iter()
             .map(|ticket| ticket.journey)
@@ -212,19 +217,22 @@ mod tests {
     #[tokio::test]
     async fn a_stop_wakes_who_waits_for_a_turn() {
         let stop = CancellationToken::new();
-        let tickets = Arc::new(Tickets::new(
+        let dispatcher = Arc::new(Dispatcher::new(
             &open(0.001, 10_000),
             1,
             Instant::now(),
             stop.clone(),
         ));
-        assert!(tickets.draw().await.is_some(), "the first is due at once");
+        assert!(
+            dispatcher.draw().await.is_some(),
+            "the first is due at once"
+        );
         let waiting = tokio::spawn({
-            let tickets = tickets.clone();
-            async move { tickets.draw().await.is_none() }
+            let dispatcher = dispatcher.clone();
+            async move { dispatcher.draw().await.is_none() }
         });
         stop.cancel();
         assert!(waiting.await.unwrap());
-        assert!(tickets.draw().await.is_none());
+        assert!(dispatcher.draw().await.is_none());
     }
 }

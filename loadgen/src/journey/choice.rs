@@ -1,0 +1,61 @@
+//! What is left to chance: which journey a customer goes on, and what is bought. The seed decides it.
+
+use api::{CartLine, PutCart};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
+
+use super::ShopClient;
+use crate::{Journey, Order};
+
+/// Tells the choice of a journey from the choice of products.
+const CHOICE: u64 = 0x5851_F42D_4C95_7F2D;
+
+impl ShopClient {
+    /// Which journey a ticket is for: by the seed and its number alone.
+    pub(super) fn journey_of(&self, journey: u64) -> &Journey {
+        let total: u64 = self
+            .journeys
+            .iter()
+            .map(|of| u64::from(of.weight.get()))
+            .sum();
+        let mut drawn = self.chance(journey, CHOICE).random_range(0..total.max(1));
+        let chosen = self.journeys.iter().find(|weighted| {
+            let weight = u64::from(weighted.weight.get());
+            let is_it = drawn < weight;
+            drawn = drawn.saturating_sub(weight);
+            is_it
+        });
+        let chosen = chosen.or(self.journeys.first());
+        &chosen.expect("a plan has a journey").journey
+    }
+
+    /// A stream of chance of its own for each journey and purpose: in which order users come to them
+    /// must not matter.
+    fn chance(&self, journey: u64, purpose: u64) -> StdRng {
+        let stream = journey.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ purpose;
+        StdRng::seed_from_u64(self.seed ^ stream)
+    }
+
+    /// The cart of a journey: different products, chosen by seed and number alone.
+    ///
+    /// One of each, so that a long load empties the shelves no sooner than it must.
+    pub(super) fn cart(&self, journey: u64, order: &Order) -> PutCart {
+        let skus: Vec<&String> = match order.skus.is_empty() {
+            false => order.skus.iter().collect(),
+            true => {
+                let mut rng = self.chance(journey, 0);
+                index::sample(&mut rng, self.skus.len(), order.cart_lines.get())
+                    .into_iter()
+                    .map(|index| &self.skus[index])
+                    .collect()
+            }
+        };
+        let lines = skus
+            .into_iter()
+            .map(|sku| CartLine {
+                sku: sku.clone(),
+                quantity: 1,
+            })
+            .collect();
+        PutCart { lines }
+    }
+}
