@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use crate::field_value::{as_integer, is_same, shown, type_name, with_type};
 use crate::reply_code::{Refusal, ReplyCode};
 
 /// Arguments that must be the same when a queue is declared again, in the order of comparison.
@@ -168,20 +169,6 @@ pub(crate) fn expiration(text: &str) -> Result<Duration, Refusal> {
     ))
 }
 
-/// An integer of whatever size a client wrote it in.
-pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
-    match *value {
-        AMQPValue::ShortShortInt(n) => Some(n.into()),
-        AMQPValue::ShortShortUInt(n) => Some(n.into()),
-        AMQPValue::ShortInt(n) => Some(n.into()),
-        AMQPValue::ShortUInt(n) => Some(n.into()),
-        AMQPValue::LongInt(n) => Some(n.into()),
-        AMQPValue::LongUInt(n) => Some(n.into()),
-        AMQPValue::LongLongInt(n) => Some(n),
-        _ => None,
-    }
-}
-
 /// Reads one table and says in its refusals whose it is.
 struct Reader<'a> {
     table: &'a FieldTable,
@@ -316,57 +303,6 @@ impl Reader<'_> {
 /// Whether saying this is the same as saying nothing.
 fn is_default(name: &str, value: &AMQPValue) -> bool {
     name == "x-queue-type" && shown(value) == "classic"
-}
-
-fn is_same(a: &AMQPValue, b: &AMQPValue) -> bool {
-    match (as_integer(a), as_integer(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
-}
-
-fn shown(value: &AMQPValue) -> String {
-    match value {
-        AMQPValue::LongString(text) => text.to_string(),
-        AMQPValue::Boolean(flag) => flag.to_string(),
-        value => as_integer(value).map_or_else(|| format!("{value:?}"), |n| n.to_string()),
-    }
-}
-
-fn with_type(value: Option<&AMQPValue>) -> String {
-    value.map_or_else(
-        || "none".to_owned(),
-        |value| {
-            format!(
-                "the value '{}' of type '{}'",
-                shown(value),
-                type_name(value)
-            )
-        },
-    )
-}
-
-/// RabbitMQ's names of the field types.
-fn type_name(value: &AMQPValue) -> &'static str {
-    match value {
-        AMQPValue::Boolean(_) => "bool",
-        AMQPValue::ShortShortInt(_) => "byte",
-        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
-        AMQPValue::ShortInt(_) => "short",
-        AMQPValue::ShortUInt(_) => "unsignedshort",
-        AMQPValue::LongInt(_) => "signedint",
-        AMQPValue::LongUInt(_) => "unsignedint",
-        AMQPValue::LongLongInt(_) => "long",
-        AMQPValue::Float(_) => "float",
-        AMQPValue::Double(_) => "double",
-        AMQPValue::DecimalValue(_) => "decimal",
-        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
-        AMQPValue::FieldArray(_) => "array",
-        AMQPValue::Timestamp(_) => "timestamp",
-        AMQPValue::FieldTable(_) => "table",
-        AMQPValue::ByteArray(_) => "binary",
-        AMQPValue::Void => "void",
-    }
 }
 
 #[cfg(test)]

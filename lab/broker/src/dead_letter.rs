@@ -11,7 +11,8 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use tokio::time::Instant;
 
-use crate::arguments::{DeadLetterTo, as_integer};
+use crate::arguments::DeadLetterTo;
+use crate::field_value::as_integer;
 use crate::message::{Message, Parts};
 use crate::state::State;
 use crate::wire;

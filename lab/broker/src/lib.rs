@@ -43,6 +43,7 @@ mod content;
 mod dead_letter;
 mod delivery;
 mod exchange;
+mod field_value;
 mod handshake;
 mod journal;
 mod memory;

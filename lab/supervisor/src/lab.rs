@@ -1,19 +1,14 @@
 //! [`Lab`]: a running lab, from its start to its stop.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{io, net::SocketAddr, path::Path, sync::OnceLock};
 
-use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Pace, Part, Ports, Tier,
     child::End,
+    data::Data,
     databases::Databases,
     event::{self, Teller},
     flush,
@@ -68,15 +63,6 @@ pub struct Service {
 pub struct Stopped {
     /// The children that did not stop when they were told to, and were killed.
     pub killed: Vec<Part>,
-}
-
-/// Where the lab keeps its databases and mails.
-#[derive(Debug)]
-enum Data {
-    /// A folder that outlives the lab.
-    Kept(PathBuf),
-    /// A folder that is removed when this is dropped.
-    Temporary(TempDir),
 }
 
 /// Which children are started when: each group together, once the one before it is ready.
@@ -427,35 +413,4 @@ async fn told(part: Part, running: impl Future<Output = io::Result<()>>, teller:
 
 fn url(address: SocketAddr) -> String {
     format!("http://{address}")
-}
-
-// === impl Data ===
-
-impl Data {
-    fn open(folder: Option<&Path>) -> Result<Data, Error> {
-        let unusable = |path: &Path, source| Error::DataDir {
-            path: path.to_owned(),
-            source,
-        };
-        let data = match folder {
-            Some(folder) => {
-                let absolute = std::path::absolute(folder).map_err(|e| unusable(folder, e))?;
-                Data::Kept(absolute)
-            }
-            None => {
-                let temporary = tempfile::Builder::new().prefix("tracelab-").tempdir();
-                Data::Temporary(temporary.map_err(|e| unusable(&std::env::temp_dir(), e))?)
-            }
-        };
-        let mail = data.path().join("mail");
-        std::fs::create_dir_all(&mail).map_err(|e| unusable(&mail, e))?;
-        Ok(data)
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Data::Kept(path) => path,
-            Data::Temporary(folder) => folder.path(),
-        }
-    }
 }

@@ -10,6 +10,7 @@
 
 mod child;
 mod config;
+mod data;
 mod databases;
 mod error;
 mod event;

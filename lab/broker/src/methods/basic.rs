@@ -10,9 +10,10 @@ use amq_protocol::types::ShortString;
 use tokio::time::Instant;
 
 use super::unimplemented;
-use crate::arguments::{Kind, as_integer};
+use crate::arguments::Kind;
 use crate::channel::ChannelKey;
 use crate::delivery::Verdict;
+use crate::field_value::as_integer;
 use crate::queue::{Consumer, Queue};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::state::State;

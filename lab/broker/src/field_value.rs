@@ -1,0 +1,71 @@
+//! Values of AMQP field tables: compared, and shown as RabbitMQ shows them.
+
+use amq_protocol::types::AMQPValue;
+
+/// An integer of whatever size a client wrote it in.
+pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::ShortShortInt(n) => Some(n.into()),
+        AMQPValue::ShortShortUInt(n) => Some(n.into()),
+        AMQPValue::ShortInt(n) => Some(n.into()),
+        AMQPValue::ShortUInt(n) => Some(n.into()),
+        AMQPValue::LongInt(n) => Some(n.into()),
+        AMQPValue::LongUInt(n) => Some(n.into()),
+        AMQPValue::LongLongInt(n) => Some(n),
+        _ => None,
+    }
+}
+
+/// Whether two values are the same: integers by value, whatever their types.
+pub(crate) fn is_same(a: &AMQPValue, b: &AMQPValue) -> bool {
+    match (as_integer(a), as_integer(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// A value in words.
+pub(crate) fn shown(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::LongString(text) => text.to_string(),
+        AMQPValue::Boolean(flag) => flag.to_string(),
+        value => as_integer(value).map_or_else(|| format!("{value:?}"), |n| n.to_string()),
+    }
+}
+
+/// A value with its type, in RabbitMQ's words.
+pub(crate) fn with_type(value: Option<&AMQPValue>) -> String {
+    value.map_or_else(
+        || "none".to_owned(),
+        |value| {
+            format!(
+                "the value '{}' of type '{}'",
+                shown(value),
+                type_name(value)
+            )
+        },
+    )
+}
+
+/// RabbitMQ's names of the field types.
+pub(crate) fn type_name(value: &AMQPValue) -> &'static str {
+    match value {
+        AMQPValue::Boolean(_) => "bool",
+        AMQPValue::ShortShortInt(_) => "byte",
+        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
+        AMQPValue::ShortInt(_) => "short",
+        AMQPValue::ShortUInt(_) => "unsignedshort",
+        AMQPValue::LongInt(_) => "signedint",
+        AMQPValue::LongUInt(_) => "unsignedint",
+        AMQPValue::LongLongInt(_) => "long",
+        AMQPValue::Float(_) => "float",
+        AMQPValue::Double(_) => "double",
+        AMQPValue::DecimalValue(_) => "decimal",
+        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
+        AMQPValue::FieldArray(_) => "array",
+        AMQPValue::Timestamp(_) => "timestamp",
+        AMQPValue::FieldTable(_) => "table",
+        AMQPValue::ByteArray(_) => "binary",
+        AMQPValue::Void => "void",
+    }
+}
