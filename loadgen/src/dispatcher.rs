@@ -5,13 +5,11 @@
 //! a function of its number alone: a slow shop cannot slow down the schedule.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use schedule::{Load, Schedule};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -137,9 +135,8 @@ fn next_below(drawn: &AtomicU64, count: u64) -> Option<u64> {
         .ok()
 }
 
-fn lock(schedule: &Mutex<Schedule>) -> std::sync::MutexGuard<'_, Schedule> {
-    // It is whole even if somebody panicked beside it.
-    schedule.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(schedule: &Mutex<Schedule>) -> parking_lot::MutexGuard<'_, Schedule> {
+    schedule.lock()
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     io::Write,
-    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use trace::{SpanId, TraceId};
@@ -265,7 +265,7 @@ impl Ledger {
 
     /// Takes a line. `false` if the journal cannot be written any more.
     pub(crate) fn record(&self, line: Line) -> bool {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         entries.progress.count(&line);
         entries.measure(&line);
         entries.write(&line);
@@ -279,13 +279,13 @@ impl Ledger {
 
     /// The requests that were sent up to now.
     pub(crate) fn sent(&self) -> u64 {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock();
         entries.progress.sent()
     }
 
     /// What the ledger came to. It is empty afterwards.
     pub(crate) fn close(&self) -> Closed {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         if let Some(mut journal) = entries.journal.take()
             && let Err(error) = journal.flush()
         {

@@ -8,12 +8,10 @@
 //! - **Standard output.** Goose installs a logger that prints warnings there: one for each request
 //!   without a reply. It gives way to a logger that is installed already.
 
-use std::{
-    process::exit,
-    sync::{Mutex, PoisonError},
-};
+use std::process::exit;
 
 use crate::Error;
+use parking_lot::Mutex;
 
 /// Keeps goose from taking Ctrl-C, so that it belongs to the caller.
 ///
@@ -28,7 +26,7 @@ use crate::Error;
 ///
 /// [`Error::CtrlC`] if the system refuses, or if the program uses the crate `ctrlc` itself.
 pub fn reserve_ctrl_c() -> Result<(), Error> {
-    let mut settled = SETTLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut settled = SETTLED.lock();
     if !*settled {
         ctrlc::set_handler(|| ()).map_err(|error| Error::CtrlC(error.to_string()))?;
         *settled = true;
@@ -42,7 +40,7 @@ pub(crate) fn keep_from_goose() -> Result<(), Error> {
     // request is in the ledger, so a logger that says nothing loses nothing.
     let _ = log::set_logger(&SAYS_NOTHING);
 
-    let mut settled = SETTLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut settled = SETTLED.lock();
     if !*settled {
         // This gives way where goose would not, so that nobody is silenced without a word.
         ctrlc::try_set_handler(|| exit(CODE_OF_SIGINT)).map_err(|error| match error {

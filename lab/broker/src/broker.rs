@@ -1,7 +1,8 @@
 //! The broker that all connections share: its state behind one mutex, its memory, its timer, its store.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -101,5 +102,5 @@ impl Broker {
 
 /// One connection's panic must not end the service of the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

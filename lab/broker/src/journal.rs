@@ -3,10 +3,11 @@
 //! Whoever keeps a message holds a [`Kept`], which strikes it out when it is dropped; so what is
 //! written down is right whichever way a message leaves. It must not know how anything is stored.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use amq_protocol::types::FieldTable;
+use parking_lot::Mutex;
 
 use crate::exchange::Kind;
 use crate::message::Message;
@@ -160,11 +161,8 @@ impl Journal {
         *self.pending() = None;
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, Option<Vec<Change>>> {
-        self.inner
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> parking_lot::MutexGuard<'_, Option<Vec<Change>>> {
+        self.inner.pending.lock()
     }
 }
 

@@ -5,10 +5,10 @@
 //! pile up ([`Outbox::replies_fit`]). So a client that reads slowly costs a fixed amount of memory. It
 //! must not know what it sends.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amq_protocol::protocol::AMQPClass;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
@@ -157,7 +157,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 }
 

@@ -1,10 +1,8 @@
 //! The last lines that a program wrote, for the message that says how it ended.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use parking_lot::Mutex;
 
 /// How many are kept.
 const KEPT: usize = 20;
@@ -22,7 +20,7 @@ pub struct Said<'a>(pub &'a [String]);
 impl LastLines {
     /// One more.
     pub fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         if lines.len() == KEPT {
             lines.pop_front();
         }
@@ -31,7 +29,7 @@ impl LastLines {
 
     /// Those that are kept, oldest first. None are left.
     pub fn take(&self) -> Vec<String> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         lines.drain(..).collect()
     }
 }

@@ -12,12 +12,13 @@ pub(crate) mod stats;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use trace::{Span, Trace, TraceId, otlp::Decoded};
 
@@ -183,7 +184,7 @@ impl Store {
     /// A panic under the lock is a defect, and is reported where it happens; what the lock guards
     /// is still the best there is to read.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod amqp;
 mod args;
+mod claims;
 mod database;
 mod error;
 pub mod fault_switch;
@@ -21,6 +22,7 @@ mod unusable_fault;
 
 pub use self::{
     args::{ServiceArgs, service_url},
+    claims::{Claim, Claims},
     database::{DatabaseArgs, DatabaseError},
     error::Error,
     fault_switch::{FaultSwitch, record_fault},

@@ -4,7 +4,7 @@
 //! whether it brought a fault itself. They stand in front: if all is more than baggage may be, it is the
 //! request's own surplus that is dropped.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use api::Json;
 use axum::{
@@ -17,6 +17,7 @@ use axum::{
     routing::{delete, get},
 };
 use faults::Faults;
+use parking_lot::RwLock;
 use serde_json::Value;
 
 use crate::fault_switch::refusal;
@@ -44,15 +45,11 @@ impl StandingFaults {
     }
 
     fn now(&self) -> Faults {
-        // A list is whole even if somebody panicked beside it.
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().clone()
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.write())
     }
 }
 

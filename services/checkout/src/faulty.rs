@@ -6,7 +6,7 @@ use chassis::FaultSwitch;
 use futures::{FutureExt, future::BoxFuture};
 use telemetry::sabotage::{self, Injection};
 
-use crate::{error::OrderError, orders::Order, process_order::update_inventory, shop::Shop};
+use crate::{error::OrderError, orders::Order};
 
 /// `abandoned-work`: how long the caller waits for payment, if it is to give up.
 pub(crate) fn patience(faults: FaultSwitch) -> Option<Duration> {
@@ -40,13 +40,14 @@ pub(crate) async fn send<T>(faults: FaultSwitch, send: impl Future<Output = T>) 
 }
 
 /// `lost-context-spawn`: the reservation is made by a task that knows of no span.
-pub(crate) async fn reserve(shop: &Shop, order: &Order) -> Result<(), OrderError> {
-    if shop.faults.acts(&faults::LOST_CONTEXT_SPAWN).is_none() {
-        return update_inventory(shop, order).await;
+pub(crate) async fn reserve(
+    faults: FaultSwitch,
+    reservation: impl Future<Output = Result<(), OrderError>> + Send + 'static,
+) -> Result<(), OrderError> {
+    if faults.acts(&faults::LOST_CONTEXT_SPAWN).is_none() {
+        return reservation.await;
     }
-    let (shop, order) = (shop.clone(), order.clone());
-    let task = tokio::spawn(async move { update_inventory(&shop, &order).await });
-    task.await.unwrap_or_else(|ended| {
+    tokio::spawn(reservation).await.unwrap_or_else(|ended| {
         let why = ended.to_string();
         Err(OrderError::Inventory { why })
     })

@@ -5,19 +5,14 @@
 
 use std::time::Duration;
 
-use chassis::{DatabaseArgs, FaultSwitch, ServiceArgs, StandingFaults, amqp::Broker};
+use chassis::{Claims, DatabaseArgs, FaultSwitch, ServiceArgs, StandingFaults, amqp::Broker};
 use lapin::{Channel, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
 use sqlx::migrate::Migrator;
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    inventory::Inventory,
-    outbox::Outbox,
-    payment::Payment,
-    shop::{InHand, Shop},
-};
+use crate::{inventory::Inventory, outbox::Outbox, payment::Payment, shop::Shop};
 
 pub mod carts;
 pub mod discount;
@@ -105,7 +100,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         db,
         pace: args.service.pace,
         faults,
-        in_hand: InHand::default(),
+        in_hand: Claims::default(),
     };
     run(listener, shop, telemetry, stop).await
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use api::OrderPlaced;
-use chassis::amqp::Broker;
+use chassis::{Claim, Claims, amqp::Broker};
 use sqlx::{Any, Transaction};
 use telemetry::{
     SavedContext,
@@ -17,10 +17,7 @@ use telemetry::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{
-    orders::now_ms,
-    shop::{Held, InHand},
-};
+use crate::orders::now_ms;
 
 /// The exchange of the shop, a topic exchange.
 pub const EXCHANGE: &str = "shop";
@@ -41,7 +38,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Outbox {
     db: Database,
     broker: Broker,
-    in_hand: InHand,
+    in_hand: Claims,
 }
 
 /// A message with its address.
@@ -62,7 +59,7 @@ impl Outbox {
         Outbox {
             db,
             broker,
-            in_hand: InHand::default(),
+            in_hand: Claims::default(),
         }
     }
 
@@ -78,8 +75,8 @@ impl Outbox {
     }
 
     /// Keeps the relay from a message that the caller is about to write and to send.
-    pub fn hold(&self, letter: &Letter) -> Option<Held> {
-        self.in_hand.hold(&letter.message_id)
+    pub fn hold(&self, letter: &Letter) -> Option<Claim> {
+        self.in_hand.try_claim(&letter.message_id)
     }
 
     /// Writes a message, in the transaction of what it tells of.
@@ -151,8 +148,8 @@ impl Outbox {
         // Not traced: the relay looks again and again, in no request.
         let letters: Vec<Letter> = sqlx::query_as(SELECT).fetch_all(&self.db.pool).await?;
         for letter in letters {
-            // Held by another, it is about to be sent; gone by now, it was sent since the look.
-            let Some(_held) = self.in_hand.hold(&letter.message_id) else {
+            // Claim by another, it is about to be sent; gone by now, it was sent since the look.
+            let Some(_held) = self.in_hand.try_claim(&letter.message_id) else {
                 continue;
             };
             if !self.is_written(&letter).await? {

@@ -57,7 +57,7 @@ pub async fn process_order(
 
     faulty::flood(shop.faults, &order);
 
-    let _held = shop.in_hand.hold(&order.id);
+    let _held = shop.in_hand.try_claim(&order.id);
     if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
         return Err(OrderError::InProgress);
     }
@@ -135,7 +135,8 @@ async fn charge_and_fulfill(
 ) -> Result<OrderReply, OrderError> {
     let outcome = async {
         charge_payment(shop, order, priced.amount, card).await?;
-        faulty::reserve(shop, order).await?;
+        let reserved = update_inventory(shop.clone(), order.clone());
+        faulty::reserve(shop.faults, reserved).await?;
         send_email(shop, order, priced).await
     };
     outcome.await.inspect_err(exception::propagate)
@@ -164,7 +165,7 @@ async fn fraud_check(shop: &Shop) {
 }
 
 #[tracing::instrument(name = "update inventory", skip_all, fields(order.id = order.id))]
-pub(crate) async fn update_inventory(shop: &Shop, order: &Order) -> Result<(), OrderError> {
+pub(crate) async fn update_inventory(shop: Shop, order: Order) -> Result<(), OrderError> {
     shop.inventory
         .reserve(&order.id, &order.lines)
         .await

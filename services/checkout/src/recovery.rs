@@ -40,7 +40,7 @@ async fn recover_all(shop: &Shop) -> Result<(), OrderError> {
     // One that cannot be recovered now must not keep the others waiting.
     let mut outcome = Ok(());
     for abandoned in orders::pending(&shop.db).await? {
-        let Some(_held) = shop.in_hand.hold(&abandoned.order.id) else {
+        let Some(_held) = shop.in_hand.try_claim(&abandoned.order.id) else {
             continue;
         };
         // It may have ended between the look and the hold.
@@ -81,7 +81,7 @@ async fn recover(shop: &Shop, order: &Order) -> Result<(), OrderError> {
 }
 
 async fn complete(shop: &Shop, order: &Order) -> Result<(), OrderError> {
-    update_inventory(shop, order).await?;
+    update_inventory(shop.clone(), order.clone()).await?;
     let skus: Vec<&str> = quantities(&order.lines).into_keys().collect();
     let prices = shop.inventory.prices(&skus).await?;
     let priced = Priced::new(&order.lines, &prices, order.percent_off)?;

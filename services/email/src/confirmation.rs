@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use api::OrderPlaced;
+use chassis::Claims;
 use lapin::message::Delivery;
 use telemetry::{exception, sql::Database};
 use thiserror::Error;
@@ -10,7 +11,6 @@ use thiserror::Error;
 use crate::{
     Config, faulty,
     mail::{Letter, MailError},
-    turns::Turns,
 };
 
 const SELECT: &str = "SELECT sent_at FROM mails WHERE message_id = $1";
@@ -38,13 +38,13 @@ pub enum Failure {
 /// `failed` is how often that failed before.
 pub async fn confirm(
     config: &Config,
-    turns: &Turns,
+    claims: &Claims,
     delivery: &Delivery,
     failed: i64,
 ) -> Result<(), Failure> {
     let outcome = async {
         let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
-        let _turn = turns.take(&order.message_id).await;
+        let _claim = claims.claim(&order.message_id).await;
         if was_sent(&config.db, &order.message_id).await? {
             return Ok(());
         }

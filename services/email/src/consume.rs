@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use chassis::fault_switch::record;
+use chassis::{Claims, fault_switch::record};
 use faults::Setting;
 use futures::{FutureExt, StreamExt};
 use lapin::{
@@ -25,7 +25,6 @@ use crate::{
     confirmation::{self, Failure},
     faulty::{Course, Intake},
     topology::{DEAD_QUEUE, EXCHANGE, QUEUE, ROUTING_KEY},
-    turns::Turns,
 };
 use chassis::amqp::Broker;
 
@@ -42,7 +41,7 @@ const ACK_LOST: &str = "an acknowledgement was lost";
 #[derive(Clone, Debug)]
 pub struct Consumer {
     config: Arc<Config>,
-    turns: Arc<Turns>,
+    claims: Claims,
     intake: Arc<Intake>,
 }
 
@@ -53,7 +52,7 @@ impl Consumer {
     pub fn new(config: Config) -> Self {
         Consumer {
             config: Arc::new(config),
-            turns: Arc::default(),
+            claims: Claims::default(),
             intake: Arc::default(),
         }
     }
@@ -175,7 +174,7 @@ impl Consumer {
     /// message is not. A message that failed has none to lose.
     async fn settle(&self, channel: &Channel, delivery: &Delivery) -> bool {
         let failed = rejections(delivery);
-        let confirmed = confirmation::confirm(&self.config, &self.turns, delivery, failed).await;
+        let confirmed = confirmation::confirm(&self.config, &self.claims, delivery, failed).await;
         if confirmed.is_ok()
             && let Some(setting) = self.intake.lost_ack(self.config.faults, delivery)
         {

@@ -1,15 +1,12 @@
 //! What email does wrong when it is asked to. Each is a mechanism that consumers have by mistake.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use api::OrderPlaced;
 use chassis::FaultSwitch;
 use faults::{Fault, Setting};
 use lapin::{message::Delivery, types::ShortString};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The faults that decide how a delivery is taken off the queue.
 #[derive(Debug, Default)]
@@ -61,10 +58,7 @@ impl Intake {
     }
 
     fn losses(&self) -> MutexGuard<'_, HashSet<String>> {
-        // A set of strings is whole even if somebody panicked beside it.
-        self.unacknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.unacknowledged.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The email service: consumes `order.placed` and sends the confirmation.
 //!
 //! [`topology`] declares the queues, [`consume`] takes deliveries and decides what becomes of each,
-//! [`confirmation`] does the work for one, in its turn ([`turns`]); [`mail`] writes and sends the mail.
+//! [`confirmation`] does the work for one, and claims it first; [`mail`] writes and sends the mail.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,6 @@ pub mod consume;
 mod faulty;
 pub mod mail;
 pub mod topology;
-pub mod turns;
 
 const NAME: &str = "email";
 static MIGRATIONS: Migrator = sqlx::migrate!();

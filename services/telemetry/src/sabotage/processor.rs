@@ -5,7 +5,7 @@
 //! on the span, as the event of a fault. When the span ends, the event tells what is to be done.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -21,6 +21,7 @@ use opentelemetry_sdk::{
     trace::{Span, SpanData, SpanProcessor},
 };
 use opentelemetry_semantic_conventions::attribute::{HTTP_REQUEST_METHOD, URL_PATH, URL_QUERY};
+use parking_lot::Mutex;
 
 use super::{EVENT, NAME, event_attributes, late::Late};
 
@@ -73,7 +74,7 @@ impl<P: SpanProcessor + 'static> SabotagedProcessor<P> {
         let Some(setting) = late else {
             return self.onward.on_end(span);
         };
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.late.lock();
         if late.is_none() {
             // Without the thread spans are not late, which the check of the trace will tell.
             *late = Late::start(Arc::clone(&self.onward)).ok();
@@ -127,11 +128,7 @@ impl<P: SpanProcessor + 'static> SpanProcessor for SabotagedProcessor<P> {
     }
 
     fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
-        let late = self
-            .late
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let late = self.late.lock().take();
         if let Some(late) = late {
             late.finish();
         }
