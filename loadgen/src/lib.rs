@@ -4,9 +4,10 @@
 //! `POST /checkout`), and every request leaves a [`Line`] in the ledger, answered or not. The
 //! ledger is the ground truth of a run: what the instruments see is held against it.
 //!
-//! The load generator starts no traces. It sends no `traceparent`, only baggage
-//! `lab.request=<id>`, and learns the trace id from the reply's `traceresponse` header (a draft of
-//! the W3C). So nothing here knows OpenTelemetry, and nothing here knows how traces are stored.
+//! Orders start no traces here: they send no `traceparent`, only baggage `lab.request=<id>`, and the trace id is that
+//! of the reply's `traceresponse` header (a draft of the W3C). Requests to services of one's own, which may not answer
+//! with it, send a `traceparent` whose trace id is chosen here. Nothing here knows OpenTelemetry, and nothing here knows
+//! how traces are stored.
 
 mod attack;
 mod dispatcher;

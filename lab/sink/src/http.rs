@@ -227,7 +227,7 @@ impl Encoding {
 
     fn status(self, http: StatusCode, status: &Status) -> Response {
         let body = match self {
-            Encoding::Protobuf => status.encode_to_vec(),
+            Encoding::Protobuf => status.to_protobuf(),
             Encoding::Json => status.to_json(),
         };
         (http, [(header::CONTENT_TYPE, self.content_type())], body).into_response()

@@ -2,93 +2,57 @@
 
 use std::time::Duration;
 
-use prost::Message;
+use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// `google.rpc.Status` (`google/rpc/status.proto`).
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Status {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-/// `google.rpc.RetryInfo` (`google/rpc/error_details.proto`).
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<Delay>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, PartialEq, Message)]
-struct Delay {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
-const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+/// The status of a request that was not taken.
+#[derive(Debug)]
+pub(crate) struct Status(tonic::Status);
 
 /// What is said to a request that is turned away because there are too many.
 pub(crate) const OVERLOADED: &str = "too many requests at once; try again after the delay";
 
+// === impl Status ===
+
 impl Status {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Status {
-        Status {
-            code: code.into(),
-            message: message.into(),
-            details: Vec::new(),
-        }
+        Status(tonic::Status::new(code, message))
     }
 
     /// Too much at once: the same request may be sent again after the delay.
     pub(crate) fn overloaded(delay: Duration) -> Status {
-        let retry_delay = Delay {
-            seconds: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(delay.subsec_nanos())
-                .expect("less than a second fits into an i32"),
-        };
-        let info = RetryInfo {
-            retry_delay: Some(retry_delay),
-        };
-        let details = vec![Any {
-            type_url: RETRY_INFO.to_owned(),
-            value: info.encode_to_vec(),
-        }];
-        Status {
+        let details = ErrorDetails::with_retry_info(Some(delay));
+        Status(tonic::Status::with_error_details(
+            Code::ResourceExhausted,
+            OVERLOADED,
             details,
-            ..Status::new(Code::ResourceExhausted, OVERLOADED)
-        }
+        ))
     }
 
     /// As gRPC carries it, with the details in `grpc-status-details-bin`.
     pub(crate) fn into_grpc(self) -> tonic::Status {
-        let code = Code::from(self.code);
-        if self.details.is_empty() {
-            return tonic::Status::new(code, self.message);
+        self.0
+    }
+
+    /// As OTLP/HTTP carries it in protobuf: the bytes of a `google.rpc.Status`.
+    pub(crate) fn to_protobuf(&self) -> Vec<u8> {
+        // With details, gRPC carries the whole status in them already.
+        match self.0.details() {
+            [] => tonic_types::Status {
+                code: self.0.code().into(),
+                message: self.0.message().to_owned(),
+                details: Vec::new(),
+            }
+            .encode_to_vec(),
+            details => details.to_vec(),
         }
-        let details = self.encode_to_vec();
-        tonic::Status::with_details(code, self.message, details.into())
     }
 
     /// As OTLP/HTTP carries it in JSON. Details are not told there: `Retry-After` says the same.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        json!({ "code": self.code, "message": self.message })
+        json!({ "code": i32::from(self.0.code()), "message": self.0.message() })
             .to_string()
             .into_bytes()
     }

@@ -68,6 +68,10 @@ pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
         }
         cut.push(c);
     }
+    // Some characters make the one before them wider: U+FE0F makes a sign an emoji.
+    while cut.width() + 1 > columns {
+        cut.pop();
+    }
     cut.push('…');
     Cow::Owned(cut)
 }
@@ -111,4 +115,19 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 fn unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_fits() {
+        assert_eq!(fit("POST /checkout", 8), "POST /c…");
+        assert_eq!(fit("POST", 4), "POST");
+        for columns in 0..9 {
+            let cut = fit("a\u{1f56f}\u{fe0f}b\u{1f56f}\u{fe0f}cdefgh", columns);
+            assert!(cut.width() <= columns, "{cut:?} in {columns}");
+        }
+    }
 }
