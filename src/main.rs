@@ -2,19 +2,21 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod arguments;
 mod broker;
 mod check;
 mod collector;
 mod compare;
+mod completions;
 mod diagnose;
 mod exit;
 mod expect;
 mod fault;
 mod lab;
 mod load;
+mod man;
 mod order;
 mod run;
 mod scenario;
@@ -66,6 +68,8 @@ enum Command {
     Broker(broker::Args),
     Collector(collector::Args),
     Sink(sink::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +102,8 @@ fn main() -> ExitCode {
             Command::Broker(args) => broker::main(args).await,
             Command::Collector(args) => collector::main(args).await,
             Command::Sink(args) => sink::main(args).await,
+            Command::Completions(args) => completions::main(&args, Cli::command()),
+            Command::Man(args) => man::main(&args, Cli::command()),
         }
     });
     exit::code(outcome)

@@ -11,6 +11,7 @@ mod every_scenario;
 mod fault_pairs;
 mod faults;
 mod full_disk;
+mod help;
 #[path = "../../lab/broker/tests/rabbitmq/node.rs"]
 mod node;
 mod nothing_lost;

@@ -1,0 +1,30 @@
+//! `tracelab completions SHELL`: what a shell needs to complete commands and options.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+use crate::exit::Outcome;
+
+/// Print what a shell needs to complete the commands and options of tracelab.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tracelab completions bash > ~/.local/share/bash-completion/completions/tracelab
+  tracelab completions zsh > ~/.zfunc/_tracelab
+  tracelab completions fish > ~/.config/fish/completions/tracelab.fish")]
+pub(crate) struct Args {
+    /// The shell.
+    shell: Shell,
+}
+
+pub(crate) fn main(args: &Args, mut command: Command) -> anyhow::Result<Outcome> {
+    let mut script = Vec::new();
+    generate(args.shell, &mut command, "tracelab", &mut script);
+    std::io::stdout()
+        .write_all(&script)
+        .context("the script cannot be printed")?;
+    Ok(Outcome::Passed)
+}
