@@ -10,27 +10,11 @@ use std::{
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The circles that are still there. A new one fails the test, and so does one that is gone: remove its line.
-const KNOWN: &[&[&str]] = &[
-    &[
-        "lab/diagnose/src/finding.rs",
-        "lab/diagnose/src/rules/mod.rs",
-        "lab/diagnose/src/run.rs",
-    ],
-    &[
-        "services/telemetry/src/batch.rs",
-        "services/telemetry/src/install.rs",
-    ],
-];
-
-/// How long a file of code may be.
+/// The most lines that a file of code may have.
 const LONGEST: usize = 450;
 
 /// Catalogues and tables, which may be longer.
 const CATALOGUES: &[&str] = &["services/faults/src/catalogue.rs"];
-
-/// Those that are still too long. One that is no longer so fails the test: remove its line.
-const TOO_LONG: &[&str] = &[];
 
 #[test]
 fn there_are_no_circles_of_files() {
@@ -41,30 +25,19 @@ fn there_are_no_circles_of_files() {
     for circle in &found {
         println!("circle of {}: {}", circle.len(), circle.join(" "));
     }
-    let known: Vec<Vec<String>> = KNOWN
-        .iter()
-        .map(|circle| circle.iter().map(|&file| file.to_owned()).collect())
-        .collect();
     let is_bad = |circle: &&Vec<String>| {
         let folders: BTreeSet<&str> = circle.iter().map(|file| folder(file)).collect();
         circle.len() > 3 || folders.len() > 1
     };
-    let new: Vec<String> = found
+    let bad: Vec<String> = found
         .iter()
         .filter(is_bad)
-        .filter(|circle| !known.contains(circle))
-        .map(|circle| circle.join(" "))
-        .collect();
-    assert!(new.is_empty(), "new circles of files:\n{}", new.join("\n"));
-    let gone: Vec<String> = known
-        .iter()
-        .filter(|circle| !found.contains(circle))
         .map(|circle| circle.join(" "))
         .collect();
     assert!(
-        gone.is_empty(),
-        "no circles any more, to be removed from `KNOWN`:\n{}",
-        gone.join("\n")
+        bad.is_empty(),
+        "circles of more than three files, or between folders:\n{}",
+        bad.join("\n")
     );
 }
 
@@ -78,28 +51,15 @@ fn no_file_is_too_long() {
     }
     lengths.sort();
     println!("median: {} lines", lengths[lengths.len() / 2].0);
-    let long: BTreeMap<&str, usize> = lengths
+    let long: Vec<String> = lengths
         .iter()
         .filter(|(lines, name)| *lines > LONGEST && !CATALOGUES.contains(&name.as_str()))
-        .map(|(lines, name)| (name.as_str(), *lines))
-        .collect();
-    let new: Vec<String> = long
-        .iter()
-        .filter(|(name, _)| !TOO_LONG.contains(name))
-        .map(|(name, lines)| format!("{name}: {lines} lines"))
+        .map(|(lines, name)| format!("{name}: {lines} lines"))
         .collect();
     assert!(
-        new.is_empty(),
+        long.is_empty(),
         "longer than {LONGEST} lines:\n{}",
-        new.join("\n")
-    );
-    let gone: Vec<&&str> = TOO_LONG
-        .iter()
-        .filter(|name| !long.contains_key(**name))
-        .collect();
-    assert!(
-        gone.is_empty(),
-        "short enough, to be removed from `TOO_LONG`: {gone:?}"
+        long.join("\n")
     );
 }
 
