@@ -207,7 +207,7 @@ fn declaration(tokens: &[TokenTree]) -> Option<usize> {
         }
     }
     let is_mod = is(at, "mod") && matches!(tokens.get(at + 2), Some(TokenTree::Punct(_)));
-    if !is_mod && !(is_public && is(at, "use")) {
+    if !(is_mod || is_public && is(at, "use")) {
         return None;
     }
     let end = tokens

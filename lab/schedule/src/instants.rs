@@ -49,24 +49,27 @@ impl Schedule {
         }
     }
 
-    /// The number of the next journey, and when it is due from the beginning; `None` when there are
-    /// no more.
-    pub fn next(&mut self) -> Option<(u64, Duration)> {
-        let (journey, due) = self.peek()?;
-        self.next += 1;
-        if let Some(chance) = &mut self.chance {
-            chance.advance();
-        }
-        Some((journey, due))
-    }
-
-    /// What [`next`](Self::next) would answer.
+    /// What [`next`](Iterator::next) would answer.
     pub fn peek(&self) -> Option<(u64, Duration)> {
         let reached = match &self.chance {
             Some(chance) => chance.reached,
             None => self.next as f64,
         };
         Some((self.next, when(&self.stages, reached)?))
+    }
+}
+
+/// The number of each journey, and when it is due from the beginning.
+impl Iterator for Schedule {
+    type Item = (u64, Duration);
+
+    fn next(&mut self) -> Option<(u64, Duration)> {
+        let (journey, due) = self.peek()?;
+        self.next += 1;
+        if let Some(chance) = &mut self.chance {
+            chance.advance();
+        }
+        Some((journey, due))
     }
 }
 

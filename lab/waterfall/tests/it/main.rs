@@ -1,4 +1,5 @@
 //! The picture: it is what a user sees first, so its healthy form is kept here letter by letter.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use proptest::{collection::vec, prelude::*};
 use testing::spans::{any_span, healthy, link, span, span_id, trace_id};
