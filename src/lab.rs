@@ -99,5 +99,5 @@ impl LabArgs {
 }
 
 fn client() -> Client {
-    client::with(ClientBuilder::no_proxy)
+    http_client::with(ClientBuilder::no_proxy)
 }

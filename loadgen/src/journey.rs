@@ -30,7 +30,7 @@ const SHOP_WINDOW: usize = 200;
 ///
 /// It minds no proxy and follows no redirect, since what is measured is the shop.
 pub(crate) fn client(patience: Duration) -> Client {
-    client::with(|it| {
+    http_client::with(|it| {
         it.no_proxy()
             .redirect(redirect::Policy::none())
             .timeout(patience)

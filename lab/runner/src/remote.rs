@@ -57,7 +57,7 @@ pub enum RemoteError {
 impl Remote {
     /// Finds out where everything of a lab listens.
     pub(crate) async fn find(page: Url) -> Result<Remote, RemoteError> {
-        let client = client::with(|it| it.no_proxy().timeout(PATIENCE));
+        let client = http_client::with(|it| it.no_proxy().timeout(PATIENCE));
         let no_lab = |why: String| RemoteError::NoLab {
             url: page.clone(),
             why,

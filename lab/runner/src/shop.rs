@@ -64,7 +64,7 @@ impl Elsewhere {
             database,
             pace,
             listens,
-            client: client::with(|it| it.no_proxy().timeout(PATIENCE)),
+            client: http_client::with(|it| it.no_proxy().timeout(PATIENCE)),
         })
     }
 

@@ -114,7 +114,7 @@ impl Change {
     async fn ask(self, shop: Shop<'_>) -> Result<Faults, StandingError> {
         let mut url = shop.checkout();
         url.set_path("/lab/faults");
-        let client = client::with(|it| it.no_proxy().timeout(PATIENCE));
+        let client = http_client::with(|it| it.no_proxy().timeout(PATIENCE));
         let request = match self {
             Change::Nothing => client.get(url),
             Change::All(faults) => client.put(url).json(&faults.to_json()),

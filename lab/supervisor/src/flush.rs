@@ -58,7 +58,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client for the lab's own services: no proxy stands between it and them.
 pub(crate) fn client() -> Client {
-    client::with(|it| it.no_proxy().timeout(PATIENCE))
+    http_client::with(|it| it.no_proxy().timeout(PATIENCE))
 }
 
 pub(crate) async fn flush(client: &Client, service: Part, address: SocketAddr) -> Flushed {

@@ -83,7 +83,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         .behind(args.service.pace.network());
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
 
-    let http = telemetry::http_client::traced(client::with(|it| it.timeout(CALL_PATIENCE)));
+    let http = telemetry::http_client::traced(http_client::with(|it| it.timeout(CALL_PATIENCE)));
     let url = |url: &str| url.trim_end_matches('/').to_owned();
     let broker = Broker::connect(args.amqp_url, NAME, declare_exchange, stop.clone());
     broker.started().await;

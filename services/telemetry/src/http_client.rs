@@ -21,7 +21,7 @@ use crate::{
 
 /// A client whose requests carry the current context.
 pub fn client() -> ClientWithMiddleware {
-    traced(client::with(|it| it))
+    traced(::http_client::with(|it| it))
 }
 
 /// Makes the requests of a client carry the current context.

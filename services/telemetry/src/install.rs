@@ -156,7 +156,7 @@ fn exporter(protocol: Protocol, timeout: Duration) -> Result<SpanExporter, Strin
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
             .with_timeout(timeout)
-            .with_http_client(client::with(|it| it.timeout(timeout)))
+            .with_http_client(::http_client::with(|it| it.timeout(timeout)))
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .build(),
     };

@@ -1,0 +1,28 @@
+//! HTTP clients that work on every machine.
+//!
+//! reqwest refuses to build a client that can speak HTTPS where the machine has no CA certificates, as in many small
+//! containers, even if it will only be used for plain HTTP. There, a client of this crate trusts no certificate: HTTP
+//! works, and HTTPS fails when it is used.
+//!
+//! ```
+//! let client = http_client::with(|builder| builder.timeout(std::time::Duration::from_secs(1)));
+//! assert!(client.get("http://127.0.0.1:8080/healthz").build().is_ok());
+//! ```
+
+use std::{iter, sync::LazyLock};
+
+use reqwest::{Certificate, Client, ClientBuilder};
+
+/// Whether this machine has CA certificates.
+static HAS_CERTIFICATES: LazyLock<bool> = LazyLock::new(|| Client::builder().build().is_ok());
+
+/// A client with these settings.
+pub fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
+    let mut builder = Client::builder();
+    if !*HAS_CERTIFICATES {
+        builder = builder.tls_certs_only(iter::empty::<Certificate>());
+    }
+    settings(builder)
+        .build()
+        .expect("nothing is asked for that a machine could lack")
+}
