@@ -12,7 +12,7 @@ use super::evidence::Evidence;
 use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
 
 /// Whether a scenario cannot do without its twin: a trace of which a part was not kept does not tell
-/// that there is such a plan.
+/// that there is such a part.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
     let mut wants = wants.unwrap_or_default().iter();
     wants.any(|want| want.rule.name == "partial-trace")

@@ -162,18 +162,14 @@ fn verdict_on_requests(cases: &[Case]) -> (Verdict, Option<String>) {
     if cases.iter().any(Case::is_judged) {
         return (verdict, None);
     }
-    match count_sampled_out(cases) {
+    let sampled_out = count_sampled_out(cases);
+    if sampled_out == 0 || verdict == Verdict::Fail {
         // A run in which nothing was judged has proven nothing.
-        0 => (Verdict::Fail, Some("no request of it was made".to_owned())),
-        _ if verdict == Verdict::Fail => {
-            (Verdict::Fail, Some("no request of it was made".to_owned()))
-        }
-        sampled_out => {
-            let traces = counted(sampled_out, "trace");
-            let why = format!("none of its {traces} was kept: there is nothing to judge");
-            (Verdict::Unsupported, Some(why))
-        }
+        return (Verdict::Fail, Some("no request of it was made".to_owned()));
     }
+    let traces = counted(sampled_out, "trace");
+    let why = format!("none of its {traces} was kept: there is nothing to judge");
+    (Verdict::Unsupported, Some(why))
 }
 
 fn count_sampled_out(cases: &[Case]) -> usize {

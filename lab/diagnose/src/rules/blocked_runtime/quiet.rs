@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use trace::Kind;
+
 use crate::{
     call::{Access, Call},
     hash::{HashMap, HashSet},
@@ -9,7 +11,6 @@ use crate::{
     shape,
     view::View,
 };
-use trace::Kind;
 
 /// In the next moment: within this share of the quiet, or this many nanoseconds.
 const AT_ONCE: f64 = 0.05;
@@ -176,8 +177,8 @@ fn another_stood_still(
     of_all: &Moments,
     (process, at, ns): (usize, u64, u64),
 ) -> bool {
-    let others = of_all.iter().filter(|(other, _)| **other != process);
-    others.into_iter().any(|(_, moments)| {
+    let mut others = of_all.iter().filter(|(other, _)| **other != process);
+    others.any(|(_, moments)| {
         let first = moments.partition_point(|moment| moment.at + AT_ONCE_NS < at);
         let Some([before, next]) = first
             .checked_sub(1)
@@ -192,10 +193,8 @@ fn another_stood_still(
         }
         // A call ends when what is below it in the first process does.
         let view = &run.views[next.view];
-        let below = active.get(&next.view).into_iter().flatten();
-        !below
-            .into_iter()
-            .any(|&place| view.above(place).any(|above| above == next.place))
+        let mut below = active.get(&next.view).into_iter().flatten();
+        !below.any(|&place| view.above(place).any(|above| above == next.place))
     })
 }
 
