@@ -70,7 +70,8 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
                     other_phases: &other_phases,
                     latency,
                     conditions,
-                    as_written: settings.as_written && what.stalled.is_none(),
+                    as_written: settings.as_written,
+                    stalled: what.stalled.is_some(),
                     sampling: settings.passage.sampling,
                 };
                 judge::judge(*plan, what, evidence)

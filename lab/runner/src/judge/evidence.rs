@@ -17,9 +17,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) latency: Vec<LatencyLine>,
     /// What there is of what a want may need.
     pub(crate) conditions: Conditions,
-    /// Whether the load and the pace are those that the scenario speaks of, on a machine that had the time for
-    /// them.
+    /// Whether the load and the pace are those that the scenario speaks of.
     pub(crate) as_written: bool,
+    /// Whether the machine stood still for much of the time.
+    pub(crate) stalled: bool,
     /// What a Collector samples.
     pub(crate) sampling: Option<Sampling>,
 }

@@ -51,21 +51,28 @@ pub const OF_THE_LOAD: [&str; 6] = [
     "blocked-runtime",
 ];
 
-/// Diagnoses the traces of a phase, and fails the cases that are not as the scenario says. Says what is
-/// wrong with the phase as a whole.
-pub(crate) fn judge(
-    plan: PhasePlan<'_>,
-    cases: &mut [Case],
-    evidence: &Evidence<'_>,
-) -> Option<String> {
+/// What the findings of a phase say of it as a whole.
+pub(crate) struct OfPhase {
+    /// What is wrong with it.
+    pub(crate) wrong: Option<String>,
+    /// Whether a case would have failed if the machine had not stood still.
+    pub(crate) excused: bool,
+}
+
+/// Diagnoses the traces of a phase, and fails the cases that are not as the scenario says.
+pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence<'_>) -> OfPhase {
     let found = findings(cases, evidence.other_phases);
     for case in cases.iter_mut().filter(|case| case.is_judged()) {
         case.findings = found_on(case, &found);
     }
     let everywhere = most_have(cases);
-    let counts = |finding: &&Finding| {
+    let counts_at_rest = |finding: &&Finding| {
         let name = finding.rule.name;
         !OF_THE_LOAD.contains(&name) || (evidence.as_written && everywhere.contains(name))
+    };
+    let counts = |finding: &&Finding| {
+        let is_excused = evidence.stalled && OF_THE_LOAD.contains(&finding.rule.name);
+        !is_excused && counts_at_rest(finding)
     };
     let judged = || {
         cases
@@ -97,16 +104,25 @@ pub(crate) fn judge(
             ));
         }
     }
+    // What a case has and should not.
+    let too_much = |case: &Case, counts: &dyn Fn(&&Finding) -> bool| match plan.phase {
+        Phase::Faulty => wants.and_then(|wants| besides(case, wants, counts)),
+        Phase::Twin | Phase::NearMiss => {
+            not_silent(case, of_scenario.unwrap_or_default(), wants, counts)
+        }
+    };
+    let excused = evidence.stalled
+        && judged().any(|case| {
+            too_much(case, &counts).is_none() && too_much(case, &counts_at_rest).is_some()
+        });
     for case in cases
         .iter_mut()
         .filter(|case| case.is_judged() && case.trace.is_some())
     {
         let why = match plan.phase {
-            Phase::Faulty => lacking(case, &must_be_there)
-                .or_else(|| wants.and_then(|wants| besides(case, wants, counts))),
+            Phase::Faulty => lacking(case, &must_be_there).or_else(|| too_much(case, &counts)),
             Phase::Twin | Phase::NearMiss => {
-                not_silent(case, of_scenario.unwrap_or_default(), wants, counts)
-                    .or_else(|| lacking(case, &must_be_there))
+                too_much(case, &counts).or_else(|| lacking(case, &must_be_there))
             }
         };
         if case.verdict != Verdict::Fail && why.is_some() {
@@ -114,7 +130,7 @@ pub(crate) fn judge(
             case.why = why;
         }
     }
-    wrong
+    OfPhase { wrong, excused }
 }
 
 /// The findings that most of the judged requests have.
@@ -129,19 +145,6 @@ fn most_have(cases: &[Case]) -> HashSet<&'static str> {
         2 * with > judged().count()
     };
     names.into_iter().filter(most).collect()
-}
-
-/// Whether most of the judged requests have a finding that may come of the load, and that is not wanted.
-pub(crate) fn come_of_the_load(plan: PhasePlan<'_>, cases: &[Case]) -> bool {
-    if plan.scenario.findings.is_none() && plan.findings().is_none() {
-        // Nothing is asked of findings, so there is nothing to excuse.
-        return false;
-    }
-    let wants = plan.findings().unwrap_or_default();
-    let is_wanted = |name: &str| wants.iter().any(|want| want.rule.name == name);
-    most_have(cases)
-        .into_iter()
-        .any(|name| OF_THE_LOAD.contains(&name) && !is_wanted(name))
 }
 
 /// On how many of the judged traces each finding was reported.

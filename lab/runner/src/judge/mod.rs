@@ -38,8 +38,8 @@ pub(crate) fn judge(plan: PhasePlan<'_>, driven: &Driven, evidence: Evidence<'_>
         ..
     } = &evidence;
     let mut cases = requests::judge_all(plan, driven, evidence.twin, latency, *sampling);
-    let wrong = findings::judge(plan, &mut cases, &evidence)
-        .or_else(|| share::wrong_share(plan, driven, *sampling));
+    let findings::OfPhase { wrong, excused } = findings::judge(plan, &mut cases, &evidence);
+    let wrong = wrong.or_else(|| share::wrong_share(plan, driven, *sampling));
     let unsupported_findings = findings::unsupported(plan, *conditions);
     let (verdict, why) = verdict(plan, driven, &cases, &evidence, wrong);
     let judged = || cases.iter().filter(|case| case.is_judged());
@@ -57,9 +57,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, driven: &Driven, evidence: Evidence<'_>
         left_out: count_sampled_out(&cases),
         unexplained_spans: None,
         dropped_spans: driven.lost_spans,
-        stalled: driven
-            .stalled
-            .filter(|_| findings::come_of_the_load(plan, &cases)),
+        stalled: driven.stalled.filter(|_| excused),
         findings: findings::counts(&cases),
         unsupported_findings,
         latency_ms: driven.load.checkout.map(Latencies::of),
