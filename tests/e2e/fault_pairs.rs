@@ -15,7 +15,9 @@ use trace::Trace;
 
 use crate::{
     real::Postgres,
-    seen::{Expected, Index, acted, all_traces, distinct, expected, is_given_up_late},
+    seen::{
+        Expected, Index, acted, all_traces, distinct, expected, is_given_up_late, is_out_of_time,
+    },
     support::{Reply, Up, eventually, reply, uuid},
 };
 
@@ -374,6 +376,10 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
             // Undoing an order may be a victim as well, and then drops the call that it made beside.
             allowed.insert("abandoned-work");
         }
+        let is_out_of_time = is_out_of_time(traces);
+        if is_out_of_time {
+            allowed.insert("abandoned-work");
+        }
         let (mut wrong, mut unfelt) = (Vec::new(), Vec::new());
         for (fault, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
             // What was switched on for the other's sake is found as well.
@@ -405,7 +411,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
                     .map(|name| format!("no {name} of {}", fault.name))
                     .collect()
             };
-            match by_some {
+            match by_some || is_out_of_time {
                 true => unfelt.extend(missed(&always)),
                 false => wrong.extend(missed(&always)),
             }
@@ -417,7 +423,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
             if always.is_empty() && mostly.is_empty() && !acted {
                 // An order that fails for the other fault never comes to it.
                 let said = format!("{} did not act", fault.name);
-                match by_some {
+                match by_some || is_out_of_time {
                     true => unfelt.push(said),
                     false => wrong.push(said),
                 }

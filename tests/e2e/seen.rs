@@ -118,6 +118,23 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     })
 }
 
+/// How long checkout waits for payment and inventory, whatever is wrong with an order.
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether a call took longer than any may take, as happens where several compute at once on a machine that has no time
+/// for one of them: then the order fails, and its work goes on for nobody.
+pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
+    let is_given_up = |caller: &Span| {
+        let error = caller.attributes.get("error.type");
+        caller.kind == Kind::Client
+            && error.and_then(Attribute::as_str) == Some("timeout")
+            && caller.duration() >= CALL_PATIENCE
+    };
+    traces
+        .iter()
+        .any(|trace| trace.spans().iter().any(is_given_up))
+}
+
 /// Whether a call was given up too late, or read too late or never, as happens where the machine has no time: then its
 /// work was over before, or no span tells that it is for nobody, for a clock that is ahead looks the same.
 pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {

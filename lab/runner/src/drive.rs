@@ -26,7 +26,7 @@ use crate::{
     plan::{Overrides, PhasePlan},
     progress::Progress,
     sampled_out::may_be_missing,
-    stalls::Watch,
+    stalls::StallWatch,
     traces::Found,
 };
 
@@ -69,7 +69,7 @@ pub(crate) async fn drive(
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<Driven, RunError> {
     let lost_before = ground.lost_spans().await;
-    let watch = Watch::start();
+    let watch = StallWatch::start();
     let target = target(plan, ground)?;
     let load_plan = plan.plan(target, terms.seed, terms.overrides);
     let planned = load_plan.load.journeys();

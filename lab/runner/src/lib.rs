@@ -55,4 +55,5 @@ pub use run::run;
 pub use set_parameter::{SetError, SetParameter};
 pub use settings::{Place, Settings};
 pub use shop::{Elsewhere, Listens, Shop, describe};
+pub use stalls::StallWatch;
 pub use standing::StandingError;

@@ -21,17 +21,18 @@ const MUCH: f64 = 0.10;
 
 /// Watches until it is dropped, on a thread of its own: that of a busy runtime would be late by itself.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct StallWatch {
     began: Instant,
     late_ns: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
 }
 
-// === impl Watch ===
+// === impl StallWatch ===
 
-impl Watch {
-    pub(crate) fn start() -> Watch {
-        let watch = Watch {
+impl StallWatch {
+    /// Begins to watch.
+    pub fn start() -> StallWatch {
+        let watch = StallWatch {
             began: Instant::now(),
             late_ns: Arc::default(),
             is_over: Arc::default(),
@@ -52,14 +53,14 @@ impl Watch {
     }
 
     /// The share of the time in which it stood still, from 0 to 1; `None` if that is not much.
-    pub(crate) fn stalled(&self) -> Option<f64> {
+    pub fn stalled(&self) -> Option<f64> {
         let late = self.late_ns.load(Ordering::Relaxed) as f64;
         let share = late / self.began.elapsed().as_nanos().max(1) as f64;
         (share >= MUCH).then_some((share * 100.0).round() / 100.0)
     }
 }
 
-impl Drop for Watch {
+impl Drop for StallWatch {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn lateness_is_a_share_of_the_time() {
-        let watch = Watch {
+        let watch = StallWatch {
             began: Instant::now()
                 .checked_sub(Duration::from_secs(10))
                 .expect("the machine is up for longer"),
