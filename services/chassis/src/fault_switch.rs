@@ -15,7 +15,6 @@ use axum::{
 use faults::{Fault, Faults, Setting};
 use opentelemetry::KeyValue;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware};
-use telemetry::sabotage;
 use tracing::Span;
 
 use crate::unusable_fault;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::FaultSwitch;
 use futures::{FutureExt, future::BoxFuture};
-use telemetry::sabotage::{self, Injection};
+use sabotage::Injection;
 
 use crate::{error::OrderError, orders::Order};
 

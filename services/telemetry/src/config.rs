@@ -27,8 +27,6 @@ pub struct Config {
     pub batch: BatchConfig,
     /// What crosses process boundaries.
     pub propagators: Vec<Propagator>,
-    /// Whether requests may ask for tracing to be broken: see [`crate::sabotage`].
-    pub sabotage: bool,
 }
 
 /// Where spans go.
@@ -112,13 +110,7 @@ impl Config {
             sampler: variables.sampler()?,
             batch: variables.batch()?,
             propagators: variables.propagators()?,
-            sabotage: false,
         })
-    }
-
-    /// Lets requests ask for tracing to be broken, as only a laboratory should.
-    pub fn sabotaged(self, sabotage: bool) -> Self {
-        Config { sabotage, ..self }
     }
 }
 

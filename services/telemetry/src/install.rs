@@ -29,8 +29,8 @@ use crate::{
     batch::{BatchHandle, BatchProcessor, Counts},
     config::{Config, Export, Protocol},
     error::InstallError,
+    layers::{Layers, NoLayers},
     propagation,
-    sabotage::{processor::SabotagedProcessor, propagator::SabotagedPropagator},
 };
 
 /// What is logged unless `RUST_LOG` says otherwise. That a broker went away is told by the service
@@ -59,12 +59,23 @@ enum Pipeline {
 
 impl Config {
     /// Sets up the pipeline for this process, once.
+    ///
+    /// # Errors
+    ///
+    /// When the exporter or its thread cannot be made, and when this process has a pipeline already.
     pub fn install(self) -> Result<Telemetry, InstallError> {
+        self.install_with(NoLayers)
+    }
+
+    /// Sets up the pipeline for this process, once, with `layers` around its processor and its
+    /// propagator.
+    ///
+    /// # Errors
+    ///
+    /// As [`install`](Config::install).
+    pub fn install_with(self, layers: impl Layers) -> Result<Telemetry, InstallError> {
         let propagator = propagation::composite(&self.propagators);
-        match self.sabotage {
-            true => global::set_text_map_propagator(SabotagedPropagator(propagator)),
-            false => global::set_text_map_propagator(propagator),
-        }
+        global::set_text_map_propagator(layers.propagator(propagator));
         // Messages of the services go to standard error; standard output is for machines.
         let log = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
@@ -97,13 +108,7 @@ impl Config {
                 let exporter = move || exporter(protocol, timeout);
                 let batch = BatchProcessor::start(endpoint, self.batch, exporter)?;
                 let handle = batch.handle();
-                let provider = match self.sabotage {
-                    true => {
-                        let batch = SabotagedProcessor::new(self.service_name, batch);
-                        builder.with_span_processor(batch).build()
-                    }
-                    false => builder.with_span_processor(batch).build(),
-                };
+                let provider = builder.with_span_processor(layers.processor(batch)).build();
                 (
                     Pipeline::Exporting {
                         batch: handle,

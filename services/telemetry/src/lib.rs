@@ -10,7 +10,7 @@
 //! 4. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
 //! 5. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
 //! 6. [`exception`]: how an error is recorded.
-//! 7. Last, if at all: [`sabotage`], how a laboratory breaks what the others do.
+//! 7. [`layers`]: where a program wraps the processor and the propagator, if it has to.
 //!
 //! Business code opens a span with `#[tracing::instrument]` and names its attributes; it never
 //! touches context. It must not know this crate's insides, and this crate must not know the shop.
@@ -23,14 +23,15 @@ pub mod exception;
 pub mod http_client;
 pub mod http_server;
 pub mod install;
+pub mod layers;
 pub mod propagation;
-pub mod sabotage;
 pub mod sql;
 
 pub use batch::Counts;
 pub use config::{Config, ConfigError};
 pub use error::InstallError;
 pub use install::Telemetry;
+pub use layers::Layers;
 pub use propagation::{
     SavedContext, baggage_members, current_trace_id, record_attribute, record_baggage,
 };
