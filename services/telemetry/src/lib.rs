@@ -5,29 +5,32 @@
 //! SDK's set-up. Read it in this order:
 //!
 //! 1. [`config`]: what the standard `OTEL_*` variables say.
-//! 2. [`install`]: resource → sampler → batch → exporter, and the bridge from `tracing`.
-//! 3. [`batch`]: the queue between a span's end and its export, which counts what it loses.
-//! 4. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
-//! 5. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
-//! 6. [`exception`]: how an error is recorded.
-//! 7. [`layers`]: where a program wraps the processor and the propagator, if it has to.
+//! 2. [`install`]: sets up a process from it, with a `resource`, a propagator, and a pipeline for each of the
+//!    [`signals`].
+//! 3. [`signals::traces`]: sampler → processor → batch → `exporter`, and the bridge from `tracing`.
+//! 4. [`batch`]: the queue between a span's end and its export, which counts what it loses.
+//! 5. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
+//! 6. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
+//! 7. [`exception`]: how an error is recorded.
+//! 8. [`layers`]: where a program wraps the span processor and the propagator, if it has to.
 //!
 //! Business code opens a span with `#[tracing::instrument]` and names its attributes; it never
 //! touches context. It must not know this crate's insides, and this crate must not know the shop.
 
-pub mod amqp;
 pub mod batch;
+mod boundary;
 pub mod config;
 mod error;
 pub mod exception;
-pub mod http_client;
-pub mod http_server;
+mod exporter;
 pub mod install;
 pub mod layers;
 pub mod propagation;
-pub mod sql;
+mod resource;
+pub mod signals;
 
 pub use batch::Counts;
+pub use boundary::{amqp, http_client, http_server, sql};
 pub use config::{Config, ConfigError};
 pub use error::InstallError;
 pub use install::Telemetry;
