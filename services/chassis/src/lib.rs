@@ -1,8 +1,9 @@
 //! What every service of the shop stands on: its listener, database, pace, health, flush and clean stop.
 //!
 //! The `main` of a service reads the same everywhere: [`start_telemetry`], [`listen`],
-//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run`, which ends in [`serve`]. The
-//! caller makes the runtime, so that a service may run on as many threads as its story needs.
+//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run(listener, config, telemetry, shutdown)`,
+//! which ends in [`serve`]. The caller makes the runtime, so that a service may run on as many threads as
+//! its story needs.
 //!
 //! Nothing here knows what a service does.
 
@@ -28,7 +29,7 @@ pub use self::{
     fault_switch::{FaultSwitch, record_fault},
     listen::{ListenError, listen},
     pace::Pace,
-    serve::{serve, serve_behind, serve_unobserved},
+    serve::{serve, serve_behind},
     standing_faults::StandingFaults,
     stop::stop_signal,
     telemetry_setup::start_telemetry,

@@ -51,11 +51,11 @@ impl Service {
                 post(async |api::Json(text): api::Json<String>| text.len().to_string()),
             );
         let served = tokio::spawn(async move {
-            if observed {
-                chassis::serve(listener, router, telemetry(), stopped).await
-            } else {
-                chassis::serve_unobserved(listener, router, stopped).await
-            }
+            let telemetry = match observed {
+                true => telemetry(),
+                false => Telemetry::none(),
+            };
+            chassis::serve(listener, router, telemetry, stopped).await
         });
         Service {
             address,

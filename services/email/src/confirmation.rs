@@ -45,13 +45,13 @@ pub async fn confirm(
     let outcome = async {
         let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
         let _claim = claims.claim(&order.message_id).await;
-        if was_sent(&config.db, &order.message_id).await? {
+        if was_sent(&config.database, &order.message_id).await? {
             return Ok(());
         }
         let order = faulty::poison(config.faults, delivery, &order, failed);
         let letter = render(&order)?;
         send(config, delivery, letter).await?;
-        remember(&config.db, &order).await?;
+        remember(&config.database, &order).await?;
         Ok(())
     };
     outcome.await.inspect_err(|error| match error {

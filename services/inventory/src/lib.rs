@@ -12,8 +12,6 @@ mod faulty;
 mod reservation;
 mod skus;
 
-use std::io;
-
 use axum::{
     Router,
     routing::{delete, get, post},
@@ -49,8 +47,6 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the faults are honoured that a request asks for.
     pub faults: FaultSwitch,
-    /// Where its spans go.
-    pub telemetry: Telemetry,
 }
 
 /// What the handlers share.
@@ -63,6 +59,10 @@ struct Inventory {
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"), faults)?;
@@ -75,23 +75,26 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
             .behind(args.service.pace.network()),
         pace: args.service.pace,
         faults,
-        telemetry,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    Ok(run(listener, config, stop).await?)
+    run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests until it is told to stop.
+/// The service: answers requests until `shutdown`.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), chassis::Error> {
     let Config {
         database,
         pace,
         faults,
-        telemetry,
     } = config;
     let calibration = Calibration::default();
     if faults == FaultSwitch::Honoured

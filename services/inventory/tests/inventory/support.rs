@@ -28,12 +28,11 @@ impl Inventory {
             database: args.open(&inventory::MIGRATIONS).await.unwrap(),
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
-            telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(inventory::run(listener, config, stop.clone()));
+        tokio::spawn(inventory::run(listener, config, telemetry(), stop.clone()));
         Inventory {
             address,
             client: Client::new(),

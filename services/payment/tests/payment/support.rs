@@ -45,7 +45,12 @@ impl Payment {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider = listener.local_addr().unwrap();
-        tokio::spawn(provider::run(listener, config, stop.clone()));
+        tokio::spawn(provider::run(
+            listener,
+            config,
+            Telemetry::none(),
+            stop.clone(),
+        ));
         Payment::with(folder, format!("http://{provider}"), PATIENT, stop).await
     }
 
@@ -86,11 +91,10 @@ impl Payment {
             provider_deadline,
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
-            telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(payment::run(listener, config, stop.clone()));
+        tokio::spawn(payment::run(listener, config, telemetry(), stop.clone()));
         Payment {
             address,
             provider,
