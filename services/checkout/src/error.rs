@@ -74,6 +74,9 @@ pub enum OrderError {
     Database(#[from] sqlx::Error),
 }
 
+/// An order error on its way up through the steps.
+pub type Failed = telemetry::Failed<OrderError>;
+
 /// What is left to do for an order that is not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aftermath {
@@ -200,6 +203,13 @@ impl OrderError {
             OrderError::FailedEarlier { failure } => problem.with("failure", failure.as_str()),
             _ => problem,
         }
+    }
+}
+
+/// Outside of the steps it is an error like any other.
+impl From<Failed> for OrderError {
+    fn from(failed: Failed) -> OrderError {
+        failed.into_error()
     }
 }
 

@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use telemetry::Failed;
 
 use crate::{card::CardError, provider::ProviderError};
 
@@ -41,6 +42,19 @@ pub(crate) enum Error {
 }
 
 // === impl Error ===
+
+/// Outside of the steps it is an error like any other.
+impl From<Failed<Error>> for Error {
+    fn from(failed: Failed<Error>) -> Error {
+        failed.into_error()
+    }
+}
+
+impl From<Failed<CardError>> for Error {
+    fn from(failed: Failed<CardError>) -> Error {
+        failed.into_error().into()
+    }
+}
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

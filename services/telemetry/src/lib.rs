@@ -11,11 +11,10 @@
 //! 4. [`batch`]: the queue between a span's end and its export, which counts what it loses.
 //! 5. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
 //! 6. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
-//! 7. [`exception`]: how an error is recorded.
+//! 7. [`step()`]: a span of the business, which records the error that it ends with; [`exception`] is how.
 //! 8. [`layers`]: where a program wraps the span processor and the propagator, if it has to.
 //!
-//! Business code opens a span with `#[tracing::instrument]` and names its attributes; it never
-//! touches context. It must not know this crate's insides, and this crate must not know the shop.
+//! Business code does a [`step()`] in a span, and names its attributes; it never touches context. It must not know this crate's insides, and this crate must not know the shop.
 
 pub mod batch;
 mod boundary;
@@ -28,6 +27,7 @@ pub mod layers;
 pub mod propagation;
 mod resource;
 pub mod signals;
+mod step;
 
 pub use batch::Counts;
 pub use boundary::{amqp, http_client, http_server, sql};
@@ -38,3 +38,4 @@ pub use layers::Layers;
 pub use propagation::{
     SavedContext, baggage_members, current_trace_id, record_attribute, record_baggage,
 };
+pub use step::{Failed, step, step_within};
