@@ -13,6 +13,7 @@ mod claims;
 mod database;
 mod error;
 pub mod fault_switch;
+pub mod http;
 mod listen;
 mod pace;
 mod serve;

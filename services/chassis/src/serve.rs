@@ -22,7 +22,7 @@ use telemetry::{Counts, Telemetry};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, StandingFaults};
+use crate::{Error, StandingFaults, http};
 
 /// How long requests that are under way may take to end once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -69,9 +69,9 @@ pub async fn serve_behind(
 
 fn observed(router: Router, telemetry: &Telemetry) -> Router {
     let router = router
-        .fallback(api::not_found)
-        .method_not_allowed_fallback(api::method_not_allowed)
-        .layer(DefaultBodyLimit::max(api::BODY_LIMIT));
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed)
+        .layer(DefaultBodyLimit::max(http::BODY_LIMIT));
     match telemetry.is_instrumented() {
         true => router.layer(middleware::from_fn(telemetry::http_server::trace)),
         false => router,
@@ -86,7 +86,7 @@ fn operations(telemetry: &Telemetry) -> Router {
             "/lab/flush",
             post(async move || Json(flushed.flush().await)),
         )
-        .method_not_allowed_fallback(api::method_not_allowed)
+        .method_not_allowed_fallback(http::method_not_allowed)
 }
 
 async fn serve_until(

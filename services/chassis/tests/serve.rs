@@ -7,6 +7,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use chassis::http::Json;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use telemetry::Telemetry;
@@ -48,7 +49,7 @@ impl Service {
             .route("/bug", get(async || -> &'static str { panic!("a bug") }))
             .route(
                 "/lengths",
-                post(async |api::Json(text): api::Json<String>| text.len().to_string()),
+                post(async |Json(text): Json<String>| text.len().to_string()),
             );
         let served = tokio::spawn(async move {
             let telemetry = match observed {

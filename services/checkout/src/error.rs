@@ -7,6 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
 use thiserror::Error;
 
 /// Why a cart is not taken.
@@ -215,7 +216,7 @@ impl From<Failed> for OrderError {
 
 impl IntoResponse for OrderError {
     fn into_response(self) -> Response {
-        self.problem().into_response()
+        Refusal(self.problem()).into_response()
     }
 }
 
@@ -226,13 +227,12 @@ impl IntoResponse for CartError {
         let (kind, title) = match &self {
             CartError::Database(error) => {
                 tracing::error!(%error, "the database failed");
-                return Problem::internal().into_response();
+                return Refusal(Problem::internal()).into_response();
             }
             CartError::Empty => ("empty-cart", "The cart is empty"),
             _ => ("bad-cart", "The cart cannot be taken"),
         };
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title)
-            .detail(format!("{self}."))
-            .into_response()
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title);
+        Refusal(problem.detail(format!("{self}."))).into_response()
     }
 }

@@ -1,6 +1,6 @@
 //! The shop's API.
 
-use api::{Cart, CheckoutRequest, Json, OrderReply, OrderStatus, Path, Products, PutCart, Query};
+use api::{Cart, CheckoutRequest, OrderReply, OrderStatus, Products, PutCart};
 use axum::{
     Router,
     extract::{Request, State},
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-
+use chassis::http::{Json, Path, Query};
 use serde::Deserialize;
 
 use crate::{

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use api::{Card, Charge, ChargeRequest, ChargeStatus, Json, Path};
+use api::{Card, Charge, ChargeRequest, ChargeStatus};
 use axum::{extract::State, http::StatusCode};
+use chassis::http::{Json, Path};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use telemetry::{Failed, step};
 use tracing::info_span;

@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
 use telemetry::Failed;
 
 use crate::{card::CardError, provider::ProviderError};
@@ -59,9 +60,9 @@ impl From<Failed<CardError>> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Error::Database(_) = self {
-            return Problem::internal().into_response();
+            return Refusal(Problem::internal()).into_response();
         }
-        self.problem().detail(self.to_string()).into_response()
+        Refusal(self.problem().detail(self.to_string())).into_response()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Undoes a charge, or keeps one from ever being made.
 
-use api::{Charge, Json, Path};
+use api::Charge;
 use axum::extract::State;
+use chassis::http::{Json, Path};
 use telemetry::{Failed, step};
 use tracing::info_span;
 
