@@ -1,5 +1,4 @@
 //! What a router that uses the extractors says to requests that it cannot use.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use api::{CartLine, PutCart};
 use axum::{
