@@ -6,6 +6,8 @@
 //!
 //! Money is whole cents in an `i64`.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod cart;
 mod catalogue;
 mod order;

@@ -5,7 +5,26 @@
 //! which ends in [`serve`]. The caller makes the runtime, so that a service may run on as many threads as
 //! its story needs.
 //!
+//! ```
+//! use axum::{Router, routing::get};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let listener = chassis::listen("127.0.0.1:0".parse()?).await?;
+//! let router = Router::new().route("/greeting", get(async || "good day"));
+//! let stop = CancellationToken::new();
+//! let served = tokio::spawn(chassis::serve(listener, router, Telemetry::none(), stop.clone()));
+//! stop.cancel();
+//! served.await??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Nothing here knows what a service does.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod amqp;
 mod args;

@@ -12,8 +12,7 @@ use thiserror::Error;
 
 /// Why a cart is not taken.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "each variant says in words what it is")]
-pub enum CartError {
+pub(crate) enum CartError {
     #[error("a cart needs at least one line")]
     Empty,
     #[error("the cart has {lines} lines; it may have up to {most}")]
@@ -34,8 +33,7 @@ pub enum CartError {
 
 /// Why an order is not completed.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "each variant says in words what it is")]
-pub enum OrderError {
+pub(crate) enum OrderError {
     #[error("the cart {cart_id:?} is empty, or was never put")]
     EmptyCart { cart_id: String },
     #[error("{email:?} is not an e-mail address")]
@@ -76,11 +74,11 @@ pub enum OrderError {
 }
 
 /// An order error on its way up through the steps.
-pub type Failed = telemetry::Failed<OrderError>;
+pub(crate) type Failed = telemetry::Failed<OrderError>;
 
 /// What is left to do for an order that is not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aftermath {
+pub(crate) enum Aftermath {
     /// Nothing was charged and nothing reserved.
     Nothing,
     /// There may be a charge or a reservation.
@@ -93,7 +91,7 @@ pub enum Aftermath {
 
 impl OrderError {
     /// What is left to do for an order that ended like this.
-    pub fn aftermath(&self) -> Aftermath {
+    pub(crate) fn aftermath(&self) -> Aftermath {
         use OrderError::*;
         match self {
             EmptyCart { .. }
@@ -108,7 +106,7 @@ impl OrderError {
     }
 
     /// The kind of problem that it is.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.meaning().0
     }
 

@@ -1,7 +1,29 @@
 //! The checkout service: carts, orders, and the path of an order through the shop.
 //!
-//! Start with [`process_order`]: it shows the order being processed. [`routes`] is the shop's API;
-//! [`outbox`] and [`recovery`] see to it that nothing is lost.
+//! Start with `process_order`: it shows the order being processed. `routes` is the shop's API; `outbox` and
+//! `recovery` see to it that nothing is lost.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/checkout.db".to_owned(),
+//! };
+//! let config = checkout::Config {
+//!     database: args.open(&checkout::MIGRATIONS).await?,
+//!     inventory_url: "http://127.0.0.1:8084".to_owned(),
+//!     payment_url: "http://127.0.0.1:8082".to_owned(),
+//!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8081".parse().expect("it is an address")).await?;
+//! checkout::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 use std::time::Duration;
 
@@ -14,18 +36,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{inventory::Inventory, outbox::Outbox, payment::Payment, shop::Shop};
 
-pub mod carts;
-pub mod discount;
-pub mod error;
+mod carts;
+mod discount;
+mod error;
 mod faulty;
-pub mod inventory;
-pub mod orders;
-pub mod outbox;
-pub mod payment;
-pub mod process_order;
-pub mod recovery;
-pub mod routes;
-pub mod shop;
+mod inventory;
+mod orders;
+mod outbox;
+mod payment;
+mod process_order;
+mod recovery;
+mod routes;
+mod shop;
 
 const NAME: &str = "checkout";
 /// The schema of the service.

@@ -31,7 +31,7 @@ const FRAUD_CHECK: Duration = Duration::from_millis(20);
 ///
 /// When the order cannot be completed. What was charged or reserved for it is undone, or will be:
 /// [`OrderError::Unresolved`].
-pub async fn process_order(
+pub(crate) async fn process_order(
     shop: &Shop,
     request: CheckoutRequest,
     idempotency: Idempotency,

@@ -29,7 +29,7 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 
 /// Looks for such orders until `shutdown`: at once, and again and again.
-pub async fn run(shop: Shop, shutdown: CancellationToken) {
+pub(crate) async fn run(shop: Shop, shutdown: CancellationToken) {
     let mut pauses = PAUSES.build();
     loop {
         let pause = match recover_all(&shop).await {

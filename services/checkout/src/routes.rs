@@ -27,7 +27,7 @@ const LONGEST_KEY: usize = 255;
 const LAB_REQUEST: &str = "lab.request";
 
 /// The routes of checkout.
-pub fn router(shop: Shop) -> Router {
+pub(crate) fn router(shop: Shop) -> Router {
     Router::new()
         .route("/products", get(products))
         .route("/carts/{id}", put(put_cart))

@@ -2,6 +2,29 @@
 //!
 //! [`topology`] declares the queues, [`consume`] takes deliveries and decides what becomes of each,
 //! [`confirmation`] does the work for one, and claims it first; [`mail`] writes and sends the mail.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use email::mail::Mailer;
+//! use telemetry::{Telemetry, amqp::MessagingRelation};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/email.db".to_owned(),
+//! };
+//! let config = email::Config {
+//!     database: args.open(&email::MIGRATIONS).await?,
+//!     mailer: Mailer::Folder("/tmp/mails".into()),
+//!     relation: MessagingRelation::Parent,
+//!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8085".parse().expect("it is an address")).await?;
+//! email::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 use std::path::PathBuf;
 

@@ -4,6 +4,25 @@
 //! What the service does is in `catalogue` (what is there, and what it costs) and `reservation`
 //! (what is set aside for an order). However many lines a request has, it costs the same few
 //! statements.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/inventory.db".to_owned(),
+//! };
+//! let config = inventory::Config {
+//!     database: args.open(&inventory::MIGRATIONS).await?,
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8084".parse().expect("it is an address")).await?;
+//! inventory::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod calibration;
 mod catalogue;

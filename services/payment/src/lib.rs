@@ -2,6 +2,29 @@
 //!
 //! Start with `charge`: it shows a charge being made. `void` undoes one, or keeps one from ever
 //! being made. `ledger` is what payment knows, `provider` whom it asks.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/payment.db".to_owned(),
+//! };
+//! let config = payment::Config {
+//!     database: args.open(&payment::MIGRATIONS).await?,
+//!     provider_url: "http://127.0.0.1:8083".to_owned(),
+//!     provider_deadline: Duration::from_secs(5),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8082".parse().expect("it is an address")).await?;
+//! payment::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod card;
 mod charge;

@@ -4,6 +4,25 @@
 //! seen only as the time of the call that payment makes. It is a process like any other all the
 //! same, with a database of its own, and keeps its promise: a charge is made once for each
 //! `Idempotency-Key`, whatever becomes of the replies.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/provider.db".to_owned(),
+//! };
+//! let config = provider::Config {
+//!     database: args.open(&provider::MIGRATIONS).await?.pool,
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8083".parse().expect("it is an address")).await?;
+//! provider::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod charge;
 mod error;

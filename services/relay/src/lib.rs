@@ -6,6 +6,16 @@
 //! [`telemetry::http_client`].
 //!
 //! It calls any address that it is told to, so it must not listen where strangers can reach it.
+//!
+//! ```no_run
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start(telemetry: Telemetry) -> Result<(), chassis::Error> {
+//! let listener = chassis::listen("127.0.0.1:8086".parse().expect("it is an address")).await?;
+//! relay::run(listener, telemetry, CancellationToken::new()).await
+//! # }
+//! ```
 
 mod call;
 

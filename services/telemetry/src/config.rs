@@ -85,6 +85,10 @@ pub struct ConfigError {
 
 impl Config {
     /// Reads the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// When a variable has a value that cannot be used.
     pub fn from_env(
         service_name: &'static str,
         service_version: &'static str,
@@ -96,6 +100,10 @@ impl Config {
 
     /// Reads variables from wherever `lookup` finds them. An empty value counts as unset, as the
     /// specification says.
+    ///
+    /// # Errors
+    ///
+    /// When a variable has a value that cannot be used.
     pub fn from_variables(
         service_name: &'static str,
         service_version: &'static str,

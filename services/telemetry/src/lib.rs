@@ -14,7 +14,29 @@
 //! 7. [`step()`]: a span of the business, which records the error that it ends with; [`exception`] is how.
 //! 8. [`layers`]: where a program wraps the span processor and the propagator, if it has to.
 //!
+//! ```
+//! use telemetry::{Config, Failed, step};
+//! use tracing::info_span;
+//!
+//! async fn count_stock() -> Result<u32, Failed<std::fmt::Error>> {
+//!     step(info_span!("count stock"), async { Ok(7) }).await
+//! }
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! // A service reads the environment: `Config::from_env("inventory", "1.0.0")`.
+//! let variables = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
+//! let telemetry = Config::from_variables("inventory", "1.0.0", &variables)?.install()?;
+//! assert_eq!(count_stock().await.map_err(Failed::into_error)?, 7);
+//! telemetry.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Business code does a [`step()`] in a span, and names its attributes; it never touches context. It must not know this crate's insides, and this crate must not know the shop.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod batch;
 mod boundary;
