@@ -33,9 +33,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<chassis::Error>() {
             return error.exit_code();
         }
+        if let Some(error) = cause.downcast_ref::<email::Error>() {
+            return error.exit_code();
+        }
         let wrong_input = cause.is::<WrongInput>()
             || cause.is::<scenario::Error>()
-            || cause.is::<email::mail::MailError>()
             || cause.is::<faults::Error>()
             || cause.is::<runner::SetError>()
             || cause.is::<runner::LabelsError>()

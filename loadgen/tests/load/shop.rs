@@ -228,10 +228,10 @@ async fn checkout(
     let message_id = format!("message-{}", request.cart_id);
     shop.checkouts.lock().unwrap().push(request);
     if shop.mood == Mood::OutOfStock {
-        return Problem::new(StatusCode::CONFLICT, "out-of-stock", "Not enough in stock")
+        let problem = Problem::new(StatusCode::CONFLICT, "out-of-stock", "Not enough in stock")
             .detail("Of SKU-1 there are 0.")
-            .with("order_id", order_id)
-            .into_response();
+            .with("order_id", order_id);
+        return (problem.status, Json(problem)).into_response();
     }
     if shop.mood == Mood::BreaksOff {
         let head = [("content-length", "1000")];

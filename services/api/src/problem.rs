@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use opentelemetry::{Context, trace::TraceContextExt};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,6 +10,17 @@ use serde_json::{Map, Value};
 const TYPES: &str = "/problems/";
 
 /// A problem detail (RFC 9457), with the id of the trace that tells how it came to be.
+///
+/// ```
+/// use api::Problem;
+/// use http::StatusCode;
+///
+/// let problem = Problem::new(StatusCode::CONFLICT, "out-of-stock", "There is not enough in stock")
+///     .with("skus", vec!["TENT-2P-GRN"]);
+/// assert_eq!(problem.kind(), "out-of-stock");
+/// assert_eq!(serde_json::to_value(&problem)?["type"], "/problems/out-of-stock");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 ///
 /// It says to the caller what the caller can use. What went wrong inside is for the span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,18 +95,6 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(mut self) -> Response {
-        if self.trace_id.is_none() {
-            self.trace_id = current_trace_id();
-        }
-        let status = self.status;
-        let body = serde_json::to_vec(&self).expect("strings, a number and JSON values are JSON");
-        let media_type = HeaderValue::from_static(Problem::MEDIA_TYPE);
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.title, self.kind())?;
@@ -109,16 +106,6 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
-
-/// The trace that is being recorded here and now, if one is.
-fn current_trace_id() -> Option<String> {
-    let context = Context::current();
-    let span = context.span();
-    let span_context = span.span_context();
-    span_context
-        .is_valid()
-        .then(|| span_context.trace_id().to_string())
-}
 
 /// A status code as the number that it is.
 mod status {
@@ -142,7 +129,6 @@ mod status {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
-    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
     use serde_json::json;
 
     use super::*;
@@ -176,37 +162,5 @@ mod tests {
             serde_json::from_value(serde_json::to_value(&sent).unwrap()).unwrap();
         assert_eq!(received, sent);
         assert_eq!(received.kind(), "card-declined");
-    }
-
-    #[tokio::test]
-    async fn a_reply_carries_the_media_type_and_the_trace_id() {
-        let span_context = SpanContext::new(
-            TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap(),
-            SpanId::from_hex("b7ad6b7169203331").unwrap(),
-            TraceFlags::SAMPLED,
-            false,
-            TraceState::NONE,
-        );
-        let response = {
-            let _active = Context::new()
-                .with_remote_span_context(span_context)
-                .attach();
-            Problem::internal().into_response()
-        };
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(
-            response.headers()[header::CONTENT_TYPE],
-            "application/problem+json"
-        );
-        let body = axum::body::to_bytes(response.into_body(), 4096)
-            .await
-            .unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(body["trace_id"], "0af7651916cd43dd8448eb211c80319c");
-    }
-
-    #[test]
-    fn outside_a_trace_there_is_no_trace_id() {
-        assert_eq!(current_trace_id(), None);
     }
 }

@@ -1,11 +1,12 @@
-//! A connection to the broker that comes back: who publishes or consumes asks for the channel of
-//! the moment, and finds none while the broker is away.
+//! A connection to the broker that comes back: a publisher or consumer asks for the channel of the
+//! moment, and finds none while the broker is away.
 //!
 //! Each time the connection is opened, the topology is declared anew by `setup`, so a broker that
 //! came back empty is whole again. It must not know what is published.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt;
 use lapin::{
     Channel, Connection, ConnectionProperties, ErrorKind, Event,
@@ -23,8 +24,15 @@ use tokio_util::sync::CancellationToken;
 
 /// How long one attempt to connect may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pauses between attempts to connect: they double from one to the next.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(LONGEST_PAUSE)
+    .without_max_times();
 
 /// How long a service waits for its broker before it serves without one.
 const START_PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Why a broker is of no use. A user name or a password in its address is not shown.
 #[derive(Debug, Error)]
 pub enum BrokerError {
-    /// Nobody answers.
+    /// It does not answer.
     #[error(
         "the broker at {address} cannot be reached: {why}; is it running, and is this its address?"
     )]
@@ -174,7 +182,7 @@ async fn stay_connected<F, Fut>(
     F: Fn(Channel) -> Fut,
     Fut: Future<Output = lapin::Result<()>>,
 {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = PAUSES.build();
     // What was told of last: the same is not told again.
     let mut trouble = None;
     loop {
@@ -183,7 +191,7 @@ async fn stay_connected<F, Fut>(
                 if trouble.take().is_some() {
                     tracing::warn!("the broker at {} can be used now", without_credentials(url));
                 }
-                pause = FIRST_PAUSE;
+                pauses = PAUSES.build();
                 current.send_replace(Some(channel.clone()));
                 let why = until_lost(&connection, &channel).await;
                 current.send_replace(None);
@@ -202,14 +210,17 @@ async fn stay_connected<F, Fut>(
                     );
                 }
                 trouble = Some(told);
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
             }
         }
     }
 }
 
 /// Connects once, and declares what `setup` does on a new channel, which is in confirm mode.
+///
+/// # Errors
+///
+/// When the broker cannot be reached within five seconds, and when it refuses what is asked of it.
 pub async fn open<F, Fut>(
     url: &str,
     name: &'static str,
@@ -280,5 +291,16 @@ fn without_credentials(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, address))) => format!("{scheme}://{address}"),
         _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_never_end() {
+        let pauses: Vec<u128> = PAUSES.build().take(8).map(|it| it.as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
     }
 }

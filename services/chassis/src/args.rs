@@ -50,6 +50,10 @@ fn loopback(port: u16) -> &'static str {
 
 /// Reads the address of another service, for clap's `value_parser`. What comes of it has no slash at
 /// its end, so that a path can follow.
+///
+/// # Errors
+///
+/// When it is none; the message says what it must be.
 pub fn service_url(text: &str) -> Result<String, String> {
     let expected = "it must be the address of a service, such as http://127.0.0.1:8083 (services \
                     speak no TLS among themselves)";

@@ -81,6 +81,10 @@ pub enum DatabaseError {
 
 impl DatabaseArgs {
     /// Opens the database and runs the migrations that it lacks.
+    ///
+    /// # Errors
+    ///
+    /// When its address is none, it cannot be reached in time, or its schema cannot be brought up to date.
     pub async fn open(&self, migrations: &Migrator) -> Result<Database, DatabaseError> {
         sqlx::any::install_default_drivers();
         let address = Address::parse(&self.database)?;

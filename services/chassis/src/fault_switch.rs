@@ -5,20 +5,20 @@
 
 use std::fmt::Display;
 
+use api::Problem;
 use axum::{
     Router,
     extract::Request,
-    http::Extensions,
+    http::{Extensions, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use faults::{Fault, Faults, Setting};
 use opentelemetry::KeyValue;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware};
-use telemetry::sabotage;
 use tracing::Span;
 
-use crate::unusable_fault;
+use crate::{http::Refusal, unusable_fault};
 
 /// The header in which somebody without spans says which fault acted.
 pub const FAULT_HEADER: &str = "lab-fault";
@@ -111,10 +111,10 @@ async fn refuse_unusable(request: Request, next: Next) -> Response {
 }
 
 /// The reply to a request for a fault that cannot be switched on.
-pub fn refusal(error: &impl Display) -> api::Problem {
-    let status = axum::http::StatusCode::BAD_REQUEST;
-    api::Problem::new(status, "bad-fault", "The fault cannot be switched on")
-        .detail(error.to_string())
+pub fn refusal(error: &impl Display) -> Refusal {
+    let status = StatusCode::BAD_REQUEST;
+    let problem = Problem::new(status, "bad-fault", "The fault cannot be switched on");
+    Refusal(problem.detail(error.to_string()))
 }
 
 struct ReplyFaults;

@@ -1,10 +1,30 @@
 //! What every service of the shop stands on: its listener, database, pace, health, flush and clean stop.
 //!
 //! The `main` of a service reads the same everywhere: [`start_telemetry`], [`listen`],
-//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run`, which ends in [`serve`]. The
-//! caller makes the runtime, so that a service may run on as many threads as its story needs.
+//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run(listener, config, telemetry, shutdown)`,
+//! which ends in [`serve`]. The caller makes the runtime, so that a service may run on as many threads as
+//! its story needs.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let listener = chassis::listen("127.0.0.1:0".parse()?).await?;
+//! let router = Router::new().route("/greeting", get(async || "good day"));
+//! let stop = CancellationToken::new();
+//! let served = tokio::spawn(chassis::serve(listener, router, Telemetry::none(), stop.clone()));
+//! stop.cancel();
+//! served.await??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! Nothing here knows what a service does.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod amqp;
 mod args;
@@ -12,6 +32,7 @@ mod claims;
 mod database;
 mod error;
 pub mod fault_switch;
+pub mod http;
 mod listen;
 mod pace;
 mod serve;
@@ -28,7 +49,7 @@ pub use self::{
     fault_switch::{FaultSwitch, record_fault},
     listen::{ListenError, listen},
     pace::Pace,
-    serve::{serve, serve_behind, serve_unobserved},
+    serve::{serve, serve_behind},
     standing_faults::StandingFaults,
     stop::stop_signal,
     telemetry_setup::start_telemetry,

@@ -28,6 +28,10 @@ pub enum ListenError {
 }
 
 /// Takes the address.
+///
+/// # Errors
+///
+/// When the address cannot be taken; the message names the way out.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address)
         .await

@@ -31,14 +31,15 @@ impl Pace {
         }
     }
 
-    /// A step that takes so long.
+    /// Sleeps for `time` at the textbook pace; returns at once otherwise.
     pub async fn step(self, time: Duration) {
         if self == Pace::Textbook {
             sleep(time).await;
         }
     }
 
-    /// The rest of a step that takes so long in all, the real work since `start` included.
+    /// Sleeps until `time` has passed since `start` at the textbook pace, so that real work counts towards
+    /// the step; returns at once otherwise.
     pub async fn until(self, start: Instant, time: Duration) {
         if self == Pace::Textbook {
             sleep_until(start + time).await;
@@ -57,39 +58,29 @@ fn round_trip() -> Pin<Box<dyn Future<Output = ()> + Send>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        future::Future,
-        pin::pin,
-        task::{Context, Waker},
-    };
-
     use super::*;
 
-    /// Whether a step has to wait at all.
-    fn waits(step: impl Future<Output = ()>) -> bool {
-        pin!(step)
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    }
+    const HOUR: Duration = Duration::from_secs(3_600);
 
-    #[tokio::test]
+    /// Longer than a timer of tokio is off; the clock of a test that is paused shows nothing else.
+    const TICK: Duration = Duration::from_millis(2);
+
+    #[tokio::test(start_paused = true)]
     async fn a_textbook_step_takes_its_time() {
         let start = Instant::now();
-        Pace::Textbook.step(Duration::from_millis(20)).await;
-        assert!(start.elapsed() >= Duration::from_millis(20));
-        assert!(waits(Pace::Textbook.step(Duration::from_secs(3600))));
+        Pace::Textbook.step(HOUR).await;
+        assert!((HOUR..HOUR + TICK).contains(&start.elapsed()));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn real_work_counts_towards_a_step() {
         let start = Instant::now();
-        Pace::Textbook.step(Duration::from_millis(20)).await;
-        assert!(!waits(
-            Pace::Textbook.until(start, Duration::from_millis(10))
-        ));
-        assert!(waits(
-            Pace::Textbook.until(start, Duration::from_secs(3600))
-        ));
+        // Stands for work that takes as long.
+        sleep(HOUR).await;
+        Pace::Textbook.until(start, HOUR / 2).await;
+        assert!((HOUR..HOUR + TICK).contains(&start.elapsed()));
+        Pace::Textbook.until(start, HOUR * 2).await;
+        assert!((HOUR * 2..HOUR * 2 + TICK).contains(&start.elapsed()));
     }
 
     #[tokio::test]
@@ -101,11 +92,11 @@ mod tests {
         assert!(Pace::None.network().is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn without_pace_nothing_waits() {
-        assert!(!waits(Pace::None.step(Duration::from_secs(3600))));
-        assert!(!waits(
-            Pace::None.until(Instant::now(), Duration::from_secs(3600))
-        ));
+        let start = Instant::now();
+        Pace::None.step(HOUR).await;
+        Pace::None.until(start, HOUR).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }

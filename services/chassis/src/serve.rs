@@ -14,7 +14,7 @@ use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{MethodRouter, get, post},
+    routing::{get, post},
     serve::ListenerExt,
 };
 use serde_json::json;
@@ -22,7 +22,7 @@ use telemetry::{Counts, Telemetry};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::StandingFaults;
+use crate::{Error, StandingFaults, http};
 
 /// How long requests that are under way may take to end once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -30,73 +30,77 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the last spans may take to be exported.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a router with a SERVER span for each request, until `stop` is cancelled; then exports
-/// what spans are left, and says on standard error if any were lost.
+/// Serves a router until `stop` is cancelled; then exports what spans are left, and says on standard
+/// error if any were lost. Each request has a SERVER span, unless the process is not instrumented: then
+/// a flush is answered all the same, for there is never anything to wait for.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     telemetry: Telemetry,
     stop: CancellationToken,
-) -> io::Result<()> {
-    let router = traced(router).merge(operations(flush(&telemetry)));
-    let served = serve_until(listener, router, stop).await;
-    end_telemetry(telemetry).await;
-    served
+) -> Result<(), Error> {
+    let router = observed(router, &telemetry).merge(operations(&telemetry));
+    serve_until(listener, router, telemetry, stop).await
 }
 
 /// Serves a router as [`serve`] does, behind faults that are switched on for everyone, and the routes
 /// to switch them.
+///
+/// # Errors
+///
+/// As [`serve`].
 pub async fn serve_behind(
     standing: StandingFaults,
     listener: TcpListener,
     router: Router,
     telemetry: Telemetry,
     stop: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), Error> {
     let router = standing
-        .before(traced(router))
+        .before(observed(router, &telemetry))
         .merge(standing.routes())
-        .merge(operations(flush(&telemetry)));
-    let served = serve_until(listener, router, stop).await;
-    end_telemetry(telemetry).await;
-    served
+        .merge(operations(&telemetry));
+    serve_until(listener, router, telemetry, stop).await
 }
 
-fn traced(router: Router) -> Router {
-    with_fallbacks(router).layer(middleware::from_fn(telemetry::http_server::trace))
+fn observed(router: Router, telemetry: &Telemetry) -> Router {
+    let router = router
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed)
+        .layer(DefaultBodyLimit::max(http::BODY_LIMIT));
+    match telemetry.is_instrumented() {
+        true => router.layer(middleware::from_fn(telemetry::http_server::trace)),
+        false => router,
+    }
 }
 
-fn flush(telemetry: &Telemetry) -> MethodRouter {
+fn operations(telemetry: &Telemetry) -> Router {
     let flushed = telemetry.clone();
-    post(async move || Json(flushed.flush().await))
-}
-
-/// Serves a router of someone who takes no part in the tracing, as third parties do not. A flush is
-/// answered all the same: there is never anything to wait for.
-pub async fn serve_unobserved(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    let operations = operations(post(async || Json(Counts::default())));
-    serve_until(listener, with_fallbacks(router).merge(operations), stop).await
-}
-
-fn operations(flush: MethodRouter) -> Router {
     Router::new()
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
-        .route("/lab/flush", flush)
-        .method_not_allowed_fallback(api::method_not_allowed)
-}
-
-fn with_fallbacks(router: Router) -> Router {
-    router
-        .fallback(api::not_found)
-        .method_not_allowed_fallback(api::method_not_allowed)
-        .layer(DefaultBodyLimit::max(api::BODY_LIMIT))
+        .route(
+            "/lab/flush",
+            post(async move || Json(flushed.flush().await)),
+        )
+        .method_not_allowed_fallback(http::method_not_allowed)
 }
 
 async fn serve_until(
+    listener: TcpListener,
+    router: Router,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let served = answer_until(listener, router, stop).await;
+    end_telemetry(telemetry).await;
+    Ok(served?)
+}
+
+async fn answer_until(
     listener: TcpListener,
     router: Router,
     stop: CancellationToken,

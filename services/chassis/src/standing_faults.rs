@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use api::Json;
 use axum::{
     Router,
     body::Bytes,
@@ -20,7 +19,7 @@ use faults::Faults;
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::fault_switch::refusal;
+use crate::{fault_switch::refusal, http::Json};
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 

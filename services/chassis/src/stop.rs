@@ -12,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 ///
 /// With `exit_with_parent` the end of standard input is such a request: whoever started the
 /// process holds the other end of a pipe, and the system closes it even if that process is killed.
+///
+/// # Errors
+///
+/// When the system does not let the process wait for signals, or start a thread.
 pub fn stop_signal(exit_with_parent: bool) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

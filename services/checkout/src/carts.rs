@@ -14,7 +14,7 @@ const SELECT_LINES: &str =
 const DELETE_LINES: &str = "DELETE FROM cart_lines WHERE cart_id = $1";
 
 /// Replaces the lines of a cart, if they are lines that could be bought.
-pub async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), CartError> {
+pub(crate) async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), CartError> {
     check(cart_id, &cart.lines)?;
     let insert = insert_lines(cart.lines.len());
     let mut transaction = db.begin().await?;
@@ -39,7 +39,7 @@ pub async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), Car
 }
 
 /// The lines of a cart, in one query. A cart that was never put has none.
-pub async fn lines(db: &Database, cart_id: &str) -> sqlx::Result<Vec<CartLine>> {
+pub(crate) async fn lines(db: &Database, cart_id: &str) -> sqlx::Result<Vec<CartLine>> {
     let rows: Vec<(String, i64)> = db
         .trace(SELECT_LINES, |sql| {
             sqlx::query_as(sql).bind(cart_id).fetch_all(&db.pool)

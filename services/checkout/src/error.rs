@@ -7,12 +7,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
 use thiserror::Error;
 
 /// Why a cart is not taken.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "each variant says in words what it is")]
-pub enum CartError {
+pub(crate) enum CartError {
     #[error("a cart needs at least one line")]
     Empty,
     #[error("the cart has {lines} lines; it may have up to {most}")]
@@ -33,8 +33,7 @@ pub enum CartError {
 
 /// Why an order is not completed.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "each variant says in words what it is")]
-pub enum OrderError {
+pub(crate) enum OrderError {
     #[error("the cart {cart_id:?} is empty, or was never put")]
     EmptyCart { cart_id: String },
     #[error("{email:?} is not an e-mail address")]
@@ -74,9 +73,12 @@ pub enum OrderError {
     Database(#[from] sqlx::Error),
 }
 
+/// An order error on its way up through the steps.
+pub(crate) type Failed = telemetry::Failed<OrderError>;
+
 /// What is left to do for an order that is not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aftermath {
+pub(crate) enum Aftermath {
     /// Nothing was charged and nothing reserved.
     Nothing,
     /// There may be a charge or a reservation.
@@ -89,7 +91,7 @@ pub enum Aftermath {
 
 impl OrderError {
     /// What is left to do for an order that ended like this.
-    pub fn aftermath(&self) -> Aftermath {
+    pub(crate) fn aftermath(&self) -> Aftermath {
         use OrderError::*;
         match self {
             EmptyCart { .. }
@@ -104,7 +106,7 @@ impl OrderError {
     }
 
     /// The kind of problem that it is.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.meaning().0
     }
 
@@ -203,9 +205,16 @@ impl OrderError {
     }
 }
 
+/// Outside of the steps it is an error like any other.
+impl From<Failed> for OrderError {
+    fn from(failed: Failed) -> OrderError {
+        failed.into_error()
+    }
+}
+
 impl IntoResponse for OrderError {
     fn into_response(self) -> Response {
-        self.problem().into_response()
+        Refusal(self.problem()).into_response()
     }
 }
 
@@ -216,13 +225,12 @@ impl IntoResponse for CartError {
         let (kind, title) = match &self {
             CartError::Database(error) => {
                 tracing::error!(%error, "the database failed");
-                return Problem::internal().into_response();
+                return Refusal(Problem::internal()).into_response();
             }
             CartError::Empty => ("empty-cart", "The cart is empty"),
             _ => ("bad-cart", "The cart cannot be taken"),
         };
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title)
-            .detail(format!("{self}."))
-            .into_response()
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title);
+        Refusal(problem.detail(format!("{self}."))).into_response()
     }
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use chassis::FaultSwitch;
 use futures::{FutureExt, future::BoxFuture};
-use telemetry::sabotage::{self, Injection};
+use sabotage::Injection;
 
-use crate::{error::OrderError, orders::Order};
+use crate::{
+    error::{Failed, OrderError},
+    orders::Order,
+};
 
 /// `abandoned-work`: how long the caller waits for payment, if it is to give up.
 pub(crate) fn patience(faults: FaultSwitch) -> Option<Duration> {
@@ -42,14 +45,14 @@ pub(crate) async fn send<T>(faults: FaultSwitch, send: impl Future<Output = T>) 
 /// `lost-context-spawn`: the reservation is made by a task that knows of no span.
 pub(crate) async fn reserve(
     faults: FaultSwitch,
-    reservation: impl Future<Output = Result<(), OrderError>> + Send + 'static,
-) -> Result<(), OrderError> {
+    reservation: impl Future<Output = Result<(), Failed>> + Send + 'static,
+) -> Result<(), Failed> {
     if faults.acts(&faults::LOST_CONTEXT_SPAWN).is_none() {
         return reservation.await;
     }
     tokio::spawn(reservation).await.unwrap_or_else(|ended| {
         let why = ended.to_string();
-        Err(OrderError::Inventory { why })
+        Err(OrderError::Inventory { why }.into())
     })
 }
 

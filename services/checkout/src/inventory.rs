@@ -8,37 +8,41 @@ use crate::error::OrderError;
 
 /// A client of the inventory service.
 #[derive(Clone, Debug)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     /// A client that carries the context.
-    pub http: ClientWithMiddleware,
+    pub(crate) http: ClientWithMiddleware,
     /// Where it listens, without a slash at the end.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 // === impl Inventory ===
 
 impl Inventory {
     /// The first so many products of the catalogue, or all of it.
-    pub async fn products(&self, limit: Option<u32>) -> Result<Products, OrderError> {
+    pub(crate) async fn products(&self, limit: Option<u32>) -> Result<Products, OrderError> {
         let request = self.http.get(format!("{}/products", self.url));
         let limit: Vec<(&str, u32)> = limit.map(|limit| ("limit", limit)).into_iter().collect();
         read(request.query(&limit)).await
     }
 
     /// The prices of all these SKUs.
-    pub async fn prices(&self, skus: &[&str]) -> Result<Prices, OrderError> {
+    pub(crate) async fn prices(&self, skus: &[&str]) -> Result<Prices, OrderError> {
         let request = self.http.get(format!("{}/prices", self.url));
         read(request.query(&[("sku", skus.join(","))])).await
     }
 
     /// How many of each there are.
-    pub async fn stock(&self, skus: &[&str]) -> Result<Stock, OrderError> {
+    pub(crate) async fn stock(&self, skus: &[&str]) -> Result<Stock, OrderError> {
         let request = self.http.get(format!("{}/stock", self.url));
         read(request.query(&[("sku", skus.join(","))])).await
     }
 
     /// Sets the lines aside for an order: all, or none. Asking twice changes nothing.
-    pub async fn reserve(&self, order_id: &str, lines: &[CartLine]) -> Result<(), OrderError> {
+    pub(crate) async fn reserve(
+        &self,
+        order_id: &str,
+        lines: &[CartLine],
+    ) -> Result<(), OrderError> {
         let request = self.http.post(format!("{}/reservations", self.url));
         let body = ReserveRequest {
             order_id: order_id.to_owned(),
@@ -48,7 +52,7 @@ impl Inventory {
     }
 
     /// Gives back what an order had set aside, if anything.
-    pub async fn release(&self, order_id: &str) -> Result<(), OrderError> {
+    pub(crate) async fn release(&self, order_id: &str) -> Result<(), OrderError> {
         send(
             self.http
                 .delete(format!("{}/reservations/{order_id}", self.url)),

@@ -1,34 +1,57 @@
 //! The checkout service: carts, orders, and the path of an order through the shop.
 //!
-//! Start with [`process_order`]: it shows the order being processed. [`routes`] is the shop's API;
-//! [`outbox`] and [`recovery`] see to it that nothing is lost.
+//! Start with `process_order`: it shows the order being processed. `routes` is the shop's API; `outbox` and
+//! `recovery` see to it that nothing is lost.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/checkout.db".to_owned(),
+//! };
+//! let config = checkout::Config {
+//!     database: args.open(&checkout::MIGRATIONS).await?,
+//!     inventory_url: "http://127.0.0.1:8084".to_owned(),
+//!     payment_url: "http://127.0.0.1:8082".to_owned(),
+//!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8081".parse().expect("it is an address")).await?;
+//! checkout::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 use std::time::Duration;
 
-use chassis::{Claims, DatabaseArgs, FaultSwitch, ServiceArgs, StandingFaults, amqp::Broker};
+use chassis::{Claims, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, StandingFaults, amqp::Broker};
 use lapin::{Channel, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
 use sqlx::migrate::Migrator;
-use telemetry::Telemetry;
+use telemetry::{Telemetry, sql::Database};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{inventory::Inventory, outbox::Outbox, payment::Payment, shop::Shop};
 
-pub mod carts;
-pub mod discount;
-pub mod error;
+mod carts;
+mod discount;
+mod error;
 mod faulty;
-pub mod inventory;
-pub mod orders;
-pub mod outbox;
-pub mod payment;
-pub mod process_order;
-pub mod recovery;
-pub mod routes;
-pub mod shop;
+mod inventory;
+mod orders;
+mod outbox;
+mod payment;
+mod process_order;
+mod recovery;
+mod routes;
+mod shop;
 
 const NAME: &str = "checkout";
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The schema of the service.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long checkout waits for a service that it calls.
 const CALL_PATIENCE: Duration = Duration::from_secs(10);
@@ -71,61 +94,98 @@ pub struct Args {
     amqp_url: String,
 }
 
-/// Runs the service until the process is asked to stop.
+/// What the service works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its database, with [`MIGRATIONS`] applied.
+    pub database: Database,
+    /// Where inventory listens, without a slash at the end.
+    pub inventory_url: String,
+    /// Where payment listens, without a slash at the end.
+    pub payment_url: String,
+    /// The broker.
+    pub amqp_url: String,
+    /// Whether the fraud check takes its simulated time.
+    pub pace: Pace,
+    /// Whether the faults are honoured that a request asks for.
+    pub faults: FaultSwitch,
+}
+
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
-    let db = args
-        .database
-        .open(&MIGRATIONS)
-        .await?
-        .behind(args.service.pace.network());
-    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-
-    let http = telemetry::http_client::traced(http_client::with(|it| it.timeout(CALL_PATIENCE)));
     let url = |url: &str| url.trim_end_matches('/').to_owned();
-    let broker = Broker::connect(args.amqp_url, NAME, declare_exchange, stop.clone());
+    let config = Config {
+        database: args
+            .database
+            .open(&MIGRATIONS)
+            .await?
+            .behind(args.service.pace.network()),
+        inventory_url: url(&args.inventory_url),
+        payment_url: url(&args.payment_url),
+        amqp_url: args.amqp_url,
+        pace: args.service.pace,
+        faults,
+    };
+    let stop = chassis::stop_signal(args.service.exit_with_parent)?;
+    run(listener, config, telemetry, stop).await
+}
+
+/// The service: answers requests, and sees to the orders and messages that were left behind, until
+/// `shutdown`.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    telemetry: Telemetry,
+    shutdown: CancellationToken,
+) -> Result<(), chassis::Error> {
+    let faults = config.faults;
+    let shop = open_shop(config, shutdown.clone()).await;
+    let relay = tokio::spawn(shop.outbox.clone().relay(shutdown.clone()));
+    let recovery = tokio::spawn(recovery::run(shop.clone(), shutdown.clone()));
+    let router = faults.guard(routes::router(shop));
+    let served = match faults {
+        FaultSwitch::Ignored => chassis::serve(listener, router, telemetry, shutdown).await,
+        FaultSwitch::Honoured => {
+            let standing = StandingFaults::default();
+            chassis::serve_behind(standing, listener, router, telemetry, shutdown).await
+        }
+    };
+    // Both end at `shutdown`; one that panicked has said so already.
+    let _ = tokio::join!(relay, recovery);
+    served
+}
+
+/// What the handlers share, with a connection to the broker if it can be reached at once.
+async fn open_shop(config: Config, shutdown: CancellationToken) -> Shop {
+    let http = telemetry::http_client::traced(http_client::with(|it| it.timeout(CALL_PATIENCE)));
+    let broker = Broker::connect(config.amqp_url, NAME, declare_exchange, shutdown);
     broker.started().await;
-    let shop = Shop {
+    Shop {
         inventory: Inventory {
             http: http.clone(),
-            url: url(&args.inventory_url),
+            url: config.inventory_url,
         },
         payment: Payment {
             http,
-            url: url(&args.payment_url),
+            url: config.payment_url,
         },
-        outbox: Outbox::new(db.clone(), broker),
-        db,
-        pace: args.service.pace,
-        faults,
+        outbox: Outbox::new(config.database.clone(), broker),
+        db: config.database,
+        pace: config.pace,
+        faults: config.faults,
         in_hand: Claims::default(),
-    };
-    run(listener, shop, telemetry, stop).await
-}
-
-/// Serves the shop's API, and sees to what was left behind, until `stop`.
-pub async fn run(
-    listener: TcpListener,
-    shop: Shop,
-    telemetry: Telemetry,
-    stop: CancellationToken,
-) -> Result<(), chassis::Error> {
-    let relay = tokio::spawn(shop.outbox.clone().relay(stop.clone()));
-    let recovery = tokio::spawn(recovery::run(shop.clone(), stop.clone()));
-    let faults = shop.faults;
-    let router = faults.guard(routes::router(shop));
-    let served = match faults {
-        FaultSwitch::Ignored => chassis::serve(listener, router, telemetry, stop).await,
-        FaultSwitch::Honoured => {
-            let standing = StandingFaults::default();
-            chassis::serve_behind(standing, listener, router, telemetry, stop).await
-        }
-    };
-    // Both end at `stop`; one that panicked has said so already.
-    let _ = tokio::join!(relay, recovery);
-    Ok(served?)
+    }
 }
 
 async fn declare_exchange(channel: Channel) -> lapin::Result<()> {

@@ -24,51 +24,51 @@ const SELECT_PENDING: &str = "SELECT order_id, email, lines, percent_off, contex
 
 /// An order on its way.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// Its id, a UUID.
-    pub id: String,
+    pub(crate) id: String,
     /// Where the confirmation goes.
-    pub email: String,
+    pub(crate) email: String,
     /// What was in the cart.
-    pub lines: Vec<CartLine>,
+    pub(crate) lines: Vec<CartLine>,
     /// What the coupon takes off, in percent.
-    pub percent_off: i64,
+    pub(crate) percent_off: i64,
 }
 
 /// What an order costs.
 #[derive(Clone, Copy, Debug)]
-pub struct Amount {
+pub(crate) struct Amount {
     /// What is paid, in cents.
-    pub total_cents: i64,
+    pub(crate) total_cents: i64,
     /// What was taken off, in cents.
-    pub discount_cents: i64,
+    pub(crate) discount_cents: i64,
 }
 
 /// The key that a client gave, and what it asked for under it.
 #[derive(Clone, Debug)]
-pub struct Idempotency {
+pub(crate) struct Idempotency {
     /// The `Idempotency-Key`; without one, each request is a new order.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// The request in one line, without the card.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 /// An order that was asked for under an idempotency key before.
 #[derive(Debug)]
-pub struct Earlier {
+pub(crate) struct Earlier {
     /// How it stands.
-    pub reply: OrderReply,
+    pub(crate) reply: OrderReply,
     /// What was asked for then.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 /// A pending order that no request works on any more, and the context of the one that did.
 #[derive(Debug)]
-pub struct Abandoned {
+pub(crate) struct Abandoned {
     /// The order.
-    pub order: Order,
+    pub(crate) order: Order,
     /// Where its trace goes on.
-    pub context: SavedContext,
+    pub(crate) context: SavedContext,
 }
 
 #[derive(sqlx::FromRow)]
@@ -86,7 +86,7 @@ struct Row {
 
 /// Writes the order down before anything is charged for it. Answers `false` if there is one under
 /// this idempotency key already.
-pub async fn insert_pending(
+pub(crate) async fn insert_pending(
     db: &Database,
     order: &Order,
     idempotency: &Idempotency,
@@ -113,7 +113,7 @@ pub async fn insert_pending(
 
 /// Completes a pending order, in the transaction that also writes its message to the outbox.
 /// Answers `false` if it is not pending any more.
-pub async fn complete(
+pub(crate) async fn complete(
     db: &Database,
     transaction: &mut Transaction<'static, Any>,
     order_id: &str,
@@ -134,7 +134,7 @@ pub async fn complete(
 }
 
 /// Writes down that an order failed, and why. One that is not pending stays as it is.
-pub async fn fail(db: &Database, order_id: &str, failure: &str) -> sqlx::Result<()> {
+pub(crate) async fn fail(db: &Database, order_id: &str, failure: &str) -> sqlx::Result<()> {
     db.trace(FAIL, |sql| {
         sqlx::query(sql)
             .bind(order_id)
@@ -148,7 +148,7 @@ pub async fn fail(db: &Database, order_id: &str, failure: &str) -> sqlx::Result<
 // === Reading ===
 
 /// The order with this id.
-pub async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<OrderReply>> {
+pub(crate) async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<OrderReply>> {
     let row: Option<Row> = db
         .trace(SELECT, |sql| {
             sqlx::query_as(sql).bind(order_id).fetch_optional(&db.pool)
@@ -158,7 +158,7 @@ pub async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<OrderRep
 }
 
 /// The order that was asked for under this key.
-pub async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlier>> {
+pub(crate) async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlier>> {
     #[derive(sqlx::FromRow)]
     struct WithFingerprint {
         #[sqlx(flatten)]
@@ -181,7 +181,7 @@ pub async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlie
 }
 
 /// The orders that are pending. Not traced: recovery looks again and again, in no request.
-pub async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
+pub(crate) async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
     let rows: Vec<(String, String, String, i64, String)> =
         sqlx::query_as(SELECT_PENDING).fetch_all(&db.pool).await?;
     rows.into_iter()
@@ -202,7 +202,7 @@ pub async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
 }
 
 /// Whether an order is pending still. Not traced, like [`pending`].
-pub async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bool> {
+pub(crate) async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bool> {
     let status: Option<(String,)> = sqlx::query_as(SELECT_STATUS)
         .bind(order_id)
         .fetch_optional(&db.pool)
@@ -214,7 +214,7 @@ pub async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bool> {
 
 impl Order {
     /// How many pieces, over all lines.
-    pub fn item_count(&self) -> i64 {
+    pub(crate) fn item_count(&self) -> i64 {
         self.lines.iter().map(|line| i64::from(line.quantity)).sum()
     }
 }
@@ -239,7 +239,7 @@ impl Row {
 }
 
 /// Milliseconds since the Unix epoch.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

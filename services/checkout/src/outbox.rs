@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::orders::now_ms;
 
 /// The exchange of the shop, a topic exchange.
-pub const EXCHANGE: &str = "shop";
+pub(crate) const EXCHANGE: &str = "shop";
 const ORDER_PLACED: &str = "order.placed";
 
 const INSERT: &str = "INSERT INTO outbox (message_id, exchange, routing_key, body, context, \
@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The way to the broker.
 #[derive(Clone, Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     db: Database,
     broker: Broker,
     in_hand: Claims,
@@ -43,7 +43,7 @@ pub struct Outbox {
 
 /// A message with its address.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Letter {
+pub(crate) struct Letter {
     message_id: String,
     exchange: String,
     routing_key: String,
@@ -55,7 +55,7 @@ pub struct Letter {
 
 impl Outbox {
     /// An outbox in this database, for this broker.
-    pub fn new(db: Database, broker: Broker) -> Self {
+    pub(crate) fn new(db: Database, broker: Broker) -> Self {
         Outbox {
             db,
             broker,
@@ -64,7 +64,7 @@ impl Outbox {
     }
 
     /// The message that tells of an order, with the context of the moment.
-    pub fn letter(message: &OrderPlaced) -> Letter {
+    pub(crate) fn letter(message: &OrderPlaced) -> Letter {
         Letter {
             message_id: message.message_id.clone(),
             exchange: EXCHANGE.to_owned(),
@@ -75,12 +75,12 @@ impl Outbox {
     }
 
     /// Keeps the relay from a message that the caller is about to write and to send.
-    pub fn hold(&self, letter: &Letter) -> Option<Claim> {
+    pub(crate) fn hold(&self, letter: &Letter) -> Option<Claim> {
         self.in_hand.try_claim(&letter.message_id)
     }
 
     /// Writes a message, in the transaction of what it tells of.
-    pub async fn write(
+    pub(crate) async fn write(
         db: &Database,
         transaction: &mut Transaction<'static, Any>,
         letter: &Letter,
@@ -101,7 +101,7 @@ impl Outbox {
 
     /// Sends a message that was written. If that fails the relay will do it: the failure is on the
     /// PRODUCER span, and nobody needs to wait.
-    pub async fn send(&self, letter: &Letter) -> bool {
+    pub(crate) async fn send(&self, letter: &Letter) -> bool {
         let message = Message {
             exchange: &letter.exchange,
             routing_key: &letter.routing_key,
@@ -128,7 +128,7 @@ impl Outbox {
     }
 
     /// Sends what was left behind, until `shutdown`.
-    pub async fn relay(self, shutdown: CancellationToken) {
+    pub(crate) async fn relay(self, shutdown: CancellationToken) {
         let mut broker = self.broker.clone();
         loop {
             tokio::select! {

@@ -13,11 +13,11 @@ const CURRENCY: &str = "EUR";
 
 /// A client of the payment service.
 #[derive(Clone, Debug)]
-pub struct Payment {
+pub(crate) struct Payment {
     /// A client that carries the context.
-    pub http: ClientWithMiddleware,
+    pub(crate) http: ClientWithMiddleware,
     /// Where it listens, without a slash at the end.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 // === impl Payment ===
@@ -25,7 +25,7 @@ pub struct Payment {
 impl Payment {
     /// Charges the card for an order. Asking twice charges once. `patience` is how long it may take,
     /// if not as long as any call.
-    pub async fn charge(
+    pub(crate) async fn charge(
         &self,
         order_id: &str,
         amount_cents: i64,
@@ -46,7 +46,7 @@ impl Payment {
     }
 
     /// How the charge of an order stands; `None` if there never was one.
-    pub async fn find(&self, order_id: &str) -> Result<Option<Charge>, OrderError> {
+    pub(crate) async fn find(&self, order_id: &str) -> Result<Option<Charge>, OrderError> {
         let request = self.http.get(format!("{}/charges/{order_id}", self.url));
         let response = request.send().await.map_err(|error| unusable(&error))?;
         match response.status() {
@@ -63,7 +63,7 @@ impl Payment {
     }
 
     /// Voids the charge of an order, and any that may still be on its way.
-    pub async fn void(&self, order_id: &str) -> Result<(), OrderError> {
+    pub(crate) async fn void(&self, order_id: &str) -> Result<(), OrderError> {
         send(
             self.http
                 .post(format!("{}/charges/{order_id}/void", self.url)),

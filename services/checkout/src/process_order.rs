@@ -1,21 +1,21 @@
 //! The path of an order through the shop, read from top to bottom.
 //!
-//! Each step is a span: `#[tracing::instrument]` gives its name, the fields are its attributes. The
-//! context that connects the steps, here and in the services that they call, is not to be seen:
-//! it crosses in the boundaries.
+//! Each step is a span: it has a name, and its fields are its attributes. What a step fails with is on
+//! its span, and on those of the steps above: [`step`] sees to it. The context that connects the steps,
+//! here and in the services that they call, crosses in the boundaries.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use api::{
     Card, CartLine, CheckoutRequest, OrderLine, OrderPlaced, OrderReply, OrderStatus, Price, Prices,
 };
-use telemetry::exception;
-use tracing::{Span, field::Empty};
+use telemetry::step;
+use tracing::{Span, field::Empty, info_span};
 use uuid::Uuid;
 
 use crate::{
     carts, discount,
-    error::{Aftermath, OrderError},
+    error::{Aftermath, Failed, OrderError},
     faulty,
     orders::{self, Amount, Idempotency, Order},
     outbox::Outbox,
@@ -26,137 +26,140 @@ use crate::{
 const FRAUD_CHECK: Duration = Duration::from_millis(20);
 
 /// Turns a cart into an order that is paid, reserved, and told to the rest of the shop.
-#[tracing::instrument(
-    skip_all,
-    fields(order.id = Empty, order.item_count = Empty, order.discount_applied = Empty)
-)]
-pub async fn process_order(
+///
+/// # Errors
+///
+/// When the order cannot be completed. What was charged or reserved for it is undone, or will be:
+/// [`OrderError::Unresolved`].
+pub(crate) async fn process_order(
     shop: &Shop,
     request: CheckoutRequest,
     idempotency: Idempotency,
-) -> Result<OrderReply, OrderError> {
-    let lines = fetch_items(shop, &request.cart_id)
-        .await
-        .inspect_err(exception::propagate)?;
-    let percent_off = match &request.coupon {
-        Some(code) => apply_discount(shop, code)
-            .await
-            .inspect_err(exception::propagate)?,
-        None => 0,
-    };
-    let order = Order {
-        id: Uuid::new_v4().to_string(),
-        email: request.email,
-        lines,
-        percent_off,
-    };
-    Span::current()
-        .record("order.id", &order.id)
-        .record("order.item_count", order.item_count())
-        .record("order.discount_applied", percent_off > 0);
+) -> Result<OrderReply, Failed> {
+    let span = info_span!(
+        "process_order",
+        order.id = Empty,
+        order.item_count = Empty,
+        order.discount_applied = Empty,
+    );
+    step(span, async {
+        let lines = fetch_items(shop, &request.cart_id).await?;
+        let percent_off = match &request.coupon {
+            Some(code) => apply_discount(shop, code).await?,
+            None => 0,
+        };
+        let order = Order {
+            id: Uuid::new_v4().to_string(),
+            email: request.email,
+            lines,
+            percent_off,
+        };
+        Span::current()
+            .record("order.id", &order.id)
+            .record("order.item_count", order.item_count())
+            .record("order.discount_applied", percent_off > 0);
 
-    faulty::flood(shop.faults, &order);
+        faulty::flood(shop.faults, &order);
 
-    let _held = shop.in_hand.try_claim(&order.id);
-    if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
-        return Err(OrderError::InProgress);
-    }
-    let priced = match validate_cart(shop, &order.lines, percent_off).await {
-        Ok(priced) => priced,
-        Err(error) => return fail(shop, &order, error).await,
-    };
-    match charge_and_fulfill(shop, &order, priced, request.card).await {
-        Ok(reply) => Ok(reply),
-        Err(error) => give_up(shop, &order, error).await,
-    }
+        let _held = shop.in_hand.try_claim(&order.id);
+        if !orders::insert_pending(&shop.db, &order, &idempotency).await? {
+            return Err(OrderError::InProgress.into());
+        }
+        let priced = match validate_cart(shop, &order.lines, percent_off).await {
+            Ok(priced) => priced,
+            Err(failed) => return fail(shop, &order, failed).await,
+        };
+        match charge_and_fulfill(shop, &order, priced, request.card).await {
+            Ok(reply) => Ok(reply),
+            Err(failed) => give_up(shop, &order, failed).await,
+        }
+    })
+    .await
 }
 
 /// The lines of the cart.
-#[tracing::instrument(skip_all)]
-async fn fetch_items(shop: &Shop, cart_id: &str) -> Result<Vec<CartLine>, OrderError> {
-    let lines = carts::lines(&shop.db, cart_id).await?;
-    if lines.is_empty() {
-        let error = OrderError::EmptyCart {
-            cart_id: cart_id.to_owned(),
-        };
-        exception::record(&error);
-        return Err(error);
-    }
-    Ok(lines)
+async fn fetch_items(shop: &Shop, cart_id: &str) -> Result<Vec<CartLine>, Failed> {
+    step(info_span!("fetch_items"), async {
+        let lines = carts::lines(&shop.db, cart_id).await?;
+        if lines.is_empty() {
+            let cart_id = cart_id.to_owned();
+            return Err(OrderError::EmptyCart { cart_id }.into());
+        }
+        Ok(lines)
+    })
+    .await
 }
 
 /// What the coupon takes off, in percent.
-#[tracing::instrument(skip_all)]
-async fn apply_discount(shop: &Shop, code: &str) -> Result<i64, OrderError> {
-    discount::percent_off(&shop.db, code)
-        .await
-        .inspect_err(exception::record)
+async fn apply_discount(shop: &Shop, code: &str) -> Result<i64, Failed> {
+    step(info_span!("apply_discount"), async {
+        Ok(discount::percent_off(&shop.db, code).await?)
+    })
+    .await
 }
 
 /// Asks inventory what each line costs and whether it is there: both at once, for neither needs the
 /// other.
-#[tracing::instrument(name = "validate cart", skip_all)]
 async fn validate_cart(
     shop: &Shop,
     lines: &[CartLine],
     percent_off: i64,
-) -> Result<Priced, OrderError> {
-    let quantities = quantities(lines);
-    let skus: Vec<&str> = quantities.keys().copied().collect();
-    let prices = shop.inventory.prices(&skus);
-    let stock = shop.inventory.stock(&skus);
-    let (prices, stock) = match shop.faults.acts(&faults::SEQUENTIAL_CALLS) {
-        None => tokio::try_join!(prices, stock),
-        Some(_) => async { Ok((prices.await?, stock.await?)) }.await,
-    }
-    .inspect_err(exception::record)?;
+) -> Result<Priced, Failed> {
+    step(info_span!("validate cart"), async {
+        let quantities = quantities(lines);
+        let skus: Vec<&str> = quantities.keys().copied().collect();
+        let prices = shop.inventory.prices(&skus);
+        let stock = shop.inventory.stock(&skus);
+        let (prices, stock) = match shop.faults.acts(&faults::SEQUENTIAL_CALLS) {
+            None => tokio::try_join!(prices, stock)?,
+            Some(_) => (prices.await?, stock.await?),
+        };
 
-    let missing: Vec<String> = stock
-        .stock
-        .iter()
-        .filter(|level| quantities.get(level.sku.as_str()).copied() > Some(level.available))
-        .map(|level| level.sku.clone())
-        .collect();
-    if !missing.is_empty() {
-        let error = OrderError::OutOfStock { skus: missing };
-        exception::record(&error);
-        return Err(error);
-    }
-    Priced::new(lines, &prices, percent_off).inspect_err(exception::record)
+        let missing: Vec<String> = stock
+            .stock
+            .iter()
+            .filter(|level| quantities.get(level.sku.as_str()).copied() > Some(level.available))
+            .map(|level| level.sku.clone())
+            .collect();
+        if !missing.is_empty() {
+            return Err(OrderError::OutOfStock { skus: missing }.into());
+        }
+        Ok(Priced::new(lines, &prices, percent_off)?)
+    })
+    .await
 }
 
 /// From here on there is something to undo.
-#[tracing::instrument(skip_all)]
 async fn charge_and_fulfill(
     shop: &Shop,
     order: &Order,
     priced: Priced,
     card: Card,
-) -> Result<OrderReply, OrderError> {
-    let outcome = async {
+) -> Result<OrderReply, Failed> {
+    step(info_span!("charge_and_fulfill"), async {
         charge_payment(shop, order, priced.amount, card).await?;
         let reserved = update_inventory(shop.clone(), order.clone());
         faulty::reserve(shop.faults, reserved).await?;
         send_email(shop, order, priced).await
-    };
-    outcome.await.inspect_err(exception::propagate)
+    })
+    .await
 }
 
-#[tracing::instrument(name = "charge payment", skip_all)]
 async fn charge_payment(
     shop: &Shop,
     order: &Order,
     amount: Amount,
     card: Card,
-) -> Result<(), OrderError> {
-    fraud_check(shop).await;
-    let patience = faulty::patience(shop.faults);
-    let charge = shop
-        .payment
-        .charge(&order.id, amount.total_cents, card, patience);
-    faulty::call(shop.faults, charge)
-        .await
-        .inspect_err(exception::record)
+) -> Result<(), Failed> {
+    step(info_span!("charge payment"), async {
+        fraud_check(shop).await;
+        let patience = faulty::patience(shop.faults);
+        let charge = shop
+            .payment
+            .charge(&order.id, amount.total_cents, card, patience);
+        Ok(faulty::call(shop.faults, charge).await?)
+    })
+    .await
 }
 
 #[tracing::instrument(name = "fraud check", skip_all)]
@@ -164,94 +167,95 @@ async fn fraud_check(shop: &Shop) {
     shop.pace.step(FRAUD_CHECK).await;
 }
 
-#[tracing::instrument(name = "update inventory", skip_all, fields(order.id = order.id))]
-pub(crate) async fn update_inventory(shop: Shop, order: Order) -> Result<(), OrderError> {
-    shop.inventory
-        .reserve(&order.id, &order.lines)
-        .await
-        .inspect_err(exception::record)
+pub(crate) async fn update_inventory(shop: Shop, order: Order) -> Result<(), Failed> {
+    step(info_span!("update inventory", order.id = order.id), async {
+        Ok(shop.inventory.reserve(&order.id, &order.lines).await?)
+    })
+    .await
 }
 
 /// Completes the order and writes the message that asks for the confirmation, in one transaction;
 /// then sends it. If the broker is away the order stands all the same: the outbox keeps the message
 /// until it can be sent.
-#[tracing::instrument(name = "send email", skip_all)]
 pub(crate) async fn send_email(
     shop: &Shop,
     order: &Order,
     priced: Priced,
-) -> Result<OrderReply, OrderError> {
-    let message = OrderPlaced {
-        message_id: Uuid::new_v4().to_string(),
-        order_id: order.id.clone(),
-        email: order.email.clone(),
-        lines: priced.lines,
-        total_cents: priced.amount.total_cents,
-        discount_cents: priced.amount.discount_cents,
-    };
-    let letter = Outbox::letter(&message);
-    let held = shop.outbox.hold(&letter);
-    let mut transaction = shop.db.begin().await?;
-    let completed = orders::complete(
-        &shop.db,
-        &mut transaction,
-        &order.id,
-        priced.amount,
-        &message.message_id,
-    )
-    .await?;
-    if !completed {
-        return Err(OrderError::InProgress);
-    }
-    Outbox::write(&shop.db, &mut transaction, &letter).await?;
-    shop.db.commit(transaction).await?;
+) -> Result<OrderReply, Failed> {
+    step(info_span!("send email"), async {
+        let message = OrderPlaced {
+            message_id: Uuid::new_v4().to_string(),
+            order_id: order.id.clone(),
+            email: order.email.clone(),
+            lines: priced.lines,
+            total_cents: priced.amount.total_cents,
+            discount_cents: priced.amount.discount_cents,
+        };
+        let letter = Outbox::letter(&message);
+        let held = shop.outbox.hold(&letter);
+        let mut transaction = shop.db.begin().await?;
+        let completed = orders::complete(
+            &shop.db,
+            &mut transaction,
+            &order.id,
+            priced.amount,
+            &message.message_id,
+        )
+        .await?;
+        if !completed {
+            return Err(OrderError::InProgress.into());
+        }
+        Outbox::write(&shop.db, &mut transaction, &letter).await?;
+        shop.db.commit(transaction).await?;
 
-    faulty::send(shop.faults, shop.outbox.send(&letter)).await;
-    drop(held);
-    Ok(OrderReply {
-        order_id: order.id.clone(),
-        status: OrderStatus::Completed,
-        total_cents: message.total_cents,
-        discount_cents: message.discount_cents,
-        item_count: order.item_count(),
-        message_id: Some(message.message_id),
-        failure: None,
+        faulty::send(shop.faults, shop.outbox.send(&letter)).await;
+        drop(held);
+        Ok(OrderReply {
+            order_id: order.id.clone(),
+            status: OrderStatus::Completed,
+            total_cents: message.total_cents,
+            discount_cents: message.discount_cents,
+            item_count: order.item_count(),
+            message_id: Some(message.message_id),
+            failure: None,
+        })
     })
+    .await
 }
 
 /// Ends an order for which nothing was charged and nothing reserved.
-async fn fail(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderReply, OrderError> {
-    exception::propagate(&error);
-    orders::fail(&shop.db, &order.id, error.kind()).await?;
-    Err(error)
+async fn fail(shop: &Shop, order: &Order, failed: Failed) -> Result<OrderReply, Failed> {
+    orders::fail(&shop.db, &order.id, failed.error().kind()).await?;
+    Err(failed)
 }
 
 /// Ends an order that cannot be completed. What may have been charged or reserved is undone first;
 /// if that cannot be done now, the order stays pending, and recovery does it later.
-async fn give_up(shop: &Shop, order: &Order, error: OrderError) -> Result<OrderReply, OrderError> {
-    let undone = match error.aftermath() {
+async fn give_up(shop: &Shop, order: &Order, failed: Failed) -> Result<OrderReply, Failed> {
+    let undone = match failed.error().aftermath() {
         Aftermath::Nothing => true,
         Aftermath::Undo => undo(shop, order).await.is_ok(),
         Aftermath::Unknown => false,
     };
     if undone {
-        return fail(shop, order, error).await;
+        return fail(shop, order, failed).await;
     }
-    exception::propagate(&error);
-    Err(OrderError::Unresolved {
+    Err(failed.map(|cause| OrderError::Unresolved {
         order_id: order.id.clone(),
-        cause: Box::new(error),
-    })
+        cause: Box::new(cause),
+    }))
 }
 
 /// Voids the charge and releases the stock of an order, whether or not there are any.
-#[tracing::instrument(name = "undo order", skip_all)]
-pub(crate) async fn undo(shop: &Shop, order: &Order) -> Result<(), OrderError> {
-    let undone = tokio::try_join!(
-        shop.payment.void(&order.id),
-        shop.inventory.release(&order.id)
-    );
-    undone.map(|_| ()).inspect_err(exception::record)
+pub(crate) async fn undo(shop: &Shop, order: &Order) -> Result<(), Failed> {
+    step(info_span!("undo order"), async {
+        tokio::try_join!(
+            shop.payment.void(&order.id),
+            shop.inventory.release(&order.id)
+        )?;
+        Ok(())
+    })
+    .await
 }
 
 /// How many of each SKU: lines of the same SKU are added up.

@@ -1,10 +1,11 @@
-//! What becomes of orders whose request ended halfway: because this process was killed, or because
-//! what had to be undone could not be reached. Each is completed, or its charge is voided and its
-//! stock released. It goes on in the trace of the request.
+//! Ends the orders whose request ended halfway: because this process was killed, or because what had to
+//! be undone could not be reached. Each is completed, or its charge is voided and its stock released. The
+//! work goes on in the trace of the request.
 
 use std::time::Duration;
 
 use api::ChargeStatus;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -15,18 +16,31 @@ use crate::{
     shop::Shop,
 };
 
+/// The pause between two looks while all goes well.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The longest pause after a look that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The pauses after looks that failed one after the other: they double from one to the next.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_secs(2))
+    .with_max_delay(LONGEST_PAUSE)
+    .without_max_times();
+
 /// Looks for such orders until `shutdown`: at once, and again and again.
-pub async fn run(shop: Shop, shutdown: CancellationToken) {
-    let mut pause = LOOK;
+pub(crate) async fn run(shop: Shop, shutdown: CancellationToken) {
+    let mut pauses = PAUSES.build();
     loop {
-        pause = match recover_all(&shop).await {
-            Ok(()) => LOOK,
+        let pause = match recover_all(&shop).await {
+            Ok(()) => {
+                pauses = PAUSES.build();
+                LOOK
+            }
             Err(error) => {
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
                 tracing::warn!("an order could not be recovered: {error}; again in {pause:?}");
-                (pause * 2).min(LONGEST_PAUSE)
+                pause
             }
         };
         tokio::select! {
@@ -62,7 +76,7 @@ async fn recover(shop: &Shop, order: &Order) -> Result<(), OrderError> {
     let paid = charge.is_some_and(|charge| charge.status == ChargeStatus::Charged);
     if paid {
         match complete(shop, order).await {
-            // Half undone before, or not to be had any more: what is left of it is undone.
+            // Half undone before, or sold out since: what is left of it is undone.
             Err(
                 error @ (OrderError::Released
                 | OrderError::OutOfStock { .. }
@@ -87,4 +101,15 @@ async fn complete(shop: &Shop, order: &Order) -> Result<(), OrderError> {
     let priced = Priced::new(&order.lines, &prices, order.percent_off)?;
     send_email(shop, order, priced).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_never_end() {
+        let pauses: Vec<u64> = PAUSES.build().take(6).map(|it| it.as_secs()).collect();
+        assert_eq!(pauses, [2, 4, 8, 16, 30, 30]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The shop's API.
 
-use api::{Cart, CheckoutRequest, Json, OrderReply, OrderStatus, Path, Products, PutCart, Query};
+use api::{Cart, CheckoutRequest, OrderReply, OrderStatus, Products, PutCart};
 use axum::{
     Router,
     extract::{Request, State},
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-
+use chassis::http::{Json, Path, Query};
 use serde::Deserialize;
 
 use crate::{
@@ -27,7 +27,7 @@ const LONGEST_KEY: usize = 255;
 const LAB_REQUEST: &str = "lab.request";
 
 /// The routes of checkout.
-pub fn router(shop: Shop) -> Router {
+pub(crate) fn router(shop: Shop) -> Router {
     Router::new()
         .route("/products", get(products))
         .route("/carts/{id}", put(put_cart))

@@ -7,19 +7,19 @@ use crate::{inventory::Inventory, outbox::Outbox, payment::Payment};
 
 /// Everything that an order needs on its way.
 #[derive(Clone, Debug)]
-pub struct Shop {
+pub(crate) struct Shop {
     /// Carts, coupons, orders and the outbox.
-    pub db: Database,
+    pub(crate) db: Database,
     /// The inventory service.
-    pub inventory: Inventory,
+    pub(crate) inventory: Inventory,
     /// The payment service.
-    pub payment: Payment,
+    pub(crate) payment: Payment,
     /// Messages on their way to the broker.
-    pub outbox: Outbox,
+    pub(crate) outbox: Outbox,
     /// How long the steps take that a demo cannot do for real.
-    pub pace: Pace,
+    pub(crate) pace: Pace,
     /// Whether the faults are honoured that a request asks for.
-    pub faults: FaultSwitch,
+    pub(crate) faults: FaultSwitch,
     /// Orders that a request works on right now, so that recovery leaves them alone.
-    pub in_hand: Claims,
+    pub(crate) in_hand: Claims,
 }

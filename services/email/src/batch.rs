@@ -49,3 +49,59 @@ impl Batch {
         waiting.map_or_else(nothing, |waiting| (waiting.deliveries, waiting.setting))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    /// Longer than a timer of tokio is off; the clock of a test that is paused shows nothing else.
+    const TICK: Duration = Duration::from_millis(2);
+
+    fn add(batch: &mut Batch, tag: u64) {
+        let mut setting = Setting::new(&faults::BATCH_CONSUME);
+        setting.set("size", "3").unwrap();
+        setting.set("wait_ms", "10000").unwrap();
+        let empty = Vec::new();
+        let delivery = Delivery::mock(tag, "shop".into(), "order.placed".into(), false, empty);
+        batch.add(delivery, setting);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_due_when_its_first_delivery_has_waited_long_enough() {
+        let start = Instant::now();
+        let mut batch = Batch::default();
+        add(&mut batch, 1);
+        advance(WAIT / 2).await;
+        add(&mut batch, 2);
+        batch.is_due().await;
+        assert!((WAIT..WAIT + TICK).contains(&start.elapsed()));
+        assert_eq!(batch.take().0.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_batch_is_due_at_once() {
+        let start = Instant::now();
+        let mut batch = Batch::default();
+        for tag in 1..=3 {
+            add(&mut batch, tag);
+        }
+        batch.is_due().await;
+        assert!(start.elapsed() < TICK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_nothing_waits_no_batch_is_due() {
+        let mut batch = Batch::default();
+        assert!(timeout(WAIT, batch.is_due()).await.is_err());
+        add(&mut batch, 1);
+        batch.take();
+        assert!(timeout(WAIT * 2, batch.is_due()).await.is_err());
+    }
+}

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use api::OrderPlaced;
 use chassis::Claims;
 use lapin::message::Delivery;
-use telemetry::{exception, sql::Database};
+use telemetry::{Failed, sql::Database, step, step_within};
 use thiserror::Error;
+use tracing::info_span;
 
 use crate::{
     Config, faulty,
@@ -34,49 +35,58 @@ pub enum Failure {
     Database(#[from] sqlx::Error),
 }
 
-/// Sends the confirmation that a message asks for, unless it was sent before.
+/// Sends the confirmation that a message asks for, unless it was sent before, in the current span.
 /// `failed` is how often that failed before.
+///
+/// # Errors
+///
+/// When the message cannot be read, or the mail not be sent, or the database fails.
 pub async fn confirm(
     config: &Config,
     claims: &Claims,
     delivery: &Delivery,
     failed: i64,
 ) -> Result<(), Failure> {
-    let outcome = async {
+    let sent = step_within(async {
         let order: OrderPlaced = serde_json::from_slice(&delivery.data)?;
         let _claim = claims.claim(&order.message_id).await;
-        if was_sent(&config.db, &order.message_id).await? {
+        if was_sent(&config.database, &order.message_id).await? {
             return Ok(());
         }
         let order = faulty::poison(config.faults, delivery, &order, failed);
-        let letter = render(&order)?;
-        send(config, delivery, letter).await?;
-        remember(&config.db, &order).await?;
+        let letter = render(&order).await.map_err(in_mail)?;
+        send(config, delivery, letter).await.map_err(in_mail)?;
+        remember(&config.database, &order).await?;
         Ok(())
-    };
-    outcome.await.inspect_err(|error| match error {
-        // The steps below have recorded what was born in them.
-        Failure::Mail(_) => exception::propagate(error),
-        _ => exception::record(error),
+    });
+    sent.await.map_err(Failed::into_error)
+}
+
+fn in_mail(failed: Failed<MailError>) -> Failed<Failure> {
+    failed.map(Failure::Mail)
+}
+
+async fn render(order: &OrderPlaced) -> Result<Letter, Failed<MailError>> {
+    step(info_span!("render"), async {
+        Ok(Letter::confirming(order)?)
     })
+    .await
 }
 
-#[tracing::instrument(skip_all)]
-fn render(order: &OrderPlaced) -> Result<Letter, MailError> {
-    Letter::confirming(order).inspect_err(exception::record)
-}
-
-#[tracing::instrument(name = "send mail", skip_all, fields(otel.kind = "client"))]
-async fn send(config: &Config, delivery: &Delivery, letter: Letter) -> Result<(), MailError> {
-    match faulty::slowness(config.faults, delivery) {
-        Some(slowness) => tokio::time::sleep(slowness).await,
-        None => config.pace.step(DELIVERY).await,
-    }
-    config
-        .mailer
-        .send(letter)
-        .await
-        .inspect_err(exception::record)
+async fn send(
+    config: &Config,
+    delivery: &Delivery,
+    letter: Letter,
+) -> Result<(), Failed<MailError>> {
+    let span = info_span!("send mail", otel.kind = "client");
+    step(span, async {
+        match faulty::slowness(config.faults, delivery) {
+            Some(slowness) => tokio::time::sleep(slowness).await,
+            None => config.pace.step(DELIVERY).await,
+        }
+        Ok(config.mailer.send(letter).await?)
+    })
+    .await
 }
 
 async fn was_sent(db: &Database, message_id: &str) -> sqlx::Result<bool> {

@@ -2,6 +2,29 @@
 //!
 //! [`topology`] declares the queues, [`consume`] takes deliveries and decides what becomes of each,
 //! [`confirmation`] does the work for one, and claims it first; [`mail`] writes and sends the mail.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use email::mail::Mailer;
+//! use telemetry::{Telemetry, amqp::MessagingRelation};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/email.db".to_owned(),
+//! };
+//! let config = email::Config {
+//!     database: args.open(&email::MIGRATIONS).await?,
+//!     mailer: Mailer::Folder("/tmp/mails".into()),
+//!     relation: MessagingRelation::Parent,
+//!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8085".parse().expect("it is an address")).await?;
+//! email::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 use std::path::PathBuf;
 
@@ -12,7 +35,10 @@ use telemetry::{Telemetry, amqp::MessagingRelation, sql::Database};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume::Consumer, mail::Mailer};
+use crate::{
+    consume::Consumer,
+    mail::{MailError, Mailer},
+};
 
 mod batch;
 pub mod confirmation;
@@ -22,7 +48,8 @@ pub mod mail;
 pub mod topology;
 
 const NAME: &str = "email";
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The schema of the service.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The arguments of `tracelab service email`.
 #[derive(Clone, Debug, clap::Args)]
@@ -71,11 +98,34 @@ pub enum Relation {
     Link,
 }
 
+/// Why the service could not start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// As with any service.
+    #[error(transparent)]
+    Chassis(#[from] chassis::Error),
+    /// Mails can be sent neither way.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
+
+// === impl Error ===
+
+impl Error {
+    /// What the process exits with: 2 if its input was wrong, 3 if its environment failed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Chassis(error) => error.exit_code(),
+            Error::Mail(_) => 2,
+        }
+    }
+}
+
 /// What the service works with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which messages were answered with a mail.
-    pub db: Database,
+    /// Its database, with [`MIGRATIONS`] applied: which messages were answered with a mail.
+    pub database: Database,
     /// How mails are sent.
     pub mailer: Mailer,
     /// How long the steps take that a demo cannot do for real.
@@ -88,14 +138,22 @@ pub struct Config {
     pub amqp_url: String,
 }
 
-/// Runs the service until the process is asked to stop.
-pub async fn main(args: Args) -> anyhow::Result<()> {
-    let mailer = Mailer::new(args.mail_dir, args.smtp_url.as_deref())?;
+/// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address, its database, its telemetry or its way to send mails cannot be used, and when it can serve no longer.
+pub async fn main(args: Args) -> Result<(), Error> {
+    let mailer = Mailer::new(args.mail_dir.clone(), args.smtp_url.as_deref())?;
+    Ok(start(args, mailer).await?)
+}
+
+async fn start(args: Args, mailer: Mailer) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
-        db: args
+        database: args
             .database
             .open(&MIGRATIONS)
             .await?
@@ -110,27 +168,30 @@ pub async fn main(args: Args) -> anyhow::Result<()> {
         amqp_url: args.amqp_url,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    run(listener, config, telemetry, stop).await?;
-    Ok(())
+    run(listener, config, telemetry, stop).await
 }
 
-/// Consumes messages, and answers on HTTP how it is, until `stop`.
+/// The service: consumes messages, and answers on HTTP how it is, until `shutdown`.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     telemetry: Telemetry,
-    stop: CancellationToken,
+    shutdown: CancellationToken,
 ) -> Result<(), chassis::Error> {
     let broker = Broker::connect(
         config.amqp_url.clone(),
         NAME,
         topology::declare,
-        stop.clone(),
+        shutdown.clone(),
     );
     broker.started().await;
-    let consuming = tokio::spawn(Consumer::new(config).run(broker, stop.clone()));
-    let served = chassis::serve(listener, Router::new(), telemetry, stop).await;
-    // It ends at `stop`; if it panicked it has said so already.
+    let consuming = tokio::spawn(Consumer::new(config).run(broker, shutdown.clone()));
+    let served = chassis::serve(listener, Router::new(), telemetry, shutdown).await;
+    // It ends at `shutdown`; if it panicked it has said so already.
     let _ = consuming.await;
-    Ok(served?)
+    served
 }

@@ -82,6 +82,10 @@ pub enum MailError {
 
 impl Letter {
     /// The mail that confirms an order.
+    ///
+    /// # Errors
+    ///
+    /// When a mail cannot have the id of the message or the address of the order.
     pub fn confirming(order: &OrderPlaced) -> Result<Self, MailError> {
         let recipient = order
             .email
@@ -145,6 +149,10 @@ fn euros(cents: i64) -> String {
 
 impl Mailer {
     /// The way that the arguments name.
+    ///
+    /// # Errors
+    ///
+    /// When neither or both ways are given, or the one that is given cannot be used.
     pub fn new(folder: Option<PathBuf>, smtp_url: Option<&str>) -> Result<Self, MailError> {
         match (folder, smtp_url) {
             (Some(folder), None) => match std::fs::create_dir_all(&folder) {
@@ -165,6 +173,10 @@ impl Mailer {
     }
 
     /// Sends a mail.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or the mail server does not take the mail.
     pub async fn send(&self, letter: Letter) -> Result<(), MailError> {
         match self {
             Mailer::Folder(folder) => keep(folder.clone(), letter).await?,

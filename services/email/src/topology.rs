@@ -35,6 +35,10 @@ const RETRY_AFTER_MS: i32 = 1_000;
 const PREFETCH: u16 = 32;
 
 /// Declares all of it on a new channel. What is there already, and the same, stays as it is.
+///
+/// # Errors
+///
+/// When the broker refuses, as it does if a queue is declared otherwise.
 pub async fn declare(channel: Channel) -> lapin::Result<()> {
     let durable = ExchangeDeclareOptions {
         durable: true,
@@ -68,6 +72,10 @@ pub async fn declare(channel: Channel) -> lapin::Result<()> {
 }
 
 /// How many consume from the queue, which must be declared.
+///
+/// # Errors
+///
+/// When the broker is away, or does not have the queue.
 pub async fn consumers(channel: &Channel) -> lapin::Result<u32> {
     let passive = QueueDeclareOptions {
         passive: true,

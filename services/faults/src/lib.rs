@@ -7,7 +7,19 @@
 //! are read strictly: an unknown word is an error that names the nearest known one, and what is given twice is an
 //! error too.
 //!
+//! ```
+//! use faults::{Faults, SLOW_PROVIDER};
+//!
+//! let faults = Faults::from_header("lab.fault.slow-provider=on;latency_ms=800")?;
+//! let setting = faults.get(&SLOW_PROVIDER).expect("it is on");
+//! assert_eq!(setting.milliseconds("latency_ms").as_millis(), 800);
+//! assert_eq!(setting.to_string(), "slow-provider;latency_ms=800");
+//! # Ok::<(), faults::Error>(())
+//! ```
+//!
 //! This crate imports nothing of ours, and does not know how a fault does what it does.
+
+#![warn(clippy::missing_errors_doc)]
 
 mod catalogue;
 mod company;

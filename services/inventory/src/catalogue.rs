@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use api::{Json, Price, Prices, Product, Products, Query, Stock, StockLevel};
+use api::{Price, Prices, Product, Products, Stock, StockLevel};
 use axum::extract::State;
+use chassis::http::{Json, Query};
 use serde::Deserialize;
 use sqlx::AssertSqlSafe;
 use telemetry::sql::Database;

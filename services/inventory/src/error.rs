@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
 use serde_json::json;
 
 /// Why inventory refuses a request.
@@ -60,7 +61,7 @@ pub(crate) struct Shortage {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        self.into_problem().into_response()
+        Refusal(self.into_problem()).into_response()
     }
 }
 

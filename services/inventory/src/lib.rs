@@ -4,6 +4,25 @@
 //! What the service does is in `catalogue` (what is there, and what it costs) and `reservation`
 //! (what is set aside for an order). However many lines a request has, it costs the same few
 //! statements.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/inventory.db".to_owned(),
+//! };
+//! let config = inventory::Config {
+//!     database: args.open(&inventory::MIGRATIONS).await?,
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8084".parse().expect("it is an address")).await?;
+//! inventory::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod calibration;
 mod catalogue;
@@ -11,8 +30,6 @@ mod error;
 mod faulty;
 mod reservation;
 mod skus;
-
-use std::io;
 
 use axum::{
     Router,
@@ -49,8 +66,6 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the faults are honoured that a request asks for.
     pub faults: FaultSwitch,
-    /// Where its spans go.
-    pub telemetry: Telemetry,
 }
 
 /// What the handlers share.
@@ -63,6 +78,10 @@ struct Inventory {
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"), faults)?;
@@ -75,23 +94,26 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
             .behind(args.service.pace.network()),
         pace: args.service.pace,
         faults,
-        telemetry,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    Ok(run(listener, config, stop).await?)
+    run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests until it is told to stop.
+/// The service: answers requests until `shutdown`.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), chassis::Error> {
     let Config {
         database,
         pace,
         faults,
-        telemetry,
     } = config;
     let calibration = Calibration::default();
     if faults == FaultSwitch::Honoured

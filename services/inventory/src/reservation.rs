@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
-use api::{CartLine, Json, Path, Reservation, ReserveRequest};
+use api::{CartLine, Reservation, ReserveRequest};
 use axum::{extract::State, http::StatusCode};
+use chassis::http::{Json, Path};
 use sqlx::{Acquire, Any, AssertSqlSafe, Transaction};
 use telemetry::sql::{Database, System};
 use tokio::time::Instant;

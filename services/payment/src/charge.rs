@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use api::{Card, Charge, ChargeRequest, ChargeStatus, Json, Path};
+use api::{Card, Charge, ChargeRequest, ChargeStatus};
 use axum::{extract::State, http::StatusCode};
+use chassis::http::{Json, Path};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use telemetry::{Failed, step};
+use tracing::info_span;
 
 use crate::{
     Payment,
@@ -26,7 +29,7 @@ pub(crate) async fn charge(
     let card_number = validate_card(&payment, &request.card).await?;
     let card_number = faulty::card_to_charge(payment.faults, card_number);
     faulty::panic_if_asked(payment.faults);
-    process_charge(&payment, &request, &card_number).await
+    Ok(process_charge(&payment, &request, &card_number).await?)
 }
 
 /// `GET /charges/{order_id}`: how the charge of an order stands.
@@ -34,14 +37,9 @@ pub(crate) async fn find(
     State(payment): State<Payment>,
     Path(order_id): Path<String>,
 ) -> Result<Json<Charge>, Error> {
-    match payment.ledger.find(&order_id).await {
-        Ok(Some(charge)) => Ok(Json(charge)),
-        Ok(None) => Err(Error::UnknownOrder(order_id)),
-        Err(error) => {
-            telemetry::exception::record(&error);
-            Err(error.into())
-        }
-    }
+    let found = payment.ledger.find(&order_id).await;
+    let charge = found.inspect_err(telemetry::exception::record)?;
+    charge.map(Json).ok_or(Error::UnknownOrder(order_id))
 }
 
 fn check_amount(request: &ChargeRequest) -> Result<(), Error> {
@@ -55,35 +53,35 @@ fn check_amount(request: &ChargeRequest) -> Result<(), Error> {
     Ok(())
 }
 
-#[tracing::instrument(name = "validate card", skip_all)]
-async fn validate_card(payment: &Payment, card: &Card) -> Result<String, CardError> {
-    payment.pace.step(VALIDATION_TIME).await;
-    faulty::compute(payment.faults).await;
-    faulty::leak(payment.faults, &card.number);
-    card::validate(card, today()).inspect_err(telemetry::exception::record)
+async fn validate_card(payment: &Payment, card: &Card) -> Result<String, Failed<CardError>> {
+    step(info_span!("validate card"), async {
+        payment.pace.step(VALIDATION_TIME).await;
+        faulty::compute(payment.faults).await;
+        faulty::leak(payment.faults, &card.number);
+        Ok(card::validate(card, today())?)
+    })
+    .await
 }
 
-#[tracing::instrument(
-    name = "process charge",
-    skip_all,
-    fields(
-        order.id = request.order_id,
-        charge.amount_cents = request.amount_cents,
-        charge.currency = request.currency,
-    )
-)]
 async fn process_charge(
     payment: &Payment,
     request: &ChargeRequest,
     card_number: &str,
-) -> Result<(StatusCode, Json<Charge>), Error> {
-    charge_once(payment, request, card_number)
-        .await
-        .map(|(status, charge)| (status, Json(charge)))
-        .inspect_err(telemetry::exception::record)
+) -> Result<(StatusCode, Json<Charge>), Failed<Error>> {
+    let span = info_span!(
+        "process charge",
+        order.id = request.order_id,
+        charge.amount_cents = request.amount_cents,
+        charge.currency = request.currency,
+    );
+    step(span, async {
+        let (status, charge) = charge_once(payment, request, card_number).await?;
+        Ok((status, Json(charge)))
+    })
+    .await
 }
 
-/// Writes down what is about to happen, has it happen, and writes down what came of it. Whoever is
+/// Writes down what is about to happen, has it happen, and writes down what came of it. A request that is
 /// stopped in between finds the order pending, and may ask again: the provider charges once for it.
 async fn charge_once(
     payment: &Payment,

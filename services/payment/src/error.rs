@@ -5,6 +5,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
+use telemetry::Failed;
 
 use crate::{card::CardError, provider::ProviderError};
 
@@ -42,12 +44,25 @@ pub(crate) enum Error {
 
 // === impl Error ===
 
+/// Outside of the steps it is an error like any other.
+impl From<Failed<Error>> for Error {
+    fn from(failed: Failed<Error>) -> Error {
+        failed.into_error()
+    }
+}
+
+impl From<Failed<CardError>> for Error {
+    fn from(failed: Failed<CardError>) -> Error {
+        failed.into_error().into()
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Error::Database(_) = self {
-            return Problem::internal().into_response();
+            return Refusal(Problem::internal()).into_response();
         }
-        self.problem().detail(self.to_string()).into_response()
+        Refusal(self.problem().detail(self.to_string())).into_response()
     }
 }
 

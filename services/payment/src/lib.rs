@@ -2,6 +2,29 @@
 //!
 //! Start with `charge`: it shows a charge being made. `void` undoes one, or keeps one from ever
 //! being made. `ledger` is what payment knows, `provider` whom it asks.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/payment.db".to_owned(),
+//! };
+//! let config = payment::Config {
+//!     database: args.open(&payment::MIGRATIONS).await?,
+//!     provider_url: "http://127.0.0.1:8083".to_owned(),
+//!     provider_deadline: Duration::from_secs(5),
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8082".parse().expect("it is an address")).await?;
+//! payment::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod card;
 mod charge;
@@ -11,7 +34,7 @@ mod ledger;
 mod provider;
 mod void;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -64,8 +87,6 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the faults are honoured that a request asks for.
     pub faults: FaultSwitch,
-    /// Where its spans go.
-    pub telemetry: Telemetry,
 }
 
 /// What the handlers share.
@@ -78,6 +99,10 @@ struct Payment {
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"), faults)?;
@@ -92,18 +117,22 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         provider_deadline: PROVIDER_DEADLINE,
         pace: args.service.pace,
         faults,
-        telemetry,
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    Ok(run(listener, config, stop).await?)
+    run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests until it is told to stop.
+/// The service: answers requests until `shutdown`.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), chassis::Error> {
     let payment = Payment {
         ledger: Ledger::new(config.database),
         provider: Provider::new(config.provider_url, config.provider_deadline, config.faults),
@@ -111,7 +140,7 @@ pub async fn run(
         faults: config.faults,
     };
     let router = config.faults.guard(router(payment));
-    chassis::serve(listener, router, config.telemetry, shutdown).await
+    chassis::serve(listener, router, telemetry, shutdown).await
 }
 
 fn router(payment: Payment) -> Router {

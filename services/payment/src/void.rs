@@ -1,7 +1,10 @@
 //! Undoes a charge, or keeps one from ever being made.
 
-use api::{Charge, Json, Path};
+use api::Charge;
 use axum::extract::State;
+use chassis::http::{Json, Path};
+use telemetry::{Failed, step};
+use tracing::info_span;
 
 use crate::{Payment, error::Error};
 
@@ -11,23 +14,19 @@ pub(crate) async fn void(
     State(payment): State<Payment>,
     Path(order_id): Path<String>,
 ) -> Result<Json<Charge>, Error> {
-    void_charge(&payment, &order_id).await.map(Json)
-}
-
-#[tracing::instrument(name = "void charge", skip_all, fields(order.id = order_id))]
-async fn void_charge(payment: &Payment, order_id: &str) -> Result<Charge, Error> {
-    void_everywhere(payment, order_id)
-        .await
-        .inspect_err(telemetry::exception::record)
+    Ok(Json(void_charge(&payment, &order_id).await?))
 }
 
 /// Voids here first: then a charge that is on its way is refused, or finds itself voided and gives
 /// the money back. The provider is told each time, for an earlier try may have ended before that.
-async fn void_everywhere(payment: &Payment, order_id: &str) -> Result<Charge, Error> {
-    let charge = payment.ledger.void(order_id).await?;
-    match &charge.charge_id {
-        Some(charge_id) => payment.provider.refund(charge_id).await?,
-        None => payment.provider.cancel(order_id).await?,
-    }
-    Ok(charge)
+async fn void_charge(payment: &Payment, order_id: &str) -> Result<Charge, Failed<Error>> {
+    step(info_span!("void charge", order.id = order_id), async {
+        let charge = payment.ledger.void(order_id).await?;
+        match &charge.charge_id {
+            Some(charge_id) => payment.provider.refund(charge_id).await?,
+            None => payment.provider.cancel(order_id).await?,
+        }
+        Ok(charge)
+    })
+    .await
 }

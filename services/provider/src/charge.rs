@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use api::{Json, Path};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use chassis::fault_switch::FAULT_HEADER;
+use chassis::{
+    fault_switch::FAULT_HEADER,
+    http::{Json, Path},
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -5,6 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chassis::http::Refusal;
 
 /// Why the provider refuses.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +63,10 @@ impl IntoResponse for Error {
             Error::Database(_) => {
                 // It has no telemetry to tell, and what failed is not for its customers.
                 eprintln!("provider: {self}");
-                return Problem::internal().into_response();
+                return Refusal(Problem::internal()).into_response();
             }
         };
-        Problem::new(status, kind, title)
-            .detail(self.to_string())
-            .into_response()
+        let problem = Problem::new(status, kind, title);
+        Refusal(problem.detail(self.to_string())).into_response()
     }
 }

@@ -4,19 +4,37 @@
 //! seen only as the time of the call that payment makes. It is a process like any other all the
 //! same, with a database of its own, and keeps its promise: a charge is made once for each
 //! `Idempotency-Key`, whatever becomes of the replies.
+//!
+//! ```no_run
+//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start() -> Result<(), chassis::Error> {
+//! let args = DatabaseArgs {
+//!     database: "sqlite:///tmp/provider.db".to_owned(),
+//! };
+//! let config = provider::Config {
+//!     database: args.open(&provider::MIGRATIONS).await?.pool,
+//!     pace: Pace::Textbook,
+//!     faults: FaultSwitch::Ignored,
+//! };
+//! let listener = chassis::listen("127.0.0.1:8083".parse().expect("it is an address")).await?;
+//! provider::run(listener, config, Telemetry::none(), CancellationToken::new()).await
+//! # }
+//! ```
 
 mod charge;
 mod error;
 mod faulty;
 mod ledger;
 
-use std::io;
-
 use axum::{Router, routing::post};
 use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use faulty::Trouble;
 use ledger::Ledger;
 use sqlx::{AnyPool, migrate::Migrator};
+use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +74,10 @@ struct Provider {
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address or its database cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
@@ -64,21 +86,27 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         faults: args.service.fault_switch(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    Ok(run(listener, config, stop).await?)
+    run(listener, config, Telemetry::none(), stop).await
 }
 
-/// The provider: answers requests until it is told to stop.
+/// The provider: answers requests until `shutdown`. Like any third party it is not instrumented: its
+/// telemetry is [`Telemetry::none`].
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     config: Config,
+    telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), chassis::Error> {
     let provider = Provider {
         ledger: Ledger::new(config.database),
         pace: config.pace,
         trouble: Trouble::new(config.faults),
     };
-    chassis::serve_unobserved(listener, router(provider), shutdown).await
+    chassis::serve(listener, router(provider), telemetry, shutdown).await
 }
 
 fn router(provider: Provider) -> Router {

@@ -12,6 +12,7 @@ use fresh_database::fresh_database;
 use provider::{Cancellation, Charge, ChargeRequest};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
+use telemetry::Telemetry;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,7 +40,12 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(provider::run(listener, config, stop.clone()));
+        tokio::spawn(provider::run(
+            listener,
+            config,
+            Telemetry::none(),
+            stop.clone(),
+        ));
         Provider {
             address,
             client: Client::new(),

@@ -1,6 +1,7 @@
 //! The one thing that the relay does: call each address in turn, in the context of the request.
 
 use axum::extract::State;
+use chassis::http::Json;
 use reqwest_middleware::ClientWithMiddleware;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,7 +36,7 @@ enum Answer {
 /// what arrives, and the body tells the rest.
 pub(crate) async fn each(
     State(client): State<ClientWithMiddleware>,
-    api::Json(calls): api::Json<Vec<Call>>,
+    Json(calls): Json<Vec<Call>>,
 ) -> axum::Json<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(calls.len());
     for Call { url, arguments } in calls {

@@ -6,10 +6,18 @@
 //! [`telemetry::http_client`].
 //!
 //! It calls any address that it is told to, so it must not listen where strangers can reach it.
+//!
+//! ```no_run
+//! use telemetry::Telemetry;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn start(telemetry: Telemetry) -> Result<(), chassis::Error> {
+//! let listener = chassis::listen("127.0.0.1:8086".parse().expect("it is an address")).await?;
+//! relay::run(listener, telemetry, CancellationToken::new()).await
+//! # }
+//! ```
 
 mod call;
-
-use std::io;
 
 use axum::{Router, routing::post};
 use chassis::{FaultSwitch, ServiceArgs};
@@ -26,20 +34,28 @@ pub struct Args {
 }
 
 /// The process: sets up what the arguments say, and runs until it is told to stop.
+///
+/// # Errors
+///
+/// When its address or its telemetry cannot be used, and when it can serve no longer.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let telemetry =
         chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"), FaultSwitch::Ignored)?;
     let listener = chassis::listen(args.service.listen).await?;
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    Ok(run(listener, telemetry, stop).await?)
+    run(listener, telemetry, stop).await
 }
 
-/// The service: answers requests until it is told to stop.
+/// The service: answers requests until `shutdown`. It has nothing to be configured.
+///
+/// # Errors
+///
+/// When the system takes the listener away.
 pub async fn run(
     listener: TcpListener,
     telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> io::Result<()> {
+) -> Result<(), chassis::Error> {
     chassis::serve(listener, router(), telemetry, shutdown).await
 }
 

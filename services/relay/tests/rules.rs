@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod harness;
+#[path = "../../chassis/tests/support/silent_telemetry.rs"]
+mod silent_telemetry;
 
 use std::collections::BTreeSet;
 

@@ -27,8 +27,6 @@ pub struct Config {
     pub batch: BatchConfig,
     /// What crosses process boundaries.
     pub propagators: Vec<Propagator>,
-    /// Whether requests may ask for tracing to be broken: see [`crate::sabotage`].
-    pub sabotage: bool,
 }
 
 /// Where spans go.
@@ -87,6 +85,10 @@ pub struct ConfigError {
 
 impl Config {
     /// Reads the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// When a variable has a value that cannot be used.
     pub fn from_env(
         service_name: &'static str,
         service_version: &'static str,
@@ -98,6 +100,10 @@ impl Config {
 
     /// Reads variables from wherever `lookup` finds them. An empty value counts as unset, as the
     /// specification says.
+    ///
+    /// # Errors
+    ///
+    /// When a variable has a value that cannot be used.
     pub fn from_variables(
         service_name: &'static str,
         service_version: &'static str,
@@ -112,13 +118,7 @@ impl Config {
             sampler: variables.sampler()?,
             batch: variables.batch()?,
             propagators: variables.propagators()?,
-            sabotage: false,
         })
-    }
-
-    /// Lets requests ask for tracing to be broken, as only a laboratory should.
-    pub fn sabotaged(self, sabotage: bool) -> Self {
-        Config { sabotage, ..self }
     }
 }
 

@@ -1,8 +1,9 @@
 //! How an error is recorded on a span.
 //!
 //! An exception is a span event (semantic conventions, "Exceptions on spans"); the span's status
-//! becomes error and its `error.type` names the error's type. Record an error once, on the span in
-//! which it was born; the spans above say with their own status what it meant for them.
+//! becomes error and its `error.type` names the error's type. An error is recorded once, on the span in
+//! which it was born; the spans above say with their own status what it meant for them. A
+//! [`step`](crate::step()) does both by itself.
 
 use std::error::Error;
 
@@ -18,11 +19,12 @@ pub fn record<E: Error>(error: &E) {
     record_as(type_name::<E>(), error);
 }
 
-/// Marks the current span as failed because something beneath it failed and was recorded there.
-pub fn propagate<E: Error>(error: &E) {
+/// Marks the current span as failed with an `E` because something beneath it failed and was recorded
+/// there, under this text.
+pub(crate) fn propagate<E: Error>(text: &str) {
     let span = Span::current();
     span.set_attribute(ERROR_TYPE, type_name::<E>());
-    span.set_status(Status::error(error.to_string()));
+    span.set_status(Status::error(text.to_owned()));
 }
 
 /// Records a panic on a span: what it said stands in for the message of an error.

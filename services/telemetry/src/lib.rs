@@ -5,32 +5,59 @@
 //! SDK's set-up. Read it in this order:
 //!
 //! 1. [`config`]: what the standard `OTEL_*` variables say.
-//! 2. [`install`]: resource → sampler → batch → exporter, and the bridge from `tracing`.
-//! 3. [`batch`]: the queue between a span's end and its export, which counts what it loses.
-//! 4. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
-//! 5. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
-//! 6. [`exception`]: how an error is recorded.
-//! 7. Last, if at all: [`sabotage`], how a laboratory breaks what the others do.
+//! 2. [`install`]: sets up a process from it, with a `resource`, a propagator, and a pipeline for each of the
+//!    [`signals`].
+//! 3. [`signals::traces`]: sampler → processor → batch → `exporter`, and the bridge from `tracing`.
+//! 4. [`batch`]: the queue between a span's end and its export, which counts what it loses.
+//! 5. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
+//! 6. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
+//! 7. [`step()`]: a span of the business, which records the error that it ends with; [`exception`] is how.
+//! 8. [`layers`]: where a program wraps the span processor and the propagator, if it has to.
 //!
-//! Business code opens a span with `#[tracing::instrument]` and names its attributes; it never
-//! touches context. It must not know this crate's insides, and this crate must not know the shop.
+//! ```
+//! use telemetry::{Config, Failed, step};
+//! use tracing::info_span;
+//!
+//! async fn count_stock() -> Result<u32, Failed<std::fmt::Error>> {
+//!     step(info_span!("count stock"), async { Ok(7) }).await
+//! }
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! // A service reads the environment: `Config::from_env("inventory", "1.0.0")`.
+//! let variables = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
+//! let telemetry = Config::from_variables("inventory", "1.0.0", &variables)?.install()?;
+//! assert_eq!(count_stock().await.map_err(Failed::into_error)?, 7);
+//! telemetry.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Business code does a [`step()`] in a span, and names its attributes; it never touches context. It must not know this crate's insides, and this crate must not know the shop.
 
-pub mod amqp;
+#![warn(clippy::missing_errors_doc)]
+
 pub mod batch;
+mod boundary;
 pub mod config;
 mod error;
 pub mod exception;
-pub mod http_client;
-pub mod http_server;
+mod exporter;
 pub mod install;
+pub mod layers;
 pub mod propagation;
-pub mod sabotage;
-pub mod sql;
+mod resource;
+pub mod signals;
+mod step;
 
 pub use batch::Counts;
+pub use boundary::{amqp, http_client, http_server, sql};
 pub use config::{Config, ConfigError};
 pub use error::InstallError;
 pub use install::Telemetry;
+pub use layers::Layers;
 pub use propagation::{
     SavedContext, baggage_members, current_trace_id, record_attribute, record_baggage,
 };
+pub use step::{Failed, step, step_within};

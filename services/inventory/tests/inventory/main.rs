@@ -5,4 +5,6 @@ mod catalogue;
 #[path = "../../../chassis/tests/support/fresh_database.rs"]
 mod fresh_database;
 mod reservations;
+#[path = "../../../chassis/tests/support/silent_telemetry.rs"]
+mod silent_telemetry;
 mod support;

@@ -1,16 +1,15 @@
 //! Starts an inventory of its own for each test.
 
-use std::{net::SocketAddr, sync::OnceLock};
+use std::net::SocketAddr;
 
 use api::{CartLine, Problem, ReserveRequest};
 use chassis::Pace;
 use reqwest::{Client, Response};
-use telemetry::Telemetry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fresh_database::fresh_database;
+use crate::{fresh_database::fresh_database, silent_telemetry::silent_telemetry};
 
 /// An inventory that runs until it is dropped.
 pub(crate) struct Inventory {
@@ -28,12 +27,16 @@ impl Inventory {
             database: args.open(&inventory::MIGRATIONS).await.unwrap(),
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
-            telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(inventory::run(listener, config, stop.clone()));
+        tokio::spawn(inventory::run(
+            listener,
+            config,
+            silent_telemetry(),
+            stop.clone(),
+        ));
         Inventory {
             address,
             client: Client::new(),
@@ -88,16 +91,4 @@ pub(crate) async fn problem(response: Response) -> Problem {
     let problem: Problem = response.json().await.unwrap();
     assert_eq!(problem.status, status);
     problem
-}
-
-/// Spans are made and nobody gets them. Telemetry is one for a process, so the tests share it.
-fn telemetry() -> Telemetry {
-    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
-    TELEMETRY
-        .get_or_init(|| {
-            let lookup = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
-            let config = telemetry::Config::from_variables("inventory", "0", &lookup).unwrap();
-            config.install().unwrap()
-        })
-        .clone()
 }

@@ -6,5 +6,7 @@ mod charges;
 #[path = "../../../chassis/tests/support/fresh_database.rs"]
 mod fresh_database;
 mod provider_trouble;
+#[path = "../../../chassis/tests/support/silent_telemetry.rs"]
+mod silent_telemetry;
 mod support;
 mod voids;

@@ -1,6 +1,6 @@
 //! Starts a payment service of its own for each test, and a provider for it.
 
-use std::{net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use api::{Card, Charge, ChargeRequest, Problem};
 use axum::Router;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fresh_database::fresh_database;
+use crate::{fresh_database::fresh_database, silent_telemetry::silent_telemetry};
 
 pub(crate) const GOOD_CARD: &str = "4242 4242 4242 4242";
 pub(crate) const DECLINED_CARD: &str = "4000 0000 0000 0002";
@@ -45,7 +45,12 @@ impl Payment {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider = listener.local_addr().unwrap();
-        tokio::spawn(provider::run(listener, config, stop.clone()));
+        tokio::spawn(provider::run(
+            listener,
+            config,
+            Telemetry::none(),
+            stop.clone(),
+        ));
         Payment::with(folder, format!("http://{provider}"), PATIENT, stop).await
     }
 
@@ -86,11 +91,15 @@ impl Payment {
             provider_deadline,
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
-            telemetry: telemetry(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(payment::run(listener, config, stop.clone()));
+        tokio::spawn(payment::run(
+            listener,
+            config,
+            silent_telemetry(),
+            stop.clone(),
+        ));
         Payment {
             address,
             provider,
@@ -177,16 +186,4 @@ pub(crate) async fn problem(response: Response) -> Problem {
     let problem: Problem = response.json().await.unwrap();
     assert_eq!(problem.status, status);
     problem
-}
-
-/// Spans are made and nobody gets them. Telemetry is one for a process, so the tests share it.
-fn telemetry() -> Telemetry {
-    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
-    TELEMETRY
-        .get_or_init(|| {
-            let lookup = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
-            let config = telemetry::Config::from_variables("payment", "0", &lookup).unwrap();
-            config.install().unwrap()
-        })
-        .clone()
 }

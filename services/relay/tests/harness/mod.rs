@@ -2,17 +2,18 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
 };
 
 use axum::{Router, extract::State, http::HeaderMap, routing::post};
 use serde_json::{Value, json};
-use telemetry::{Config, Telemetry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::silent_telemetry::silent_telemetry;
 
 /// A relay on a free port, and someone whom it calls.
 pub(crate) struct Harness {
@@ -61,7 +62,11 @@ impl Harness {
 
         let listener = free_port().await;
         let relay = listener.local_addr().unwrap();
-        tokio::spawn(relay::run(listener, telemetry(), CancellationToken::new()));
+        tokio::spawn(relay::run(
+            listener,
+            silent_telemetry(),
+            CancellationToken::new(),
+        ));
         Harness {
             relay,
             callee: callee_address,
@@ -158,17 +163,6 @@ impl Carried {
 
 async fn keep(State(calls): State<Calls>, headers: HeaderMap, body: String) {
     calls.lock().unwrap().push((headers, body));
-}
-
-/// The set-up of the process, with spans that are made and not exported.
-fn telemetry() -> Telemetry {
-    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
-    let install = || {
-        let variable = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
-        let config = Config::from_variables("relay", "0.0.0", &variable).unwrap();
-        config.install().unwrap()
-    };
-    TELEMETRY.get_or_init(install).clone()
 }
 
 async fn free_port() -> TcpListener {

@@ -60,20 +60,6 @@ async fn an_error_without_causes_has_no_stack_trace() {
 }
 
 #[tokio::test]
-async fn a_propagated_error_is_a_status_and_no_second_exception() {
-    let recorder = Recorder::start();
-    tracing::info_span!("charge payment").in_scope(|| exception::propagate(&declined()));
-
-    let span = recorder.only().await;
-    assert_eq!(error_text(&span), "the card was declined");
-    assert_eq!(
-        attributes(&span),
-        expected([("error.type", text("telemetry::exception::Declined"))])
-    );
-    assert!(span.events.is_empty(), "{:?}", span.events);
-}
-
-#[tokio::test]
 async fn the_type_of_an_error_is_named_without_its_generics() {
     let recorder = Recorder::start();
     tracing::info_span!("step").in_scope(|| exception::record(&Wrapped(vec![1])));

@@ -14,4 +14,5 @@ mod recorder;
 mod saved_context;
 mod server;
 mod sql;
+mod step;
 mod trace_context;

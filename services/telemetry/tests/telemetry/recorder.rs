@@ -58,7 +58,7 @@ impl Recorder {
             .with_simple_exporter(kept.clone())
             .with_sampler(sampler)
             .build();
-        let bridge = telemetry::install::bridge(provider.tracer("test"));
+        let bridge = telemetry::signals::traces::bridge(provider.tracer("test"));
         let subscriber = tracing_subscriber::registry().with(bridge);
         Recorder {
             kept,

@@ -14,10 +14,8 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{
-    http_server::{protocol_version, without_brackets},
-    propagation::HeaderInjector,
-};
+use super::http_server::{protocol_version, without_brackets};
+use crate::propagation::HeaderInjector;
 
 /// A client whose requests carry the current context.
 pub fn client() -> ClientWithMiddleware {

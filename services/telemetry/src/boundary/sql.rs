@@ -75,6 +75,10 @@ impl Database {
 
     /// Runs one statement in its CLIENT span. `run` is given the text once more, so that what is
     /// recorded is what is run.
+    ///
+    /// # Errors
+    ///
+    /// Those of `run`.
     pub async fn trace<'q, T, F>(
         &self,
         sql: &'q str,
@@ -96,6 +100,10 @@ impl Database {
 
     /// A connection of the pool. Only if somebody has to wait for one, the wait is a span: time in a
     /// queue is else a gap that nothing explains.
+    ///
+    /// # Errors
+    ///
+    /// When no connection is free in the time that the pool allows, or none can be made.
     pub async fn connection(&self) -> sqlx::Result<PoolConnection<Any>> {
         if let Some(connection) = self.pool.try_acquire() {
             return Ok(connection);
@@ -113,6 +121,10 @@ impl Database {
 
     /// Begins a transaction. What is done in it has spans; that it begins and ends has none, but a
     /// wait for its connection has.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Database::connection), and when the database refuses.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
         let connection = self.connection().await?;
         out_of_sight(Transaction::begin(connection, None)).await
@@ -120,6 +132,10 @@ impl Database {
 
     /// Begins a transaction that is about to write. SQLite has one lock for all who write, and it
     /// is taken here; only if somebody else has it, the wait is a span.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Database::begin), and when the lock is not free within ten seconds.
     pub async fn begin_write(&self) -> sqlx::Result<Transaction<'static, Any>> {
         if self.system == System::Postgresql {
             return self.begin().await;
@@ -154,6 +170,10 @@ impl Database {
     }
 
     /// Ends a transaction and keeps what was done in it.
+    ///
+    /// # Errors
+    ///
+    /// When the database could not keep it.
     pub async fn commit(&self, transaction: Transaction<'static, Any>) -> sqlx::Result<()> {
         out_of_sight(transaction.commit()).await
     }

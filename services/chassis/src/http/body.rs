@@ -1,10 +1,11 @@
 //! Reads the body of a request, up to a bound.
 
-use axum::body::{Body, Bytes};
-use http::{HeaderMap, StatusCode, header};
+use api::Problem;
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, StatusCode, header},
+};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-
-use crate::Problem;
 
 /// The largest body that a service of the shop takes, in bytes. A cart of 200 lines is some 10 KiB.
 pub const BODY_LIMIT: usize = 256 * 1024;

@@ -1,61 +1,32 @@
 //! Which requests for a fault a service refuses, and what faults for everyone do to the baggage of a
 //! request.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-use std::{net::SocketAddr, sync::OnceLock};
 
 use axum::{Router, http::HeaderValue, routing::get};
 use chassis::{FaultSwitch, StandingFaults};
 use reqwest::Client;
 use serde_json::{Value, json};
-use telemetry::Telemetry;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{service::Service, silent_telemetry::silent_telemetry};
 
 const SLOW: &str = "lab.fault.slow-provider=on;latency_ms=800";
 
-/// Spans are made and not exported. Telemetry is one for a process, so the tests share it.
-fn telemetry() -> Telemetry {
-    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
-    TELEMETRY
-        .get_or_init(|| {
-            let lookup = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
-            telemetry::Config::from_variables("test", "0", &lookup)
-                .unwrap()
-                .install()
-                .unwrap()
-        })
-        .clone()
-}
-
 /// A service that says which fault acts and how many members its baggage has.
-struct Service {
-    address: SocketAddr,
-    _stop: DropGuard,
-}
+struct Faulty(Service);
 
-impl Service {
-    async fn start() -> Service {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
+impl Faulty {
+    async fn start() -> Faulty {
         let router = FaultSwitch::Honoured.guard(Router::new().route("/", get(what_acts)));
-        tokio::spawn(chassis::serve_behind(
-            StandingFaults::default(),
-            listener,
-            router,
-            telemetry(),
-            stop.clone(),
-        ));
-        Service {
-            address,
-            _stop: stop.drop_guard(),
-        }
+        let standing = StandingFaults::default();
+        let telemetry = silent_telemetry();
+        let service = Service::start(|listener, stop| {
+            chassis::serve_behind(standing, listener, router, telemetry, stop)
+        });
+        Faulty(service.await)
     }
 
     /// The status and the body of the reply to a request with these `baggage` headers.
     async fn ask(&self, headers: &[&[u8]]) -> (u16, Value) {
-        let url = format!("http://{}/", self.address);
+        let url = self.0.url("/");
         let request = headers.iter().fold(Client::new().get(url), |request, it| {
             request.header("baggage", HeaderValue::from_bytes(it).unwrap())
         });
@@ -83,7 +54,7 @@ impl Service {
     }
 
     async fn put_standing(&self, body: &str) -> (u16, Value) {
-        let url = format!("http://{}/lab/faults", self.address);
+        let url = self.0.url("/lab/faults");
         let request = Client::new().put(url).body(body.to_owned());
         let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.json().await.unwrap())
@@ -112,7 +83,7 @@ fn bytes(count: usize) -> String {
 
 #[tokio::test]
 async fn a_fault_acts_as_the_64th_member_and_is_refused_as_the_65th() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let body = service
         .expect_to_act(&format!("{},{SLOW}", members(63)))
         .await;
@@ -132,7 +103,7 @@ async fn a_fault_acts_as_the_64th_member_and_is_refused_as_the_65th() {
 
 #[tokio::test]
 async fn a_fault_acts_up_to_8192_bytes_and_is_refused_one_beyond() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let room = 8_192 - SLOW.len() - 1;
     let full = format!("{},{SLOW}", bytes(room));
     assert_eq!(full.len(), 8_192);
@@ -151,7 +122,7 @@ async fn a_fault_acts_up_to_8192_bytes_and_is_refused_one_beyond() {
 
 #[tokio::test]
 async fn baggage_beyond_the_limits_without_a_fault_is_served() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let (status, body) = service.ask(&[members(200).as_bytes()]).await;
     assert_eq!((status, &body["members"]), (200, &json!(64)));
     let (status, body) = service.ask(&[bytes(9_000).as_bytes()]).await;
@@ -162,7 +133,7 @@ async fn baggage_beyond_the_limits_without_a_fault_is_served() {
 
 #[tokio::test]
 async fn a_malformed_fault_is_refused_with_what_is_wrong() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     for (header, word) in [
         ("lab.fault.slow-provider", "lab.fault.NAME=on"),
         (
@@ -201,7 +172,7 @@ async fn a_malformed_fault_is_refused_with_what_is_wrong() {
 
 #[tokio::test]
 async fn a_fault_that_comes_twice_is_refused_in_one_header_and_in_two() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let other = "lab.fault.slow-provider=on;latency_ms=5";
     let words = ["twice", "latency_ms=800", "latency_ms=5", "once"];
     let joined = format!("{SLOW},a=1,{other}");
@@ -214,7 +185,7 @@ async fn a_fault_that_comes_twice_is_refused_in_one_header_and_in_two() {
 
 #[tokio::test]
 async fn a_fault_of_an_sdk_without_properties_acts() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     for header in [
         "lab.fault.slow-provider=on%3Blatency_ms%3D800",
         "lab.fault.slow-provider=on%3blatency_ms=800",
@@ -231,7 +202,7 @@ async fn a_fault_of_an_sdk_without_properties_acts() {
 
 #[tokio::test]
 async fn faults_for_everyone_stay_where_a_request_fills_the_baggage_by_itself() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let standing = r#"{"slow-provider":{"latency_ms":800},"panic":{}}"#;
     assert_eq!(service.put_standing(standing).await.0, 200);
     let body = service.expect_to_act(&members(64)).await;
@@ -249,7 +220,7 @@ async fn faults_for_everyone_stay_where_a_request_fills_the_baggage_by_itself() 
 
 #[tokio::test]
 async fn faults_for_everyone_that_name_something_twice_are_refused_and_change_nothing() {
-    let service = Service::start().await;
+    let service = Faulty::start().await;
     let standing = json!({ "slow-provider": { "latency_ms": 5 } });
     let (status, on) = service.put_standing(&standing.to_string()).await;
     assert_eq!((status, &on), (200, &standing));
@@ -265,7 +236,7 @@ async fn faults_for_everyone_that_name_something_twice_are_refused_and_change_no
         assert_eq!(status, 400, "{body}: {problem}");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(word), "{body}: {detail}");
-        let url = format!("http://{}/lab/faults", service.address);
+        let url = service.0.url("/lab/faults");
         let on: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         assert_eq!(on, standing, "{body}");
     }

@@ -1,5 +1,4 @@
 //! Opens databases that are there, and some that are not.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use chassis::DatabaseArgs;
 use sqlx::migrate::Migrator;

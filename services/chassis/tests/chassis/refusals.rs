@@ -1,13 +1,13 @@
 //! What a router that uses the extractors says to requests that it cannot use.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use api::{BODY_LIMIT, CartLine, Json, Path, PutCart, Query};
+use api::{CartLine, PutCart};
 use axum::{
     Router,
     body::Body,
+    http::{Request, StatusCode, header},
     routing::{get, put},
 };
-use http::{Request, StatusCode, header};
+use chassis::http::{self, BODY_LIMIT, Json, Path, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -28,8 +28,8 @@ fn router() -> Router {
             get(async |Query(page): Query<Page>| Json(page.limit)),
         )
         .route("/numbers/{n}", get(async |Path(n): Path<i64>| Json(n)))
-        .fallback(api::not_found)
-        .method_not_allowed_fallback(api::method_not_allowed)
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed)
 }
 
 async fn answer(request: Request<Body>) -> (StatusCode, Value) {

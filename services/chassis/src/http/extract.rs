@@ -1,25 +1,26 @@
-//! Extractors that refuse with a [`Problem`]: [`Json`], [`Query`] and [`Path`].
+//! Extractors that refuse with a [`Refusal`]: [`Json`], [`Query`] and [`Path`].
 //!
 //! They read as axum's own do; only what they say of a request that they cannot use is the shop's.
 
 use std::error::Error;
 
+use api::Problem;
 use axum::{
     extract::{
         FromRequest, FromRequestParts, Request,
         rejection::{PathRejection, QueryRejection},
     },
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Problem, body};
+use super::{body, refusal::Refusal};
 
 /// A body of JSON, in a request or a reply.
 ///
 /// A request is refused with 415 if it does not say that it is JSON, 413 past
-/// [`BODY_LIMIT`](crate::BODY_LIMIT), 400 with line and column if it is not JSON, and 422 with the
+/// [`BODY_LIMIT`](super::BODY_LIMIT), 400 with line and column if it is not JSON, and 422 with the
 /// path of the field if it is JSON that does not mean a `T`.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
@@ -39,15 +40,15 @@ where
     T: DeserializeOwned,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Json<T>, Refusal> {
         let (parts, body) = request.into_parts();
         if !is_json(&parts.headers) {
-            return Err(unsupported_media_type(&parts.headers));
+            return Err(Refusal(unsupported_media_type(&parts.headers)));
         }
         let body = body::read(&parts.headers, body).await?;
-        parse(&body).map(Json)
+        Ok(Json(parse(&body)?))
     }
 }
 
@@ -131,12 +132,12 @@ where
     T: DeserializeOwned,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Refusal> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Query(value)),
-            Err(rejection) => Err(unusable_query(&rejection)),
+            Err(rejection) => Err(Refusal(unusable_query(&rejection))),
         }
     }
 }
@@ -157,12 +158,12 @@ where
     T: DeserializeOwned + Send,
     S: Send + Sync,
 {
-    type Rejection = Problem;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Refusal> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
-            Err(rejection) => Err(unusable_path(&rejection)),
+            Err(rejection) => Err(Refusal(unusable_path(&rejection))),
         }
     }
 }

@@ -23,7 +23,10 @@ use opentelemetry_sdk::{
 use opentelemetry_semantic_conventions::attribute::{HTTP_REQUEST_METHOD, URL_PATH, URL_QUERY};
 use parking_lot::Mutex;
 
-use super::{EVENT, NAME, event_attributes, late::Late};
+use crate::{
+    event::{EVENT, NAME, event_attributes},
+    late::Late,
+};
 
 /// The faults that act on spans as they leave.
 static ON_SPANS: [&Fault; 5] = [
@@ -136,7 +139,7 @@ impl<P: SpanProcessor + 'static> SpanProcessor for SabotagedProcessor<P> {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        // Nobody else has it before the first span has ended.
+        // The thread of late spans shares it, and there is none before the first span has ended.
         if let Some(onward) = Arc::get_mut(&mut self.onward) {
             onward.set_resource(resource);
         }

@@ -92,6 +92,11 @@ pub enum MessagingRelation {
 ///
 /// Without a channel, because there is no connection at the moment, the attempt fails at once and is
 /// seen in the trace all the same.
+///
+/// # Errors
+///
+/// When the broker did not confirm that it has the message. It may have it all the same after a
+/// [`Timeout`](SendError::Timeout).
 pub async fn send(channel: Option<&Channel>, message: Message<'_>) -> Result<(), SendError> {
     let span = producer_span(&message);
     let mut headers = FieldTable::default();

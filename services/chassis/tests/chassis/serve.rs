@@ -1,76 +1,34 @@
 //! What every service of the shop answers, whatever it does.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-use std::{net::SocketAddr, sync::OnceLock};
 
 use axum::{
     Router,
     routing::{get, post},
 };
+use chassis::http::Json;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use telemetry::Telemetry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
 };
-use tokio_util::sync::CancellationToken;
 
-/// Spans are made and nobody gets them. Telemetry is one for a process, so the tests share it.
-fn telemetry() -> Telemetry {
-    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
-    TELEMETRY
-        .get_or_init(|| {
-            let lookup = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
-            telemetry::Config::from_variables("test", "0", &lookup)
-                .unwrap()
-                .install()
-                .unwrap()
-        })
-        .clone()
+use crate::{service::Service, silent_telemetry::silent_telemetry};
+
+/// A service with a greeting, a bug, and a route that reads a body.
+async fn start(telemetry: Telemetry) -> Service {
+    let router = Router::new()
+        .route("/greeting", get(async || "good day"))
+        .route("/bug", get(async || -> &'static str { panic!("a bug") }))
+        .route(
+            "/lengths",
+            post(async |Json(text): Json<String>| text.len().to_string()),
+        );
+    Service::start(|listener, stop| chassis::serve(listener, router, telemetry, stop)).await
 }
 
-struct Service {
-    address: SocketAddr,
-    stop: CancellationToken,
-    served: JoinHandle<std::io::Result<()>>,
-}
-
-impl Service {
-    async fn start(observed: bool) -> Service {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let router = Router::new()
-            .route("/greeting", get(async || "good day"))
-            .route("/bug", get(async || -> &'static str { panic!("a bug") }))
-            .route(
-                "/lengths",
-                post(async |api::Json(text): api::Json<String>| text.len().to_string()),
-            );
-        let served = tokio::spawn(async move {
-            if observed {
-                chassis::serve(listener, router, telemetry(), stopped).await
-            } else {
-                chassis::serve_unobserved(listener, router, stopped).await
-            }
-        });
-        Service {
-            address,
-            stop,
-            served,
-        }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        Client::new().get(self.url(path)).send().await.unwrap()
-    }
+async fn get_from(service: &Service, path: &str) -> Response {
+    Client::new().get(service.url(path)).send().await.unwrap()
 }
 
 /// The trace that a reply says it belongs to.
@@ -81,8 +39,8 @@ fn trace_of(response: &Response) -> Option<String> {
 
 #[tokio::test]
 async fn health_and_flush_are_answered_and_not_traced() {
-    let service = Service::start(true).await;
-    let health = service.get("/healthz").await;
+    let service = start(silent_telemetry()).await;
+    let health = get_from(&service, "/healthz").await;
     assert_eq!(trace_of(&health), None);
     let health: Value = health.json().await.unwrap();
     assert_eq!(health, json!({ "status": "ok" }));
@@ -99,8 +57,8 @@ async fn health_and_flush_are_answered_and_not_traced() {
 
 #[tokio::test]
 async fn a_problem_carries_the_trace_id_of_its_reply() {
-    let service = Service::start(true).await;
-    let response = service.get("/nowhere").await;
+    let service = start(silent_telemetry()).await;
+    let response = get_from(&service, "/nowhere").await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let trace = trace_of(&response).expect("a reply names its trace");
     let problem: Value = response.json().await.unwrap();
@@ -110,7 +68,7 @@ async fn a_problem_carries_the_trace_id_of_its_reply() {
 
 #[tokio::test]
 async fn a_wrong_method_is_a_problem_that_says_which_would_be_right() {
-    let service = Service::start(true).await;
+    let service = start(silent_telemetry()).await;
     let response = Client::new()
         .delete(service.url("/greeting"))
         .send()
@@ -124,15 +82,18 @@ async fn a_wrong_method_is_a_problem_that_says_which_would_be_right() {
 
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_service_lives_on() {
-    let service = Service::start(true).await;
-    let response = service.get("/bug").await;
+    let service = start(silent_telemetry()).await;
+    let response = get_from(&service, "/bug").await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(service.get("/greeting").await.status(), StatusCode::OK);
+    assert_eq!(
+        get_from(&service, "/greeting").await.status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_a_413_that_its_sender_gets_to_read() {
-    let service = Service::start(true).await;
+    let service = start(silent_telemetry()).await;
     let body = format!("{:?}", "a".repeat(10_000_000));
     let response = Client::new()
         .post(service.url("/lengths"))
@@ -148,8 +109,8 @@ async fn a_body_of_ten_megabytes_is_a_413_that_its_sender_gets_to_read() {
 
 #[tokio::test]
 async fn one_who_takes_no_part_in_the_tracing_answers_a_flush_with_zeros() {
-    let service = Service::start(false).await;
-    assert_eq!(trace_of(&service.get("/greeting").await), None);
+    let service = start(Telemetry::none()).await;
+    assert_eq!(trace_of(&get_from(&service, "/greeting").await), None);
     let flush = Client::new()
         .post(service.url("/lab/flush"))
         .send()
@@ -164,7 +125,7 @@ async fn one_who_takes_no_part_in_the_tracing_answers_a_flush_with_zeros() {
 
 #[tokio::test]
 async fn a_request_that_is_under_way_is_answered_before_the_service_stops() {
-    let service = Service::start(true).await;
+    let service = start(silent_telemetry()).await;
     let mut connection = TcpStream::connect(service.address).await.unwrap();
     connection
         .write_all(
@@ -177,11 +138,11 @@ async fn a_request_that_is_under_way_is_answered_before_the_service_stops() {
     connection.read_exact(&mut go_on).await.unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "the handler runs");
 
-    service.stop.cancel();
+    let served = service.stop();
     connection.write_all(b"\"four\"").await.unwrap();
     let mut reply = String::new();
     connection.read_to_string(&mut reply).await.unwrap();
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     assert!(reply.ends_with('4'), "{reply}");
-    service.served.await.unwrap().unwrap();
+    served.await.unwrap().unwrap();
 }

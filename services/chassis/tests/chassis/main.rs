@@ -1,0 +1,10 @@
+//! What every service of the shop stands on, over real HTTP and on real database files.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod database;
+mod faults;
+mod refusals;
+mod serve;
+mod service;
+#[path = "../support/silent_telemetry.rs"]
+mod silent_telemetry;

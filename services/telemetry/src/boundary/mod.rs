@@ -1,0 +1,6 @@
+//! The boundaries that context crosses, a file each.
+
+pub mod amqp;
+pub mod http_client;
+pub mod http_server;
+pub mod sql;

@@ -1,0 +1,3 @@
+//! The signals of OpenTelemetry, a pipeline each.
+
+pub mod traces;
