@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
-use crate::{Thresholds, counted, diagnose, hash::HashSet, strip};
+use crate::{Thresholds, diagnose, format::plural, hash::HashSet, strip_lab_attributes};
 
 /// A request with its traces, and what is known to be wrong with it.
 #[derive(Clone, Debug)]
@@ -66,9 +66,9 @@ pub fn evaluate(groups: &[(Vec<Labelled>, Vec<Trace>)], limits: &Thresholds) -> 
         let traces = group.iter().flat_map(|labelled| &labelled.traces);
         let stripped: Vec<Trace> = traces
             .filter(|trace| seen.insert(trace.id()))
-            .map(strip)
+            .map(strip_lab_attributes)
             .collect();
-        let beside: Vec<Trace> = beside.iter().map(strip).collect();
+        let beside: Vec<Trace> = beside.iter().map(strip_lab_attributes).collect();
         let diagnoses = diagnose(&stripped, &beside, limits);
         let mut found: BTreeMap<TraceId, Vec<(&str, &str)>> = BTreeMap::new();
         for diagnosis in &diagnoses {
@@ -178,9 +178,9 @@ pub fn text(evaluation: &Evaluation) -> String {
     let _ = writeln!(
         text,
         "{}, {}, {}",
-        counted(evaluation.requests, "request"),
-        counted(evaluation.rules.len(), "rule"),
-        counted(evaluation.mistakes.len(), "mistake")
+        plural(evaluation.requests, "request"),
+        plural(evaluation.rules.len(), "rule"),
+        plural(evaluation.mistakes.len(), "mistake")
     );
     text
 }

@@ -8,40 +8,33 @@
 //! the OpenTelemetry semantic conventions (today's names and those of the years before). They must not
 //! know the shop, its faults, or anything that is called `lab.*`.
 
-mod call;
 pub mod compare;
-mod counted;
 pub mod evaluate;
-mod explained;
+mod facts;
 mod finding;
+mod format;
 mod hash;
-mod ids;
-mod peers;
 pub mod report;
 mod rules;
-mod run;
-mod search;
-mod shape;
-mod story;
 mod strip;
+mod suppression;
 mod thresholds;
-mod view;
-mod wait;
-mod walk;
 
-pub use counted::counted;
-pub use finding::{Finding, Rule, Severity};
-pub use rules::{RULES, rule};
-pub use story::{Chapter, Story};
-pub use strip::strip;
-pub use thresholds::{THRESHOLDS, Thresholds};
-pub use walk::{Step, Walk};
+pub use facts::{
+    story::{Chapter, Story},
+    walk::{Step, Walk},
+};
+pub use finding::{Explains, Finding, Rule, Severity};
+pub use format::plural;
+pub use rules::{catalogue, rule};
+pub use strip::strip_lab_attributes;
+pub use thresholds::{Amount, THRESHOLDS, Threshold, Thresholds};
 
 use std::borrow::Cow;
 
 use trace::{CriticalPath, Trace};
 
-use crate::{peers::Peers, run::Run, view::View};
+use crate::facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk};
 
 /// What is to be said of one trace.
 #[derive(Clone, Debug)]
@@ -75,13 +68,13 @@ pub fn diagnose<'t>(
     for trace in traces {
         let view = View::new(trace);
         peers.learn(&view.trace);
-        told.push((walk::walk(&view), story::story(&view)));
-        found.push(rules::at_a_trace(&view, thresholds));
+        told.push((walk(&view), story(&view)));
+        found.push(rules::detect_in_trace(&view, thresholds));
         views.push(view);
     }
     // Then what only several of them show.
-    let run = Run::new(&views, beside, peers, thresholds);
-    let found = rules::at_the_run(&run, found);
+    let run = RunFacts::new(&views, beside, peers, thresholds);
+    let found = rules::detect_in_run(&run, found);
     views
         .into_iter()
         .zip(told)
@@ -89,7 +82,7 @@ pub fn diagnose<'t>(
         .map(|((view, (walk, story)), findings)| Diagnosis {
             walk,
             story,
-            findings: explained::without_weaker(&view, findings),
+            findings: suppression::without_weaker(&view, findings),
             missing: view.missing(),
             paths: view.paths,
             trace: view.trace,

@@ -15,7 +15,7 @@ use crate::hash::HashMap;
 
 /// A span's part of a critical path.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct Section {
     /// The place of the span in the trace.
     pub place: usize,
     /// How much of the path is its own, in nanoseconds.
@@ -23,20 +23,20 @@ pub struct Part {
 }
 
 /// What of a critical path is each span's own, in the order in which they are first on it.
-pub fn parts(path: &CriticalPath) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+pub fn sections(path: &CriticalPath) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
     let mut known = HashMap::default();
     for segment in &path.segments {
         let at = *known.entry(segment.span).or_insert_with(|| {
-            parts.push(Part {
+            sections.push(Section {
                 place: segment.span,
                 ns: 0,
             });
-            parts.len() - 1
+            sections.len() - 1
         });
-        parts[at].ns += segment.end_ns - segment.start_ns;
+        sections[at].ns += segment.end_ns - segment.start_ns;
     }
-    parts
+    sections
 }
 
 impl Diagnosis<'_> {

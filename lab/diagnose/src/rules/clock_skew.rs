@@ -3,28 +3,41 @@
 
 use trace::Kind;
 
+use super::{abandoned_work, queue_delay, wrong_parent};
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, words},
+    facts::{call, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::format_ns,
     hash::HashMap,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `clock-skew`.
+/// The rule `clock-skew`.
 pub(crate) static RULE: Rule = Rule {
     name: "clock-skew",
     severity: Severity::Info,
-    means: "the clocks of two services disagree by more than their calls allow",
+    summary: "the clocks of two services disagree by more than their calls allow",
     remedy: "synchronise the clocks (NTP, PTP); until then trust durations and not places",
+    thresholds: &[Threshold::time(
+        "by how much calls leave their callers",
+        |limits| limits.skew_ns,
+        OURS,
+    )],
     source: "Jaeger's adjuster, with 2 ms for clocks that agree",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &abandoned_work::RULE,
+        &wrong_parent::RULE,
+        &queue_delay::RULE,
+    ]),
+    scope: Scope::Trace(detect),
 };
 
 /// How many pairs of services are looked at together: a hostile trace has more.
 const MOST: usize = 256;
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for place in 0..view.len() {
@@ -167,7 +180,7 @@ fn finding(view: &View<'_>, service: &str, pairs: &[&Pair<'_>]) -> Finding {
     };
     let evidence = format!(
         "The clock of {service} is some {} {side} {against}: {} does not lie within {}.",
-        words(size),
+        format_ns(size),
         view.place(place),
         view.place(parent)
     );

@@ -3,23 +3,29 @@
 use trace::{Attributes, Span, Value};
 
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
-    search::{ends_with_ignoring_case, find},
+    facts::{
+        search::{ends_with_ignoring_case, find},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `leaked-secret`.
+/// The rule `leaked-secret`.
 pub(crate) static RULE: Rule = Rule {
     name: "leaked-secret",
     severity: Severity::Critical,
-    means: "a secret stands in an attribute: everybody who may read traces may read it",
+    summary: "a secret stands in an attribute: everybody who may read traces may read it",
     remedy: "do not record it; redact it in the Collector; then replace the secret, for it is out",
+    thresholds: &[],
     source: "ours (card numbers by issuer and Luhn's check, bearer tokens, JSON Web Tokens, keys of cloud providers, values of keys that are called a password)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         if let Some((key, what)) = secret_of(view.span(place)) {
             // The secret itself is not repeated.

@@ -51,7 +51,10 @@ fn the_walk_ends_where_the_time_is_spent() {
         "until the mail is sent"
     );
     let path = diagnosis.path().unwrap();
-    let total: u64 = report::parts(path).iter().map(|part| part.ns).sum();
+    let total: u64 = report::sections(path)
+        .iter()
+        .map(|section| section.ns)
+        .sum();
     assert_eq!(total, 150_000_000, "what the user waited for");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The fuzz target `rules` draws from the same: see `tests/fuzz`.
 
-use diagnose::{THRESHOLDS, compare, diagnose, report, strip};
+use diagnose::{THRESHOLDS, compare, diagnose, report, strip_lab_attributes};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -196,14 +196,17 @@ fn put<'a>(make: &'a mut Make, row: &Row, time: u64) -> &'a mut Span {
 
 /// Diagnoses, reports and compares them. Panics at what must not be.
 pub(crate) fn endure(traces: &[Trace]) {
-    let stripped: Vec<Trace> = traces.iter().map(strip).collect();
+    let stripped: Vec<Trace> = traces.iter().map(strip_lab_attributes).collect();
     let diagnoses = diagnose(&stripped, traces, &THRESHOLDS);
     assert_eq!(diagnoses.len(), traces.len());
     for diagnosis in &diagnoses {
         let _ = report::text(diagnosis, report::Style { colour: true });
         let _ = report::markdown(diagnosis);
         for path in &diagnosis.paths {
-            let total: u64 = report::parts(path).iter().map(|part| part.ns).sum();
+            let total: u64 = report::sections(path)
+                .iter()
+                .map(|section| section.ns)
+                .sum();
             let root = diagnosis.trace.span(path.root);
             assert_eq!(u128::from(total), root.duration().as_nanos());
         }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use trace::Kind;
 
 use crate::{
-    call::{Access, Call},
+    facts::{
+        call::{Access, Call},
+        run::RunFacts,
+        shape,
+        view::View,
+    },
     hash::{HashMap, HashSet},
-    run::Run,
-    shape,
-    view::View,
 };
 
 /// In the next moment: within this share of the quiet, or this many nanoseconds.
@@ -51,7 +53,7 @@ pub(super) struct Quiet {
 
 /// For each step with whose end a quiet ended while others were under way: those times.
 pub(super) fn quiets(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     of_all: &Moments,
     process: usize,
 ) -> BTreeMap<String, Vec<Quiet>> {
@@ -107,7 +109,7 @@ fn take_turns(quiets: &mut [Quiet]) {
 
 /// The quiet that a moment ended, if what ended was work and others were under way.
 fn quiet(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
     moments: &[Moment],
     at: usize,
@@ -172,7 +174,7 @@ fn quiet(
 /// Whether another process went on in the moment in which a quiet ended, after one of its own, with what
 /// did not wait for the first: then neither had time of the machine.
 fn another_stood_still(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
     of_all: &Moments,
     (process, at, ns): (usize, u64, u64),

@@ -1,6 +1,6 @@
 //! Waits for locks and for connections, as facts of a run.
 
-use crate::search::find;
+use super::search::find;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

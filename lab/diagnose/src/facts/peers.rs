@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use trace::{Kind, Resource, Span, Trace};
 
-use crate::{
-    call,
-    hash::{HashMap, HashSet},
-};
+use super::call;
+use crate::hash::{HashMap, HashSet};
 
 /// The services of some traces, and who answered their calls.
 #[derive(Default)]

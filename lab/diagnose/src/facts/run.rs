@@ -4,22 +4,23 @@ use std::cell::OnceCell;
 
 use trace::{Kind, Span, Trace};
 
-use crate::{
-    call,
-    hash::{HashMap, HashSet},
-    ids,
+use super::{
+    call, ids,
     peers::{Peers, answered_calls},
     shape,
-    thresholds::Thresholds,
     view::View,
     wait::{Gap, Wait},
+};
+use crate::{
+    hash::{HashMap, HashSet},
+    thresholds::Thresholds,
 };
 
 /// Roots that answer requests, by method and path: when each began, its trace, and its place.
 type Roots<'v> = HashMap<(&'v str, &'v str), Vec<(u64, usize, usize)>>;
 
 /// All traces that are diagnosed together.
-pub(crate) struct Run<'v> {
+pub(crate) struct RunFacts<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
@@ -33,16 +34,16 @@ pub(crate) struct Run<'v> {
     pub(crate) gaps: OnceCell<Vec<Gap>>,
 }
 
-// === impl Run ===
+// === impl RunFacts ===
 
-impl<'v> Run<'v> {
+impl<'v> RunFacts<'v> {
     pub(crate) fn new(
         views: &'v [View<'v>],
         beside: &'v [Trace],
         peers: Peers,
         limits: &'v Thresholds,
     ) -> Self {
-        Run {
+        RunFacts {
             views,
             limits,
             beside,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
 
-use crate::call::{self, Call};
+use super::call::{self, Call};
 use crate::hash::{HashMap, HashSet};
 
 /// A trace, and what is known of each of its spans, by their place.

@@ -3,7 +3,8 @@
 
 use trace::SpanId;
 
-use crate::{hash::HashMap, view::View};
+use super::view::View;
+use crate::hash::HashMap;
 
 /// The walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

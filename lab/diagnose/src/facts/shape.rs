@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write};
 
 use trace::Span;
 
-use crate::call::{self, Call};
+use super::call::{self, Call};
 
 /// The shape of what a span does. Equal shapes mean the same work for other values.
 pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
