@@ -17,7 +17,7 @@ use crate::{
     hash::HashMap,
 };
 
-/// What became of one place.
+/// How one place differs between the two sets.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// The services and names from the root down to it.

@@ -16,18 +16,18 @@ pub struct Labelled {
     pub traces: Vec<Trace>,
     /// The findings that it must have.
     pub expected: Vec<String>,
-    /// Findings that it may have or not: a request that had luck in a crowd does not show it.
+    /// Findings that it may have or not: in a crowd, some requests do not show what is wrong.
     pub allowed: Vec<String>,
 }
 
 /// How right one rule is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
-    /// It was found, and it was so.
+    /// It was found, and was right.
     pub true_positives: usize,
-    /// It was found, and it was not so.
+    /// It was found, and was wrong.
     pub false_positives: usize,
-    /// It was so, and was not found.
+    /// It should have been found, and was not.
     pub misses: usize,
 }
 
@@ -47,7 +47,7 @@ pub struct Mistake {
 /// How right all rules are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// How many requests were looked at.
+    /// The number of requests.
     pub requests: usize,
     /// For each rule that was found or should have been.
     pub rules: BTreeMap<String, Score>,
@@ -136,13 +136,13 @@ impl Evaluation {
 // === impl Score ===
 
 impl Score {
-    /// Of what was found, which share was so; `None` if nothing was found.
+    /// The share of what was found that was right; `None` if nothing was found.
     pub fn precision(&self) -> Option<f64> {
         let found = self.true_positives + self.false_positives;
         (found > 0).then(|| self.true_positives as f64 / found as f64)
     }
 
-    /// Of what was so, which share was found; `None` if nothing was.
+    /// The share of what should have been found that was; `None` if nothing should have been.
     pub fn recall(&self) -> Option<f64> {
         let so = self.true_positives + self.misses;
         (so > 0).then(|| self.true_positives as f64 / so as f64)

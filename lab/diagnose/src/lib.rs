@@ -7,6 +7,28 @@
 //! The rules read what any instrumented program says: names, kinds, times, status, and attributes of
 //! the OpenTelemetry semantic conventions (today's names and those of the years before). They must not
 //! know the shop, its faults, or anything that is called `lab.*`.
+//!
+//! ```
+//! use diagnose::{THRESHOLDS, diagnose};
+//! use testing::traces::{SpanExt, TraceBuilder};
+//! use trace::Kind::{Client, Server};
+//!
+//! let mut orders = TraceBuilder::new(1);
+//! orders.span((1, 0), "shop", Server, "GET /orders", (0.0, 110.0));
+//! for number in 0..10 {
+//!     let from = 10.0 * number as f64;
+//!     orders
+//!         .span((2 + number, 1), "shop", Client, "SELECT items", (from, from + 9.0))
+//!         .query(&format!("SELECT * FROM items WHERE order_id = {number}"));
+//! }
+//! let traces = [orders.build()];
+//! let diagnoses = diagnose(&traces, &[], &THRESHOLDS);
+//! let findings = &diagnoses[0].findings;
+//! assert_eq!(findings.len(), 1);
+//! assert_eq!(findings[0].rule.name, "n-plus-one");
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod compare;
 pub mod evaluate;
@@ -36,7 +58,7 @@ use trace::{CriticalPath, Trace};
 
 use crate::facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk};
 
-/// What is to be said of one trace.
+/// The diagnosis of one trace.
 #[derive(Clone, Debug)]
 pub struct Diagnosis<'t> {
     /// The trace, with spans that were there twice only once.
@@ -54,8 +76,8 @@ pub struct Diagnosis<'t> {
     pub missing: Vec<String>,
 }
 
-/// Diagnoses the traces of a run. `beside` are traces of the same system that are not diagnosed: they
-/// say which peers have spans of their own.
+/// Diagnoses the traces of a run, in their order. `beside` are traces of the same system that are not
+/// diagnosed: they show which peers have spans.
 pub fn diagnose<'t>(
     traces: &'t [Trace],
     beside: &[Trace],
@@ -63,7 +85,7 @@ pub fn diagnose<'t>(
 ) -> Vec<Diagnosis<'t>> {
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
-    // All that one trace tells while it is at hand: the traces of a run do not fit into a cache.
+    // First all that one trace shows, while it is in the cache: the traces of a run do not fit there.
     let (mut views, mut told, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for trace in traces {
         let view = View::new(trace);
@@ -72,7 +94,7 @@ pub fn diagnose<'t>(
         found.push(rules::detect_in_trace(&view, thresholds));
         views.push(view);
     }
-    // Then what only several of them show.
+    // Then what only several of them show together.
     let run = RunFacts::new(&views, beside, peers, thresholds);
     let found = rules::detect_in_run(&run, found);
     views

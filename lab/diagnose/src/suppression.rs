@@ -1,6 +1,6 @@
 //! What a finding explains is not reported again by a weaker one.
 //!
-//! Which finding explains which is said by the rules. Nothing here knows one of them.
+//! Each rule lists the findings that it explains. Nothing here knows a rule by its name.
 
 use std::cell::OnceCell;
 

@@ -5,13 +5,13 @@ use trace::Kind;
 use super::{attempts::went_well_later, call, view::View};
 use crate::hash::HashSet;
 
-/// How many errors are looked at.
+/// The most errors of a trace that are judged.
 const MOST: usize = 256;
 
-/// The deepest errors of what failed: one for each request or message, the one that counts first.
+/// The deepest errors of what failed: at most one for each request or message, the most important first.
 ///
-/// An error that somebody dealt with is none: it was tried again and went well, or a span above it in
-/// its service took it and answered as if nothing had been.
+/// An error that was dealt with does not count: the call was made again and went well, or a span above it
+/// in its service answered without an error.
 pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     let is_deepest = |place: &usize| {
         let mut children = view.trace.children(*place).iter();
@@ -27,7 +27,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
         .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
-            reaches_somebody(view, last).then(|| {
+            reaches_caller(view, last).then(|| {
                 let root = view.head[place];
                 let passed = view.trace.parent(last).is_some();
                 (
@@ -73,8 +73,8 @@ fn tried_later(view: &View<'_>, head: usize) -> bool {
     })
 }
 
-/// Whether nobody calls it an error but the conventions, which say so of every CLIENT span that gets a 4xx:
-/// a wrong password is no failure of the program.
+/// Whether a span is an error only by the conventions, which make every CLIENT span that gets a 4xx one: a
+/// wrong password is no failure of the program.
 fn is_only_refused(view: &View<'_>, place: usize) -> bool {
     let chain = view
         .above(place)
@@ -95,7 +95,7 @@ fn last_in_error(view: &View<'_>, place: usize) -> usize {
 }
 
 /// Whether an error left the service in which it came up, or was what the user or the broker got.
-fn reaches_somebody(view: &View<'_>, last: usize) -> bool {
+fn reaches_caller(view: &View<'_>, last: usize) -> bool {
     let span = view.span(last);
     let Some(parent) = view.trace.parent(last) else {
         return true;
@@ -113,7 +113,7 @@ fn reaches_somebody(view: &View<'_>, last: usize) -> bool {
     refused(entry) && passes_up(view, entry)
 }
 
-/// Whether what an entry refused was refused by whoever called it as well, up to the user.
+/// Whether what an entry refused was refused by each service above it as well, up to the user.
 fn passes_up(view: &View<'_>, entry: usize) -> bool {
     let above: Vec<usize> = view.above(entry).collect();
     let entries: Vec<usize> = above

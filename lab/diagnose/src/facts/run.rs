@@ -1,4 +1,4 @@
-//! What is known of a run as a whole: who has spans of their own, and which root answers which call.
+//! What is known of a run as a whole: which peers have spans, and which root answers which call.
 
 use std::cell::OnceCell;
 
@@ -25,7 +25,7 @@ pub(crate) struct RunFacts<'v> {
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
     peers: Peers,
-    /// Routes of theirs that did so; found out when somebody asks.
+    /// The routes that were answered with a span; collected at the first use.
     answered: OnceCell<HashSet<String>>,
     roots: OnceCell<Roots<'v>>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
@@ -132,7 +132,7 @@ impl<'v> RunFacts<'v> {
         ids.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a call goes to somebody who has no spans of its own.
+    /// Whether a call goes to a peer that has no spans of its own.
     pub(crate) fn is_external(&self, view: &View<'_>, call: usize) -> bool {
         if !view.calls[call].is_to_service() || view.has_answer(call) {
             return false;

@@ -83,7 +83,7 @@ pub(crate) fn statement(text: &str) -> String {
     one_of_many(shape.trim_end())
 }
 
-/// Lists of placeholders are as long as somebody's list is: one stands for all.
+/// Replaces a list of placeholders by one: its length differs from call to call.
 fn one_of_many(shape: &str) -> String {
     let mut short = shape.replace("?, ?", "?,?");
     while short.contains("?,?") {

@@ -49,7 +49,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         }
         let counted: Vec<usize> = once_a_batch(view, children)
             .into_iter()
-            .filter(|&child| calls_somebody(view, child))
+            .filter(|&child| makes_a_call(view, child))
             .collect();
         let calls: Vec<usize> = counted
             .iter()
@@ -78,7 +78,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
 }
 
 /// Whether a span is a call, or a step with one right below it.
-fn calls_somebody(view: &View<'_>, place: usize) -> bool {
+fn makes_a_call(view: &View<'_>, place: usize) -> bool {
     let is_call = |place: usize| view.calls[place] != Call::None;
     is_call(place)
         || view

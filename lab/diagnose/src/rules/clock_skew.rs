@@ -34,7 +34,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// How many pairs of services are looked at together: a hostile trace has more.
+/// The most pairs of services that are judged together: a hostile trace has more.
 const MOST: usize = 256;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
@@ -134,7 +134,7 @@ impl Pair<'_> {
 enum Offset {
     /// They may agree.
     None,
-    /// They do not: the callee's is ahead by so much, in nanoseconds.
+    /// They do not: the clock of the callee is ahead by this time, in nanoseconds.
     Of(i128),
 }
 
@@ -213,7 +213,7 @@ mod tests {
     fn one_clock_that_is_off_explains_all_calls_of_its_service() {
         for (pairs, service, explained) in [
             (vec![pair("a", "b", -S)], "b", 1),
-            // It is behind whoever calls it, and whom it calls is ahead of it.
+            // It is behind its caller, and its callee is ahead of it.
             (vec![pair("a", "b", -S), pair("b", "c", S)], "b", 2),
             (vec![pair("a", "b", -S), pair("a", "c", -S)], "a", 2),
             // Two clocks, each off by an amount of its own.

@@ -1,4 +1,4 @@
-//! A call to somebody who has no spans of their own, and who takes long.
+//! A slow call to a peer that has no spans of its own.
 
 use crate::{
     facts::{call, run::RunFacts, view::View},

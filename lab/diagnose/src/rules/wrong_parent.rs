@@ -49,7 +49,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             if longest.is_none_or(|longest| view.span(longest).end_ns < span.end_ns) {
                 longest = Some(child);
             }
-            // A step may wait for its sibling; a call is made by somebody.
+            // A step may wait for its sibling; a call has a caller.
             if span.kind != Kind::Client {
                 continue;
             }

@@ -2,7 +2,7 @@
 //! so on a thread that all requests need.
 //!
 //! Seen from its spans such a process is quiet for a while, although several requests are under way in
-//! it. Quiet alone says little: perhaps all of them wait for somebody else. But here one of them has no
+//! it. Quiet alone says little: perhaps all of them wait for another service. But here one of them has no
 //! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
 //! another request moves on. Once that is chance, again and again it is a thread that they share.
 //!
@@ -184,8 +184,8 @@ fn judge(
         .filter(|quiet| quiet.moved_on || quiet.in_turn);
     let turns = stood_still.count();
     let mostly = turns as f64 >= MOSTLY * quiets.len() as f64;
-    // Of requests that come all at once, only at the end of the last turn does anybody move on: then there
-    // must be one turn more.
+    // Of requests that come all at once, one moves on only at the end of the last turn: then there must be
+    // one turn more.
     let least = run.limits.blocked_times;
     let is_seen = moved_on >= least || (moved_on > 0 && turns > least);
     if !is_seen || !mostly {

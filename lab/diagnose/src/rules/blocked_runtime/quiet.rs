@@ -21,8 +21,9 @@ pub(super) const AT_ONCE_NS: u64 = 2_000_000;
 /// How late after what went before it a quiet may begin, as a share of it.
 const MARGIN: f64 = 0.1;
 
-/// Of the times in which it worked while others were under way, in so many they must have stood still; and
-/// for so much of such a time must another process have been quiet, to say that the machine stood still.
+/// The least share of the times in which it worked while others were under way that the others must have
+/// stood still; and the least share of such a time that another process must have been quiet, to say that
+/// the machine stood still.
 pub(super) const MOSTLY: f64 = 0.5;
 
 /// The moments of each process, in their order.
@@ -47,7 +48,7 @@ pub(super) struct Quiet {
     pub(super) others: Vec<(usize, usize)>,
     /// Whether one of them moved on at once when it was over.
     pub(super) moved_on: bool,
-    /// Whether another had its turn to work when it was over, and so on until somebody moved on.
+    /// Whether another had its turn to work when it was over, and so on until one moved on.
     pub(super) in_turn: bool,
 }
 
@@ -93,8 +94,8 @@ pub(super) fn quiets(
     quiets
 }
 
-/// Another may have its turn to work first, and only then does somebody move on: one that stood still too,
-/// or one that was not begun and lay unread.
+/// Marks the quiets after which another request had its turn to work before one moved on: a request that
+/// stood still too, or one that was not begun and lay unread.
 fn take_turns(quiets: &mut [Quiet]) {
     for at in (1..quiets.len()).rev() {
         let next = &quiets[at];
@@ -227,7 +228,7 @@ fn held_its_lock(view: &View<'_>, worker: usize, other: &View<'_>, moved: usize)
     })
 }
 
-/// Whether a span is work of its process, and not waiting for somebody else.
+/// Whether a span is work of its process, and not a wait for another.
 pub(super) fn is_step(view: &View<'_>, place: usize) -> bool {
     matches!(
         view.kind(place),

@@ -99,7 +99,7 @@ pub(in crate::rules) fn inferred(
     }
 }
 
-/// Spans that are long enough to keep somebody waiting, by their kind; of the services that have gaps.
+/// The spans of services with gaps that are long enough to keep another waiting, by their kind.
 fn long_spans(run: &RunFacts<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMap<String, Members> {
     let gaps = wanted.values().flatten();
     let services: HashSet<&str> = gaps
@@ -230,7 +230,7 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
         std::collections::BinaryHeap::new();
     let mut most = 0;
     for &(start, end, ..) in members {
-        // Some clocks tell beginnings in whole milliseconds: so much of an overlap is none.
+        // Some clocks tell beginnings in whole milliseconds: an overlap of less is none.
         let blur = CLOCK_NS.min(end.saturating_sub(start) / 10);
         while ends.peek().is_some_and(|first| first.0 <= start + blur) {
             ends.pop();
