@@ -1,17 +1,41 @@
-//! Words in texts that nearly always lack them. The texts of spans are short: what `str::contains` sets up
-//! costs more than looking at each byte.
+//! Words in texts that nearly always lack them.
 
-/// Where a word is first.
-pub(crate) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    // Words end in rarer bytes than they begin with.
-    let (last, before) = word.split_last()?;
-    let mut from = before.len();
-    loop {
-        let end = from + text.get(from..)?.iter().position(|byte| byte == last)?;
-        if text[..end].ends_with(before) {
-            return Some(end - before.len());
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
+
+/// A word that is searched for in many texts. What the search needs is set up once, at its first use: the
+/// texts of spans are short, and the set-up costs more than a search.
+pub(crate) struct Word {
+    word: &'static str,
+    finder: OnceLock<Finder<'static>>,
+}
+
+// === impl Word ===
+
+impl Word {
+    /// A word to search for, to be kept in a `static`.
+    pub(crate) const fn new(word: &'static str) -> Self {
+        Word {
+            word,
+            finder: OnceLock::new(),
         }
-        from = end + 1;
+    }
+
+    /// Where the word is first in a text, in bytes.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        let finder = self.finder.get_or_init(|| Finder::new(self.word));
+        finder.find(text)
+    }
+
+    /// Whether the word is in a text.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.find(text.as_bytes()).is_some()
+    }
+
+    /// The length of the word, in bytes.
+    pub(crate) const fn len(&self) -> usize {
+        self.word.len()
     }
 }
 
@@ -37,7 +61,7 @@ mod tests {
             ("abcabc", "c"),
             ("abcab", "abd"),
         ] {
-            let found = find(text.as_bytes(), word.as_bytes());
+            let found = Word::new(word).find(text.as_bytes());
             assert_eq!(found, text.find(word), "{word} in {text}");
         }
     }

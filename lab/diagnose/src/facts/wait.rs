@@ -1,8 +1,8 @@
 //! Waits for locks and for connections, as facts of a run.
 
-use super::search::find;
+use super::search::Word;
 
-/// What is waited for.
+/// The thing that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {
     /// A lock.
@@ -20,7 +20,8 @@ pub(crate) struct Wait {
     pub(crate) end: u64,
 }
 
-/// A gap before a span that is long: trace, span, parent, and where it begins.
+/// A long gap before a span: the place of the trace, of the span and of its parent, and when the gap
+/// begins, in nanoseconds since the Unix epoch.
 pub(crate) type Gap = (usize, usize, usize, u64);
 
 // === impl For ===
@@ -29,30 +30,50 @@ impl For {
     /// What a span waits for, by its name.
     pub(crate) fn of(name: &str) -> Option<For> {
         let name = name.to_ascii_lowercase();
-        let has = |words: &[&str]| {
-            let mut words = words.iter();
-            words.any(|word| find(name.as_bytes(), word.as_bytes()).is_some())
-        };
-        let lock = has(&["lock", "mutex", "semaphore", "monitor", "latch"]);
-        let pool = has(&["pool", "connection", "datasource"]);
+        let has = |words: &[Word]| words.iter().any(|word| word.is_in(&name));
+        let (lock, pool) = (has(&LOCKS), has(&POOLS));
         if !lock && !pool {
             return None;
         }
-        let waits = has(&[
-            "wait",
-            "acquire",
-            "obtain",
-            "borrow",
-            "checkout connection",
-            "getconnection",
-            "get connection",
-            "queue for",
-        ]);
-        if waits && lock && !has(&["block", "clock"]) {
+        let waits = has(&WAITS);
+        if waits && lock && !has(&NO_LOCKS) {
             return Some(For::Lock);
         }
-        // `pg-pool.connect` of Node, `HikariDataSource.getConnection` of Java, `pool.acquire` of many.
-        (pool && (waits || has(&["pool.connect", "pool.get", "pool.checkout"])))
-            .then_some(For::Connection)
+        (pool && (waits || has(&POOL_CALLS))).then_some(For::Connection)
     }
 }
+
+static LOCKS: [Word; 5] = [
+    Word::new("lock"),
+    Word::new("mutex"),
+    Word::new("semaphore"),
+    Word::new("monitor"),
+    Word::new("latch"),
+];
+
+/// Words that hold `lock` and mean something else.
+static NO_LOCKS: [Word; 2] = [Word::new("block"), Word::new("clock")];
+
+static POOLS: [Word; 3] = [
+    Word::new("pool"),
+    Word::new("connection"),
+    Word::new("datasource"),
+];
+
+static WAITS: [Word; 8] = [
+    Word::new("wait"),
+    Word::new("acquire"),
+    Word::new("obtain"),
+    Word::new("borrow"),
+    Word::new("checkout connection"),
+    Word::new("getconnection"),
+    Word::new("get connection"),
+    Word::new("queue for"),
+];
+
+/// `pg-pool.connect` of Node, `HikariDataSource.getConnection` of Java, `pool.acquire` of many.
+static POOL_CALLS: [Word; 3] = [
+    Word::new("pool.connect"),
+    Word::new("pool.get"),
+    Word::new("pool.checkout"),
+];

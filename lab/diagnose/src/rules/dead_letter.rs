@@ -4,7 +4,7 @@ use trace::Kind;
 
 use super::{error, redelivery};
 use crate::{
-    facts::{call, search::find, view::View},
+    facts::{call, search::Word, view::View},
     finding::{Explains, Finding, Rule, Scope, Severity},
     format::plural,
     thresholds::Thresholds,
@@ -25,15 +25,15 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 /// How the queues are called that messages are buried in.
-const GRAVES: [&str; 8] = [
-    "dead",
-    "dlt",
-    "dlq",
-    "dlx",
-    "poison",
-    "parking",
-    "failed",
-    "undeliverable",
+static GRAVES: [Word; 8] = [
+    Word::new("dead"),
+    Word::new("dlt"),
+    Word::new("dlq"),
+    Word::new("dlx"),
+    Word::new("poison"),
+    Word::new("parking"),
+    Word::new("failed"),
+    Word::new("undeliverable"),
 ];
 
 /// How many burials are looked at in one trace.
@@ -91,8 +91,7 @@ fn is_burial(view: &View<'_>, place: usize) -> bool {
                 &["messaging.destination.name", "messaging.destination"],
             );
             let to = to.unwrap_or(&span.name).to_ascii_lowercase();
-            let mut graves = GRAVES.iter();
-            graves.any(|grave| find(to.as_bytes(), grave.as_bytes()).is_some())
+            GRAVES.iter().any(|grave| grave.is_in(&to))
         }
         Kind::Client => {
             let operation = call::text(span, &["messaging.operation.name"]);
