@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io::Write, path::PathBuf};
 
 use anyhow::Context;
-use diagnose::counted;
+use diagnose::plural;
 use expect::Verdict;
 use runner::Checked;
 
@@ -90,7 +90,7 @@ fn text(name: &str, checked: &Checked) -> String {
     let _ = writeln!(
         text,
         "{} checked: {} match, {} do not, {} unsupported",
-        counted(checked.reports.len(), "trace"),
+        plural(checked.reports.len(), "trace"),
         with(Verdict::Pass),
         with(Verdict::Fail),
         with(Verdict::Unsupported)

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diagnose::{THRESHOLDS, diagnose};
+use diagnose::{THRESHOLDS, catalogue, diagnose};
 use faults::{CATALOGUE, Fault, Faults, Setting};
 use futures::{StreamExt, future::join_all, stream};
 use serde_json::{Value, json};
@@ -369,7 +369,8 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
     for (placed, traces) in group {
         let pair = placed.pair;
         let got = findings(traces, beside);
-        let mut allowed: BTreeSet<&str> = runner::OF_THE_LOAD.into();
+        let of_the_load = catalogue().filter(|rule| rule.of_the_load);
+        let mut allowed: BTreeSet<&str> = of_the_load.map(|rule| rule.name).collect();
         if pair.contains(&&faults::BATCH_CONSUME) && is_retried(&pair) {
             // Each attempt is a trace of its own, and only the last one has the dead letter.
             allowed.insert("error");

@@ -15,7 +15,11 @@ use std::{
 };
 
 use diagnose::{THRESHOLDS, diagnose};
-use trace::{Attributes, Kind, Resource, Scope, Span, SpanId, Status, Trace, TraceId, Value};
+use testing::{
+    spans::{bare, resource},
+    traces::{span_id, trace_id},
+};
+use trace::{Attributes, Kind, Resource, Span, Trace, Value};
 
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);
@@ -81,7 +85,7 @@ fn measure(mut work: impl FnMut()) -> f64 {
 /// A checkout: a root, two calls with servers and queries below, steps, a message.
 fn twenty(number: u64) -> Trace {
     let resources =
-        ["checkout", "inventory", "payment", "email"].map(|service| (service, resource(service)));
+        ["checkout", "inventory", "payment", "email"].map(|service| (service, of_service(service)));
     let at = 1_000_000_000 * number;
     let mut spans = Vec::new();
     let mut add = |id: u64,
@@ -217,9 +221,9 @@ fn twenty(number: u64) -> Trace {
     Trace::new(spans[0].trace_id, spans)
 }
 
-/// One root, and so many children one after another; all of them fail.
+/// One root with children one after another, `count` spans in all; all of them fail.
 fn row(count: u64, kind: Kind) -> Trace {
-    let resource = resource("shop");
+    let resource = of_service("shop");
     let spans: Vec<Span> = (1..=count)
         .map(|id| {
             let (kind, parent) = if id == 1 {
@@ -241,7 +245,7 @@ fn row(count: u64, kind: Kind) -> Trace {
 }
 
 fn large(count: u64, parent: impl Fn(u64) -> u64) -> Trace {
-    let resource = resource("shop");
+    let resource = of_service("shop");
     let spans: Vec<Span> = (1..=count)
         .map(|id| {
             let (kind, above) = if id == 1 {
@@ -266,12 +270,8 @@ fn large(count: u64, parent: impl Fn(u64) -> u64) -> Trace {
 }
 
 /// As a decoder shares it between the spans of one service.
-fn resource(service: &str) -> Arc<Resource> {
-    let said = [("service.name", service), ("service.instance.id", service)];
-    Arc::new(Resource {
-        attributes: said.into_iter().collect(),
-        ..Resource::default()
-    })
+fn of_service(service: &str) -> Arc<Resource> {
+    resource([("service.name", service), ("service.instance.id", service)])
 }
 
 #[allow(clippy::too_many_arguments, reason = "a row of a table")]
@@ -322,27 +322,12 @@ fn span(
         )],
     };
     attributes.push(text("network.protocol.version", "1.1"));
-    let mut trace_id = [7; 16];
-    trace_id[8..].copy_from_slice(&trace.to_be_bytes());
+    let above = (parent > 0).then(|| span_id(trace, parent));
     Span {
-        trace_id: TraceId::from_bytes(trace_id).unwrap(),
-        span_id: SpanId::from_bytes((trace << 32 | id).to_be_bytes()).unwrap(),
-        parent_span_id: (parent > 0)
-            .then(|| SpanId::from_bytes((trace << 32 | parent).to_be_bytes()).unwrap()),
-        trace_state: String::new(),
-        flags: 1,
-        name: name.to_owned(),
-        kind,
         start_ns,
         end_ns,
         attributes: Attributes(attributes),
-        dropped_attributes: 0,
-        events: Vec::new(),
-        dropped_events: 0,
-        links: Vec::new(),
-        dropped_links: 0,
-        status: Status::default(),
         resource: Arc::clone(resource),
-        scope: Arc::new(Scope::default()),
+        ..bare(trace_id(trace), span_id(trace, id), above, name, kind)
     }
 }

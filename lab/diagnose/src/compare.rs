@@ -11,9 +11,13 @@ use std::fmt::Write;
 use serde::Serialize;
 use trace::Trace;
 
-use crate::{counted, finding::words, hash::HashMap, shape, view::View};
+use crate::{
+    facts::{shape, view::View},
+    format::{format_ns, plural},
+    hash::HashMap,
+};
 
-/// What became of one place.
+/// How one place differs between the two sets.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// The services and names from the root down to it.
@@ -188,10 +192,10 @@ const WORTH_MS: f64 = 0.05;
 /// A comparison for people.
 pub fn text(comparison: &Comparison) -> String {
     let (before, after) = comparison.total_ms;
-    let in_words = |ms: f64| words((ms.abs() * 1e6) as u64);
+    let in_words = |ms: f64| format_ns((ms.abs() * 1e6) as u64);
     let mut text = format!(
         "{} of {} against {} of {}: {} {}\n\n",
-        counted(comparison.traces.0, "trace"),
+        plural(comparison.traces.0, "trace"),
         in_words(before),
         comparison.traces.1,
         in_words(after),

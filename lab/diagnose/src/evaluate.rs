@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
-use crate::{Thresholds, counted, diagnose, hash::HashSet, strip};
+use crate::{Thresholds, diagnose, format::plural, hash::HashSet, strip_lab_attributes};
 
 /// A request with its traces, and what is known to be wrong with it.
 #[derive(Clone, Debug)]
@@ -16,18 +16,18 @@ pub struct Labelled {
     pub traces: Vec<Trace>,
     /// The findings that it must have.
     pub expected: Vec<String>,
-    /// Findings that it may have or not: a request that had luck in a crowd does not show it.
+    /// Findings that it may have or not: in a crowd, some requests do not show what is wrong.
     pub allowed: Vec<String>,
 }
 
 /// How right one rule is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
-    /// It was found, and it was so.
+    /// It was found, and was right.
     pub true_positives: usize,
-    /// It was found, and it was not so.
+    /// It was found, and was wrong.
     pub false_positives: usize,
-    /// It was so, and was not found.
+    /// It should have been found, and was not.
     pub misses: usize,
 }
 
@@ -47,7 +47,7 @@ pub struct Mistake {
 /// How right all rules are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// How many requests were looked at.
+    /// The number of requests.
     pub requests: usize,
     /// For each rule that was found or should have been.
     pub rules: BTreeMap<String, Score>,
@@ -66,9 +66,9 @@ pub fn evaluate(groups: &[(Vec<Labelled>, Vec<Trace>)], limits: &Thresholds) -> 
         let traces = group.iter().flat_map(|labelled| &labelled.traces);
         let stripped: Vec<Trace> = traces
             .filter(|trace| seen.insert(trace.id()))
-            .map(strip)
+            .map(strip_lab_attributes)
             .collect();
-        let beside: Vec<Trace> = beside.iter().map(strip).collect();
+        let beside: Vec<Trace> = beside.iter().map(strip_lab_attributes).collect();
         let diagnoses = diagnose(&stripped, &beside, limits);
         let mut found: BTreeMap<TraceId, Vec<(&str, &str)>> = BTreeMap::new();
         for diagnosis in &diagnoses {
@@ -136,13 +136,13 @@ impl Evaluation {
 // === impl Score ===
 
 impl Score {
-    /// Of what was found, which share was so; `None` if nothing was found.
+    /// The share of what was found that was right; `None` if nothing was found.
     pub fn precision(&self) -> Option<f64> {
         let found = self.true_positives + self.false_positives;
         (found > 0).then(|| self.true_positives as f64 / found as f64)
     }
 
-    /// Of what was so, which share was found; `None` if nothing was.
+    /// The share of what should have been found that was; `None` if nothing should have been.
     pub fn recall(&self) -> Option<f64> {
         let so = self.true_positives + self.misses;
         (so > 0).then(|| self.true_positives as f64 / so as f64)
@@ -178,9 +178,9 @@ pub fn text(evaluation: &Evaluation) -> String {
     let _ = writeln!(
         text,
         "{}, {}, {}",
-        counted(evaluation.requests, "request"),
-        counted(evaluation.rules.len(), "rule"),
-        counted(evaluation.mistakes.len(), "mistake")
+        plural(evaluation.requests, "request"),
+        plural(evaluation.rules.len(), "rule"),
+        plural(evaluation.mistakes.len(), "mistake")
     );
     text
 }

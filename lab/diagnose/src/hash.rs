@@ -1,4 +1,4 @@
-//! Maps and sets of what traces hold. The hasher is seeded, so nobody can make them slow by what is sent.
+//! Maps and sets of what traces hold. The hasher is seeded, so that no hostile trace can make them slow.
 
 use std::collections;
 

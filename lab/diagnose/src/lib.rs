@@ -7,43 +7,58 @@
 //! The rules read what any instrumented program says: names, kinds, times, status, and attributes of
 //! the OpenTelemetry semantic conventions (today's names and those of the years before). They must not
 //! know the shop, its faults, or anything that is called `lab.*`.
+//!
+//! ```
+//! use diagnose::{THRESHOLDS, diagnose};
+//! use testing::traces::{SpanExt, TraceBuilder};
+//! use trace::Kind::{Client, Server};
+//!
+//! let mut orders = TraceBuilder::new(1);
+//! orders.span((1, 0), "shop", Server, "GET /orders", (0.0, 110.0));
+//! for number in 0..10 {
+//!     let from = 10.0 * number as f64;
+//!     orders
+//!         .span((2 + number, 1), "shop", Client, "SELECT items", (from, from + 9.0))
+//!         .query(&format!("SELECT * FROM items WHERE order_id = {number}"));
+//! }
+//! let traces = [orders.build()];
+//! let diagnoses = diagnose(&traces, &[], &THRESHOLDS);
+//! let findings = &diagnoses[0].findings;
+//! assert_eq!(findings.len(), 1);
+//! assert_eq!(findings[0].rule.name, "n-plus-one");
+//! ```
 
-mod call;
+#![warn(clippy::missing_errors_doc)]
+
 pub mod compare;
-mod counted;
 pub mod evaluate;
-mod explained;
+mod facts;
 mod finding;
+mod format;
 mod hash;
-mod ids;
-mod peers;
 pub mod report;
 mod rules;
-mod run;
-mod search;
-mod shape;
-mod story;
 mod strip;
+mod suppression;
 mod thresholds;
-mod view;
-mod wait;
-mod walk;
 
-pub use counted::counted;
-pub use finding::{Finding, Rule, Severity};
-pub use rules::{RULES, rule};
-pub use story::{Chapter, Story};
-pub use strip::strip;
-pub use thresholds::{THRESHOLDS, Thresholds};
-pub use walk::{Step, Walk};
+pub use facts::{
+    story::{Chapter, Story},
+    walk::{Step, Walk},
+};
+pub use finding::{Explains, Finding, Rule, Severity};
+pub use format::plural;
+pub use rules::{catalogue, rule};
+pub use strip::strip_lab_attributes;
+pub use thresholds::{Amount, THRESHOLDS, Threshold, Thresholds};
 
 use std::borrow::Cow;
 
 use trace::{CriticalPath, Trace};
 
-use crate::{peers::Peers, run::Run, view::View};
+use crate::facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk};
 
-/// What is to be said of one trace.
+/// The diagnosis of one trace.
 #[derive(Clone, Debug)]
 pub struct Diagnosis<'t> {
     /// The trace, with spans that were there twice only once.
@@ -61,8 +76,8 @@ pub struct Diagnosis<'t> {
     pub missing: Vec<String>,
 }
 
-/// Diagnoses the traces of a run. `beside` are traces of the same system that are not diagnosed: they
-/// say which peers have spans of their own.
+/// Diagnoses the traces of a run, in their order. `beside` are traces of the same system that are not
+/// diagnosed: they show which peers have spans.
 pub fn diagnose<'t>(
     traces: &'t [Trace],
     beside: &[Trace],
@@ -70,18 +85,18 @@ pub fn diagnose<'t>(
 ) -> Vec<Diagnosis<'t>> {
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
-    // All that one trace tells while it is at hand: the traces of a run do not fit into a cache.
+    // First all that one trace shows, while it is in the cache: the traces of a run do not fit there.
     let (mut views, mut told, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for trace in traces {
         let view = View::new(trace);
         peers.learn(&view.trace);
-        told.push((walk::walk(&view), story::story(&view)));
-        found.push(rules::at_a_trace(&view, thresholds));
+        told.push((walk(&view), story(&view)));
+        found.push(rules::detect_in_trace(&view, thresholds));
         views.push(view);
     }
-    // Then what only several of them show.
-    let run = Run::new(&views, beside, peers, thresholds);
-    let found = rules::at_the_run(&run, found);
+    // Then what only several of them show together.
+    let run = RunFacts::new(&views, beside, peers, thresholds);
+    let found = rules::detect_in_run(&run, found);
     views
         .into_iter()
         .zip(told)
@@ -89,7 +104,7 @@ pub fn diagnose<'t>(
         .map(|((view, (walk, story)), findings)| Diagnosis {
             walk,
             story,
-            findings: explained::without_weaker(&view, findings),
+            findings: suppression::without_weaker(&view, findings),
             missing: view.missing(),
             paths: view.paths,
             trace: view.trace,

@@ -1,26 +1,27 @@
-//! Takes from a trace what the lab wrote into it, so that nothing can read the answer off it.
+//! Removes from a trace what the lab wrote into it, so that a rule cannot read the answer there.
 
 use trace::{Attributes, Span, Trace};
 
-const OURS: &str = "lab.";
+/// What the keys and names of the lab begin with.
+const LAB: &str = "lab.";
 
-/// The trace without attributes and events of the lab.
-pub fn strip(trace: &Trace) -> Trace {
+/// Returns the trace without the attributes and events of the lab.
+pub fn strip_lab_attributes(trace: &Trace) -> Trace {
     let spans = trace.spans().iter().map(|span| {
         let mut span: Span = span.clone();
-        keep_theirs(&mut span.attributes);
-        span.events.retain(|event| !event.name.starts_with(OURS));
+        strip(&mut span.attributes);
+        span.events.retain(|event| !event.name.starts_with(LAB));
         for event in &mut span.events {
-            keep_theirs(&mut event.attributes);
+            strip(&mut event.attributes);
         }
         for link in &mut span.links {
-            keep_theirs(&mut link.attributes);
+            strip(&mut link.attributes);
         }
         span
     });
     Trace::new(trace.id(), spans.collect())
 }
 
-fn keep_theirs(attributes: &mut Attributes) {
-    attributes.0.retain(|(key, _)| !key.starts_with(OURS));
+fn strip(attributes: &mut Attributes) {
+    attributes.0.retain(|(key, _)| !key.starts_with(LAB));
 }

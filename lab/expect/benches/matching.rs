@@ -10,47 +10,31 @@
 
 use std::{
     hint::black_box,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use expect::{Verdict, check};
 use scenario::Expectation;
-use trace::{Attributes, Kind, Resource, Scope, Span, SpanId, Status, Trace, TraceId, Value};
+use testing::spans::{bare, resource, span_id, trace_id};
+use trace::{Attributes, Kind, Span, Trace, Value};
 
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
-fn span(id: u64, parent: u64, name: &str, kind: Kind, start: u64, end: u64) -> Span {
-    let service = vec![("service.name".to_owned(), Value::from("shop"))];
+fn span(id: u64, parent: u64, name: &str, kind: Kind, start_ns: u64, end_ns: u64) -> Span {
     let attributes = vec![
         ("http.request.method".to_owned(), Value::from("GET")),
         ("http.response.status_code".to_owned(), Value::Int(200)),
         ("order.id".to_owned(), Value::from("o-17")),
     ];
+    let above = (parent > 0).then(|| span_id(parent));
     Span {
-        trace_id: TraceId::from_bytes([1; 16]).unwrap(),
-        span_id: SpanId::from_bytes(id.to_be_bytes()).unwrap(),
-        parent_span_id: SpanId::from_bytes(parent.to_be_bytes()).ok(),
-        trace_state: String::new(),
-        flags: 1,
-        name: name.to_owned(),
-        kind,
-        start_ns: start,
-        end_ns: end,
+        start_ns,
+        end_ns,
         attributes: Attributes(attributes),
-        dropped_attributes: 0,
-        events: Vec::new(),
-        dropped_events: 0,
-        links: Vec::new(),
-        dropped_links: 0,
-        status: Status::default(),
-        resource: Arc::new(Resource {
-            attributes: Attributes(service),
-            ..Resource::default()
-        }),
-        scope: Arc::new(Scope::default()),
+        resource: resource([("service.name", "shop")]),
+        ..bare(trace_id(), span_id(id), above, name, kind)
     }
 }
 
@@ -86,7 +70,7 @@ fn twenty() -> Trace {
     Trace::new(spans[0].trace_id, spans)
 }
 
-/// One span with so many children.
+/// One span with `children` children.
 fn fan(children: u64, name: impl Fn(u64) -> String) -> Trace {
     let mut spans = vec![span(1, 0, "root", Kind::Server, 0, children * 10)];
     for child in 0..children {

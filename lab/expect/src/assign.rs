@@ -1,4 +1,4 @@
-//! The assignment problem: who goes with whom at the least total cost.
+//! The assignment problem: which rows go with which columns at the least total cost.
 //!
 //! Nothing here knows of spans. Rows and columns are classes of equals, each with a number of
 //! units; a unit of a row may go with a unit of a column at the cost of the pair, and any unit may
@@ -12,14 +12,14 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-/// A class of equals: how many, and what each costs that stays alone.
+/// A class of equals: its number of units, and what each unit costs that stays alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Class {
     pub(crate) units: u64,
     pub(crate) alone: i64,
 }
 
-/// So many units of a row go with a column.
+/// Units of a row that go with a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) row: usize,

@@ -68,18 +68,18 @@ pub(crate) enum Target<'a> {
     Missing,
 }
 
-/// What the comparison of a node with a span comes to.
+/// The result of comparing a node with a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     /// The span is all that the node says of it.
     Yes,
     /// It is, as far as is known.
     Unknown,
-    /// So much differs.
+    /// It is not: what differs costs this.
     No(i64),
 }
 
-/// Compares all that a node says of the span itself; `None` if it is clearly another span.
+/// Compares all that a node says of a span itself; `None` if it is clearly another span.
 pub(crate) fn fit<'a>(
     item: &Item<'a>,
     index: usize,
@@ -286,7 +286,7 @@ fn is_wanted<'t>(
     for want in wants {
         let right = match want {
             Want::Same(reference) => match same(reference) {
-                // As long as nobody knows which span is meant, it may be one that has this value.
+                // While it is not known which span is meant, it may be one that has this value.
                 Resolved::NotYet => true,
                 Resolved::NoSpan => false,
                 Resolved::Dropped => {

@@ -1,4 +1,4 @@
-//! Writes the expectation that a trace fulfils: a start for one's own.
+//! Writes the expectation that a trace fulfils, for a user to start from.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,8 +35,8 @@ const TELLING: [&str; 20] = [
     "url.scheme",
 ];
 
-/// The `expect:` block, in YAML, that a trace fulfils; and others of its kind, it is to be hoped:
-/// durations are left out, and so are the values of what is different each time.
+/// Writes the `expect:` block, in YAML, that a trace fulfils. Durations are left out, and so are values that
+/// differ from trace to trace, so that other traces of its kind are likely to fulfil it too.
 pub fn derive(trace: &Trace) -> String {
     let derived = Derived::of(trace);
     let mut text = String::from("expect:\n");
@@ -221,7 +221,7 @@ fn attributes<'a>(attributes: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec
     for (key, value) in attributes.filter(|(key, _)| !is_of_the_lab(key)) {
         let present = || "present".to_owned();
         match asked.iter_mut().find(|(known, _)| *known == key) {
-            // Which of several is meant, nobody knows.
+            // It cannot be known which of several is meant.
             Some((_, want)) => *want = present(),
             None if TELLING.contains(&key) => {
                 asked.push((key, exactly(value).unwrap_or_else(present)));

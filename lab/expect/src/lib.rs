@@ -1,6 +1,6 @@
 //! Matches a trace against expectations and explains the difference.
 //!
-//! [`check`] compares the whole trace with what a scenario expects of it, and answers with a
+//! [`check`] compares the whole trace with what a scenario expects of it, and returns a
 //! [`Report`]: a verdict, and the smallest difference that there is between the two. [`settled`]
 //! says whether a trace is complete enough to be checked. This crate must not know where a trace
 //! was read from or how a scenario file is written.
@@ -16,6 +16,32 @@
 //! what it costs is what the report shows.
 //!
 //! [Kuhn 1955]: https://doi.org/10.1002/nav.3800020109
+//!
+//! ```
+//! use expect::{Verdict, check};
+//! use trace::Trace;
+//!
+//! let text = "
+//! name: one-order
+//! title: One order
+//! load: { requests: 1, users: 1 }
+//! expect:
+//!   trace: { roots: 1, orphans: 0 }
+//!   tree:
+//!     - span: { service: checkout, name: POST /checkout, kind: server }
+//! ";
+//! let expectation = scenario::parse("one-order.yaml", text).unwrap().expect;
+//! let mut spans = testing::spans::healthy();
+//! let whole = Trace::new(testing::spans::trace_id(), spans.clone());
+//! assert_eq!(check(&expectation, &whole, &[]).verdict, Verdict::Pass);
+//!
+//! // Without its root, the next span is an orphan.
+//! spans.remove(0);
+//! let cut = Trace::new(testing::spans::trace_id(), spans);
+//! assert_eq!(check(&expectation, &cut, &[]).verdict, Verdict::Fail);
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 mod assign;
 mod compare;
@@ -46,15 +72,15 @@ use std::time::Duration;
 use scenario::Expectation;
 use trace::Trace;
 
-/// A trace, and what else is known of it.
+/// A trace as it was observed, and what else is known of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct Observed<'a> {
     /// The trace.
     pub trace: &'a Trace,
-    /// The traces that it has to do with: see [`check`].
+    /// The traces that are related to it by links: see [`check`].
     pub related: &'a [Trace],
-    /// How late the latest part of it came, from the end of that part's last span, if it was
-    /// received here.
+    /// The delay of the latest part to arrive, from the end of that part's last span; `None` if the trace
+    /// was not received here.
     pub arrival: Option<Duration>,
     /// How long the spans of the twin took, if there was one.
     pub twin: Option<&'a Twin>,
@@ -62,29 +88,29 @@ pub struct Evidence<'a> {
 
 /// Checks a trace of which nothing else is known.
 ///
-/// `related` holds the traces that this one has to do with through links: a node of the tree's
+/// `related` holds the traces that are related to this one by links: a node of the tree's
 /// top that says `links` may be found at the top of one of them, so that a consumer may have a
 /// trace of its own. The counts are those of `trace` alone.
 pub fn check(expectation: &Expectation, trace: &Trace, related: &[Trace]) -> Report {
-    let evidence = Evidence {
+    let observed = Observed {
         trace,
         related,
         arrival: None,
         twin: None,
     };
-    check_with(expectation, evidence)
+    check_with(expectation, observed)
 }
 
 /// Checks a trace with all that is known of it.
-pub fn check_with(expectation: &Expectation, evidence: Evidence<'_>) -> Report {
-    let Evidence { trace, related, .. } = evidence;
-    let forest = forest::Forest::new(trace, related).beside(evidence.twin);
+pub fn check_with(expectation: &Expectation, observed: Observed<'_>) -> Report {
+    let Observed { trace, related, .. } = observed;
+    let forest = forest::Forest::new(trace, related).beside(observed.twin);
     let plan = plan::Plan::new(expectation);
     let matched = search::search(&plan, &forest);
     let mut tree = explain::lines(&plan, &forest, &matched);
     tree.extend(rules::lines(
         expectation,
-        &evidence,
+        &observed,
         &plan,
         &forest,
         &matched,

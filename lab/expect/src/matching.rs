@@ -20,7 +20,7 @@ pub(crate) struct Matching<'e> {
     pub(crate) consistent: bool,
 }
 
-/// The matching of some nodes with some spans: what became of each.
+/// The matching of some nodes with some spans.
 #[derive(Default)]
 pub(crate) struct Siblings<'e> {
     pub(crate) pairs: Vec<Pair<'e>>,
@@ -39,7 +39,7 @@ pub(crate) struct Pair<'e> {
     pub(crate) children: Siblings<'e>,
 }
 
-/// A node for which there are so many spans too few.
+/// A node that lacks spans: `count` of them.
 pub(crate) struct Missing {
     pub(crate) item: usize,
     pub(crate) count: u64,
@@ -81,7 +81,7 @@ pub(crate) fn target<'e>(
 // === impl Siblings ===
 
 impl<'e> Siblings<'e> {
-    /// Adds a cost, so many times.
+    /// Adds a cost `times` times.
     pub(crate) fn charge(&mut self, cost: i64, times: u64) {
         let times = i64::try_from(times).unwrap_or(HEAVIEST);
         self.cost = self

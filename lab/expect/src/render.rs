@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::report::{Line, Mark, Report, Verdict};
 
-/// Of the children of one span, so many lines are printed; JSON has them all.
+/// The most children of one span that are printed; JSON has them all.
 const MOST_LINES: usize = 30;
 /// Columns are aligned up to these widths; what is longer pushes its own line to the right.
 const WIDEST_LABEL: usize = 72;
@@ -161,7 +161,7 @@ impl Row<'_> {
         line.note.is_some() || !line.differences.is_empty() || line.verdict() == Verdict::Pass
     }
 
-    /// What is said of the line, at least of what passes and of what is wrong itself.
+    /// What is printed beside the label of the line.
     fn said(&self, columns: &Columns, paint: &Paint) -> Vec<String> {
         if self.line.verdict() == Verdict::Pass {
             return vec![paint.green("ok")];

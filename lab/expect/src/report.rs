@@ -4,11 +4,11 @@ use scenario::Position;
 use serde::{Serialize, Serializer};
 use trace::{SpanId, TraceId};
 
-/// What a check came to.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// All that was asked is so.
+    /// The trace is as expected.
     Pass,
     /// Nothing is known to be wrong, and something could not be evaluated.
     Unsupported,
@@ -21,7 +21,7 @@ pub enum Verdict {
 pub struct Report {
     /// The trace.
     pub trace_id: TraceId,
-    /// What it came to.
+    /// The verdict.
     pub verdict: Verdict,
     /// The counts that were asked for.
     pub counts: Vec<CountLine>,
@@ -81,7 +81,7 @@ pub struct Line {
     pub children: Vec<Line>,
 }
 
-/// What became of a node or a span.
+/// How a node and its span compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {

@@ -7,7 +7,7 @@ use scenario::{Expectation, Forbidden, PathShare, Pattern};
 use trace::{Top, Trace, critical_path};
 
 use crate::{
-    Evidence,
+    Observed,
     explain::{blank, of_span},
     forest::Forest,
     matching::{Bindings, Matching, target},
@@ -19,12 +19,12 @@ use crate::{
 /// A line for each rule that is asked for and does not hold, or cannot be known.
 pub(crate) fn lines(
     expectation: &Expectation,
-    evidence: &Evidence<'_>,
+    observed: &Observed<'_>,
     plan: &Plan<'_>,
     forest: &Forest<'_>,
     matching: &Matching<'_>,
 ) -> Vec<Line> {
-    let mut lines: Vec<Line> = arrival(expectation, evidence).into_iter().collect();
+    let mut lines: Vec<Line> = arrival(expectation, observed).into_iter().collect();
     let applies = expectation.when.as_ref().map_or(Some(true), |when| {
         holds(when, |reference| {
             let bindings = Some(&matching.bindings);
@@ -44,7 +44,7 @@ pub(crate) fn lines(
                 expectation
                     .critical_path
                     .iter()
-                    .filter_map(|rule| path_share(rule, evidence.trace)),
+                    .filter_map(|rule| path_share(rule, observed.trace)),
             );
         }
         Some(false) => {}
@@ -56,9 +56,9 @@ pub(crate) fn lines(
     lines
 }
 
-fn arrival(expectation: &Expectation, evidence: &Evidence<'_>) -> Option<Line> {
+fn arrival(expectation: &Expectation, observed: &Observed<'_>) -> Option<Line> {
     let want = expectation.trace.arrival?;
-    let Some(got) = evidence.arrival else {
+    let Some(got) = observed.arrival else {
         return Some(unknown(
             "arrival",
             "the arrival of a recorded trace is not known",

@@ -94,7 +94,7 @@ impl Table {
             .then_some(choice)
     }
 
-    /// The nodes as rows: so many spans that must be there, and so many more that may.
+    /// The nodes as rows: one for the spans that must be there, and one for those that may.
     fn rows(&self) -> Vec<(usize, Class)> {
         let all = self.candidates.len() as u64;
         let mut rows = Vec::new();

@@ -8,14 +8,10 @@
 
 mod shop;
 
-use std::sync::Arc;
-
 use expect::{Verdict, check, derive};
 use proptest::prelude::*;
-use trace::{
-    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, Trace,
-    TraceId, Value,
-};
+use testing::spans::{bare, link_to, resource};
+use trace::{Attributes, Event, Kind, Span, SpanId, Status, StatusCode, Trace, TraceId, Value};
 
 fn scenario(expect: &str) -> String {
     format!(
@@ -74,42 +70,23 @@ prop_compose! {
         let kinds = [Kind::Unspecified, Kind::Internal, Kind::Server, Kind::Client, Kind::Producer,
             Kind::Consumer];
         let service = ["shop", "a b: c", "~x"][service];
-        let of_service = vec![("service.name".to_owned(), Value::from(service))];
+        let events = event.map(|(name, attributes)| Event {
+            attributes,
+            ..testing::spans::event(start, &name, [])
+        });
+        let links = link.map(|(own, id)| link_to(trace_id(if own { 1 } else { 2 }), span_id(id)));
         Span {
-            trace_id: trace_id(1),
-            span_id: span_id(id),
-            parent_span_id: parent.map(span_id),
-            trace_state: String::new(),
-            flags: 1,
-            name,
-            kind: kinds[kind],
             start_ns: start,
             end_ns: start + length,
             attributes,
-            dropped_attributes: 0,
-            events: event
-                .map(|(name, attributes)| Event { time_ns: start, name, attributes, dropped_attributes: 0 })
-                .into_iter()
-                .collect(),
-            dropped_events: 0,
-            links: link
-                .map(|(own, id)| Link {
-                    trace_id: trace_id(if own { 1 } else { 2 }),
-                    span_id: span_id(id),
-                    trace_state: String::new(),
-                    flags: 0,
-                    attributes: Attributes::default(),
-                    dropped_attributes: 0,
-                })
-                .into_iter()
-                .collect(),
-            dropped_links: 0,
+            events: events.into_iter().collect(),
+            links: links.into_iter().collect(),
             status: Status {
                 code: [StatusCode::Unset, StatusCode::Ok, StatusCode::Error][status],
                 message: String::new(),
             },
-            resource: Arc::new(Resource { attributes: Attributes(of_service), ..Resource::default() }),
-            scope: Arc::new(Scope::default()),
+            resource: resource([("service.name", service)]),
+            ..bare(trace_id(1), span_id(id), parent.map(span_id), &name, kinds[kind])
         }
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use expect::{Mark, Report, Settle, Verdict, check, settled};
 use scenario::Expectation;
-use shop::{Shop, exception, fail, link_to, trace_id};
+use shop::{Shop, exception, trace_id};
+use testing::{spans::link_to, traces::SpanExt};
 use trace::{Kind, Span, SpanId, Trace, TraceId};
 
 /// An expectation from the text that stands under `expect:`, each line indented by two.
 fn expectation(text: &str) -> Expectation {
-    // Somebody's own service, so that spans may have any names.
+    // A service of the user's own, so that spans may have any names.
     let text = format!(
         "name: x\ntitle: X\ntarget: http://x\njourney: {{ requests: [{{ path: / }}] }}\n\
          load: {{ requests: 1, users: 1 }}\nexpect:\n{text}\n"
@@ -32,7 +33,7 @@ fn text(report: &Report) -> String {
     report.text("x", "", false)
 }
 
-/// A root with so many children of a name.
+/// A root with children of a name.
 fn fan(name: &str, count: usize) -> Shop {
     let mut shop = Shop { spans: Vec::new() };
     let root = shop.add(None, "inventory", "GET /prices", Kind::Server);
@@ -142,7 +143,7 @@ fn what_must_not_be_there_may_not_hide_behind_another_node() {
     let failed = "{ span: { kind: client }, status: error, times: 0 }";
     let mut shop = fan("SELECT products", 3);
     assert_eq!(verdict(&of_fan("", &[any, failed]), &shop), Verdict::Pass);
-    fail(&mut shop.spans[2]);
+    shop.spans[2].fails("failed");
     let report = check(&of_fan("", &[any, failed]), &shop.trace(), &[]);
     assert_eq!(report.verdict, Verdict::Fail);
     let excess = report.tree[0]
@@ -190,7 +191,7 @@ fn counts_are_of_the_whole_trace() {
     assert_eq!(verdict(&counts(1, 1, spans, 0), &shop), Verdict::Fail);
     assert_eq!(verdict(&counts(1, 0, spans + 1, 0), &shop), Verdict::Fail);
     assert_eq!(verdict(&counts(1, 0, spans, 1), &shop), Verdict::Fail);
-    fail(shop.span("fraud check", Kind::Internal));
+    shop.span("fraud check", Kind::Internal).fails("failed");
     assert_eq!(verdict(&counts(1, 0, spans, 1), &shop), Verdict::Pass);
 }
 
@@ -205,7 +206,7 @@ fn an_expectation_of_what_is_not_there_fails_on_a_trace_without_spans() {
 fn a_trace_is_settled_when_its_counts_hold() {
     let want = expectation("  trace: { roots: 1, orphans: 0, spans: 20..40, errors: 0 }");
     let mut shop = Shop::healthy();
-    fail(shop.span("render", Kind::Internal));
+    shop.span("render", Kind::Internal).fails("failed");
     assert_eq!(
         settled(&want, &shop.trace()),
         Settle::Ready,

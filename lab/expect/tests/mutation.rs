@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use expect::{Mark, Report, Verdict, check};
 use scenario::Expectation;
-use shop::{Shop, exception, fail, link_to, trace_id};
+use shop::{Shop, exception, trace_id};
+use testing::{spans::link_to, traces::SpanExt};
 use trace::{Kind, Resource, Span, SpanId, Value};
 
 fn checkout() -> Expectation {
@@ -277,7 +278,7 @@ fn another_status_is_caught() {
             "errors",
         ],
         |shop| {
-            fail(shop.span("POST /charges", Kind::Server));
+            shop.span("POST /charges", Kind::Server).fails("failed");
         },
     );
 }
@@ -413,7 +414,7 @@ fn a_cleared_error_and_its_event_are_caught() {
         events: [{ name: exception, attributes: { exception.type: Timeout } }]";
     let broken = |shop: &mut Shop| {
         let span = shop.span("fraud check", Kind::Internal);
-        fail(span);
+        span.fails("failed");
         span.events.push(exception("Timeout"));
     };
     speaks_of(node, broken, |shop| {

@@ -7,7 +7,7 @@ mod shop;
 
 use std::time::Duration;
 
-use expect::{Evidence, Report, Twin, Verdict, check, check_with};
+use expect::{Observed, Report, Twin, Verdict, check, check_with};
 use scenario::Expectation;
 use shop::Shop;
 use trace::{Kind, Span, SpanId, Trace, Value};
@@ -134,7 +134,7 @@ fn a_duration_is_held_against_the_parent_and_the_twin() {
     let with = |twin: Option<&Twin>, asked: &Expectation| {
         check_with(
             asked,
-            Evidence {
+            Observed {
                 trace: &trace,
                 related: &[],
                 arrival: None,
@@ -319,13 +319,13 @@ fn when_a_trace_arrived_is_known_only_of_one_that_was_received() {
     let asked = expectation("  trace: { arrival: \">= 1s\" }");
     let trace = Tree::new().trace();
     let with = |arrival| {
-        let evidence = Evidence {
+        let observed = Observed {
             trace: &trace,
             related: &[],
             arrival,
             twin: None,
         };
-        check_with(&asked, evidence).verdict
+        check_with(&asked, observed).verdict
     };
     assert_eq!(with(Some(Duration::from_secs(2))), Verdict::Pass);
     assert_eq!(with(Some(Duration::from_millis(20))), Verdict::Fail);

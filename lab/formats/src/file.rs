@@ -132,13 +132,19 @@ pub enum ReadError {
 
 /// All spans of a trace file, which is taken whole or not at all.
 ///
-/// A file that unpacks to more than [`MOST_UNPACKED`] is refused.
+/// # Errors
+///
+/// When the bytes are of no known format, when a span of them cannot be taken, and when they unpack to more
+/// than [`MOST_UNPACKED`].
 pub fn read(bytes: &[u8]) -> Result<Vec<Span>, ReadError> {
     read_within(bytes, MOST_UNPACKED)
 }
 
-/// What [`read`] does, with another bound: a file that unpacks to more than so many bytes is
-/// refused.
+/// Does what [`read`] does with another bound, `most_unpacked`, in bytes.
+///
+/// # Errors
+///
+/// As of [`read`], with this bound.
 pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, ReadError> {
     let mut reader = Reader {
         packing: Packing::new(most_unpacked),

@@ -8,6 +8,8 @@
 //! assert!(formats::read(b"hello").is_err(), "no trace file");
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod file;
 mod jaeger;
 mod zipkin;

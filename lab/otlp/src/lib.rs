@@ -15,6 +15,8 @@
 //! assert!(wrong.to_string().contains("resourceSpans[0]"));
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod compression;
 mod error;
 mod json;

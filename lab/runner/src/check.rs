@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use expect::{Evidence, Report, Verdict};
+use expect::{Observed, Report, Verdict};
 use scenario::{Node, Scenario, Text};
 use trace::{Span, Trace, TraceId, tree};
 
@@ -38,7 +38,7 @@ pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
             }
             continue;
         }
-        let evidence = Evidence {
+        let observed = Observed {
             trace: &trace,
             related: &group,
             arrival: None,
@@ -46,7 +46,7 @@ pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
         };
         checked
             .reports
-            .push(expect::check_with(&scenario.expect, evidence));
+            .push(expect::check_with(&scenario.expect, observed));
     }
     checked
 }

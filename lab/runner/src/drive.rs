@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use collector::Passage;
-use expect::{Evidence, Verdict};
+use expect::{Observed, Verdict};
 use loadgen::{Line, Outcome, Recording, UnixNanos};
 use reqwest::Url;
 use scenario::{Expectation, Target};
@@ -209,13 +209,13 @@ impl Waiting {
             Some(expected) => {
                 at_rest >= APART + quiet
                     && *self.holds.get_or_insert_with(|| {
-                        let evidence = Evidence {
+                        let observed = Observed {
                             trace,
                             related: &found.related,
                             arrival: found.arrival,
                             twin: None,
                         };
-                        expect::check_with(expected, evidence).verdict != Verdict::Fail
+                        expect::check_with(expected, observed).verdict != Verdict::Fail
                     })
             }
             None => {

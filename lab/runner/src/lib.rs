@@ -42,7 +42,7 @@ pub use check::{Checked, check_spans};
 pub use described::{Database, Described};
 pub use error::RunError;
 pub use ground::GroundError;
-pub use judge::{LatencyLine, OF_THE_LOAD, UnsupportedFinding};
+pub use judge::{LatencyLine, UnsupportedFinding};
 pub use labels::{Group, LabelsError, labelled};
 pub use order::{MOST_ORDERS, OrderError, Placed, PlacedOrders, Taken, place_order, whole_order};
 pub use outcome::{Finished, Latencies, PhaseReport, PhaseRun};

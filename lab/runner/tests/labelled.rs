@@ -15,7 +15,7 @@ fn every_rule_is_right_on_every_recorded_trace() {
     let evaluation = evaluate::evaluate(&groups, &THRESHOLDS);
     assert!(evaluation.is_perfect(), "{}", evaluate::text(&evaluation));
     // Each rule has traces on which it must speak.
-    for rule in diagnose::RULES {
+    for rule in diagnose::catalogue() {
         let score = evaluation.rules.get(rule.name);
         assert!(
             score.is_some_and(|score| score.true_positives > 0),

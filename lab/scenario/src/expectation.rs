@@ -300,7 +300,8 @@ impl std::fmt::Display for Check {
 
 impl Want {
     /// Whether a value is what is asked for, type included. A NaN that is asked for is any NaN.
-    /// [`Want::Same`] speaks of another span, so whoever has the trace must look; here it is false.
+    /// [`Want::Same`] refers to another span. Only the caller has the trace and can look it up; here it is
+    /// false.
     pub fn matches(&self, value: &Value) -> bool {
         match (self, value) {
             (Want::Exactly(Value::Double(want)), Value::Double(got)) => {

@@ -14,21 +14,21 @@ pub struct Scenario {
     pub title: String,
     /// Markdown: what to look at, what to ask, what the answer is. May be empty.
     pub story: String,
-    /// Whose traces they are.
+    /// The program whose traces are judged.
     pub target: Target,
-    /// What is switched on for each request.
+    /// The faults that are switched on for each request.
     pub faults: Faults,
     /// What users do; each does one of these, chosen by weight. Never empty.
     pub journeys: Vec<Weighted>,
     /// How many users do it, and how often.
     pub load: Load,
-    /// What it cannot do without, beyond what its faults need; so do its variants that say nothing else.
+    /// What it needs, beyond what its faults need. A variant needs the same unless it lists its own needs.
     pub needs: Vec<Need>,
     /// What the trace of each checkout must look like.
     pub expect: Expectation,
-    /// What the diagnosis must report: these and no others. `None`: nothing is said of it.
+    /// What the diagnosis must report: these and no others. `None`: the scenario does not judge findings.
     pub findings: Option<Vec<FindingWant>>,
-    /// What times must come to, over all traces of a phase.
+    /// Limits of times, over all traces of a phase.
     pub latency: Vec<LatencyWant>,
     /// The same without the fault. `None`: the scenario has none.
     pub twin: Option<Variant>,
@@ -41,7 +41,7 @@ pub struct Scenario {
 pub enum Target {
     /// The shop's.
     Shop,
-    /// Those of somebody's own service: `target: http://…`.
+    /// Those of a service of the user's own: `target: http://…`.
     Url(String),
 }
 
@@ -58,9 +58,9 @@ pub struct Variant {
     pub journeys: Option<Vec<Weighted>>,
     /// Another load.
     pub load: Option<Load>,
-    /// What it cannot do without, in place of what its scenario needs.
+    /// What it needs, in place of what its scenario needs.
     pub needs: Option<Vec<Need>>,
-    /// What each of its traces must look like, besides not as the scenario expects.
+    /// What each of its traces must look like. It must also fail the expectation of the scenario.
     pub expect: Option<Expectation>,
     /// What the diagnosis reports of it: none of what it must report of the scenario. `None`: nothing.
     pub findings: Option<Vec<FindingWant>>,
@@ -71,13 +71,13 @@ pub struct Variant {
 pub struct FindingWant {
     /// The rule that reports it.
     pub rule: &'static diagnose::Rule,
-    /// On which share of the traces; `None` is on each. Where many contend, one may have luck.
+    /// On which share of the traces; `None` is on each. Where many requests contend, some do not wait.
     pub share: Option<DoubleRange>,
-    /// Without what it cannot be asked for. Elsewhere it is not judged: it may be there or not.
+    /// What it needs to be judged. Where the lab lacks that, the finding may be there or not.
     pub needs: Vec<Need>,
 }
 
-/// A journey, and how often it is gone on.
+/// A journey, and how often users take it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighted {
     /// How often, in comparison with the others. 1 where the file says nothing.
@@ -91,7 +91,7 @@ pub struct Weighted {
 pub enum Journey {
     /// Fill a cart, check out.
     Order(Order),
-    /// Requests to somebody's own service, one after another. Only with a target of one's own.
+    /// Requests to a service of the user's own, one after another. Only with a target of their own.
     Requests(Vec<Request>),
 }
 
@@ -106,7 +106,7 @@ pub struct Order {
     pub coupon: bool,
 }
 
-/// A request to somebody's own service.
+/// A request to a service of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `POST`, …; `GET` unless the file says otherwise.
@@ -119,7 +119,7 @@ pub struct Request {
     pub body: Option<String>,
 }
 
-/// What a time must come to, over all traces of the faulty phase.
+/// A limit of a time, over all traces of the faulty phase.
 #[derive(Clone, Debug)]
 pub struct LatencyWant {
     /// Where it stands in the file.
@@ -131,7 +131,7 @@ pub struct LatencyWant {
     pub own: bool,
     /// What is asked of which percentile. Never empty.
     pub percentiles: Vec<(Percentile, TimeWant)>,
-    /// Without what it cannot be asked for. Elsewhere it is measured and not judged.
+    /// What it needs to be judged. Where the lab lacks that, it is measured and not judged.
     pub needs: Vec<Need>,
 }
 
@@ -151,6 +151,6 @@ pub enum Percentile {
 pub enum TimeWant {
     /// In a range.
     Absolute(DurationRange),
-    /// So many times the same time of the twin: `">= 3x twin"`.
+    /// A multiple of the same time of the twin: `">= 3x twin"`.
     OfTwin(DoubleRange),
 }

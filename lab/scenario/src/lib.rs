@@ -22,6 +22,8 @@
 //! );
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod embedded;
 pub mod error;
 pub mod expectation;
@@ -60,11 +62,19 @@ pub fn schema() -> &'static str {
 }
 
 /// Reads and parses a scenario file.
+///
+/// # Errors
+///
+/// When the file cannot be read, or as of [`parse`].
 pub fn load(path: &Path) -> Result<Scenario, Error> {
     parse(&path.display().to_string(), &read_text(path)?)
 }
 
-/// The text of a scenario file.
+/// Reads the text of a scenario file.
+///
+/// # Errors
+///
+/// When the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| {
         Error::of_file(
@@ -77,6 +87,10 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 /// Finds a scenario by what a user typed: the path of a file, or the name of an embedded one.
 ///
 /// What holds a path separator or ends in `.yaml` or `.yml` is a path.
+///
+/// # Errors
+///
+/// As of [`load`] for a path, and as of [`embedded()`] for a name.
 pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
     match as_path(name_or_path) {
         Some(path) => load(path),
@@ -84,7 +98,11 @@ pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
     }
 }
 
-/// The text of a scenario, by the path of a file or the name of an embedded one.
+/// Finds the text of a scenario, by the path of a file or the name of an embedded one.
+///
+/// # Errors
+///
+/// As of [`read_text`] for a path, and as of [`embedded::text`] for a name.
 pub fn find_text(name_or_path: &str) -> Result<String, Error> {
     match as_path(name_or_path) {
         Some(path) => read_text(path),

@@ -1,15 +1,15 @@
-//! What a scenario cannot do without: the one list of the words of `needs:`.
+//! What a scenario needs: the one list of the words of `needs:`.
 
 use std::fmt;
 
-/// What a scenario, one of its phases, or a single want of it cannot do without. Where the lab does not
-/// have it, that part is unsupported: neither passed nor failed.
+/// What a scenario, one of its phases, or a single want of it needs. Where the lab does not have it, that
+/// part is unsupported: it neither passes nor fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// `postgresql`: a database with locks on rows. SQLite has one lock for all.
     Postgresql,
     /// `textbook`: the simulated times of the textbook pace. Without them an order takes some
-    /// milliseconds, and what is said of times, or follows from them, may not be so.
+    /// milliseconds, and what a scenario says of times, or what follows from them, may not hold.
     Textbook,
 }
 

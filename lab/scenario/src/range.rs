@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 /// How many there must be, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// At least so many.
+    /// The least number.
     pub min: u64,
-    /// At most so many, if there is a bound.
+    /// The greatest number, if there is a bound.
     pub max: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Count {
     /// Exactly one.
     pub const ONE: Count = Count::exactly(1);
 
-    /// Exactly so many.
+    /// Exactly this number.
     pub const fn exactly(count: u64) -> Self {
         Count {
             min: count,

@@ -1,11 +1,11 @@
-//! A scenario to begin with.
+//! The text of a new scenario.
 
 use std::fmt::Write;
 
 use faults::Fault;
 
-/// The text of a scenario to begin with: of the shop, with this fault if there is one, or of a target of
-/// one's own. It can be run as it is.
+/// The text of a new scenario, for a user to edit: of the shop, with this fault if there is one, or of a
+/// target of the user's own. It can be run as it is.
 pub fn skeleton(name: &str, fault: Option<&Fault>, target: Option<&str>) -> String {
     let mut text = format!(
         "name: {name}\n\

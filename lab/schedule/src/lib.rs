@@ -14,6 +14,8 @@
 //! assert_eq!(schedule.next(), None);
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 mod duration;
 mod instants;
 mod load;

@@ -12,3 +12,4 @@
 )]
 
 pub mod spans;
+pub mod traces;

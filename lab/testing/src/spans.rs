@@ -30,16 +30,34 @@ pub fn span(
     to: u64,
 ) -> Span {
     const EPOCH: u64 = 1_790_000_000_000_000_000;
+    let parent = (parent != 0).then(|| span_id(parent));
     Span {
-        trace_id: trace_id(),
-        span_id: span_id(id),
-        parent_span_id: (parent != 0).then(|| span_id(parent)),
-        trace_state: String::new(),
         flags: 0x101,
-        name: name.to_owned(),
-        kind,
         start_ns: EPOCH + from * 1_000_000,
         end_ns: EPOCH + to * 1_000_000,
+        resource: resource([("service.name", service)]),
+        ..bare(trace_id(), span_id(id), parent, name, kind)
+    }
+}
+
+/// A sampled span with these ids, name and kind, and nothing else: no time, no service.
+pub fn bare(
+    trace_id: TraceId,
+    span_id: SpanId,
+    parent_span_id: Option<SpanId>,
+    name: &str,
+    kind: Kind,
+) -> Span {
+    Span {
+        trace_id,
+        span_id,
+        parent_span_id,
+        trace_state: String::new(),
+        flags: 1,
+        name: name.to_owned(),
+        kind,
+        start_ns: 0,
+        end_ns: 0,
         attributes: Attributes::default(),
         dropped_attributes: 0,
         events: Vec::new(),
@@ -47,24 +65,44 @@ pub fn span(
         links: Vec::new(),
         dropped_links: 0,
         status: Status::default(),
-        resource: Arc::new(Resource {
-            attributes: Attributes::from_iter([("service.name", service)]),
-            ..Resource::default()
-        }),
-        scope: Arc::new(Scope::default()),
+        resource: Arc::default(),
+        scope: Arc::default(),
     }
 }
 
-/// A link to the span `id` of a trace, with nothing else in it.
-pub fn link(trace_id: TraceId, id: u64) -> Link {
+/// A resource with these attributes, to be shared by the spans of one process.
+pub fn resource<const N: usize>(attributes: [(&str, &str); N]) -> Arc<Resource> {
+    Arc::new(Resource {
+        attributes: attributes.into_iter().collect(),
+        ..Resource::default()
+    })
+}
+
+/// An event at a time, in nanoseconds since the Unix epoch.
+pub fn event<const N: usize>(time_ns: u64, name: &str, attributes: [(&str, &str); N]) -> Event {
+    Event {
+        time_ns,
+        name: name.to_owned(),
+        attributes: attributes.into_iter().collect(),
+        dropped_attributes: 0,
+    }
+}
+
+/// A link to a span, with nothing else in it.
+pub fn link_to(trace_id: TraceId, span_id: SpanId) -> Link {
     Link {
         trace_id,
-        span_id: span_id(id),
+        span_id,
         trace_state: String::new(),
         flags: 0,
         attributes: Attributes::default(),
         dropped_attributes: 0,
     }
+}
+
+/// A link to the span `id` of a trace, with nothing else in it.
+pub fn link(trace_id: TraceId, id: u64) -> Link {
+    link_to(trace_id, span_id(id))
 }
 
 /// The trace that every user sees first.

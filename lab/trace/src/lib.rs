@@ -3,6 +3,18 @@
 //! This crate is the lab's own picture of a trace. It holds what OTLP holds, with types that say
 //! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
 //! or any other crate of this workspace.
+//!
+//! ```
+//! use std::time::Duration;
+//! use trace::{Trace, critical_path};
+//!
+//! let trace = Trace::new(testing::spans::trace_id(), testing::spans::healthy());
+//! let root = trace.roots().next().expect("an order has a root");
+//! assert_eq!(trace.span(root).name, "POST /checkout");
+//! assert_eq!(critical_path(&trace, root).total(), Duration::from_millis(155));
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod critical_path;
 pub mod id;

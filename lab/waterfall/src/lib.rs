@@ -7,6 +7,15 @@
 //!
 //! It must not know where a trace comes from, nor what a terminal is: the caller says how wide the
 //! picture may be and whether it has colours.
+//!
+//! ```
+//! let trace = trace::Trace::new(testing::spans::trace_id(), testing::spans::healthy());
+//! let picture = waterfall::render(&trace, &waterfall::Style::default());
+//! let line = picture.lines().find(|line| line.contains("process_order"));
+//! assert!(line.is_some_and(|line| line.contains("checkout") && line.ends_with("153 ms")), "{picture}");
+//! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 mod axis;
 mod json;

@@ -1,9 +1,6 @@
 //! The traces of the property tests, drawn from bytes that libFuzzer chooses.
 #![no_main]
 
-#[path = "../../../lab/diagnose/tests/it/make.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod make;
 #[path = "../../../lab/diagnose/tests/it/strange.rs"]
 mod strange;
 

@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 use trace::CriticalPath;
 
-use crate::{Diagnosis, Finding, Story, finding::ms, report::parts};
+use super::sections;
+use crate::{Diagnosis, Finding, Story, format::ms};
 
 /// `{"traces": [{"trace_id", "critical_path", "walk", "findings", …}]}`.
 pub fn to_json(diagnoses: &[Diagnosis<'_>]) -> Json {
@@ -39,17 +40,17 @@ fn one(diagnosis: &Diagnosis<'_>) -> Json {
 }
 
 fn of_path(diagnosis: &Diagnosis<'_>, path: &CriticalPath) -> Vec<Json> {
-    let total: u64 = parts(path).iter().map(|part| part.ns).sum();
-    parts(path)
+    let total: u64 = sections(path).iter().map(|section| section.ns).sum();
+    sections(path)
         .iter()
-        .map(|part| {
-            let span = diagnosis.trace.span(part.place);
+        .map(|section| {
+            let span = diagnosis.trace.span(section.place);
             json!({
                 "span_id": span.span_id.to_string(),
                 "service": span.service(),
                 "name": span.name,
-                "ms": ms(part.ns),
-                "share": (part.ns as f64 / total.max(1) as f64 * 1e4).round() / 1e4,
+                "ms": ms(section.ns),
+                "share": (section.ns as f64 / total.max(1) as f64 * 1e4).round() / 1e4,
             })
         })
         .collect()
@@ -63,7 +64,7 @@ fn finding(finding: &Finding) -> Json {
         "cost_ms": ms(u64::try_from(finding.cost.as_nanos()).unwrap_or(u64::MAX)),
         "evidence": finding.evidence,
         "facts": finding.facts,
-        "means": finding.rule.means,
+        "means": finding.rule.summary,
         "remedy": finding.rule.remedy,
         "docs": finding.docs(),
     })

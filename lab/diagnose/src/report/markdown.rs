@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use trace::CriticalPath;
 
-use crate::{Diagnosis, counted, finding::words, report::parts};
+use super::sections;
+use crate::{
+    Diagnosis,
+    format::{format_ns, plural},
+};
 
 /// A diagnosis in Markdown.
 pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
@@ -64,7 +68,7 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     for finding in &diagnosis.findings {
         let cost = u64::try_from(finding.cost.as_nanos()).unwrap_or(u64::MAX);
         let cost = if cost > 0 {
-            format!(", costs {}", words(cost))
+            format!(", costs {}", format_ns(cost))
         } else {
             String::new()
         };
@@ -83,39 +87,39 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
 
 /// How large the trace is, what was asked, and how long it took.
 fn push_gist(text: &mut String, diagnosis: &Diagnosis<'_>) {
-    text.push_str(&counted(diagnosis.trace.spans().len(), "span"));
+    text.push_str(&plural(diagnosis.trace.spans().len(), "span"));
     if let Some(first) = diagnosis.walk.steps.first() {
         let root = diagnosis.trace.span(first.place);
         let (service, name) = (cell(root.service()), cell(&root.name));
-        let _ = write!(text, ", {service} {name}, {}", words(first.below_ns));
+        let _ = write!(text, ", {service} {name}, {}", format_ns(first.below_ns));
     }
     if let Some(end_to_end) = diagnosis.end_to_end_ns() {
-        let end_to_end = words(end_to_end);
+        let end_to_end = format_ns(end_to_end);
         let _ = write!(text, ", {end_to_end} until the last message was processed");
     }
     text.push_str("\n\n");
 }
 
 fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, title: &str) {
-    let mut parts = parts(path);
-    let total: u64 = parts.iter().map(|part| part.ns).sum();
+    let mut sections = sections(path);
+    let total: u64 = sections.iter().map(|section| section.ns).sum();
     if total == 0 {
         return;
     }
-    parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    sections.sort_by_key(|section| std::cmp::Reverse(section.ns));
     let _ = writeln!(
         text,
         "\n| {title} | service | own ms | share |\n| --- | --- | ---: | ---: |"
     );
-    for part in &parts {
-        let span = diagnosis.trace.span(part.place);
+    for section in &sections {
+        let span = diagnosis.trace.span(section.place);
         let _ = writeln!(
             text,
             "| {} | {} | {:.1} | {:.1} % |",
             cell(&span.name),
             cell(span.service()),
-            part.ns as f64 / 1e6,
-            part.ns as f64 / total as f64 * 100.0
+            section.ns as f64 / 1e6,
+            section.ns as f64 / total as f64 * 100.0
         );
     }
 }

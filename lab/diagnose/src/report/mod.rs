@@ -1,4 +1,4 @@
-//! A diagnosis for people and for machines.
+//! A diagnosis as text and Markdown for people, and as JSON for machines.
 
 mod json;
 mod markdown;
@@ -13,30 +13,30 @@ use trace::CriticalPath;
 use crate::Diagnosis;
 use crate::hash::HashMap;
 
-/// A span's part of a critical path.
+/// A section of a critical path: what one span contributes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct Section {
     /// The place of the span in the trace.
     pub place: usize,
-    /// How much of the path is its own, in nanoseconds.
+    /// The part of the path that is its own, in nanoseconds.
     pub ns: u64,
 }
 
-/// What of a critical path is each span's own, in the order in which they are first on it.
-pub fn parts(path: &CriticalPath) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+/// The sections of a critical path, one for each span, in the order in which the spans are first on it.
+pub fn sections(path: &CriticalPath) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
     let mut known = HashMap::default();
     for segment in &path.segments {
         let at = *known.entry(segment.span).or_insert_with(|| {
-            parts.push(Part {
+            sections.push(Section {
                 place: segment.span,
                 ns: 0,
             });
-            parts.len() - 1
+            sections.len() - 1
         });
-        parts[at].ns += segment.end_ns - segment.start_ns;
+        sections[at].ns += segment.end_ns - segment.start_ns;
     }
-    parts
+    sections
 }
 
 impl Diagnosis<'_> {
@@ -49,15 +49,15 @@ impl Diagnosis<'_> {
             .or(self.paths.first())
     }
 
-    /// The critical paths of what messages asked for: nobody waited for them.
+    /// The critical paths of what messages asked for, for which the user did not wait.
     pub fn later(&self) -> impl Iterator<Item = &CriticalPath> {
         self.paths
             .iter()
             .filter(|path| self.trace.parent(path.root).is_some())
     }
 
-    /// From the beginning of the trace to the end of the last that a message asked for; `None` if
-    /// nothing was asked by a message.
+    /// The time from the beginning of the trace to the end of the last work that a message asked for, in
+    /// nanoseconds; `None` if no message asked for any.
     pub fn end_to_end_ns(&self) -> Option<u64> {
         let last = self
             .later()

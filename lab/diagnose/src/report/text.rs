@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use trace::CriticalPath;
 
-use crate::{Diagnosis, Finding, Severity, Story, counted, finding::words, report::parts};
+use super::sections;
+use crate::{
+    Diagnosis, Finding, Severity, Story,
+    format::{format_ns, plural},
+};
 
 /// How it is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +25,7 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
     let total = diagnosis.walk.steps.first().map_or(0, |step| step.below_ns);
-    let spans = counted(trace.spans().len(), "span");
+    let spans = plural(trace.spans().len(), "span");
     let _ = write!(text, "trace {}   {spans}", trace.id());
     if let Some(root) = diagnosis
         .walk
@@ -34,14 +38,14 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
             "   {} {}   {}",
             root.service(),
             root.name,
-            words(total)
+            format_ns(total)
         );
     }
     if let Some(end_to_end) = diagnosis.end_to_end_ns() {
         let _ = write!(
             text,
             "   {} until the last message was processed",
-            words(end_to_end)
+            format_ns(end_to_end)
         );
     }
     text.push('\n');
@@ -109,38 +113,41 @@ fn push_walk(text: &mut String, diagnosis: &Diagnosis<'_>) {
             text,
             "  {name:<44} {:<10} {:>9} {share:>4.0} %   own {}",
             span.service(),
-            words(step.below_ns),
-            words(step.own_ns)
+            format_ns(step.below_ns),
+            format_ns(step.own_ns)
         );
     }
 }
 
 fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, title: &str) {
-    let parts = parts(path);
-    let total: u64 = parts.iter().map(|part| part.ns).sum();
+    let sections = sections(path);
+    let total: u64 = sections.iter().map(|section| section.ns).sum();
     if total == 0 {
         return;
     }
     // Those of one name are one line.
     let mut lines: Vec<(&str, &str, u64, usize)> = Vec::new();
-    for part in &parts {
-        let span = diagnosis.trace.span(part.place);
+    for section in &sections {
+        let span = diagnosis.trace.span(section.place);
         let known = lines
             .iter_mut()
             .find(|(service, name, ..)| *service == span.service() && *name == span.name);
         match known {
             Some((_, _, ns, count)) => {
-                *ns += part.ns;
+                *ns += section.ns;
                 *count += 1;
             }
-            None => lines.push((span.service(), &span.name, part.ns, 1)),
+            None => lines.push((span.service(), &span.name, section.ns, 1)),
         }
     }
     lines.sort_by_key(|(_, _, ns, _)| std::cmp::Reverse(*ns));
     let _ = writeln!(text, "\n{title}");
     let line = |ns: u64, service: &str, name: &str| {
         let share = ns as f64 / total as f64 * 100.0;
-        format!("  {:>9} {share:>5.1} %  {service:<10} {name}", words(ns))
+        format!(
+            "  {:>9} {share:>5.1} %  {service:<10} {name}",
+            format_ns(ns)
+        )
     };
     for (service, name, ns, count) in lines.iter().take(SHOWN) {
         let name = match count {
@@ -154,7 +161,7 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
         let sum = rest.iter().map(|(_, _, ns, _)| ns).sum();
         let _ = writeln!(text, "{}", line(sum, "", &format!("… {} more", rest.len())));
     }
-    let _ = writeln!(text, "  {:>9} 100.0 %", words(total));
+    let _ = writeln!(text, "  {:>9} 100.0 %", format_ns(total));
 }
 
 fn push_story(text: &mut String, story: &Story) {
@@ -190,7 +197,10 @@ fn push_findings(text: &mut String, findings: &[Finding], style: Style) {
         let severity = painted(finding.rule.severity, style.colour);
         let cost = match finding.cost.as_nanos() {
             0 => String::new(),
-            ns => format!("   costs {}", words(u64::try_from(ns).unwrap_or(u64::MAX))),
+            ns => format!(
+                "   costs {}",
+                format_ns(u64::try_from(ns).unwrap_or(u64::MAX))
+            ),
         };
         let _ = writeln!(text, "  {severity} {}{cost}", finding.rule.name);
         let _ = writeln!(text, "    {}", finding.evidence);

@@ -1,25 +1,37 @@
-//! Work that goes on when nobody waits for it any more.
+//! Work that goes on after its caller gave up.
 
 use trace::Kind;
 
+use super::{deadline_exceeded, error, slow_external};
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, ms, words},
-    thresholds::Thresholds,
-    view::View,
+    facts::{call, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `abandoned-work`.
+/// The rule `abandoned-work`.
 pub(crate) static RULE: Rule = Rule {
     name: "abandoned-work",
     severity: Severity::Warning,
-    means: "the caller gave up, and the callee went on working for nobody",
+    summary: "the caller gave up, and the callee went on working for nobody",
     remedy: "pass the deadline on, cancel the work when the caller is gone, or make the deadline longer than the work",
+    thresholds: &[Threshold::time(
+        "how long it goes on after the end of the call",
+        |limits| limits.abandoned_ns,
+        OURS,
+    )],
     source: "ours (5 ms past the end of the call)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains {
+        nearby: &[&deadline_exceeded::RULE, &error::RULE, &slow_external::RULE],
+        in_request: &[&error::RULE, &deadline_exceeded::RULE],
+    },
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         let span = view.span(place);
         if span.kind != Kind::Server {
@@ -42,9 +54,9 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         let evidence = format!(
             "{} gave up after {}, and {} went on for {}.",
             view.place(caller),
-            words(view.ns(caller)),
+            format_ns(view.ns(caller)),
             view.place(place),
-            words(after)
+            format_ns(after)
         );
         // Two views of one thing: the call that failed, and the work that was for nothing.
         found.push(

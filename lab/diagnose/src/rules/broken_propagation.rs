@@ -3,30 +3,45 @@
 
 use trace::Kind;
 
+use super::{lock_wait, lost_context, partial_trace, pool_wait, slow_external};
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity},
+    facts::{call, ids, run::RunFacts},
+    finding::{Explains, Finding, Rule, Scope, Severity},
     hash::{HashMap, HashSet},
-    ids,
-    run::Run,
+    thresholds::{OURS, Threshold},
 };
 
-/// `broken-propagation`.
+/// The rule `broken-propagation`.
 pub(crate) static RULE: Rule = Rule {
     name: "broken-propagation",
     severity: Severity::Warning,
-    means: "the trace context was lost between two services: one request is two traces",
+    summary: "the trace context was lost between two services: one request is two traces",
     remedy: "inject the context where the call is made (traceparent in its headers), extract it where it is received; look for a proxy or a client of one's own between",
+    thresholds: &[Threshold::time(
+        "by how much an answer may leave its call",
+        |limits| limits.handover_ns,
+        OURS,
+    )],
     source: "ours (a root of the same method and path within the call, or of the same message)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains {
+        nearby: &[
+            &lost_context::RULE,
+            &partial_trace::RULE,
+            &slow_external::RULE,
+        ],
+        in_request: &[&lock_wait::RULE, &pool_wait::RULE],
+    },
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     calls(run, found);
     messages(run, found);
 }
 
-fn calls(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn calls(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
         for &place in &view.unanswered {
             let Some((other, root)) = run.answer_elsewhere(at, place) else {
@@ -61,7 +76,7 @@ fn calls(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
 }
 
 /// An id that both traces name.
-fn shared_id(run: &Run<'_>, one: usize, other: usize) -> Option<String> {
+fn shared_id(run: &RunFacts<'_>, one: usize, other: usize) -> Option<String> {
     let of = |at: usize| {
         let view = &run.views[at];
         (0..view.len()).flat_map(move |place| ids::of(view.span(place)))
@@ -71,7 +86,7 @@ fn shared_id(run: &Run<'_>, one: usize, other: usize) -> Option<String> {
 }
 
 /// Consumers that begin a trace and link to nothing, and the producers of their messages.
-fn messages(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn messages(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut consumers: HashMap<&str, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {

@@ -3,26 +3,43 @@
 use std::borrow::Cow;
 
 use crate::{
-    call::{Access, Call},
-    finding::{Finding, Looks, Rule, Severity},
+    facts::{
+        call::{Access, Call},
+        shape,
+        siblings::{is_batch, rounds},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
     hash::HashSet,
-    rules::n_plus_one::{is_batch, rounds},
-    shape,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{PERF_SENTINEL, Threshold, Thresholds},
 };
 
-/// `chatty`.
+/// The rule `chatty`.
 pub(crate) static RULE: Rule = Rule {
     name: "chatty",
     severity: Severity::Info,
-    means: "one span makes very many calls, one after the other",
+    summary: "one span makes very many calls, one after the other",
     remedy: "ask for more at a time; move work to where the data is",
+    thresholds: &[
+        Threshold::count(
+            "children one after the other, more than",
+            |limits| limits.chatty_children,
+            PERF_SENTINEL,
+        ),
+        Threshold::count(
+            "calls one after the other",
+            |limits| limits.chatty_calls,
+            PERF_SENTINEL,
+        ),
+    ],
     source: "perf-sentinel (more than 20 children, 15 outbound calls)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < limits.chatty_calls.min(limits.chatty_children)
@@ -32,7 +49,7 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         }
         let counted: Vec<usize> = once_a_batch(view, children)
             .into_iter()
-            .filter(|&child| calls_somebody(view, child))
+            .filter(|&child| makes_a_call(view, child))
             .collect();
         let calls: Vec<usize> = counted
             .iter()
@@ -61,7 +78,7 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
 }
 
 /// Whether a span is a call, or a step with one right below it.
-fn calls_somebody(view: &View<'_>, place: usize) -> bool {
+fn makes_a_call(view: &View<'_>, place: usize) -> bool {
     let is_call = |place: usize| view.calls[place] != Call::None;
     is_call(place)
         || view

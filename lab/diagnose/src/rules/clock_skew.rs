@@ -3,28 +3,41 @@
 
 use trace::Kind;
 
+use super::{abandoned_work, queue_delay, wrong_parent};
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, words},
+    facts::{call, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::format_ns,
     hash::HashMap,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `clock-skew`.
+/// The rule `clock-skew`.
 pub(crate) static RULE: Rule = Rule {
     name: "clock-skew",
     severity: Severity::Info,
-    means: "the clocks of two services disagree by more than their calls allow",
+    summary: "the clocks of two services disagree by more than their calls allow",
     remedy: "synchronise the clocks (NTP, PTP); until then trust durations and not places",
+    thresholds: &[Threshold::time(
+        "by how much calls leave their callers",
+        |limits| limits.skew_ns,
+        OURS,
+    )],
     source: "Jaeger's adjuster, with 2 ms for clocks that agree",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &abandoned_work::RULE,
+        &wrong_parent::RULE,
+        &queue_delay::RULE,
+    ]),
+    scope: Scope::Trace(detect),
 };
 
-/// How many pairs of services are looked at together: a hostile trace has more.
+/// The most pairs of services that are judged together: a hostile trace has more.
 const MOST: usize = 256;
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for place in 0..view.len() {
@@ -121,7 +134,7 @@ impl Pair<'_> {
 enum Offset {
     /// They may agree.
     None,
-    /// They do not: the callee's is ahead by so much, in nanoseconds.
+    /// They do not: the clock of the callee is ahead by this time, in nanoseconds.
     Of(i128),
 }
 
@@ -167,7 +180,7 @@ fn finding(view: &View<'_>, service: &str, pairs: &[&Pair<'_>]) -> Finding {
     };
     let evidence = format!(
         "The clock of {service} is some {} {side} {against}: {} does not lie within {}.",
-        words(size),
+        format_ns(size),
         view.place(place),
         view.place(parent)
     );
@@ -200,7 +213,7 @@ mod tests {
     fn one_clock_that_is_off_explains_all_calls_of_its_service() {
         for (pairs, service, explained) in [
             (vec![pair("a", "b", -S)], "b", 1),
-            // It is behind whoever calls it, and whom it calls is ahead of it.
+            // It is behind its caller, and its callee is ahead of it.
             (vec![pair("a", "b", -S), pair("b", "c", S)], "b", 2),
             (vec![pair("a", "b", -S), pair("a", "c", -S)], "a", 2),
             // Two clocks, each off by an amount of its own.

@@ -1,24 +1,32 @@
 //! A call that was given up because it took too long.
 
+use super::{error, slow_external, slow_query};
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, ms, words},
+    facts::{call, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
     hash::HashSet,
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `deadline-exceeded`.
+/// The rule `deadline-exceeded`.
 pub(crate) static RULE: Rule = Rule {
     name: "deadline-exceeded",
     severity: Severity::Critical,
-    means: "a call was given up because it took longer than its deadline",
+    summary: "a call was given up because it took longer than its deadline",
     remedy: "find out why the callee takes so long; set deadlines by what the callee usually takes, from the user down",
+    thresholds: &[],
     source: "the conventions: error.type timeout, gRPC status 4, HTTP 408 and 504",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains {
+        nearby: &[&error::RULE, &slow_external::RULE, &slow_query::RULE],
+        in_request: &[&error::RULE],
+    },
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     let given_up: Vec<usize> = (0..view.len())
         .filter(|&place| view.calls[place].is_answered() && call::timed_out(view.span(place)))
         .collect();
@@ -33,7 +41,7 @@ fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
         let evidence = format!(
             "{} was given up after {}: {}",
             view.place(place),
-            words(view.ns(place)),
+            format_ns(view.ns(place)),
             call::failure(view.span(place)).unwrap_or_else(|| "timeout".to_owned())
         );
         found.push(

@@ -2,27 +2,49 @@
 
 use trace::{Span, Value};
 
+use super::{error, lock_wait, n_plus_one, pool_wait, slow_query};
 use crate::{
-    call::{self, Call},
-    finding::{Finding, Looks, Rule, Severity, ms, words},
-    run::Run,
-    view::View,
+    facts::{
+        call::{self, Call},
+        run::RunFacts,
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
+    thresholds::{OURS, Threshold},
 };
 
-/// `deadlock`.
+/// The rule `deadlock`.
 pub(crate) static RULE: Rule = Rule {
     name: "deadlock",
     severity: Severity::Critical,
-    means: "two transactions waited for each other's lock until the database gave one of them up",
+    summary: "two transactions waited for each other's lock until the database gave one of them up",
     remedy: "take locks in one order everywhere (sort the keys), keep transactions short, try the victim once more",
+    thresholds: &[
+        Threshold::time(
+            "how long the other waited beside the victim",
+            |limits| limits.wait_ns,
+            OURS,
+        ),
+        Threshold::time("between the ends of both, at most", |_| TOGETHER, OURS),
+    ],
     source: "the databases' own codes: 40P01 (PostgreSQL), 1213 (MySQL), 1205 (SQL Server), ORA-00060",
-    looks: Looks::AtTheRun(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &lock_wait::RULE,
+        &pool_wait::RULE,
+        &slow_query::RULE,
+        &error::RULE,
+        &n_plus_one::RULE,
+    ]),
+    scope: Scope::Run(detect),
 };
 
 /// How near the ends of the victim's and of the other's statement are, in nanoseconds.
 const TOGETHER: u64 = 20_000_000;
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut victims: Vec<(usize, usize)> = Vec::new();
     for (at, view) in run.views.iter().enumerate() {
         let given_up = (0..view.len()).filter(|&place| is_victim(view, place));
@@ -33,7 +55,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
         let evidence = format!(
             "{} waited {} and was given up: {}",
             view.place(place),
-            words(view.ns(place)),
+            format_ns(view.ns(place)),
             call::failure(view.span(place)).unwrap_or_default()
         );
         found(
@@ -58,7 +80,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
             let evidence = format!(
                 "{} waited {} for a lock, and got it when the database gave up {} of trace {}.",
                 view.place(place),
-                words(view.ns(place)),
+                format_ns(view.ns(place)),
                 run.views[*victim].span(*its).name,
                 run.views[*victim].trace.id()
             );
@@ -95,7 +117,7 @@ fn says_deadlock(span: &Span) -> bool {
 }
 
 /// Whether a statement waited beside the victim and could go on when that was given up.
-fn went_on(run: &Run<'_>, (at, place): (usize, usize), (victim, its): (usize, usize)) -> bool {
+fn went_on(run: &RunFacts<'_>, (at, place): (usize, usize), (victim, its): (usize, usize)) -> bool {
     let (view, span) = (&run.views[at], run.views[at].span(place));
     let theirs = run.views[victim].span(its);
     let overlap = span

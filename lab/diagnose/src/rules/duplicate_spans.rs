@@ -1,30 +1,34 @@
 //! The same span twice.
 
 use crate::{
-    counted,
-    finding::{Finding, Looks, Rule, Severity},
+    facts::view::View,
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::plural,
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `duplicate-spans`.
+/// The rule `duplicate-spans`.
 pub(crate) static RULE: Rule = Rule {
     name: "duplicate-spans",
     severity: Severity::Warning,
-    means: "spans are in the trace more than once: counts and sums over them are wrong",
+    summary: "spans are in the trace more than once: counts and sums over them are wrong",
     remedy: "look for two exporters, two pipelines to one backend, or a retry of a batch that had arrived",
+    thresholds: &[],
     source: "ours (the same span id twice in a trace)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     if view.repeated.is_empty() {
         return;
     }
     let more: usize = view.repeated.iter().map(|(_, count)| count - 1).sum();
     let first = (0..view.len()).find(|&place| view.id(place) == view.repeated[0].0);
     let first = first.map_or_else(String::new, |place| view.place(place));
-    let too_often = counted(more, "time");
+    let too_often = plural(more, "time");
     let evidence = match view.repeated.len() {
         1 => format!("{first} is there more than once, {too_often} too often."),
         many => format!(

@@ -1,25 +1,27 @@
 //! A request that failed: the deepest error on its path.
 
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity},
-    story,
+    facts::{call, failures::failures, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `error`.
+/// The rule `error`.
 pub(crate) static RULE: Rule = Rule {
     name: "error",
     severity: Severity::Critical,
-    means: "a request or a message failed; the deepest error on its path is where to look",
+    summary: "a request or a message failed; the deepest error on its path is where to look",
     remedy: "read the story of the error from the deepest span up: what failed, and what each layer made of it",
+    thresholds: &[],
     source: "the usual way to read an error trace",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
-    for deepest in story::failures(view) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+    for deepest in failures(view) {
         let span = view.span(deepest);
         let what = call::failure(span).unwrap_or_else(|| "no reason is given".to_owned());
         let mut spans = vec![span.span_id];
@@ -32,7 +34,9 @@ fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
         found.push(
             Finding::new(&RULE, spans, evidence)
                 .fact("what", what)
-                .fact("passed_on", above.len()),
+                .fact("passed_on", above.len())
+                // Where the error came up is what must be explained, not whom it reached.
+                .explained_at_first_span(),
         );
     }
 }

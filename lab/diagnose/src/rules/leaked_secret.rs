@@ -3,23 +3,29 @@
 use trace::{Attributes, Span, Value};
 
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
-    search::{ends_with_ignoring_case, find},
+    facts::{
+        search::{Word, ends_with_ignoring_case},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `leaked-secret`.
+/// The rule `leaked-secret`.
 pub(crate) static RULE: Rule = Rule {
     name: "leaked-secret",
     severity: Severity::Critical,
-    means: "a secret stands in an attribute: everybody who may read traces may read it",
+    summary: "a secret stands in an attribute: everybody who may read traces may read it",
     remedy: "do not record it; redact it in the Collector; then replace the secret, for it is out",
+    thresholds: &[],
     source: "ours (card numbers by issuer and Luhn's check, bearer tokens, JSON Web Tokens, keys of cloud providers, values of keys that are called a password)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         if let Some((key, what)) = secret_of(view.span(place)) {
             // The secret itself is not repeated.
@@ -124,20 +130,19 @@ fn secret(text: &str) -> Option<&'static str> {
         .iter()
         .fold(0, |signs, &byte| signs | SIGNS[usize::from(byte)]);
     let may = |sign: u8| signs & sign != 0;
-    let has = |word: &str| find(bytes, word.as_bytes());
     if may(DIGIT) && holds_card_number(text) {
         return Some("a card number");
     }
-    if may(SPACE) && has("earer ").is_some_and(|at| is_bearer(bytes, at)) {
+    if may(SPACE) && BEARER.find(bytes).is_some_and(|at| is_bearer(bytes, at)) {
         return Some("a bearer token");
     }
-    if may(CAPITAL_J) && has("eyJ").is_some_and(|at| is_jwt(&text[at..])) {
+    if may(CAPITAL_J) && JWT.find(bytes).is_some_and(|at| is_jwt(&text[at..])) {
         return Some("a JSON Web Token");
     }
-    if may(CAPITAL_K) && has("AKIA").is_some_and(|at| is_key_id(bytes, at)) {
+    if may(CAPITAL_K) && KEY_ID.find(bytes).is_some_and(|at| is_key_id(bytes, at)) {
         return Some("an access key");
     }
-    if may(CAPITAL_K) && has("-----BEGIN ").is_some() && has("PRIVATE KEY-----").is_some() {
+    if may(CAPITAL_K) && PEM.is_in(text) && PRIVATE_KEY.is_in(text) {
         return Some("a private key");
     }
     if may(EQUALS) && (has_password(bytes) || (may(QUOTE) && has_password_literal(bytes))) {
@@ -145,6 +150,21 @@ fn secret(text: &str) -> Option<&'static str> {
     }
     (may(AT) && has_password_in_address(text)).then_some("a password in an address")
 }
+
+/// `Bearer` and `bearer`, from what both have.
+static BEARER: Word = Word::new("earer ");
+/// How `{"` begins in Base64, and so a JSON Web Token.
+static JWT: Word = Word::new("eyJ");
+/// How the ids of AWS's access keys begin.
+static KEY_ID: Word = Word::new("AKIA");
+static PEM: Word = Word::new("-----BEGIN ");
+static PRIVATE_KEY: Word = Word::new("PRIVATE KEY-----");
+/// What stands before the literal of a password, in small letters.
+static LITERALS: [Word; 3] = [
+    Word::new("password"),
+    Word::new("passwd"),
+    Word::new("secret"),
+];
 
 const DIGIT: u8 = 1;
 const SPACE: u8 = 2;
@@ -175,7 +195,7 @@ fn is_bearer(bytes: &[u8], at: usize) -> bool {
     let begins = at
         .checked_sub(1)
         .is_some_and(|before| matches!(bytes[before], b'B' | b'b'));
-    begins && token_length(&bytes[at + "earer ".len()..]) >= 16
+    begins && token_length(&bytes[at + BEARER.len()..]) >= 16
 }
 
 /// What stands before the `=` of a password.
@@ -219,8 +239,8 @@ fn is_password(value: &[u8]) -> bool {
 /// `password = 'literal'`, as it stands in a statement or a file.
 fn has_password_literal(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
-    ["password", "passwd", "secret"].iter().any(|name| {
-        let Some(at) = find(&lower, name.as_bytes()) else {
+    LITERALS.iter().any(|name| {
+        let Some(at) = name.find(&lower) else {
             return false;
         };
         let rest = lower[at + name.len()..].trim_ascii_start();

@@ -5,23 +5,35 @@ use std::collections::BTreeMap;
 
 use trace::Kind;
 
+use super::{lock_wait, partial_trace, pool_wait, wrong_parent};
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
-    ids,
-    run::Run,
+    facts::{ids, run::RunFacts},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    thresholds::{OURS, Threshold},
 };
 
-/// `lost-context`.
+/// The rule `lost-context`.
 pub(crate) static RULE: Rule = Rule {
     name: "lost-context",
     severity: Severity::Warning,
-    means: "a task was started without its span: a part of a request is in a trace of its own",
+    summary: "a task was started without its span: a part of a request is in a trace of its own",
     remedy: "carry the span into the task (instrument(Span::current()), Context.wrap, contextvars)",
+    thresholds: &[Threshold::count(
+        "roots of one name, one within each request, where no id tells",
+        |_| ENOUGH,
+        OURS,
+    )],
     source: "ours (a root inside a service, within another trace of it that names the same id)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains {
+        nearby: &[&partial_trace::RULE],
+        in_request: &[&lock_wait::RULE, &pool_wait::RULE, &wrong_parent::RULE],
+    },
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut by_name: Roots = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {
@@ -66,7 +78,7 @@ type Roots = BTreeMap<(String, String), Vec<(usize, usize)>>;
 const ENOUGH: usize = 3;
 
 /// Where no id tells: as many roots as there are requests of one name, and one within each.
-fn one_for_each_request(run: &Run<'_>, roots: Roots, found: &mut dyn FnMut(usize, Finding)) {
+fn one_for_each_request(run: &RunFacts<'_>, roots: Roots, found: &mut dyn FnMut(usize, Finding)) {
     for ((service, name), roots) in roots {
         if roots.len() < ENOUGH {
             continue;
@@ -107,7 +119,7 @@ fn one_for_each_request(run: &Run<'_>, roots: Roots, found: &mut dyn FnMut(usize
                     roots.len(),
                     theirs.place(place)
                 );
-                let id = |run: &Run<'_>, at: usize| run.views[at].trace.id().to_string();
+                let id = |run: &RunFacts<'_>, at: usize| run.views[at].trace.id().to_string();
                 found(
                     at,
                     Finding::new(&RULE, view.ids(&[root]), evidence.clone())
@@ -129,7 +141,7 @@ const NAMED: usize = 1_024;
 
 /// The span of another trace within which a root began: of the same service, with an id that a span of
 /// the root's trace names too.
-fn origin(run: &Run<'_>, at: usize, root: usize) -> Option<(usize, usize, String)> {
+fn origin(run: &RunFacts<'_>, at: usize, root: usize) -> Option<(usize, usize, String)> {
     let view = &run.views[at];
     let span = view.span(root);
     let named = (0..view.len()).flat_map(|place| ids::of(view.span(place)));

@@ -1,21 +1,25 @@
-//! The rules, a file each.
+//! The rules, a file each, and the catalogue that lists them.
 
 mod abandoned_work;
 mod blocked_runtime;
 mod broken_propagation;
+mod catalogue;
 mod chatty;
 mod clock_skew;
+mod dead_letter;
 mod deadline_exceeded;
 mod deadlock;
 mod duplicate_spans;
 mod error;
 mod leaked_secret;
+mod lock_wait;
 mod lost_context;
-mod messages;
 mod n_plus_one;
 mod orphan_spans;
 mod partial_trace;
+mod pool_wait;
 mod queue_delay;
+mod redelivery;
 mod retry_storm;
 mod sequential_calls;
 mod slow_external;
@@ -27,74 +31,37 @@ mod wrong_parent;
 
 use std::collections::BTreeMap;
 
+pub use self::catalogue::{catalogue, rule};
 use crate::{
-    counted,
-    finding::{Finding, Looks, Rule},
-    run::Run,
+    facts::{run::RunFacts, view::View},
+    finding::{Finding, Scope},
+    format::plural,
     thresholds::Thresholds,
-    view::View,
 };
 
-pub(crate) use self::retry_storm::went_well_later;
-
-/// All rules, in the order of the book.
-pub static RULES: [&Rule; 26] = [
-    &n_plus_one::RULE,
-    &sequential_calls::RULE,
-    &chatty::RULE,
-    &slow_query::RULE,
-    &slow_external::RULE,
-    &waits::LOCK,
-    &waits::POOL,
-    &blocked_runtime::RULE,
-    &deadlock::RULE,
-    &retry_storm::RULE,
-    &abandoned_work::RULE,
-    &deadline_exceeded::RULE,
-    &error::RULE,
-    &queue_delay::RULE,
-    &messages::REDELIVERY,
-    &messages::DEAD_LETTER,
-    &broken_propagation::RULE,
-    &lost_context::RULE,
-    &partial_trace::RULE,
-    &orphan_spans::RULE,
-    &wrong_parent::RULE,
-    &clock_skew::RULE,
-    &duplicate_spans::RULE,
-    &unbounded_names::RULE,
-    &span_flood::RULE,
-    &leaked_secret::RULE,
-];
-
-/// The rule of a name.
-pub fn rule(name: &str) -> Option<&'static Rule> {
-    RULES.iter().copied().find(|rule| rule.name == name)
-}
-
-/// What the rules that look at one trace find on it.
-pub(crate) fn at_a_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Finding> {
+/// Detects what the rules that need one trace find on it.
+pub(crate) fn detect_in_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Finding> {
     let mut found = Vec::new();
-    for rule in RULES {
-        if let Looks::AtATrace(look) = &rule.looks {
-            look(view, limits, &mut found);
+    for rule in catalogue() {
+        if let Scope::Trace(detect) = &rule.scope {
+            detect(view, limits, &mut found);
         }
     }
     found
 }
 
-/// What the rules that look at all traces together find, beside what was found on each trace.
-pub(crate) fn at_the_run(run: &Run<'_>, mut found: Vec<Vec<Finding>>) -> Vec<Vec<Finding>> {
-    for rule in RULES {
-        if let Looks::AtTheRun(look) = &rule.looks {
-            look(run, &mut |trace, finding| found[trace].push(finding));
+/// Detects what the rules that need all traces find, and adds it to `found`, the findings of each trace.
+pub(crate) fn detect_in_run(run: &RunFacts<'_>, mut found: Vec<Vec<Finding>>) -> Vec<Vec<Finding>> {
+    for rule in catalogue() {
+        if let Scope::Run(detect) = &rule.scope {
+            detect(run, &mut |trace, finding| found[trace].push(finding));
         }
     }
     found.iter_mut().for_each(bound);
     found
 }
 
-/// How many findings of one rule a trace has at most: what is wrong a thousand times is said a few times.
+/// The most findings of one rule on a trace: the others are counted in the last of them.
 const MOST: usize = 100;
 
 /// Joins findings of one rule when there are too many.
@@ -116,7 +83,7 @@ fn bound(findings: &mut Vec<Finding>) {
         let more = count - MOST;
         kept[last]
             .evidence
-            .push_str(&format!(" And so {} more.", counted(more, "time")));
+            .push_str(&format!(" And so {} more.", plural(more, "time")));
         kept[last].facts.insert("more", more.into());
     }
     *findings = kept;

@@ -2,31 +2,74 @@
 
 use std::borrow::Cow;
 
-use trace::Kind;
-
+use super::{chatty, sequential_calls, slow_query};
 use crate::{
-    call::{self, Access, Call},
-    finding::{Finding, Looks, Rule, Severity, ms, words},
+    facts::{
+        call::{self, Access, Call},
+        shape,
+        siblings::{is_batch, one_after_another},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
     hash::HashMap,
-    shape,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{PERF_SENTINEL, SENTRY, Threshold, Thresholds},
 };
 
-/// `n-plus-one`.
+/// The rule `n-plus-one`.
 pub(crate) static RULE: Rule = Rule {
     name: "n-plus-one",
     severity: Severity::Warning,
-    means: "the same read is made again and again under one parent, once for each item",
+    summary: "the same read is made again and again under one parent, once for each item",
     remedy: "ask for all items at once (WHERE … IN, a join, a batch endpoint), or load them eagerly",
+    thresholds: &[
+        Threshold::count(
+            "queries of one shape",
+            |limits| limits.n_plus_one_many,
+            PERF_SENTINEL,
+        ),
+        Threshold::count(
+            "queries of one shape after a query of another",
+            |limits| limits.n_plus_one_queries,
+            SENTRY,
+        ),
+        Threshold::time(
+            "what these take together",
+            |limits| limits.n_plus_one_ns,
+            SENTRY,
+        ),
+        Threshold::count(
+            "calls of one route",
+            |limits| limits.n_plus_one_calls,
+            SENTRY,
+        ),
+        Threshold::time(
+            "what the calls take together",
+            |limits| limits.n_plus_one_calls_ns,
+            SENTRY,
+        ),
+        Threshold::count(
+            "the longest group of spans that repeats",
+            |limits| limits.group_length,
+            SENTRY,
+        ),
+        Threshold::count(
+            "how often a group repeats",
+            |limits| limits.group_times,
+            SENTRY,
+        ),
+    ],
     source: "Sentry (5 of one shape after a source query, 50 ms; 5 calls, 300 ms; groups of up to 8 spans, 3 times, 50 ms), perf-sentinel (10)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[&sequential_calls::RULE, &chatty::RULE, &slow_query::RULE]),
+    scope: Scope::Trace(detect),
 };
 
 /// How often something must be below one parent for any of the limits to be reached.
 const FEW: usize = 3;
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < FEW || is_batch(view, parent) {
@@ -38,13 +81,6 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             by_group(view, limits, parent, children, found);
         }
     }
-}
-
-/// Whether a span processes several messages: doing the same for each is what it is for.
-pub(super) fn is_batch(view: &View<'_>, parent: usize) -> bool {
-    let span = view.span(parent);
-    let several = span.attributes.get("messaging.batch.message_count");
-    span.kind == Kind::Consumer && (several.is_some() || span.links.len() > 1)
 }
 
 /// Siblings that are reads of one shape.
@@ -131,8 +167,8 @@ fn finding(
     let evidence = format!(
         "{count} {what} of one shape below {}, {} together: {shape}. One for all would save some {}.",
         view.place(parent),
-        words(total),
-        words(cost)
+        format_ns(total),
+        format_ns(cost)
     );
     Finding::new(&RULE, ids(view, parent, places), evidence)
         .costs(cost)
@@ -174,29 +210,6 @@ fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) ->
                         .any(|theirs| above.contains(&theirs))
             })
     })
-}
-
-/// Whether spans run one after another rather than at one time.
-pub(super) fn one_after_another(view: &View<'_>, places: &[usize]) -> bool {
-    2 * rounds(view, places) > places.len()
-}
-
-/// How many of some spans can be put one after another without two at a time: of thirty calls at once,
-/// one.
-pub(super) fn rounds(view: &View<'_>, places: &[usize]) -> usize {
-    let mut by_end: Vec<(u64, u64)> = places
-        .iter()
-        .map(|&place| (view.span(place).end_ns, view.span(place).start_ns))
-        .collect();
-    by_end.sort_unstable();
-    let (mut rounds, mut until) = (0, 0);
-    for (end, start) in by_end {
-        if rounds == 0 || start >= until {
-            rounds += 1;
-            until = end;
-        }
-    }
-    rounds
 }
 
 /// A pattern of a few siblings that comes again and again, each time with a read in it.
@@ -265,8 +278,8 @@ fn group_finding(
         "{times} times the same below {}, one after another, each with a read, {} together: {pattern}. \
          All at once would save some {}.",
         view.place(parent),
-        words(total),
-        words(cost)
+        format_ns(total),
+        format_ns(cost)
     );
     Finding::new(&RULE, ids(view, parent, places), evidence)
         .costs(cost)

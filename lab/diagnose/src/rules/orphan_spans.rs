@@ -4,23 +4,28 @@ use std::collections::BTreeMap;
 
 use trace::SpanId;
 
+use super::{partial_trace, slow_external};
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
+    facts::view::View,
+    finding::{Explains, Finding, Rule, Scope, Severity},
     thresholds::Thresholds,
-    view::View,
 };
 
-/// `orphan-spans`.
+/// The rule `orphan-spans`.
 pub(crate) static RULE: Rule = Rule {
     name: "orphan-spans",
     severity: Severity::Warning,
-    means: "spans name a parent that is not in the trace: it was lost, not exported, or dropped on the way",
+    summary: "spans name a parent that is not in the trace: it was lost, not exported, or dropped on the way",
     remedy: "look at what the exporter of the parent's service dropped, at its shutdown, and at filters on the way",
+    thresholds: &[],
     source: "Jaeger (a parent id that is set and absent)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[&slow_external::RULE, &partial_trace::RULE]),
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut missing: BTreeMap<SpanId, Vec<usize>> = BTreeMap::new();
     for orphan in view.trace.orphans() {
         if let Some(parent) = view.span(orphan).parent_span_id {

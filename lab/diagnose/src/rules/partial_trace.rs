@@ -1,22 +1,26 @@
 //! A part of a trace that was not kept: the called service has spans elsewhere and none here.
 
+use super::slow_external;
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity},
-    run::Run,
+    facts::{call, run::RunFacts},
+    finding::{Explains, Finding, Rule, Scope, Severity},
 };
 
-/// `partial-trace`.
+/// The rule `partial-trace`.
 pub(crate) static RULE: Rule = Rule {
     name: "partial-trace",
     severity: Severity::Warning,
-    means: "a service that has spans elsewhere has none here: somebody on the way decided that they are not sampled",
+    summary: "a service that has spans elsewhere has none here: somebody on the way decided that they are not sampled",
     remedy: "decide once, at the root, and pass the sampled flag on (parentbased samplers everywhere)",
+    thresholds: &[],
     source: "ours (a call that was answered, whose route has answers with spans in the run)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: false,
+    needs_complete_traces: true,
+    explains: Explains::nearby(&[&slow_external::RULE]),
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
         for &place in &view.unanswered {
             let span = view.span(place);

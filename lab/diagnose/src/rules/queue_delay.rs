@@ -3,24 +3,44 @@
 use trace::{Kind, SpanId};
 
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, ms, words},
+    facts::{call, run::RunFacts, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
     hash::HashMap,
-    run::Run,
-    view::View,
+    thresholds::{OURS, Threshold},
 };
 
-/// `queue-delay`.
+/// The rule `queue-delay`.
 pub(crate) static RULE: Rule = Rule {
     name: "queue-delay",
     severity: Severity::Warning,
-    means: "a message lay in its queue for long before anybody took it",
+    summary: "a message lay in its queue for long before anybody took it",
     remedy: "more consumers, a larger prefetch, or less work for each message; watch the length of the queue",
+    thresholds: &[
+        Threshold::time(
+            "how long it lay in the queue",
+            |limits| limits.queue_ns,
+            OURS,
+        ),
+        Threshold::share(
+            "or its share of the trace",
+            |limits| limits.queue_share,
+            OURS,
+        ),
+        Threshold::time(
+            "from this length on",
+            |limits| limits.slow_share_from_ns,
+            OURS,
+        ),
+    ],
     source: "ours (1 s, or half of the trace from 100 ms on)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut sent: HashMap<SpanId, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
@@ -35,7 +55,7 @@ fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
             if view.kind(place) == Kind::Consumer && is_first(view, place) {
-                look_at(run, at, place, &sent, found);
+                detect_at(run, at, place, &sent, found);
             }
         }
     }
@@ -62,8 +82,8 @@ fn is_first(view: &View<'_>, place: usize) -> bool {
     })
 }
 
-fn look_at(
-    run: &Run<'_>,
+fn detect_at(
+    run: &RunFacts<'_>,
     at: usize,
     place: usize,
     sent: &HashMap<SpanId, Vec<(usize, usize)>>,
@@ -105,7 +125,7 @@ fn look_at(
     let evidence = format!(
         "{} began {} after {} had sent its message, {:.0} % of the whole trace.",
         view.place(place),
-        words(delay),
+        format_ns(delay),
         sender.place(producer),
         share * 100.0
     );

@@ -2,29 +2,56 @@
 
 use std::borrow::Cow;
 
+use super::{chatty, deadline_exceeded, error, n_plus_one, sequential_calls, slow_external};
 use crate::{
-    call::{self, Call},
-    finding::{Finding, Looks, Rule, Severity, ms, words},
+    facts::{
+        attempts::{failed, is_again},
+        shape,
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
     hash::HashMap,
-    shape,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `retry-storm`.
+/// The rule `retry-storm`.
 pub(crate) static RULE: Rule = Rule {
     name: "retry-storm",
     severity: Severity::Warning,
-    means: "a call that fails is made again and again without a pause that grows",
+    summary: "a call that fails is made again and again without a pause that grows",
     remedy: "back off exponentially with jitter, limit the attempts, keep a budget of retries, break the circuit",
+    thresholds: &[
+        Threshold::count("attempts", |limits| limits.retry_attempts, OURS),
+        Threshold::factor(
+            "growth of the pauses that is a backoff",
+            |limits| limits.backoff_growth,
+            OURS,
+        ),
+        Threshold::time(
+            "the least pause of a backoff",
+            |limits| limits.backoff_ns,
+            OURS,
+        ),
+    ],
     source: "ours (3 attempts; no backoff where a pause is not longer than the one before it)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains {
+        nearby: &[
+            &n_plus_one::RULE,
+            &sequential_calls::RULE,
+            &chatty::RULE,
+            &deadline_exceeded::RULE,
+            &error::RULE,
+            &slow_external::RULE,
+        ],
+        in_request: &[&error::RULE],
+    },
+    scope: Scope::Trace(detect),
 };
 
-/// Attributes that count attempts.
-const COUNTS: [&str; 2] = ["http.request.resend_count", "http.resend_count"];
-
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < limits.retry_attempts {
@@ -59,15 +86,6 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-fn failed(view: &View<'_>, place: usize) -> bool {
-    let span = view.span(place);
-    span.is_error() || call::text(span, &["error.type"]).is_some()
-}
-
-fn is_again(view: &View<'_>, place: usize) -> bool {
-    call::number(view.span(place), &COUNTS).is_some_and(|count| count > 0)
 }
 
 /// Rows of calls of which each is a repetition of the failed one before it.
@@ -117,8 +135,8 @@ fn finding(
         "{} attempts of {} at {target}, {failures} of them failed, with pauses of {} to {} that do not grow.",
         attempts.len(),
         view.place(parent),
-        words(shortest),
-        words(longest)
+        format_ns(shortest),
+        format_ns(longest)
     );
     let mut spans = view.ids(attempts);
     spans.push(view.id(parent));
@@ -128,7 +146,9 @@ fn finding(
             .fact("attempts", attempts.len())
             .fact("failures", failures)
             .fact("target", target)
-            .fact("longest_pause_ms", ms(longest)),
+            .fact("longest_pause_ms", ms(longest))
+            // If an attempt went well in the end, then what failed is something else.
+            .local(failures < attempts.len()),
     )
 }
 
@@ -144,24 +164,4 @@ fn backs_off(limits: &Thresholds, pauses: &[u64]) -> bool {
     let is_long = |pause: &&u64| **pause >= limits.backoff_ns / 4;
     let most_are_long = pauses.iter().filter(is_long).count() * 2 >= pauses.len();
     *last >= limits.backoff_ns && most_are_long && grow && most_grow
-}
-
-/// Whether a failed call was made again and went well.
-pub(crate) fn went_well_later(view: &View<'_>, place: usize) -> bool {
-    let Some(parent) = view.trace.parent(place) else {
-        return false;
-    };
-    if view.calls[place] == Call::None {
-        return false;
-    }
-    let target = shape::of(view.span(place), view.calls[place]);
-    // They are in the order of their starts.
-    let siblings = view.trace.children(parent);
-    let end = view.end_ns(place);
-    let later = siblings.partition_point(|&other| view.start_ns(other) < end);
-    siblings[later..].iter().any(|&other| {
-        view.calls[other] == view.calls[place]
-            && !failed(view, other)
-            && shape::of(view.span(other), view.calls[other]) == target
-    })
 }

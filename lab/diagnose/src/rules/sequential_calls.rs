@@ -1,20 +1,49 @@
 //! Calls that wait for each other without need: none of them is known to need what another brought.
 
+use super::chatty;
 use crate::{
-    call::{self, Access, Call},
-    finding::{Finding, Looks, Rule, Severity, ms, words},
-    thresholds::Thresholds,
-    view::View,
+    facts::{
+        call::{self, Access, Call},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
+    thresholds::{OURS, SENTRY, Threshold, Thresholds},
 };
 
-/// `sequential-calls`.
+/// The rule `sequential-calls`.
 pub(crate) static RULE: Rule = Rule {
     name: "sequential-calls",
     severity: Severity::Warning,
-    means: "reads that are not known to need each other are made one after the other",
+    summary: "reads that are not known to need each other are made one after the other",
     remedy: "ask for both at once (join, gather, Promise.all), unless one needs the other's answer",
+    thresholds: &[
+        Threshold::time(
+            "saved at least",
+            |limits| limits.sequential_saved_ns,
+            "Sentry, whose 100 ms is scaled down for calls of services",
+        ),
+        Threshold::time(
+            "saved at least of database reads alone",
+            |limits| limits.sequential_saved_database_ns,
+            SENTRY,
+        ),
+        Threshold::share(
+            "saved of the parent",
+            |limits| limits.sequential_share,
+            SENTRY,
+        ),
+        Threshold::share(
+            "the pause between two reads, of the shorter, at most",
+            |_| PAUSE,
+            OURS,
+        ),
+    ],
     source: "Sentry (consecutive HTTP: 10 %), with the least saving scaled from 100 ms to 10 ms for calls of services",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[&chatty::RULE]),
+    scope: Scope::Trace(detect),
 };
 
 /// Of this share of a span must one call be, so that the span is no more than that call.
@@ -23,7 +52,7 @@ const WRAPPED: f64 = 0.9;
 /// A pause between two calls of more than this share of the shorter is work, perhaps with the answer.
 const PAUSE: f64 = 0.25;
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < 2 {
@@ -122,9 +151,9 @@ fn finding(
         "{} reads of {} one after the other, {} together; at once they would take {} and save {}.",
         places.len(),
         view.place(parent),
-        words(total),
-        words(longest),
-        words(saved)
+        format_ns(total),
+        format_ns(longest),
+        format_ns(saved)
     );
     Some(
         Finding::new(&RULE, view.ids(&places), evidence)

@@ -1,29 +1,49 @@
-//! A call to somebody who has no spans of their own, and who takes long.
+//! A slow call to a peer that has no spans of its own.
 
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity, ms, words},
-    run::Run,
-    view::View,
+    facts::{call, run::RunFacts, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
+    thresholds::{OURS, SENTRY, Threshold},
 };
 
-/// `slow-external`.
+/// The rule `slow-external`.
 pub(crate) static RULE: Rule = Rule {
     name: "slow-external",
     severity: Severity::Warning,
-    means: "a peer that has no spans takes long, and what it does cannot be seen",
+    summary: "a peer that has no spans takes long, and what it does cannot be seen",
     remedy: "a deadline and a fallback, a cache, or taking the call off the path of the user",
+    thresholds: &[
+        Threshold::time(
+            "how long it takes",
+            |limits| limits.slow_external_ns,
+            SENTRY,
+        ),
+        Threshold::share(
+            "or its share of the critical path",
+            |limits| limits.slow_share,
+            OURS,
+        ),
+        Threshold::time(
+            "from this length on",
+            |limits| limits.slow_share_from_ns,
+            OURS,
+        ),
+    ],
     source: "Sentry (500 ms); the share of the critical path from 100 ms on is ours",
-    looks: Looks::AtTheRun(look),
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
-        look_at(view, run, &mut |finding| found(at, finding));
+        detect_at(view, run, &mut |finding| found(at, finding));
     }
 }
 
-fn look_at(view: &View<'_>, run: &Run<'_>, found: &mut dyn FnMut(Finding)) {
+fn detect_at(view: &View<'_>, run: &RunFacts<'_>, found: &mut dyn FnMut(Finding)) {
     let limits = run.limits;
     for place in 0..view.len() {
         let ns = view.ns(place);
@@ -45,7 +65,7 @@ fn look_at(view: &View<'_>, run: &Run<'_>, found: &mut dyn FnMut(Finding)) {
         let evidence = format!(
             "{} to {peer}, which has no spans, took {}, {:.0} % of what was waited for.",
             view.place(place),
-            words(ns),
+            format_ns(ns),
             share * 100.0
         );
         found(

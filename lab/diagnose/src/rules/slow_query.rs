@@ -1,23 +1,42 @@
 //! A statement of a database that takes long.
 
 use crate::{
-    call::{self, Call},
-    finding::{Finding, Looks, Rule, Severity, ms, words},
-    thresholds::Thresholds,
-    view::View,
+    facts::{
+        call::{self, Call},
+        view::View,
+    },
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
+    thresholds::{OURS, SENTRY, Threshold, Thresholds},
 };
 
-/// `slow-query`.
+/// The rule `slow-query`.
 pub(crate) static RULE: Rule = Rule {
     name: "slow-query",
     severity: Severity::Warning,
-    means: "one statement takes long, or most of the time that somebody waited for",
+    summary: "one statement takes long, or most of the time that somebody waited for",
     remedy: "look at its plan (EXPLAIN): an index, fewer rows, a narrower join; or take it off the path",
+    thresholds: &[
+        Threshold::time("how long it takes", |limits| limits.slow_query_ns, SENTRY),
+        Threshold::share(
+            "or its share of the critical path",
+            |limits| limits.slow_share,
+            OURS,
+        ),
+        Threshold::time(
+            "from this length on",
+            |limits| limits.slow_share_from_ns,
+            OURS,
+        ),
+    ],
     source: "Sentry (500 ms); the share of the critical path from 100 ms on is ours",
-    looks: Looks::AtATrace(look),
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     for place in 0..view.len() {
         let ns = view.ns(place);
         if ns < limits.slow_share_from_ns || !matches!(view.calls[place], Call::Database(_)) {
@@ -33,7 +52,7 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         let evidence = format!(
             "{} took {}, {:.0} % of what was waited for: {text}",
             view.place(place),
-            words(ns),
+            format_ns(ns),
             share * 100.0
         );
         found.push(

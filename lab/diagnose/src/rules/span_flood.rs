@@ -1,23 +1,40 @@
 //! A trace that is nearly all one span, thousands of times.
 
+use super::{chatty, n_plus_one, sequential_calls, unbounded_names};
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
+    facts::view::View,
+    finding::{Explains, Finding, Rule, Scope, Severity},
     hash::HashMap,
-    thresholds::Thresholds,
-    view::View,
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `span-flood`.
+/// The rule `span-flood`.
 pub(crate) static RULE: Rule = Rule {
     name: "span-flood",
     severity: Severity::Warning,
-    means: "one trace has thousands of spans of one name: backends cut or refuse it, and nobody can read it",
+    summary: "one trace has thousands of spans of one name: backends cut or refuse it, and nobody can read it",
     remedy: "one span for the loop with a count; events or a metric for its turns; links to traces of their own",
+    thresholds: &[
+        Threshold::count(
+            "spans in a trace, more than",
+            |limits| limits.flood_spans,
+            "ours; Tempo refuses a trace above 5 MB, which is some ten thousand spans",
+        ),
+        Threshold::share("of one service and name", |limits| limits.flood_share, OURS),
+    ],
     source: "ours (more than 1,000 spans, 80 % of one name; Tempo refuses a trace above 5 MB)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &n_plus_one::RULE,
+        &sequential_calls::RULE,
+        &chatty::RULE,
+        &unbounded_names::RULE,
+    ]),
+    scope: Scope::Trace(detect),
 };
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     if view.len() <= limits.flood_spans {
         return;
     }

@@ -5,25 +5,31 @@ use std::borrow::Cow;
 use trace::{Kind, Span};
 
 use crate::{
-    call,
-    finding::{Finding, Looks, Rule, Severity},
+    facts::{call, run::RunFacts, shape, view::View},
+    finding::{Explains, Finding, Rule, Scope, Severity},
     hash::{HashMap, HashSet},
-    run::Run,
-    shape,
-    view::View,
+    thresholds::{OURS, Threshold},
 };
 
-/// `unbounded-names`.
+/// The rule `unbounded-names`.
 pub(crate) static RULE: Rule = Rule {
     name: "unbounded-names",
     severity: Severity::Warning,
-    means: "span names hold ids or values: spans of one kind cannot be found or counted together",
+    summary: "span names hold ids or values: spans of one kind cannot be found or counted together",
     remedy: "name the span by its route or its operation (GET /orders/{id}); put the id into an attribute",
+    thresholds: &[Threshold::count(
+        "names of one pattern in a run",
+        |limits| limits.distinct_names,
+        OURS,
+    )],
     source: "ours (a URL's query, a UUID or a long hexadecimal word in a name; a path that is not its route; ten names of one pattern in a run)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::NOTHING,
+    scope: Scope::Run(detect),
 };
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let suspects: Vec<Vec<Suspect<'_>>> = run.views.iter().map(suspects).collect();
     let mut patterns: HashMap<Pattern<'_>, HashSet<&str>> = HashMap::default();
     for (view, suspects) in run.views.iter().zip(&suspects) {

@@ -2,27 +2,39 @@
 
 use trace::Kind;
 
+use super::sequential_calls;
 use crate::{
-    finding::{Finding, Looks, Rule, Severity},
-    thresholds::Thresholds,
-    view::View,
+    facts::view::View,
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    thresholds::{OURS, Threshold, Thresholds},
 };
 
-/// `wrong-parent`.
+/// The rule `wrong-parent`.
 pub(crate) static RULE: Rule = Rule {
     name: "wrong-parent",
     severity: Severity::Info,
-    means: "a span hangs below another than the one that did it: the tree does not tell who waited for whom",
+    summary: "a span hangs below another than the one that did it: the tree does not tell who waited for whom",
     remedy: "take the current span as the parent; do not keep a context from earlier and pass it on",
+    thresholds: &[
+        Threshold::share(
+            "how exactly it fills the gap, of its length",
+            |limits| limits.gap_fit,
+            OURS,
+        ),
+        Threshold::time("and in any case", |limits| limits.gap_fit_ns, OURS),
+    ],
     source: "ours (it fills the gap of another span of its service to 5 %, at both ends)",
-    looks: Looks::AtATrace(look),
+    of_the_load: false,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[&sequential_calls::RULE]),
+    scope: Scope::Trace(detect),
 };
 
 /// How far down a gap is looked for, and among how many children: a hostile trace has more.
 const DEEP: usize = 64;
 const WIDE: usize = 1_024;
 
-fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     below_the_last_one(view, limits, found);
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
@@ -37,7 +49,7 @@ fn look(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             if longest.is_none_or(|longest| view.span(longest).end_ns < span.end_ns) {
                 longest = Some(child);
             }
-            // A step may wait for its sibling; a call is made by somebody.
+            // A step may wait for its sibling; a call has a caller.
             if span.kind != Kind::Client {
                 continue;
             }

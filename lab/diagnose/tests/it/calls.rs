@@ -1,12 +1,14 @@
 //! Calls: too many, one after another, too slow, again and again, given up, failed.
 
+use testing::traces::{SpanExt, TraceBuilder};
 use trace::Kind::{Client, Internal, Server};
 
-use crate::make::{Make, Say, all, found, names};
+use crate::findings::{all, found, names};
 
-/// A request with so many queries of one shape below it, each so long, after one that found the items.
-fn queries(count: u64, each: f64, text: impl Fn(u64) -> String) -> Make {
-    let mut make = Make::trace(1);
+/// A request with `count` queries of one shape below it, each `each` milliseconds long, after one that found
+/// the items.
+fn queries(count: u64, each: f64, text: impl Fn(u64) -> String) -> TraceBuilder {
+    let mut make = TraceBuilder::new(1);
     make.span(
         (1, 0),
         "shop",
@@ -44,7 +46,7 @@ fn queries_that_differ_in_a_value_are_an_n_plus_one() {
 
 #[test]
 fn a_batch_of_writes_is_none() {
-    let mut make = Make::trace(1);
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "shop", Server, "POST /import", (0.0, 250.0));
     for number in 0..200 {
         let from = 1.0 + number as f64;
@@ -62,7 +64,7 @@ fn a_batch_of_writes_is_none() {
 
 #[test]
 fn reads_that_are_wrapped_in_steps_are_an_n_plus_one_too() {
-    let mut make = Make::trace(1);
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "shop", Server, "GET /orders", (0.0, 200.0));
     for number in 0..8 {
         let from = 1.0 + 20.0 * number as f64;
@@ -85,8 +87,8 @@ fn reads_that_are_wrapped_in_steps_are_an_n_plus_one_too() {
     assert_eq!(found(make), ["n-plus-one"]);
 }
 
-fn calls(count: u64, at: impl Fn(u64) -> (f64, f64), url: impl Fn(u64) -> String) -> Make {
-    let mut make = Make::trace(1);
+fn calls(count: u64, at: impl Fn(u64) -> (f64, f64), url: impl Fn(u64) -> String) -> TraceBuilder {
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "GET /", (0.0, 1_000.0));
     for number in 0..count {
         let (from, to) = at(number);
@@ -117,7 +119,7 @@ fn calls_of_one_route_one_after_another_are_an_n_plus_one_and_at_once_a_fan_out(
 fn calls_that_could_be_made_at_once_are_named_with_what_that_would_save() {
     let part = |number| format!("http://users:8080/part{}/x", ["a", "b"][number as usize]);
     let in_turn = |number: u64| (number as f64 * 101.0, number as f64 * 101.0 + 100.0);
-    let trace = [calls(2, in_turn, part).done()];
+    let trace = [calls(2, in_turn, part).build()];
     let diagnosis = all(&trace).remove(0);
     assert_eq!(diagnosis.findings[0].rule.name, "sequential-calls");
     assert_eq!(diagnosis.findings[0].facts["saved_ms"], 100.0);
@@ -133,7 +135,7 @@ fn calls_that_could_be_made_at_once_are_named_with_what_that_would_save() {
 #[test]
 fn a_peer_without_spans_is_external_and_one_with_spans_is_not() {
     let with = |to: f64, answered: bool| {
-        let mut make = Make::trace(1);
+        let mut make = TraceBuilder::new(1);
         make.span((1, 0), "web", Server, "GET /", (0.0, to + 20.0));
         make.span((2, 1), "web", Client, "GET", (10.0, to))
             .get("https://api.example.com/v1/rates", 200);
@@ -150,7 +152,7 @@ fn a_peer_without_spans_is_external_and_one_with_spans_is_not() {
 #[test]
 fn a_query_is_slow_by_itself_or_by_its_share() {
     let with = |from: f64, to: f64, whole: f64| {
-        let mut make = Make::trace(1);
+        let mut make = TraceBuilder::new(1);
         make.span((1, 0), "web", Server, "GET /", (0.0, whole));
         make.span((2, 1), "web", Client, "SELECT orders", (from, to))
             .query("SELECT * FROM orders");
@@ -162,8 +164,8 @@ fn a_query_is_slow_by_itself_or_by_its_share() {
 }
 
 /// Attempts that fail, with these pauses between them.
-fn attempts(pauses: &[f64], last_succeeds: bool) -> Make {
-    let mut make = Make::trace(1);
+fn attempts(pauses: &[f64], last_succeeds: bool) -> TraceBuilder {
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "GET /", (0.0, 5_000.0));
     let mut at = 10.0;
     for number in 0..=pauses.len() {
@@ -210,7 +212,7 @@ fn attempts_without_a_growing_pause_are_a_storm_and_with_one_they_are_not() {
 #[test]
 fn what_goes_on_when_its_caller_is_gone_is_abandoned() {
     let with = |server_end: f64| {
-        let mut make = Make::trace(1);
+        let mut make = TraceBuilder::new(1);
         make.span((1, 0), "web", Server, "GET /", (0.0, 120.0))
             .fails("")
             .with("http.response.status_code", 504);
@@ -227,7 +229,7 @@ fn what_goes_on_when_its_caller_is_gone_is_abandoned() {
 
 #[test]
 fn the_story_of_an_error_begins_at_its_deepest_span() {
-    let mut make = Make::trace(1);
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "POST /orders", (0.0, 100.0))
         .fails("")
         .with("http.response.status_code", 500);
@@ -243,7 +245,7 @@ fn the_story_of_an_error_begins_at_its_deepest_span() {
     make.span((5, 4), "stock", Client, "UPDATE stock", (4.0, 96.0))
         .query("UPDATE stock SET n = n - 1")
         .throws("java.sql.SQLException", "connection reset");
-    let traces = [make.done()];
+    let traces = [make.build()];
     let diagnosis = all(&traces).remove(0);
     assert_eq!(diagnosis.findings.len(), 1);
     assert!(
@@ -274,8 +276,8 @@ fn the_story_of_an_error_begins_at_its_deepest_span() {
 }
 
 #[test]
-fn an_error_that_somebody_dealt_with_is_none() {
-    let mut make = Make::trace(1);
+fn an_error_that_was_dealt_with_is_none() {
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "GET /", (0.0, 100.0))
         .with("http.response.status_code", 200);
     make.span((2, 1), "web", Client, "GET", (1.0, 20.0))
@@ -288,7 +290,7 @@ fn an_error_that_somebody_dealt_with_is_none() {
 
 #[test]
 fn a_refusal_that_the_conventions_leave_unset_is_an_error_all_the_same() {
-    let mut make = Make::trace(1);
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "POST /pay", (0.0, 50.0))
         .with("http.response.status_code", 402);
     make.span((2, 1), "web", Internal, "charge", (1.0, 49.0))
@@ -299,7 +301,7 @@ fn a_refusal_that_the_conventions_leave_unset_is_an_error_all_the_same() {
 #[test]
 fn two_transactions_that_waited_for_each_other_are_a_deadlock_in_both_traces() {
     let with = |number: u64, fails: bool| {
-        let mut make = Make::trace(number);
+        let mut make = TraceBuilder::new(number);
         make.span((1, 0), "bank", Server, "POST /transfer", (0.0, 1_100.0));
         let span = make.span(
             (2, 1),
@@ -313,7 +315,7 @@ fn two_transactions_that_waited_for_each_other_are_a_deadlock_in_both_traces() {
             span.with("db.response.status_code", "40P01")
                 .fails("deadlock detected");
         }
-        make.done()
+        make.build()
     };
     assert_eq!(
         names(&[with(1, true), with(2, false)]),

@@ -7,7 +7,7 @@ mod any_tree;
 mod calls;
 mod contexts;
 mod corpus;
-mod make;
+mod findings;
 mod messages;
 mod reports;
 mod strange;

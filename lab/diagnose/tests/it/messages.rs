@@ -1,12 +1,13 @@
 //! Messages: late, again, given up.
 
+use testing::traces::{SpanExt, TraceBuilder};
 use trace::Kind::{Consumer, Producer, Server};
 
-use crate::make::{Make, Say, found};
+use crate::findings::found;
 
 /// An order whose message is processed from one millisecond to another, well or not.
-fn processed(attempts: &[(f64, f64, bool)]) -> Make {
-    let mut make = Make::trace(1);
+fn processed(attempts: &[(f64, f64, bool)]) -> TraceBuilder {
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "POST /orders", (0.0, 100.0));
     make.span((2, 1), "web", Producer, "send orders", (90.0, 91.0))
         .with("messaging.message.id", "m-1");

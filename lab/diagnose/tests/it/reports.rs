@@ -1,15 +1,16 @@
 //! The walk, the critical path, comparisons, and what is printed of them.
 
 use diagnose::{compare, report};
+use testing::traces::{SpanExt, TraceBuilder};
 use trace::{
     Kind::{Client, Consumer, Producer, Server},
     Trace,
 };
 
-use crate::make::{Make, Say, all};
+use crate::findings::all;
 
 fn order(slow: f64) -> Trace {
-    let mut make = Make::trace(1);
+    let mut make = TraceBuilder::new(1);
     make.span((1, 0), "web", Server, "POST /orders", (0.0, 50.0 + slow));
     make.span((2, 1), "web", Client, "GET", (10.0, 30.0))
         .get("http://prices/p", 200);
@@ -31,7 +32,7 @@ fn order(slow: f64) -> Trace {
         "process orders",
         (47.0 + slow, 80.0 + slow),
     );
-    make.done()
+    make.build()
 }
 
 #[test]
@@ -51,7 +52,10 @@ fn the_walk_ends_where_the_time_is_spent() {
         "until the mail is sent"
     );
     let path = diagnosis.path().unwrap();
-    let total: u64 = report::parts(path).iter().map(|part| part.ns).sum();
+    let total: u64 = report::sections(path)
+        .iter()
+        .map(|section| section.ns)
+        .sum();
     assert_eq!(total, 150_000_000, "what the user waited for");
 }
 

@@ -2,13 +2,12 @@
 //!
 //! The fuzz target `rules` draws from the same: see `tests/fuzz`.
 
-use diagnose::{THRESHOLDS, compare, diagnose, report, strip};
+use diagnose::{THRESHOLDS, compare, diagnose, report, strip_lab_attributes};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use testing::traces::{SpanExt, TraceBuilder};
 use trace::{Kind, Span, Trace};
-
-use super::make::{Make, Say};
 
 const KINDS: [Kind; 6] = [
     Kind::Unspecified,
@@ -81,7 +80,7 @@ struct Row {
     fails: bool,
     says: Vec<(usize, usize, i64)>,
     links: bool,
-    /// So many of them, each begun where the one before it ended.
+    /// How many spans of it there are, each begun where the one before it ended.
     times: u8,
 }
 
@@ -156,7 +155,7 @@ pub(crate) fn drawn_from(bytes: &[u8]) -> Vec<Trace> {
 }
 
 fn made(rows: &[Row]) -> Vec<Trace> {
-    let mut makes: Vec<Make> = (1..4).map(Make::trace).collect();
+    let mut makes: Vec<TraceBuilder> = (1..4).map(TraceBuilder::new).collect();
     for row in rows {
         let other = makes[(row.trace % 3) as usize].id();
         let make = &mut makes[row.trace as usize - 1];
@@ -168,10 +167,10 @@ fn made(rows: &[Row]) -> Vec<Trace> {
             }
         }
     }
-    makes.into_iter().map(Make::done).collect()
+    makes.into_iter().map(TraceBuilder::build).collect()
 }
 
-fn put<'a>(make: &'a mut Make, row: &Row, time: u64) -> &'a mut Span {
+fn put<'a>(make: &'a mut TraceBuilder, row: &Row, time: u64) -> &'a mut Span {
     let from = f64::from(row.from) + time as f64 * f64::from(row.length);
     let to = from + f64::from(row.length);
     let span = make.span(
@@ -196,14 +195,17 @@ fn put<'a>(make: &'a mut Make, row: &Row, time: u64) -> &'a mut Span {
 
 /// Diagnoses, reports and compares them. Panics at what must not be.
 pub(crate) fn endure(traces: &[Trace]) {
-    let stripped: Vec<Trace> = traces.iter().map(strip).collect();
+    let stripped: Vec<Trace> = traces.iter().map(strip_lab_attributes).collect();
     let diagnoses = diagnose(&stripped, traces, &THRESHOLDS);
     assert_eq!(diagnoses.len(), traces.len());
     for diagnosis in &diagnoses {
         let _ = report::text(diagnosis, report::Style { colour: true });
         let _ = report::markdown(diagnosis);
         for path in &diagnosis.paths {
-            let total: u64 = report::parts(path).iter().map(|part| part.ns).sum();
+            let total: u64 = report::sections(path)
+                .iter()
+                .map(|section| section.ns)
+                .sum();
             let root = diagnosis.trace.span(path.root);
             assert_eq!(u128::from(total), root.duration().as_nanos());
         }

@@ -1,16 +1,17 @@
 //! Waits that spans show, waits that only handovers show, and a thread that all need.
 
+use testing::traces::{SpanExt, TraceBuilder};
 use trace::{
     Kind::{Client, Internal, Server},
     Trace,
 };
 
-use crate::make::{Make, Say, found, names};
+use crate::findings::{found, names};
 
 #[test]
 fn a_wait_that_is_a_span_counts_by_its_share() {
     let with = |name: &str, to: f64| {
-        let mut make = Make::trace(1);
+        let mut make = TraceBuilder::new(1);
         make.span((1, 0), "shop", Server, "POST /reserve", (0.0, 100.0));
         make.span((2, 1), "shop", Internal, name, (5.0, to));
         found(make)
@@ -25,12 +26,12 @@ fn a_wait_that_is_a_span_counts_by_its_share() {
     assert!(with("unblock user", 90.0).is_empty());
 }
 
-/// Requests that come at the same time, and do their work one after another, so many at a time.
+/// Requests that come at the same time, and do their work a few at a time.
 fn queued(requests: u64, at_once: u64, is_query: bool) -> Vec<Trace> {
     (0..requests)
         .map(|number| {
             let turn = (number / at_once) as f64 * 50.0;
-            let mut make = Make::trace(number + 1);
+            let mut make = TraceBuilder::new(number + 1);
             make.span((1, 0), "shop", Server, "POST /reserve", (0.0, 60.0 + turn));
             make.span(
                 (2, 1),
@@ -46,7 +47,7 @@ fn queued(requests: u64, at_once: u64, is_query: bool) -> Vec<Trace> {
                 span.query("SELECT pg_sleep($1)")
                     .with("db.namespace", "shop");
             }
-            make.done()
+            make.build()
         })
         .collect()
 }
@@ -76,7 +77,7 @@ fn gaps_that_nothing_explains_are_left_alone() {
     let traces: Vec<Trace> = (0..5)
         .map(|number| {
             let begin = number as f64 * 137.0;
-            let mut make = Make::trace(number + 1);
+            let mut make = TraceBuilder::new(number + 1);
             make.span(
                 (1, 0),
                 "shop",
@@ -92,7 +93,7 @@ fn gaps_that_nothing_explains_are_left_alone() {
                 (begin + 80.0, begin + 95.0),
             )
             .query("SELECT x FROM y");
-            make.done()
+            make.build()
         })
         .collect();
     assert!(names(&traces).iter().all(Vec::is_empty));
@@ -108,7 +109,7 @@ fn computing(one_thread: bool) -> Vec<Trace> {
             } else {
                 (2.0 + 7.0 * number as f64, 150.0 + 31.0 * number as f64)
             };
-            let mut make = Make::trace(number + 1);
+            let mut make = TraceBuilder::new(number + 1);
             make.span(
                 (1, 0),
                 "pay",
@@ -121,7 +122,7 @@ fn computing(one_thread: bool) -> Vec<Trace> {
             let end = if one_thread { to + 151.5 } else { to + 20.0 };
             make.span((3, 1), "pay", Client, "INSERT payments", (to + 0.1, end))
                 .query("INSERT INTO payments VALUES ($1)");
-            make.done()
+            make.build()
         })
         .collect()
 }

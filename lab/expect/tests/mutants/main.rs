@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use expect::{Evidence, Twin, Verdict, check_with};
+use expect::{Observed, Twin, Verdict, check_with};
 use naive::Known;
 use scenario::{Expectation, Node, Pattern, Scenario, Text};
 use trace::{Span, Trace, TraceId, tree};
@@ -86,7 +86,7 @@ fn both(
         Arrived::AsExpected => expectation.trace.arrival.map(|want| want.min),
         Arrived::AtOnce => Some(Duration::ZERO),
     };
-    let evidence = Evidence {
+    let observed = Observed {
         trace: &own,
         related: &traces,
         arrival,
@@ -99,7 +99,7 @@ fn both(
         twin: twin.map(|twin| &twin.traces[0]),
     };
     (
-        check_with(expectation, evidence).verdict,
+        check_with(expectation, observed).verdict,
         naive::holds(expectation, &known),
     )
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use trace::{
-    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, Trace,
-    TraceId, Value,
-};
+use testing::spans::{bare, link_to, resource};
+use trace::{Event, Kind, Scope, Span, SpanId, Trace, TraceId, Value};
 
 /// The spans of one checkout with three cart lines and a coupon.
 pub(crate) struct Shop {
@@ -65,32 +63,14 @@ impl Shop {
         let number = self.spans.len() as u64 + 1;
         let span_id = SpanId::from_bytes(number.to_be_bytes()).unwrap();
         self.spans.push(Span {
-            trace_id: trace_id(),
-            span_id,
-            parent_span_id: parent,
-            trace_state: String::new(),
-            flags: 1,
-            name: name.to_owned(),
-            kind,
             start_ns: 1_000_000 * number,
             end_ns: 1_000_000 * number + 20_000_000,
-            attributes: Attributes::default(),
-            dropped_attributes: 0,
-            events: Vec::new(),
-            dropped_events: 0,
-            links: Vec::new(),
-            dropped_links: 0,
-            status: Status::default(),
-            resource: Arc::new(Resource {
-                attributes: [("service.name", service), ("service.version", "0.1.0")]
-                    .into_iter()
-                    .collect(),
-                ..Resource::default()
-            }),
+            resource: resource([("service.name", service), ("service.version", "0.1.0")]),
             scope: Arc::new(Scope {
                 name: "shop".into(),
                 ..Scope::default()
             }),
+            ..bare(trace_id(), span_id, parent, name, kind)
         });
         span_id
     }
@@ -246,32 +226,7 @@ impl Shop {
     }
 }
 
-/// A link to a span.
-pub(crate) fn link_to(trace_id: TraceId, span_id: SpanId) -> Link {
-    Link {
-        trace_id,
-        span_id,
-        trace_state: String::new(),
-        flags: 1,
-        attributes: Attributes::default(),
-        dropped_attributes: 0,
-    }
-}
-
 /// An `exception` event of a type.
 pub(crate) fn exception(kind: &str) -> Event {
-    Event {
-        time_ns: 1,
-        name: "exception".to_owned(),
-        attributes: [("exception.type", kind)].into_iter().collect(),
-        dropped_attributes: 0,
-    }
-}
-
-/// Marks a span as failed.
-pub(crate) fn fail(span: &mut Span) {
-    span.status = Status {
-        code: StatusCode::Error,
-        message: "failed".to_owned(),
-    };
+    testing::spans::event(1, "exception", [("exception.type", kind)])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use diagnose::{Finding, THRESHOLDS, counted, diagnose};
+use diagnose::{Finding, THRESHOLDS, diagnose, plural};
 use expect::Verdict;
 use scenario::FindingWant;
 use serde::Serialize;
@@ -11,11 +11,10 @@ use trace::{Trace, TraceId};
 use super::evidence::Evidence;
 use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
 
-/// Whether a scenario cannot do without its twin: a trace of which a part was not kept does not tell
-/// that there is such a part.
+/// Whether a scenario cannot be judged without its twin, whose traces are complete.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
     let mut wants = wants.unwrap_or_default().iter();
-    wants.any(|want| want.rule.name == "partial-trace")
+    wants.any(|want| want.rule.needs_complete_traces)
 }
 
 /// A finding that is wanted, and cannot be asked for where the scenario is run.
@@ -39,18 +38,6 @@ pub(crate) fn unsupported(plan: PhasePlan<'_>, conditions: Conditions) -> Vec<Un
     lacking.collect()
 }
 
-/// Findings that come of the load as well: of more users, of less simulated time, or of a machine that is
-/// busy with something else. They are true of the requests that have them; only if they are on most of
-/// the requests of a phase that is as its scenario says, do they come of the scenario.
-pub const OF_THE_LOAD: [&str; 6] = [
-    "lock-wait",
-    "pool-wait",
-    "queue-delay",
-    "slow-query",
-    "slow-external",
-    "blocked-runtime",
-];
-
 /// What the findings of a phase say of it as a whole.
 pub(crate) struct OfPhase {
     /// What is wrong with it.
@@ -67,11 +54,13 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
     }
     let everywhere = most_have(cases);
     let counts_at_rest = |finding: &&Finding| {
-        let name = finding.rule.name;
-        !OF_THE_LOAD.contains(&name) || (evidence.as_written && everywhere.contains(name))
+        // A finding of the load comes of the scenario only if it is on most of the requests of a phase
+        // that is as its scenario says.
+        let is_everywhere = evidence.as_written && everywhere.contains(finding.rule.name);
+        !finding.rule.of_the_load || is_everywhere
     };
     let counts = |finding: &&Finding| {
-        let is_excused = evidence.stalled && OF_THE_LOAD.contains(&finding.rule.name);
+        let is_excused = evidence.stalled && finding.rule.of_the_load;
         !is_excused && counts_at_rest(finding)
     };
     let judged = || {
@@ -97,7 +86,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
         if traces > 0 && !(share.min..=share.max).contains(&got) {
             wrong = Some(format!(
                 "{with} of {} {} the finding {}, and at least {:.0} % should",
-                counted(traces, "trace"),
+                plural(traces, "trace"),
                 if traces == 1 { "has" } else { "have" },
                 want.rule.name,
                 share.min * 100.0

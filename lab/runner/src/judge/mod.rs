@@ -9,7 +9,7 @@ mod unsupported;
 
 use std::collections::BTreeMap;
 
-use diagnose::counted;
+use diagnose::plural;
 use expect::Verdict;
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
 };
 
 pub(crate) use evidence::Evidence;
+pub use findings::UnsupportedFinding;
 pub(crate) use findings::needs_twin;
-pub use findings::{OF_THE_LOAD, UnsupportedFinding};
 pub use latency::LatencyLine;
 pub(crate) use latency::{Measured, lines as latency_lines};
 
@@ -165,7 +165,7 @@ fn verdict_on_requests(cases: &[Case]) -> (Verdict, Option<String>) {
         // A run in which nothing was judged has proven nothing.
         return (Verdict::Fail, Some("no request of it was made".to_owned()));
     }
-    let traces = counted(sampled_out, "trace");
+    let traces = plural(sampled_out, "trace");
     let why = format!("none of its {traces} was kept: there is nothing to judge");
     (Verdict::Unsupported, Some(why))
 }

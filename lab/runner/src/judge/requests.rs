@@ -1,7 +1,7 @@
 //! Comes to a verdict on every request of a phase.
 
 use collector::Sampling;
-use expect::{Evidence, Report, Twin, Verdict};
+use expect::{Observed, Report, Twin, Verdict};
 use scenario::Expectation;
 use trace::Trace;
 
@@ -68,13 +68,13 @@ fn judge(
     of_times: Verdict,
 ) -> (Verdict, Option<Report>, Option<&'static str>) {
     let check = |expectation: &Expectation| {
-        let evidence = Evidence {
+        let observed = Observed {
             trace,
             related: &found.related,
             arrival: found.arrival,
             twin,
         };
-        expect::check_with(expectation, evidence)
+        expect::check_with(expectation, observed)
     };
     let own = plan.own.map(check);
     let own_verdict = own.as_ref().map_or(Verdict::Pass, |own| own.verdict);

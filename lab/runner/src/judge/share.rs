@@ -1,7 +1,7 @@
 //! Whether too few or too many traces came, where they are sampled.
 
 use collector::Sampling;
-use diagnose::counted;
+use diagnose::plural;
 
 use crate::{drive::Driven, plan::PhasePlan, sampled_out::may_be_missing};
 
@@ -30,7 +30,7 @@ pub(super) fn wrong_share(
     (at_most(kept, any.len(), share) < UNLIKELY).then(|| {
         format!(
             "of {} that need not be kept {kept} were, and {:.0} % should",
-            counted(any.len(), "trace"),
+            plural(any.len(), "trace"),
             share * 100.0
         )
     })

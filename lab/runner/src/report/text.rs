@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use diagnose::counted;
+use diagnose::plural;
 use expect::Verdict;
 use waterfall::Style;
 
@@ -58,8 +58,8 @@ pub fn summary(report: &Report, scenarios: usize) -> String {
     let (passed, failed) = (with(Verdict::Pass), with(Verdict::Fail));
     let mut text = format!(
         "{}, {}: {passed} as they should be, {failed} not",
-        counted(scenarios, "scenario"),
-        counted(report.scenarios.len(), "phase")
+        plural(scenarios, "scenario"),
+        plural(report.scenarios.len(), "phase")
     );
     let unsupported: Vec<String> = report
         .scenarios
@@ -280,7 +280,7 @@ fn traces(report: &PhaseReport) -> String {
         some => format!(", {some} unsupported"),
     };
     let left_out = left_out(report);
-    let traces = counted(*traces, "trace");
+    let traces = plural(*traces, "trace");
     format!("{passed} of {traces} {how}{unsupported}{left_out}")
 }
 

@@ -54,7 +54,7 @@ fn share(doc: &Doc<'_>, node: &Node) -> Result<DoubleRange, Error> {
 fn rule(doc: &Doc<'_>, node: &Node) -> Result<&'static diagnose::Rule, Error> {
     let name = doc.text(node)?;
     diagnose::rule(name).ok_or_else(|| {
-        let known = diagnose::RULES.iter().map(|rule| rule.name);
+        let known = diagnose::catalogue().map(|rule| rule.name);
         doc.error(node.at, format!("there is no finding {name:?}"))
             .with_hint(word::suggest(name, known))
     })

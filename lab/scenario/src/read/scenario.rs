@@ -44,6 +44,11 @@ pub(super) const VARIANT: Words = Words {
 };
 
 /// Parses a scenario. `file` is what errors call it.
+///
+/// # Errors
+///
+/// For the first thing in the text that is not understood, with its line and column and, where a word
+/// is not known, the nearest one that is.
 pub fn scenario(file: &str, text: &str) -> Result<Scenario, Error> {
     let (scenario, mut complaints) = read(file, text)?;
     match complaints.is_empty() {

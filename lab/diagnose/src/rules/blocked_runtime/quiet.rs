@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use trace::Kind;
 
 use crate::{
-    call::{Access, Call},
+    facts::{
+        call::{Access, Call},
+        run::RunFacts,
+        shape,
+        view::View,
+    },
     hash::{HashMap, HashSet},
-    run::Run,
-    shape,
-    view::View,
 };
 
 /// In the next moment: within this share of the quiet, or this many nanoseconds.
@@ -19,8 +21,9 @@ pub(super) const AT_ONCE_NS: u64 = 2_000_000;
 /// How late after what went before it a quiet may begin, as a share of it.
 const MARGIN: f64 = 0.1;
 
-/// Of the times in which it worked while others were under way, in so many they must have stood still; and
-/// for so much of such a time must another process have been quiet, to say that the machine stood still.
+/// The least share of the times in which it worked while others were under way that the others must have
+/// stood still; and the least share of such a time that another process must have been quiet, to say that
+/// the machine stood still.
 pub(super) const MOSTLY: f64 = 0.5;
 
 /// The moments of each process, in their order.
@@ -45,13 +48,13 @@ pub(super) struct Quiet {
     pub(super) others: Vec<(usize, usize)>,
     /// Whether one of them moved on at once when it was over.
     pub(super) moved_on: bool,
-    /// Whether another had its turn to work when it was over, and so on until somebody moved on.
+    /// Whether another had its turn to work when it was over, and so on until one moved on.
     pub(super) in_turn: bool,
 }
 
 /// For each step with whose end a quiet ended while others were under way: those times.
 pub(super) fn quiets(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     of_all: &Moments,
     process: usize,
 ) -> BTreeMap<String, Vec<Quiet>> {
@@ -91,8 +94,8 @@ pub(super) fn quiets(
     quiets
 }
 
-/// Another may have its turn to work first, and only then does somebody move on: one that stood still too,
-/// or one that was not begun and lay unread.
+/// Marks the quiets after which another request had its turn to work before one moved on: a request that
+/// stood still too, or one that was not begun and lay unread.
 fn take_turns(quiets: &mut [Quiet]) {
     for at in (1..quiets.len()).rev() {
         let next = &quiets[at];
@@ -107,7 +110,7 @@ fn take_turns(quiets: &mut [Quiet]) {
 
 /// The quiet that a moment ended, if what ended was work and others were under way.
 fn quiet(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
     moments: &[Moment],
     at: usize,
@@ -172,7 +175,7 @@ fn quiet(
 /// Whether another process went on in the moment in which a quiet ended, after one of its own, with what
 /// did not wait for the first: then neither had time of the machine.
 fn another_stood_still(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
     of_all: &Moments,
     (process, at, ns): (usize, u64, u64),
@@ -225,7 +228,7 @@ fn held_its_lock(view: &View<'_>, worker: usize, other: &View<'_>, moved: usize)
     })
 }
 
-/// Whether a span is work of its process, and not waiting for somebody else.
+/// Whether a span is work of its process, and not a wait for another.
 pub(super) fn is_step(view: &View<'_>, place: usize) -> bool {
     matches!(
         view.kind(place),

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use trace::{Kind, SpanId, Value};
 
-use super::{rule, slack};
+use super::slack;
 use crate::{
-    call::{self, Call},
-    finding::{Finding, ms, words},
+    facts::{
+        call::{self, Call},
+        run::RunFacts,
+        shape,
+        view::View,
+        wait::{For, Gap},
+    },
+    finding::{Finding, Rule},
+    format::{format_ns, ms},
     hash::{HashMap, HashSet},
-    run::Run,
-    shape,
-    view::View,
-    wait::{For, Gap},
 };
 
 /// Spans of one kind that may wait for each other: where, and when.
@@ -33,8 +36,13 @@ struct Handover {
     before: Option<SpanId>,
 }
 
-/// Waits that no span shows.
-pub(super) fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Finding)) {
+/// Reports waits that no span shows.
+pub(in crate::rules) fn inferred(
+    run: &RunFacts<'_>,
+    what: For,
+    rule: &'static Rule,
+    found: &mut dyn FnMut(usize, Finding),
+) {
     let gaps = run.gaps.get_or_init(|| gaps(run));
     if gaps.len() < run.limits.handovers {
         return;
@@ -83,16 +91,16 @@ pub(super) fn inferred(run: &Run<'_>, what: For, found: &mut dyn FnMut(usize, Fi
             .max(if is_lock { 0 } else { group.most });
         if handovers.len() < needed || handovers.len() * 5 < gaps.len() * 3 {
             if is_lock {
-                held_by_another(run, group, gaps, &others, found);
+                held_by_another(run, rule, group, gaps, &others, found);
             }
             continue;
         }
-        report(run, group, what, &handovers, found);
+        report(run, group, (what, rule), &handovers, found);
     }
 }
 
-/// Spans that are long enough to keep somebody waiting, by their kind; of the services that have gaps.
-fn long_spans(run: &Run<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMap<String, Members> {
+/// The spans of services with gaps that are long enough to keep another waiting, by their kind.
+fn long_spans(run: &RunFacts<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMap<String, Members> {
     let gaps = wanted.values().flatten();
     let services: HashSet<&str> = gaps
         .map(|gap| run.views[gap.0].span(gap.1).service())
@@ -117,7 +125,8 @@ type Members = Vec<(u64, u64, usize, usize)>;
 /// Waits for a lock that something of another kind holds: together the two kinds never run at one time,
 /// and one of either ends when the wait does.
 fn held_by_another(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
+    rule: &'static Rule,
     group: &Group,
     gaps: &[Gap],
     others: &BTreeMap<String, Members>,
@@ -149,7 +158,7 @@ fn held_by_another(
             _ => continue,
         };
         if handovers.len() >= run.limits.handovers && handovers.len() * 5 >= gaps.len() * 3 {
-            report(run, &both, For::Lock, &handovers, found);
+            report(run, &both, (For::Lock, rule), &handovers, found);
             return;
         }
     }
@@ -188,7 +197,7 @@ fn key(view: &View<'_>, place: usize) -> String {
     }
 }
 
-fn gaps(run: &Run<'_>) -> Vec<Gap> {
+fn gaps(run: &RunFacts<'_>) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for (at, view) in run.views.iter().enumerate() {
         for parent in 0..view.len() {
@@ -221,7 +230,7 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
         std::collections::BinaryHeap::new();
     let mut most = 0;
     for &(start, end, ..) in members {
-        // Some clocks tell beginnings in whole milliseconds: so much of an overlap is none.
+        // Some clocks tell beginnings in whole milliseconds: an overlap of less is none.
         let blur = CLOCK_NS.min(end.saturating_sub(start) / 10);
         while ends.peek().is_some_and(|first| first.0 <= start + blur) {
             ends.pop();
@@ -238,7 +247,11 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
 const BEFORE: usize = 1_024;
 
 /// Whether as many as there ever are were at work all through a gap, and one of them ended at its end.
-fn handover(run: &Run<'_>, group: &Group, &(view, place, parent, start): &Gap) -> Option<Handover> {
+fn handover(
+    run: &RunFacts<'_>,
+    group: &Group,
+    &(view, place, parent, start): &Gap,
+) -> Option<Handover> {
     let end = run.views[view].span(place).start_ns;
     let slack = slack(run, end - start);
     // Members that begin before the gap ends. Those that began long before may still be under way.
@@ -273,9 +286,9 @@ fn handover(run: &Run<'_>, group: &Group, &(view, place, parent, start): &Gap) -
 }
 
 fn report(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     group: &Group,
-    what: For,
+    (what, rule): (For, &'static Rule),
     handovers: &[Handover],
     found: &mut dyn FnMut(usize, Finding),
 ) {
@@ -311,7 +324,7 @@ fn report(
         };
         let evidence = format!(
             "{waiting} began {} after what went before it in {}; {why}.",
-            words(longest.gap),
+            format_ns(longest.gap),
             view.place(longest.parent)
         );
         let mut spans: Vec<SpanId> = here
@@ -325,7 +338,7 @@ fn report(
             .map(|&parent| view.own[parent])
             .max()
             .unwrap_or(0);
-        let finding = Finding::new(rule(what), spans, evidence)
+        let finding = Finding::new(rule, spans, evidence)
             .costs(own.min(total))
             .fact("waited_ms", ms(total))
             .fact("times", here.len())

@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::{LOCK, is_long, last_work, slack};
+use super::{is_long, last_work, slack};
 use crate::{
-    call::{Access, Call},
-    finding::{Finding, ms, words},
-    run::Run,
-    shape,
+    facts::{
+        call::{Access, Call},
+        run::RunFacts,
+        shape,
+    },
+    finding::{Finding, Rule},
+    format::{format_ns, ms},
 };
 
 /// How many writes of one shape are looked at: a hostile run has more.
 const MOST: usize = 2_000;
 
-/// Waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
+/// Reports waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
 /// others, each time until another request is over that had written the same.
-pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+pub(in crate::rules) fn inside_statements(
+    run: &RunFacts<'_>,
+    rule: &'static Rule,
+    found: &mut dyn FnMut(usize, Finding),
+) {
     let mut shapes: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
@@ -57,13 +64,13 @@ pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Find
                 "{} took {}, where it can take {}, and ended when another request was over that had written the \
                  same; so it was {} times: a lock that is kept to the end.",
                 view.place(place),
-                words(view.ns(place)),
-                words(shortest),
+                format_ns(view.ns(place)),
+                format_ns(shortest),
                 waited.len()
             );
             found(
                 at,
-                Finding::new(&LOCK, view.ids(&[place]), evidence)
+                Finding::new(rule, view.ids(&[place]), evidence)
                     .costs(view.below[place].saturating_sub(shortest))
                     .fact("waited_ms", ms(view.ns(place) - shortest))
                     .fact("times", waited.len()),
@@ -73,7 +80,7 @@ pub(super) fn inside_statements(run: &Run<'_>, found: &mut dyn FnMut(usize, Find
 }
 
 /// Whether a write ended when another request was over that had begun to write the same before it.
-fn was_let_go(run: &Run<'_>, (at, place): (usize, usize), writes: &[(usize, usize)]) -> bool {
+fn was_let_go(run: &RunFacts<'_>, (at, place): (usize, usize), writes: &[(usize, usize)]) -> bool {
     let span = run.views[at].span(place);
     let slack = slack(run, run.views[at].ns(place));
     writes

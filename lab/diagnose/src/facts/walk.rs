@@ -3,7 +3,8 @@
 
 use trace::SpanId;
 
-use crate::{hash::HashMap, view::View};
+use super::view::View;
+use crate::hash::HashMap;
 
 /// The walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,18 +13,18 @@ pub struct Walk {
     pub steps: Vec<Step>,
 }
 
-/// A span on the way.
+/// A step of the walk: a span, or several alike beside each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The span: of several alike the longest.
     pub span_id: SpanId,
     /// Its place in the trace.
     pub place: usize,
-    /// How many alike there are beside it, itself included.
+    /// How many spans alike there are beside it, itself included.
     pub alike: usize,
-    /// How much of the critical path is theirs and that of all below them, in nanoseconds.
+    /// The part of the critical path that is theirs or that of spans below them, in nanoseconds.
     pub below_ns: u64,
-    /// How much is their own.
+    /// The part that is their own, in nanoseconds.
     pub own_ns: u64,
 }
 

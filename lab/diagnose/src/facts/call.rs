@@ -15,7 +15,7 @@ pub(crate) enum Call {
     Rpc,
     /// A broker.
     Messaging,
-    /// Something of which nothing is said but that it is called.
+    /// Something that the span does not name.
     Other,
 }
 
@@ -133,7 +133,7 @@ impl Call {
         }
     }
 
-    /// Whether somebody is asked who answers: a message is only sent.
+    /// Whether the call waits for an answer: a message is only sent.
     pub(crate) fn is_answered(self) -> bool {
         !matches!(self, Call::None | Call::Messaging)
     }
@@ -229,7 +229,7 @@ pub(crate) fn path(span: &Span) -> Option<&str> {
     Some(path.split(['?', '#']).next().unwrap_or(path))
 }
 
-/// Who is called: the host, and the port where it is said.
+/// The address that is called: the host, and the port if the span has it.
 pub(crate) fn address(span: &Span) -> Option<(&str, Option<i64>)> {
     let host = text(
         span,
@@ -259,7 +259,7 @@ pub(crate) fn address(span: &Span) -> Option<(&str, Option<i64>)> {
     }
 }
 
-/// The service that is called, where the caller says so.
+/// The name of the service that is called, if the caller has it.
 pub(crate) fn peer_service(span: &Span) -> Option<&str> {
     text(span, &["service.peer.name", "peer.service"])
 }

@@ -1,46 +1,17 @@
-//! The story of an error: where it came up, what each layer made of it, and what the user got.
+//! What failed in a trace: the deepest errors, without those that were dealt with.
 
-use trace::{Kind, Span, SpanId, Value};
+use trace::Kind;
 
-use crate::{call, hash::HashSet, rules::went_well_later, view::View};
+use super::{attempts::went_well_later, call, view::View};
+use crate::hash::HashSet;
 
-/// The story, from the deepest error up to the request of the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Story {
-    /// The spans on the way up, the deepest first.
-    pub chapters: Vec<Chapter>,
-}
-
-/// What a layer made of an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chapter {
-    /// The span.
-    pub span_id: SpanId,
-    /// Its service.
-    pub service: String,
-    /// Its name.
-    pub name: String,
-    /// What it made of the error: an exception, a status, a reply; or that it said nothing.
-    pub made_of_it: String,
-    /// The attributes that say what it was about: those that no convention has.
-    pub context: Vec<(String, String)>,
-}
-
-pub(crate) fn story(view: &View<'_>) -> Option<Story> {
-    let deepest = failures(view).into_iter().next()?;
-    let way = std::iter::once(deepest).chain(view.above(deepest));
-    Some(Story {
-        chapters: way.map(|place| chapter(view.span(place))).collect(),
-    })
-}
-
-/// How many errors are looked at.
+/// The most errors of a trace that are judged.
 const MOST: usize = 256;
 
-/// The deepest errors of what failed: one for each request or message, the one that counts first.
+/// The deepest errors of what failed: at most one for each request or message, the most important first.
 ///
-/// An error that somebody dealt with is none: it was tried again and went well, or a span above it in
-/// its service took it and answered as if nothing had been.
+/// An error that was dealt with does not count: the call was made again and went well, or a span above it
+/// in its service answered without an error.
 pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     let is_deepest = |place: &usize| {
         let mut children = view.trace.children(*place).iter();
@@ -56,7 +27,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
         .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
-            reaches_somebody(view, last).then(|| {
+            reaches_caller(view, last).then(|| {
                 let root = view.head[place];
                 let passed = view.trace.parent(last).is_some();
                 (
@@ -102,8 +73,8 @@ fn tried_later(view: &View<'_>, head: usize) -> bool {
     })
 }
 
-/// Whether nobody calls it an error but the conventions, which say so of every CLIENT span that gets a 4xx:
-/// a wrong password is no failure of the program.
+/// Whether a span is an error only by the conventions, which make every CLIENT span that gets a 4xx one: a
+/// wrong password is no failure of the program.
 fn is_only_refused(view: &View<'_>, place: usize) -> bool {
     let chain = view
         .above(place)
@@ -124,7 +95,7 @@ fn last_in_error(view: &View<'_>, place: usize) -> usize {
 }
 
 /// Whether an error left the service in which it came up, or was what the user or the broker got.
-fn reaches_somebody(view: &View<'_>, last: usize) -> bool {
+fn reaches_caller(view: &View<'_>, last: usize) -> bool {
     let span = view.span(last);
     let Some(parent) = view.trace.parent(last) else {
         return true;
@@ -142,7 +113,7 @@ fn reaches_somebody(view: &View<'_>, last: usize) -> bool {
     refused(entry) && passes_up(view, entry)
 }
 
-/// Whether what an entry refused was refused by whoever called it as well, up to the user.
+/// Whether what an entry refused was refused by each service above it as well, up to the user.
 fn passes_up(view: &View<'_>, entry: usize) -> bool {
     let above: Vec<usize> = view.above(entry).collect();
     let entries: Vec<usize> = above
@@ -154,73 +125,4 @@ fn passes_up(view: &View<'_>, entry: usize) -> bool {
         view.span(place).is_error()
             || call::status_code(view.span(place)).is_some_and(|code| code >= 400)
     })
-}
-
-fn chapter(span: &Span) -> Chapter {
-    let status = call::status_code(span);
-    let made_of_it = match (span.is_error(), call::failure(span)) {
-        (true, Some(failure)) => {
-            match status.filter(|code| !failure.ends_with(&code.to_string())) {
-                Some(code) => format!("{failure} ({code})"),
-                None => failure,
-            }
-        }
-        (true, None) => "an error, of which it says nothing".to_owned(),
-        (false, _) => match (span.kind, status) {
-            (Kind::Server, Some(code)) => format!("answered {code}"),
-            (_, Some(code)) => format!("got {code}"),
-            _ => "says nothing of it".to_owned(),
-        },
-    };
-    Chapter {
-        span_id: span.span_id,
-        service: span.service().to_owned(),
-        name: span.name.clone(),
-        made_of_it,
-        context: context(span),
-    }
-}
-
-/// Namespaces of the conventions: what is in them says how, not what about.
-const CONVENTIONS: [&str; 24] = [
-    "http",
-    "url",
-    "server",
-    "client",
-    "net",
-    "network",
-    "db",
-    "rpc",
-    "messaging",
-    "user_agent",
-    "error",
-    "exception",
-    "thread",
-    "code",
-    "otel",
-    "peer",
-    "lab",
-    "busy_ns",
-    "idle_ns",
-    "target",
-    "level",
-    "span",
-    "process",
-    "service",
-];
-
-fn context(span: &Span) -> Vec<(String, String)> {
-    let told = |key: &str| {
-        let namespace = key.split('.').next().unwrap_or(key);
-        !CONVENTIONS.contains(&namespace) || key == "messaging.message.id"
-    };
-    let words = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    span.attributes
-        .iter()
-        .filter(|(key, _)| told(key))
-        .map(|(key, value)| (key.to_owned(), words(value)))
-        .collect()
 }

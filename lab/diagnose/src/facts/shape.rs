@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write};
 
 use trace::Span;
 
-use crate::call::{self, Call};
+use super::call::{self, Call};
 
 /// The shape of what a span does. Equal shapes mean the same work for other values.
 pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
@@ -83,7 +83,7 @@ pub(crate) fn statement(text: &str) -> String {
     one_of_many(shape.trim_end())
 }
 
-/// Lists of placeholders are as long as somebody's list is: one stands for all.
+/// Replaces a list of placeholders by one: its length differs from call to call.
 fn one_of_many(shape: &str) -> String {
     let mut short = shape.replace("?, ?", "?,?");
     while short.contains("?,?") {

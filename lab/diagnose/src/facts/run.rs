@@ -1,30 +1,31 @@
-//! What is known of a run as a whole: who has spans of their own, and which root answers which call.
+//! What is known of a run as a whole: which peers have spans, and which root answers which call.
 
 use std::cell::OnceCell;
 
 use trace::{Kind, Span, Trace};
 
-use crate::{
-    call,
-    hash::{HashMap, HashSet},
-    ids,
+use super::{
+    call, ids,
     peers::{Peers, answered_calls},
     shape,
-    thresholds::Thresholds,
     view::View,
     wait::{Gap, Wait},
+};
+use crate::{
+    hash::{HashMap, HashSet},
+    thresholds::Thresholds,
 };
 
 /// Roots that answer requests, by method and path: when each began, its trace, and its place.
 type Roots<'v> = HashMap<(&'v str, &'v str), Vec<(u64, usize, usize)>>;
 
 /// All traces that are diagnosed together.
-pub(crate) struct Run<'v> {
+pub(crate) struct RunFacts<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
     peers: Peers,
-    /// Routes of theirs that did so; found out when somebody asks.
+    /// The routes that were answered with a span; collected at the first use.
     answered: OnceCell<HashSet<String>>,
     roots: OnceCell<Roots<'v>>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
@@ -33,16 +34,16 @@ pub(crate) struct Run<'v> {
     pub(crate) gaps: OnceCell<Vec<Gap>>,
 }
 
-// === impl Run ===
+// === impl RunFacts ===
 
-impl<'v> Run<'v> {
+impl<'v> RunFacts<'v> {
     pub(crate) fn new(
         views: &'v [View<'v>],
         beside: &'v [Trace],
         peers: Peers,
         limits: &'v Thresholds,
     ) -> Self {
-        Run {
+        RunFacts {
             views,
             limits,
             beside,
@@ -131,7 +132,7 @@ impl<'v> Run<'v> {
         ids.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a call goes to somebody who has no spans of its own.
+    /// Whether a call goes to a peer that has no spans of its own.
     pub(crate) fn is_external(&self, view: &View<'_>, call: usize) -> bool {
         if !view.calls[call].is_to_service() || view.has_answer(call) {
             return false;

@@ -1,26 +1,24 @@
-//! Who has spans of their own.
+//! Which services and addresses have spans.
 
 use std::sync::Arc;
 
 use trace::{Kind, Resource, Span, Trace};
 
-use crate::{
-    call,
-    hash::{HashMap, HashSet},
-};
+use super::call;
+use crate::hash::{HashMap, HashSet};
 
-/// The services of some traces, and who answered their calls.
+/// The services of some traces, and the addresses that answered their calls with spans.
 #[derive(Default)]
 pub(crate) struct Peers {
     services: HashSet<String>,
-    /// Who answered calls with spans of their own: hosts, and the ports of each.
+    /// The hosts that answered calls with a span, and the ports of each.
     answering: HashMap<String, Vec<Option<i64>>>,
 }
 
 // === impl Peers ===
 
 impl Peers {
-    /// Takes in who has spans in a trace.
+    /// Adds the services and addresses of a trace.
     pub(crate) fn learn(&mut self, trace: &Trace) {
         // Spans of one service come in rows.
         let mut before: Option<&Arc<Resource>> = None;
@@ -40,7 +38,7 @@ impl Peers {
         }
     }
 
-    /// Whether who is called has spans of its own.
+    /// Whether the callee of a call has spans.
     pub(crate) fn include_callee_of(&self, call: &Span) -> bool {
         let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));
         named

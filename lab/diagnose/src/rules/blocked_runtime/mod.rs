@@ -2,7 +2,7 @@
 //! so on a thread that all requests need.
 //!
 //! Seen from its spans such a process is quiet for a while, although several requests are under way in
-//! it. Quiet alone says little: perhaps all of them wait for somebody else. But here one of them has no
+//! it. Quiet alone says little: perhaps all of them wait for another service. But here one of them has no
 //! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
 //! another request moves on. Once that is chance, again and again it is a thread that they share.
 //!
@@ -16,26 +16,52 @@ use std::{collections::BTreeSet, sync::Arc};
 use trace::{Resource, Span, Value};
 
 use self::quiet::{AT_ONCE_NS, MOSTLY, Moment, Moments, Quiet, is_step, quiets};
+use super::{abandoned_work, lock_wait, pool_wait, slow_external, slow_query};
 use crate::{
-    finding::{Finding, Looks, Rule, Severity, ms, words},
+    facts::run::RunFacts,
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    format::{format_ns, ms},
     hash::HashMap,
-    run::Run,
+    thresholds::{OURS, Threshold},
 };
 
-/// `blocked-runtime`.
+/// The rule `blocked-runtime`.
 pub(crate) static RULE: Rule = Rule {
     name: "blocked-runtime",
     severity: Severity::Critical,
-    means: "while one request works, all others in its process stand still",
+    summary: "while one request works, all others in its process stand still",
     remedy: "move the work off the thread that serves everybody (spawn_blocking, a worker pool), or yield in it",
+    thresholds: &[
+        Threshold::time(
+            "how long the process stands still",
+            |limits| limits.blocked_ns,
+            OURS,
+        ),
+        Threshold::count("how often in a run", |limits| limits.blocked_times, OURS),
+        Threshold::time("until another moves on, at most", |_| AT_ONCE_NS, OURS),
+        Threshold::share(
+            "of the times that it worked beside others",
+            |_| MOSTLY,
+            OURS,
+        ),
+    ],
     source: "ours (50 ms, twice in a run)",
-    looks: Looks::AtTheRun(look),
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &slow_external::RULE,
+        &slow_query::RULE,
+        &lock_wait::RULE,
+        &pool_wait::RULE,
+        &abandoned_work::RULE,
+    ]),
+    scope: Scope::Run(detect),
 };
 
 /// How far apart the ends of works lie on one thread, as a share of the shortest of them.
 const SPACED: f64 = 0.7;
 
-fn look(run: &Run<'_>, found: &mut dyn FnMut(usize, Finding)) {
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     if run.views.len() < 2 {
         return;
     }
@@ -99,7 +125,7 @@ impl Processes {
 }
 
 /// Processes in which a step worked for long without a call.
-fn workers(run: &Run<'_>, processes: &mut Processes) -> BTreeSet<usize> {
+fn workers(run: &RunFacts<'_>, processes: &mut Processes) -> BTreeSet<usize> {
     let mut workers = BTreeSet::new();
     for view in run.views {
         for segment in view.paths.iter().flat_map(|path| &path.segments) {
@@ -114,7 +140,7 @@ fn workers(run: &Run<'_>, processes: &mut Processes) -> BTreeSet<usize> {
 
 /// On one thread works end one after another, each as long after the one before as it takes. Works that
 /// overlap and end sooner after each other ran at one time.
-fn ran_at_one_time(run: &Run<'_>, worked: &[(usize, usize)]) -> bool {
+fn ran_at_one_time(run: &RunFacts<'_>, worked: &[(usize, usize)]) -> bool {
     let mut tails: Vec<(u64, u64, usize)> = worked
         .iter()
         .map(|&(at, place)| {
@@ -146,7 +172,7 @@ fn ran_at_one_time(run: &Run<'_>, worked: &[(usize, usize)]) -> bool {
 }
 
 fn judge(
-    run: &Run<'_>,
+    run: &RunFacts<'_>,
     (process, processes): (usize, &mut Processes),
     name: &str,
     quiets: &[Quiet],
@@ -158,8 +184,8 @@ fn judge(
         .filter(|quiet| quiet.moved_on || quiet.in_turn);
     let turns = stood_still.count();
     let mostly = turns as f64 >= MOSTLY * quiets.len() as f64;
-    // Of requests that come all at once, only at the end of the last turn does anybody move on: then there
-    // must be one turn more.
+    // Of requests that come all at once, one moves on only at the end of the last turn: then there must be
+    // one turn more.
     let least = run.limits.blocked_times;
     let is_seen = moved_on >= least || (moved_on > 0 && turns > least);
     if !is_seen || !mostly {
@@ -208,12 +234,12 @@ fn judge(
                 "{} worked for {} without a call; {times} times in this run all else in its process \
                  stood still until such work was over, and went on at once.",
                 view.place(first),
-                words(own)
+                format_ns(own)
             ),
             true => format!(
                 "{} stood still for {} until {name} of other requests was over in its process.",
                 view.place(first),
-                words(still_ns)
+                format_ns(still_ns)
             ),
         };
         let mut spans = view.ids(&worked);

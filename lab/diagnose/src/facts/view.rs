@@ -4,30 +4,32 @@ use std::borrow::Cow;
 
 use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
 
-use crate::call::{self, Call};
+use super::call::{self, Call};
 use crate::hash::{HashMap, HashSet};
 
-/// A trace, and what is known of each of its spans, by their place.
+/// A trace with what is known of each of its spans. A place is the index of a span in the trace.
 pub(crate) struct View<'t> {
-    /// Without spans that were there twice.
+    /// The trace, without spans that were there twice.
     pub(crate) trace: Cow<'t, Trace>,
     /// Span ids that were there more than once, and how often.
     pub(crate) repeated: Vec<(SpanId, usize)>,
+    /// What each span calls.
     pub(crate) calls: Vec<Call>,
-    /// Calls that were answered, as far as they say, by somebody who has no span here.
+    /// Calls that say that they were answered, and have no span of the answering side here.
     pub(crate) unanswered: Vec<usize>,
-    /// What nearly every rule asks of a span, side by side: the spans of a run are too large for a cache.
+    /// What nearly every rule reads of a span, side by side: whole spans of a run do not fit into a cache.
     briefs: Vec<Brief>,
+    /// The critical paths of the trace.
     pub(crate) paths: Vec<CriticalPath>,
-    /// What of the critical path is a span's own, in nanoseconds.
+    /// The part of the critical path that is each span's own, in nanoseconds.
     pub(crate) own: Vec<u64>,
-    /// What of it is the span's and that of all below it which it waited for.
+    /// The part that is each span's own or that of a span below for which it waited, in nanoseconds.
     pub(crate) below: Vec<u64>,
-    /// The span in whose critical path a span is: a top, or what a message reached.
+    /// For each span the one on whose critical path it can be: a top, or what a message reached.
     pub(crate) head: Vec<usize>,
 }
 
-/// The gist of a span.
+/// What nearly every rule reads of a span.
 #[derive(Clone, Copy)]
 struct Brief {
     start_ns: u64,
@@ -103,7 +105,7 @@ impl<'t> View<'t> {
         self.briefs[place].end_ns
     }
 
-    /// How long a span took.
+    /// The duration of a span, in nanoseconds.
     pub(crate) fn ns(&self, place: usize) -> u64 {
         self.end_ns(place).saturating_sub(self.start_ns(place))
     }
@@ -124,12 +126,12 @@ impl<'t> View<'t> {
         places.iter().map(|&place| self.id(place)).collect()
     }
 
-    /// How long the critical path is on which a span is.
+    /// The length of the critical path on which a span is, in nanoseconds.
     pub(crate) fn path_ns(&self, place: usize) -> u64 {
         self.ns(self.head[place])
     }
 
-    /// Which share of its critical path is a span's own.
+    /// The share of its critical path that is a span's own, from 0 to 1.
     pub(crate) fn share(&self, place: usize) -> f64 {
         let total = self.path_ns(place);
         if total == 0 {
@@ -139,12 +141,12 @@ impl<'t> View<'t> {
         }
     }
 
-    /// What of the critical path these spans and those below them are.
+    /// The part of the critical path that these spans and those below them are, in nanoseconds.
     pub(crate) fn cost(&self, places: &[usize]) -> u64 {
         places.iter().map(|&place| self.below[place]).sum()
     }
 
-    /// What of the critical path is these spans' own.
+    /// The part of the critical path that is these spans' own, in nanoseconds.
     pub(crate) fn cost_of_own(&self, places: &[usize]) -> u64 {
         places.iter().map(|&place| self.own[place]).sum()
     }
@@ -170,7 +172,7 @@ impl<'t> View<'t> {
         children.any(|&child| self.is_answer(call, child))
     }
 
-    /// The span that began all: the earliest root, or the earliest span if there is none.
+    /// The span that began the trace: the earliest root, or the earliest span if there is none.
     pub(crate) fn root(&self) -> Option<usize> {
         self.trace.roots().next().or((self.len() > 0).then_some(0))
     }
@@ -180,8 +182,8 @@ impl<'t> View<'t> {
         std::iter::successors(self.trace.parent(place), |&place| self.trace.parent(place))
     }
 
-    /// The span with which a span's service began to work on what was asked: the highest above it without
-    /// another service between.
+    /// The span with which the service of a span began to work on the request: the highest above it, without
+    /// a span of another service between.
     pub(crate) fn entry(&self, place: usize) -> usize {
         let service = self.span(place).service();
         let own = self
@@ -190,13 +192,13 @@ impl<'t> View<'t> {
         own.last().unwrap_or(place)
     }
 
-    /// Where in words: the service and the name.
+    /// The service and the name of a span, for a sentence.
     pub(crate) fn place(&self, place: usize) -> String {
         let span = self.span(place);
         format!("{} {}", span.service(), span.name)
     }
 
-    /// What is missing in the trace.
+    /// What the trace lacks, a sentence for each.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         let orphans = self.trace.orphans().count();
@@ -223,7 +225,7 @@ impl<'t> View<'t> {
     }
 }
 
-/// Whether a child was reached through a message: nobody waits for it.
+/// Whether a child was reached through a message: then its parent does not wait for it.
 pub(crate) fn is_message(parent: &Span, child: &Span) -> bool {
     child.kind == Kind::Consumer || parent.kind == Kind::Producer
 }

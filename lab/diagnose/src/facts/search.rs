@@ -1,0 +1,68 @@
+//! Words in texts that nearly always lack them.
+
+use std::sync::OnceLock;
+
+use memchr::memmem::Finder;
+
+/// A word that is searched for in many texts. What the search needs is set up once, at its first use: the
+/// texts of spans are short, and the set-up costs more than a search.
+pub(crate) struct Word {
+    word: &'static str,
+    finder: OnceLock<Finder<'static>>,
+}
+
+// === impl Word ===
+
+impl Word {
+    /// A word to search for, to be kept in a `static`.
+    pub(crate) const fn new(word: &'static str) -> Self {
+        Word {
+            word,
+            finder: OnceLock::new(),
+        }
+    }
+
+    /// Where the word is first in a text, in bytes.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        let finder = self.finder.get_or_init(|| Finder::new(self.word));
+        finder.find(text)
+    }
+
+    /// Whether the word is in a text.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.find(text.as_bytes()).is_some()
+    }
+
+    /// The length of the word, in bytes.
+    pub(crate) const fn len(&self) -> usize {
+        self.word.len()
+    }
+}
+
+/// Whether a text ends with a word, in capitals or not.
+pub(crate) fn ends_with_ignoring_case(text: &[u8], word: &[u8]) -> bool {
+    let end = text.len().checked_sub(word.len());
+    end.is_some_and(|end| text[end..].eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_where_it_is_first() {
+        for (text, word) in [
+            ("eyeyJ eyJ", "eyJ"),
+            ("aaab", "aab"),
+            ("aab", "aab"),
+            ("ab", "aab"),
+            ("", "a"),
+            ("a", "a"),
+            ("abcabc", "c"),
+            ("abcab", "abd"),
+        ] {
+            let found = Word::new(word).find(text.as_bytes());
+            assert_eq!(found, text.find(word), "{word} in {text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Waiting for a lock: by spans that say so, by handovers where none does, and inside statements.
+
+use super::{chatty, n_plus_one, pool_wait, sequential_calls, slow_query, waits, wrong_parent};
+use crate::{
+    facts::{run::RunFacts, wait::For},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    thresholds::{OURS, Threshold},
+};
+
+/// The rule `lock-wait`.
+pub(crate) static RULE: Rule = Rule {
+    name: "lock-wait",
+    severity: Severity::Warning,
+    summary: "much of a span is spent waiting for a lock that somebody else holds",
+    remedy: "hold the lock for less: no calls and no slow queries inside it, smaller transactions, finer locks",
+    thresholds: &[
+        Threshold::time("how long is waited", |limits| limits.wait_ns, OURS),
+        Threshold::share(
+            "the share of the parent that is waited",
+            |limits| limits.wait_share,
+            OURS,
+        ),
+        Threshold::time(
+            "from the end of another's turn to one's own, at most",
+            |limits| limits.handover_ns,
+            OURS,
+        ),
+        Threshold::count("handovers in a run", |limits| limits.handovers, OURS),
+    ],
+    source: "ours (30 % of the parent and 20 ms)",
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[
+        &slow_query::RULE,
+        &pool_wait::RULE,
+        &wrong_parent::RULE,
+        &chatty::RULE,
+        &sequential_calls::RULE,
+        &n_plus_one::RULE,
+    ]),
+    scope: Scope::Run(detect),
+};
+
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    waits::shown(run, For::Lock, &RULE, found);
+    waits::inferred(run, For::Lock, &RULE, found);
+    waits::inside_statements(run, &RULE, found);
+}

@@ -1,0 +1,40 @@
+//! Waiting for a connection of a pool: by spans that say so, and by handovers where none does.
+
+use super::{slow_query, waits, wrong_parent};
+use crate::{
+    facts::{run::RunFacts, wait::For},
+    finding::{Explains, Finding, Rule, Scope, Severity},
+    thresholds::{OURS, Threshold},
+};
+
+/// The rule `pool-wait`.
+pub(crate) static RULE: Rule = Rule {
+    name: "pool-wait",
+    severity: Severity::Warning,
+    summary: "much of a span is spent waiting for a free connection of a pool",
+    remedy: "give connections back sooner, find who keeps them, make the pool larger (as large as the other side bears)",
+    thresholds: &[
+        Threshold::time("how long is waited", |limits| limits.wait_ns, OURS),
+        Threshold::share(
+            "the share of the parent that is waited",
+            |limits| limits.wait_share,
+            OURS,
+        ),
+        Threshold::time(
+            "from the end of another's turn to one's own, at most",
+            |limits| limits.handover_ns,
+            OURS,
+        ),
+        Threshold::count("handovers in a run", |limits| limits.handovers, OURS),
+    ],
+    source: "ours (30 % of the parent and 20 ms)",
+    of_the_load: true,
+    needs_complete_traces: false,
+    explains: Explains::nearby(&[&slow_query::RULE, &wrong_parent::RULE]),
+    scope: Scope::Run(detect),
+};
+
+fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    waits::shown(run, For::Connection, &RULE, found);
+    waits::inferred(run, For::Connection, &RULE, found);
+}
