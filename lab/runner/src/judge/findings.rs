@@ -9,7 +9,7 @@ use serde::Serialize;
 use trace::{Trace, TraceId};
 
 use super::evidence::Evidence;
-use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
+use crate::{case::Case, drive::Driven, environment::Conditions, phase::Phase, plan::PhasePlan};
 
 /// Whether a scenario cannot do without its twin: a trace of which a part was not kept does not tell
 /// that there is such a part.
