@@ -65,37 +65,30 @@ pub(crate) struct ClearArgs {
     format: Format,
 }
 
-const PATH: &str = "/api/faults";
-
 pub(crate) async fn main(fault: Fault) -> anyhow::Result<Outcome> {
     let text = match fault {
         Fault::List(args) => {
             // The catalogue needs no lab.
-            let on = match args.lab.get::<Json>(PATH).await {
-                Ok(on) => Some(Faults::from_json(&on)?),
-                Err(_) => None,
-            };
+            let on = args.lab.faults().await.ok();
             list(on.as_ref(), args.format)
         }
         Fault::Set(args) => {
             let wanted = Faults::of(args.faults)?;
-            let mut on = Faults::from_json(&args.lab.get::<Json>(PATH).await?)?;
+            let mut on = args.lab.faults().await?;
             wanted
                 .iter()
                 .for_each(|setting| on.replace(setting.clone()));
-            let on: Json = args.lab.put(PATH, &on.to_json()).await?;
-            shown(&Faults::from_json(&on)?, args.format)
+            shown(&args.lab.set_faults(&on).await?, args.format)
         }
         Fault::Clear(args) => {
             let mut on = Faults::NONE;
             if !args.names.is_empty() {
-                on = Faults::from_json(&args.lab.get::<Json>(PATH).await?)?;
+                on = args.lab.faults().await?;
                 for name in &args.names {
                     on.remove(faults::find(name)?);
                 }
             }
-            let on: Json = args.lab.put(PATH, &on.to_json()).await?;
-            shown(&Faults::from_json(&on)?, args.format)
+            shown(&args.lab.set_faults(&on).await?, args.format)
         }
     };
     std::io::stdout()

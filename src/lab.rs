@@ -1,10 +1,9 @@
-//! A running lab, as the commands find it that talk to one.
+//! A running lab, for the commands that talk to one.
 
 use ::trace::{Span, TraceId};
-use anyhow::{Context, bail};
-use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
-use runner::Described;
-use serde::de::DeserializeOwned;
+use faults::Faults;
+use protocol::{ClientError, LabClient, LabDescription, OrderRequest, PlacedOrders};
+use reqwest::{StatusCode, Url};
 
 use crate::{arguments::lab_url, exit::WrongInput};
 
@@ -26,78 +25,47 @@ pub(crate) struct LabArgs {
 
 impl LabArgs {
     /// Where everything of the lab listens.
-    pub(crate) async fn describe(&self) -> anyhow::Result<Described> {
-        self.get("/api/lab").await
-    }
-
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let url = self.url(path)?;
-        self.read(client().get(url.clone()).send().await).await
-    }
-
-    pub(crate) async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> anyhow::Result<T> {
-        let url = self.url(path)?;
-        self.read(client().post(url.clone()).json(body).send().await)
-            .await
-    }
-
-    pub(crate) async fn put<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> anyhow::Result<T> {
-        let url = self.url(path)?;
-        self.read(client().put(url.clone()).json(body).send().await)
-            .await
+    pub(crate) async fn describe(&self) -> anyhow::Result<LabDescription> {
+        self.client().describe().await.map_err(explained)
     }
 
     /// The spans of a trace that the lab has.
     pub(crate) async fn spans(&self, id: TraceId) -> anyhow::Result<Vec<Span>> {
-        let otlp: serde_json::Value = self.get(&format!("/api/traces/{id}")).await?;
-        let decoded = ::trace::otlp::from_json(otlp.to_string().as_bytes())
-            .context("the lab's answer is not OTLP/JSON")?;
-        Ok(decoded.spans)
+        self.client().trace(id).await.map_err(explained)
     }
 
-    fn url(&self, path: &str) -> anyhow::Result<Url> {
-        self.lab
-            .join(path)
-            .with_context(|| format!("{} is no address of a lab", self.lab))
+    /// Places orders, and waits until their traces can be read.
+    pub(crate) async fn place_orders(&self, order: &OrderRequest) -> anyhow::Result<PlacedOrders> {
+        self.client().place_orders(order).await.map_err(explained)
     }
 
-    async fn read<T: DeserializeOwned>(
-        &self,
-        sent: reqwest::Result<Response>,
-    ) -> anyhow::Result<T> {
-        let lab = self.lab.as_str().trim_end_matches('/');
-        let reply = sent.map_err(anyhow::Error::from).with_context(|| {
-            format!(
-                "there is no lab at {lab}: start one with `tracelab up`, or name it with --lab URL"
-            )
-        })?;
-        let status = reply.status();
-        let text = reply
-            .text()
-            .await
-            .with_context(|| format!("the lab at {lab} broke off"))?;
-        if !status.is_success() {
-            let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let said = problem["detail"].as_str().unwrap_or(&text);
-            let refused = format!("the lab at {lab} says {status}: {said}");
-            if status == StatusCode::BAD_REQUEST {
-                bail!(WrongInput(refused));
-            }
-            bail!(refused);
-        }
-        serde_json::from_str(&text)
-            .with_context(|| format!("what answers at {lab} is no lab of this version"))
+    /// The faults that are on for every request.
+    pub(crate) async fn faults(&self) -> anyhow::Result<Faults> {
+        self.client().faults().await.map_err(explained)
+    }
+
+    /// Switches these faults on for every request, and all others off.
+    pub(crate) async fn set_faults(&self, faults: &Faults) -> anyhow::Result<Faults> {
+        self.client().set_faults(faults).await.map_err(explained)
+    }
+
+    fn client(&self) -> LabClient {
+        LabClient::new(self.lab.clone())
     }
 }
 
-fn client() -> Client {
-    http_client::with(ClientBuilder::no_proxy)
+/// The error with what the user can do about it.
+fn explained(error: ClientError) -> anyhow::Error {
+    match error {
+        ClientError::Unreachable { url, source } => {
+            let lab = url.as_str().trim_end_matches('/');
+            anyhow::Error::from(source).context(format!(
+                "there is no lab at {lab}: start one with `tracelab up`, or name it with --lab URL"
+            ))
+        }
+        ClientError::Refused { status, .. } if status == StatusCode::BAD_REQUEST => {
+            WrongInput(error.to_string()).into()
+        }
+        error => error.into(),
+    }
 }

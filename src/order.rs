@@ -5,7 +5,7 @@ use std::{io::Write, num::NonZeroUsize};
 use ::trace::Trace;
 use anyhow::Context;
 use faults::{Faults, Setting};
-use runner::{Placed, PlacedOrders};
+use protocol::{MAX_ORDERS, OrderRequest, PlacedOrder, PlacedOrders};
 
 use crate::{
     arguments::at_least_one,
@@ -49,23 +49,24 @@ pub(crate) struct Args {
 }
 
 fn several(text: &str) -> Result<NonZeroUsize, WrongInput> {
-    let most = runner::MOST_ORDERS;
     at_least_one(text)
         .ok()
-        .filter(|orders| orders.get() <= most)
+        .filter(|orders| orders.get() <= MAX_ORDERS)
         .ok_or_else(|| {
             WrongInput(format!(
-                "it must be a whole number from 1 to {most}; tracelab load places more"
+                "it must be a whole number from 1 to {MAX_ORDERS}; tracelab load places more"
             ))
         })
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let faults = Faults::of(args.fault.iter().cloned()).context("--fault")?;
-    let order = serde_json::json!({
-        "lines": args.lines, "orders": args.orders, "faults": faults.to_json(),
-    });
-    let placed: PlacedOrders = args.lab.post("/api/orders", &order).await?;
+    let order = OrderRequest {
+        lines: args.lines,
+        orders: args.orders,
+        faults,
+    };
+    let placed = args.lab.place_orders(&order).await?;
     let text = match args.format {
         Format::Json => format!("{}\n", serde_json::to_string(&placed)?),
         Format::Text => {
@@ -79,7 +80,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-async fn waterfall(lab: &LabArgs, placed: &Placed) -> anyhow::Result<String> {
+async fn waterfall(lab: &LabArgs, placed: &PlacedOrder) -> anyhow::Result<String> {
     if let Some(endpoint) = lab.describe().await?.exports_to {
         return Ok(format!(
             "The order was placed; its spans go to {endpoint}, and not to the sink (trace {}).\n",

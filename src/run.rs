@@ -14,7 +14,9 @@ use anyhow::Context;
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::Url;
-use runner::{Finished, Kept, Overrides, Phase, Place, Progress, Report, SetParameter, Settings};
+use runner::{
+    Finished, Kept, LabChoice, Overrides, Phase, Progress, Report, SetParameter, Settings,
+};
 use supervisor::{Collectors, Config, Ports};
 
 use crate::{
@@ -268,9 +270,9 @@ impl Args {
             only => only.iter().map(|phase| Phase::from(*phase)).collect(),
         };
         Ok(Settings {
-            place: match &self.lab {
-                Some(page) => Place::Running(page.clone()),
-                None => Place::Private(Box::new(Config {
+            lab: match &self.lab {
+                Some(page) => LabChoice::Running(page.clone()),
+                None => LabChoice::Private(Box::new(Config {
                     ports: Ports::Free,
                     collectors,
                     ..self.shop.config().await?

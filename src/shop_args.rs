@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use supervisor::{Config, Pace, Relation};
+use protocol::Pace;
+use supervisor::{Config, Relation};
 
 use crate::exit::WrongInput;
 

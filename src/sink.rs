@@ -1,5 +1,5 @@
-//! `tracelab sink`: the OTLP receiver and its page, without a shop, or in front of one that is run by
-//! somebody else.
+//! `tracelab sink`: the OTLP receiver and its page, without a shop, or for a shop whose services run
+//! elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::Context;
+use control::{ExternalShop, Listens, Shop};
+use protocol::Database;
 use reqwest::Url;
-use runner::{Database, Elsewhere, Listens, Shop};
-use supervisor::Part;
+use supervisor::Component;
 
 use crate::{
     exit::{Outcome, WrongInput},
@@ -64,7 +65,7 @@ pub(crate) struct Args {
 
 /// A service and its address: `checkout=http://checkout:8081`.
 #[derive(Clone, Debug)]
-struct ServiceArg(Part, Url);
+struct ServiceArg(Component, Url);
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let listen =
@@ -88,37 +89,38 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         "otlp_http": format!("http://{}", listens.otlp_http),
         "page": format!("http://{}", listens.page),
     });
-    // Whoever started the process learns the ports here; nobody may be reading.
+    // The parent process learns the ports here. An error means that it does not read.
     let _ = writeln!(std::io::stdout(), "{ready}");
 
-    let mut router = page::router(store.clone());
-    let (routes, mut requests) = runner::routes();
-    if shop.is_some() {
-        router = router.merge(routes);
-    }
+    let sink = sink::run(grpc, http, store.clone(), stop.clone());
+    let Some(shop) = shop else {
+        let page = control::serve(page, control::sink_routes(store), stop);
+        tokio::try_join!(sink, page)?;
+        return Ok(Outcome::Passed);
+    };
+    let (routes, mut requests) = control::routes(store);
     let answering = async {
-        if let Some(shop) = &shop {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = runner::answer(Shop::Elsewhere(shop), &mut requests) => {}
-            }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = control::answer(Shop::External(&shop), &mut requests) => {}
         }
-        // Nobody is answered any more; the page says so until it is gone.
+        // From here on the page answers that the lab is being stopped.
         drop(requests);
         Ok(())
     };
-    tokio::try_join!(
-        sink::run(grpc, http, store, stop.clone()),
-        page::run(page, router, stop.clone()),
-        answering,
-    )?;
+    let page = control::serve(page, routes, stop.clone());
+    tokio::try_join!(sink, page, answering)?;
     Ok(Outcome::Passed)
 }
 
 // === impl Args ===
 
 impl Args {
-    fn shop(&self, store: &sink::Store, listens: Listens) -> Result<Option<Elsewhere>, WrongInput> {
+    fn shop(
+        &self,
+        store: &sink::Store,
+        listens: Listens,
+    ) -> Result<Option<ExternalShop>, WrongInput> {
         if self.service.is_empty() {
             return Ok(None);
         }
@@ -134,7 +136,7 @@ impl Args {
             false => Database::Sqlite,
         };
         let pace = self.pace.map(of_lab);
-        let shop = Elsewhere::new(store.clone(), services, database, pace, listens);
+        let shop = ExternalShop::new(store.clone(), services, database, pace, listens);
         let no_checkout = || {
             WrongInput(
                 "the shop needs its checkout: --service checkout=http://HOST:PORT".to_owned(),
@@ -150,14 +152,16 @@ impl FromStr for ServiceArg {
     type Err = WrongInput;
 
     fn from_str(text: &str) -> Result<Self, WrongInput> {
-        let names = Part::SERVICES.map(Part::name).join(", ");
+        let names = Component::SERVICES.map(Component::name).join(", ");
         let wrong = || {
             WrongInput(format!(
                 "it must be NAME=http://HOST:PORT, where NAME is one of {names}"
             ))
         };
         let (name, url) = text.split_once('=').ok_or_else(wrong)?;
-        let part = Part::SERVICES.into_iter().find(|part| part.name() == name);
+        let part = Component::SERVICES
+            .into_iter()
+            .find(|part| part.name() == name);
         let url: Option<Url> = url.parse().ok();
         let url = url.filter(|url| url.scheme() == "http" && url.has_host() && url.path() == "/");
         Ok(ServiceArg(part.ok_or_else(wrong)?, url.ok_or_else(wrong)?))

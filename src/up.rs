@@ -9,9 +9,12 @@ use std::{
 
 use ::trace::TraceId;
 use anyhow::Context;
+use axum::Router;
+use control::Shop;
 use indicatif::ProgressBar;
-use runner::{Described, Shop};
-use supervisor::{Config, Event, Events, Lab, Otlp, OtlpProtocol, Ports};
+use protocol::LabDescription;
+use supervisor::{Component, Config, Event, Events, Lab, Otlp, OtlpProtocol, Ports};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +66,6 @@ pub(crate) struct Args {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let stop = cancelled_by_signals()?;
-    let (routes, mut requests) = runner::routes();
     let config = Config {
         ports: match (args.port_base, args.free_ports) {
             (Some(base), _) => Ports::Base(base),
@@ -75,12 +77,15 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             protocol: OtlpProtocol::Grpc,
         }),
         data_dir: args.data,
-        routes,
         ..args.shop.config().await?
     };
+    let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;
     let (lab, events) = Lab::start(config).await?;
     let told = tokio::spawn(tell(events));
-    let described = runner::describe(&lab);
+    let (routes, mut requests) = control::routes(lab.store().clone());
+    let stop_page = CancellationToken::new();
+    let serving = tokio::spawn(serve_page(listener, routes, stop_page.clone()));
+    let described = control::describe(&lab, page);
     let shown = match args.format {
         Format::Text => show_first_order(&lab, &described, started).await,
         Format::Json => print(&format!("{}\n", serde_json::to_string(&described)?)),
@@ -88,15 +93,18 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     if shown.is_ok() {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = runner::answer(Shop::Lab(&lab), &mut requests) => {}
+            () = control::answer(Shop::Supervised { lab: &lab, page }, &mut requests) => {}
         }
     }
-    // Nobody is answered any more; the page says so until it is gone.
+    // From here on the page answers that the lab is being stopped.
     drop(requests);
     if args.format == Format::Text {
         eprintln!("stopping");
     }
     let stopped = lab.stop().await;
+    stop_page.cancel();
+    // An error of one of these is a panic, which was printed when it happened.
+    let _ = serving.await;
     let _ = told.await;
     for part in stopped.killed {
         eprintln!("{part} did not stop in time and was killed");
@@ -105,14 +113,21 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+async fn serve_page(listener: TcpListener, routes: Router, stop: CancellationToken) {
+    if let Err(error) = control::serve(listener, routes, stop).await {
+        let (component, why) = (Component::Page, error.to_string());
+        eprintln!("{}", Event::Failed { component, why });
+    }
+}
+
 async fn show_first_order(
     lab: &Lab,
-    described: &Described,
+    described: &LabDescription,
     started: Instant,
 ) -> anyhow::Result<()> {
     let checkout = described.services["checkout"].url.parse()?;
     let lines = NonZeroUsize::new(3).expect("3 is not 0");
-    let placed = runner::place_order(&checkout, lines).await?;
+    let placed = control::place_order(&checkout, lines).await?;
     let mut text = match lab.exports_to() {
         Some(endpoint) => format!(
             "A first order was placed; its spans go to {endpoint}, and not to the sink \
@@ -139,7 +154,7 @@ async fn show_first_order(
 async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
     let asked = Instant::now();
     let flush = || async { drop(lab.flush().await) };
-    let traces = runner::whole_order(lab.store(), id, Duration::ZERO, PATIENCE, flush).await;
+    let traces = control::whole_order(lab.store(), id, Duration::ZERO, PATIENCE, flush).await;
     let whole = asked.elapsed() < PATIENCE;
     let took = started.elapsed().as_secs_f64();
     if traces.is_empty() {
@@ -159,7 +174,7 @@ async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
     text
 }
 
-fn addresses(described: &Described) -> String {
+fn addresses(described: &LabDescription) -> String {
     let mut text = String::new();
     let mut line = |name: &str, what: &str| text.push_str(&format!("  {name:<10} {what}\n"));
     line("page", &described.page);

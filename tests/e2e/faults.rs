@@ -470,7 +470,7 @@ async fn order_shows(
     // As a run does: what comes of the load is not told from a machine that stands still.
     let is_excused = |name: &str| {
         (name == "abandoned-work" && seen::is_given_up_late(&own))
-            || (is_stalled && runner::OF_THE_LOAD.contains(&name))
+            || (is_stalled && diagnose::rule(name).is_some_and(|rule| rule.of_the_load))
     };
     let missing: Vec<&str> = must
         .filter(|name| !found.contains(name) && !is_excused(name))

@@ -17,11 +17,11 @@ use reqwest::Url;
 use scenario::{Expectation, Target};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use trace::is_whole;
 
 use crate::{
+    environment::Environment,
     error::RunError,
-    ground::Ground,
-    order::is_whole,
     phase::Phase,
     plan::{Overrides, PhasePlan},
     progress::Progress,
@@ -64,13 +64,13 @@ pub(crate) struct Terms<'a> {
 /// Drives a phase, and waits until its traces are settled.
 pub(crate) async fn drive(
     plan: PhasePlan<'_>,
-    ground: &Ground,
+    environment: &Environment,
     terms: Terms<'_>,
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<Driven, RunError> {
-    let lost_before = ground.lost_spans().await;
+    let lost_before = environment.lost_spans().await;
     let watch = StallWatch::start();
-    let target = target(plan, ground)?;
+    let target = target(plan, environment)?;
     let load_plan = plan.plan(target, terms.seed, terms.overrides);
     let planned = load_plan.load.journeys();
     let name = plan.scenario.name.clone();
@@ -95,7 +95,7 @@ pub(crate) async fn drive(
     let load = loadgen::drive(load_plan, recording, told, terms.stop.clone()).await?;
     let stalled = watch.stalled();
     drop(watch);
-    let found = settle(plan, ground, &load.lines, terms, |settled, of| {
+    let found = settle(plan, environment, &load.lines, terms, |settled, of| {
         progress(Progress::Settling {
             scenario: name.clone(),
             phase: plan.phase,
@@ -104,7 +104,7 @@ pub(crate) async fn drive(
         });
     })
     .await;
-    let lost_spans = ground.lost_spans().await.saturating_sub(lost_before);
+    let lost_spans = environment.lost_spans().await.saturating_sub(lost_before);
     Ok(Driven {
         phase: plan.phase,
         load,
@@ -114,10 +114,10 @@ pub(crate) async fn drive(
     })
 }
 
-fn target(plan: PhasePlan<'_>, ground: &Ground) -> Result<Url, RunError> {
+fn target(plan: PhasePlan<'_>, environment: &Environment) -> Result<Url, RunError> {
     match &plan.scenario.target {
         Target::Url(url) => Ok(url.parse().expect("it was checked when it was read")),
-        Target::Shop => ground.shop().ok_or(RunError::NoShop),
+        Target::Shop => environment.checkout_url().ok_or(RunError::NoShop),
     }
 }
 
@@ -134,7 +134,7 @@ struct Waiting {
 
 async fn settle(
     plan: PhasePlan<'_>,
-    ground: &Ground,
+    environment: &Environment,
     lines: &[Line],
     terms: Terms<'_>,
     settled: impl Fn(usize, usize),
@@ -160,12 +160,12 @@ async fn settle(
     let total = waiting.len();
     let deadline = Instant::now() + decides_after + delay + terms.patience;
     loop {
-        ground
-            .look(waiting.iter().map(|waiting| &lines[waiting.line]))
+        environment
+            .read(waiting.iter().map(|waiting| &lines[waiting.line]))
             .await;
-        let known = ground.known(lines).await;
+        let known = environment.known(lines).await;
         let asked: Vec<&Line> = waiting.iter().map(|waiting| &lines[waiting.line]).collect();
-        let found = ground.find(&asked, &known).await;
+        let found = environment.find(&asked, &known).await;
         let mut found = found.iter();
         waiting.retain_mut(|waiting| match found.next() {
             Some(found) => !waiting.is_settled(found, plan.own, delay),
@@ -175,12 +175,14 @@ async fn settle(
         if waiting.is_empty() || Instant::now() >= deadline {
             break;
         }
-        ground.wait().await;
+        environment.wait().await;
     }
     // Those that are settled may have got more since; and nobody waited for the carts.
-    ground.look(lines).await;
-    let known = ground.known(lines).await;
-    ground.find(&lines.iter().collect::<Vec<_>>(), &known).await
+    environment.read(lines).await;
+    let known = environment.known(lines).await;
+    environment
+        .find(&lines.iter().collect::<Vec<_>>(), &known)
+        .await
 }
 
 // === impl Waiting ===

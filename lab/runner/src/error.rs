@@ -2,14 +2,14 @@
 
 use thiserror::Error;
 
-use crate::ground::GroundError;
+use crate::environment::EnvironmentError;
 
 /// Why there is no verdict.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// There is no place to run in.
+    /// There is no lab to run in.
     #[error(transparent)]
-    Ground(#[from] GroundError),
+    Environment(#[from] EnvironmentError),
     /// The load could not be driven.
     #[error(transparent)]
     Load(#[from] loadgen::Error),

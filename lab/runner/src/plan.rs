@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{conditions::Conditions, phase::Phase};
+use crate::{environment::Conditions, phase::Phase};
 
 /// How long a customer waits for a reply.
 const CUSTOMER_PATIENCE: Duration = Duration::from_secs(30);
@@ -147,10 +147,9 @@ fn several(number: u32) -> NonZeroUsize {
 
 #[cfg(test)]
 mod tests {
-    use supervisor::Pace;
 
     use super::*;
-    use crate::described::Database;
+    use protocol::{Database, Pace};
 
     const WITHOUT_PACE: Conditions = Conditions::Shop {
         database: Database::Sqlite,

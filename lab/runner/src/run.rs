@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
+use protocol::Pace;
 use scenario::{Scenario, Target};
-use supervisor::{Config, Pace};
+use supervisor::Config;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     case::Unexplained,
     drive::Driven,
+    environment::{Conditions, Environment},
     error::RunError,
-    ground::Ground,
     judge::judge_unexplained,
     outcome::Finished,
     phase::Phase,
     plan::PhasePlan,
     progress::Progress,
     scenario_run::{ScenarioRun, drive_phases, run_one},
-    settings::{Place, Settings},
-    site::{Site, conditions},
+    settings::{LabChoice, Settings},
 };
 
 /// Runs scenarios. `progress` is told how far it has come; `events` what the processes of the lab
@@ -43,13 +43,13 @@ pub async fn run(
         }
         // Before the others, since two labs at a time would take each other's messages off a broker
         // that is not their own.
-        let without_pace = match &settings.place {
-            Place::Private(config) if of_shop => {
+        let without_pace = match &settings.lab {
+            LabChoice::Private(config) if of_shop => {
                 drive_without_pace(config, &scenarios, &settings, &progress, &events, &stop).await?
             }
             _ => WithoutPace::new(),
         };
-        let site = Site::open(&settings, of_shop, events.clone()).await?;
+        let environment = Environment::open(&settings, of_shop, events.clone()).await?;
         progress(Progress::Ready);
         let told = Told {
             progress: &progress,
@@ -57,7 +57,7 @@ pub async fn run(
             total,
         };
         let run = run_all(
-            &site.ground,
+            &environment,
             scenarios,
             without_pace,
             &settings,
@@ -65,7 +65,7 @@ pub async fn run(
             &stop,
         )
         .await;
-        site.close().await;
+        environment.close().await;
         finished.extend(run?);
     }
     finished.sort_by_key(|(place, _)| *place);
@@ -100,23 +100,23 @@ async fn drive_without_pace(
         return Ok(WithoutPace::new());
     }
     // What is not judged in the lab of the run need not be measured here: so its pace is what counts.
-    let conditions = conditions(config);
+    let conditions = Conditions::of_lab(config);
     let config = Config {
         pace: Pace::None,
         ..config.clone()
     };
-    let site = Site::start(config, conditions, events.clone()).await?;
+    let environment = Environment::start(config, conditions, events.clone()).await?;
     let driven = async {
         let mut measured = WithoutPace::new();
         for (place, scenario) in wanted {
-            let driven = drive_phases(&site.ground, scenario, settings, progress, stop).await?;
+            let driven = drive_phases(&environment, scenario, settings, progress, stop).await?;
             let driven = driven.into_iter().filter_map(|(_, what)| what.ok());
             measured.insert(*place, driven.collect());
         }
         Ok(measured)
     }
     .await;
-    site.close().await;
+    environment.close().await;
     driven
 }
 
@@ -131,7 +131,7 @@ fn runs_alone(scenario: &Scenario) -> bool {
 
 /// Those that touch nobody but themselves side by side, then the others one after another.
 async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
-    ground: &Ground,
+    environment: &Environment,
     scenarios: Vec<(usize, Scenario)>,
     mut without_pace: WithoutPace,
     settings: &Settings,
@@ -149,7 +149,7 @@ async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         });
         let mut running = stream::iter(scenarios.map(async |(place, scenario, without_pace)| {
             let run = run_one(
-                ground,
+                environment,
                 scenario,
                 &without_pace,
                 settings,
@@ -173,8 +173,8 @@ async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
             }
         }
     }
-    if ground.is_private() {
-        explain(ground, &mut finished).await;
+    if environment.is_private() {
+        explain(environment, &mut finished).await;
     }
     Ok(finished
         .into_iter()
@@ -183,12 +183,12 @@ async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
 }
 
 /// Finds the traces that belong to no request of any scenario.
-async fn explain(ground: &Ground, finished: &mut [(usize, ScenarioRun)]) {
+async fn explain(environment: &Environment, finished: &mut [(usize, ScenarioRun)]) {
     let lines: Vec<_> = finished
         .iter()
         .flat_map(|(_, run)| run.lines.iter().cloned())
         .collect();
-    for trace in ground.of_nobody(&lines).await {
+    for trace in environment.unexplained(&lines).await {
         let found = Unexplained::of(&trace);
         // Of several that ran at that time, the one that began last is likeliest.
         let phases = finished

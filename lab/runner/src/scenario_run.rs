@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use trace::Trace;
 
 use crate::{
-    conditions::Conditions,
     drive::{Driven, Terms, drive},
+    environment::Conditions,
+    environment::Environment,
     error::RunError,
-    ground::Ground,
     judge::{self, Evidence, LatencyLine, Measured},
     outcome::Finished,
     phase::Phase,
@@ -35,7 +35,7 @@ type Phases<'s> = Vec<(PhasePlan<'s>, Result<Driven, String>)>;
 
 /// Runs the wanted phases of a scenario, and judges them.
 pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
-    ground: &Ground,
+    environment: &Environment,
     scenario: Scenario,
     without_pace: &[Driven],
     settings: &Settings,
@@ -49,8 +49,8 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
             why,
         })?;
     }
-    let conditions = ground.conditions(&scenario.target);
-    let driven = drive_phases(ground, &scenario, settings, progress, stop).await?;
+    let conditions = environment.conditions(&scenario.target);
+    let driven = drive_phases(environment, &scenario, settings, progress, stop).await?;
     let twin = measure_twin(&scenario, &driven);
     let phases = driven
         .iter()
@@ -92,7 +92,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
 
 /// Drives the phases of a scenario that are wanted, or that those are compared with.
 pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'static>(
-    ground: &Ground,
+    environment: &Environment,
     scenario: &'s Scenario,
     settings: &Settings,
     progress: &P,
@@ -116,9 +116,9 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
         let Some(plan) = PhasePlan::of(scenario, phase) else {
             continue;
         };
-        let what = match plan.lacks(ground.conditions(&scenario.target)) {
+        let what = match plan.lacks(environment.conditions(&scenario.target)) {
             Some(reason) => Err(reason),
-            None => Ok(drive(plan, ground, terms, progress).await?),
+            None => Ok(drive(plan, environment, terms, progress).await?),
         };
         driven.push((plan, what));
     }

@@ -11,8 +11,8 @@ use crate::{phase::Phase, plan::Overrides};
 /// How scenarios are run.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where.
-    pub place: Place,
+    /// In which lab.
+    pub lab: LabChoice,
     /// What becomes of traces between the services and the sink.
     pub passage: Passage,
     /// Which phases; the twin is driven all the same where a scenario compares with it.
@@ -32,11 +32,11 @@ pub struct Settings {
     pub receiver: (SocketAddr, SocketAddr),
 }
 
-/// Where scenarios are run.
+/// The lab that scenarios are run in.
 #[derive(Debug)]
-pub enum Place {
-    /// In a lab of their own.
+pub enum LabChoice {
+    /// A lab of their own.
     Private(Box<Config>),
-    /// In a lab that runs already, at the address of its page.
+    /// A lab that runs already, whose page is at this address.
     Running(Url),
 }

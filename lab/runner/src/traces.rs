@@ -170,7 +170,7 @@ impl Traces {
     }
 
     /// The traces that belong to none of these requests.
-    pub(crate) fn of_nobody(&self, known: &Known) -> Vec<Arc<Trace>> {
+    pub(crate) fn unexplained(&self, known: &Known) -> Vec<Arc<Trace>> {
         let is_known = |trace: &Trace| {
             known.traces.contains(&trace.id())
                 || trace.spans().iter().any(|span| {

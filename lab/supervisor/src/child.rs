@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Error, Event, Part, event::Teller, recipe::Recipe};
+use crate::{Component, Error, Event, event::Teller, recipe::Recipe};
 
 /// How long a child may take until it listens. It takes some ten milliseconds; a machine that is
 /// busy with something else takes longer.
@@ -60,47 +60,47 @@ impl Child {
         listen: SocketAddr,
         teller: &Teller,
     ) -> Result<Child, Error> {
-        let part = recipe.part;
+        let component = recipe.component;
         let cannot_start = |source| Error::Program {
             program: recipe.program.clone(),
-            part,
+            component,
             source,
         };
         let started = Instant::now();
         let mut process = recipe.command(listen).spawn().map_err(cannot_start)?;
         let pid = process.id().unwrap_or_default();
-        teller.tell(Event::Started { part, pid });
+        teller.tell(Event::Started { component, pid });
 
         let stdin = process.stdin.take();
         let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
         let stderr = process.stderr.take().expect("it is a pipe");
         let last_lines = LastLines::default();
-        let forwarding = forward(stderr, last_lines.clone(), tell(part, teller));
+        let forwarding = forward(stderr, last_lines.clone(), tell(component, teller));
 
         let announced = tokio::select! {
             biased;
-            announced = announcement(part, &mut stdout, teller) => announced,
+            announced = announcement(component, &mut stdout, teller) => announced,
             () = tokio::time::sleep(READY_PATIENCE) => None,
         };
         let Some(address) = announced else {
             // It has closed its standard output, so it is ending, or it is taking too long.
             return Err(match timeout(LAST_LINES_PATIENCE, process.wait()).await {
                 Ok(Ok(status)) => Error::Exited {
-                    part,
+                    component,
                     status,
                     stderr: when_all_are_read(&last_lines, forwarding).await,
                 },
                 Ok(Err(error)) => cannot_start(error),
                 Err(_) => Error::NotReady {
-                    part,
+                    component,
                     patience: started.elapsed(),
                     stderr: last_lines.take(),
                 },
             });
         };
         // A pipe that nobody reads would stop a child that writes.
-        forward(stdout, LastLines::default(), tell(part, teller));
-        teller.tell(Event::Ready { part, address });
+        forward(stdout, LastLines::default(), tell(component, teller));
+        teller.tell(Event::Ready { component, address });
         Ok(Child {
             process,
             stdin,
@@ -142,23 +142,23 @@ impl Child {
 
 /// Where the child says that it listens; `None` if its standard output ends before it says so.
 async fn announcement(
-    part: Part,
+    component: Component,
     stdout: &mut (impl AsyncBufRead + Unpin),
     teller: &Teller,
 ) -> Option<SocketAddr> {
     while let Ok(Some(line)) = next_line(stdout).await {
         match serde_json::from_str::<Listening>(&line) {
             Ok(said) => return Some(said.listening),
-            Err(_) => teller.tell_line(part, line),
+            Err(_) => teller.tell_line(component, line),
         }
     }
     None
 }
 
 /// Tells of each line that a child writes.
-fn tell(part: Part, teller: &Teller) -> impl Fn(String) + Send + 'static {
+fn tell(component: Component, teller: &Teller) -> impl Fn(String) + Send + 'static {
     let teller = teller.clone();
-    move |line| teller.tell_line(part, line)
+    move |line| teller.tell_line(component, line)
 }
 
 /// The last lines of a child that has ended; `reading` is what reads them.

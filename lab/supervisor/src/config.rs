@@ -1,4 +1,4 @@
-//! What lab is wanted: ports, pace, and what is to stand in for the embedded parts.
+//! What lab is wanted: ports, pace, and what is to stand in for the embedded components.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use protocol::Pace;
 
-use crate::{Error, Part};
+use crate::{Component, Error};
 
 /// What lab is wanted.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The `tracelab` program, of which the children are started.
     pub program: PathBuf,
-    /// On which ports of the loopback address the parts listen.
+    /// On which ports of the loopback address the components listen.
     pub ports: Ports,
     /// Whether steps that a demo cannot do for real take a simulated time.
     pub pace: Pace,
@@ -37,15 +37,13 @@ pub struct Config {
     pub collectors: Option<Collectors>,
     /// The bounds of the sink.
     pub sink: sink::Config,
-    /// What is served at the address of the page besides the page.
-    pub routes: axum::Router,
     /// How long a child may take to stop before it is killed.
     pub stop_patience: Duration,
     /// Environment variables for some children, besides those that the lab sets. They win.
-    pub extra_env: Vec<(Part, String, String)>,
+    pub extra_env: Vec<(Component, String, String)>,
 }
 
-/// On which ports the parts of a lab listen.
+/// On which ports the components of a lab listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Ports {
     /// On those that the documentation names.
@@ -56,17 +54,6 @@ pub enum Ports {
     Base(u16),
     /// On any that are free.
     Free,
-}
-
-/// Whether steps that a demo cannot do for real take a simulated time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pace {
-    /// The times that the textbook trace shows.
-    #[default]
-    Textbook,
-    /// No simulated time at all.
-    None,
 }
 
 /// How the span of a consumer stands to that of the producer.
@@ -130,7 +117,6 @@ impl Config {
             otlp: None,
             collectors: None,
             sink: sink::Config::default(),
-            routes: axum::Router::new(),
             stop_patience: STOP_PATIENCE,
             extra_env: Vec::new(),
         }
@@ -140,30 +126,18 @@ impl Config {
 // === impl Ports ===
 
 impl Ports {
-    /// Where a part is to listen; with port 0 if any will do.
-    pub(crate) fn address(self, part: Part) -> Result<SocketAddr, Error> {
+    /// Where a component is to listen; with port 0 if any will do.
+    pub(crate) fn address(self, component: Component) -> Result<SocketAddr, Error> {
         let port = match self {
-            _ if matches!(part, Part::Collector(_)) => part.default_port(),
-            Ports::Default => part.default_port(),
+            _ if matches!(component, Component::Collector(_)) => component.default_port(),
+            Ports::Default => component.default_port(),
             Ports::Base(base) => base
-                .checked_add(part.offset())
+                .checked_add(component.offset())
                 .filter(|_| base > 0)
                 .ok_or(Error::PortBase(base))?,
             Ports::Free => 0,
         };
         Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-    }
-}
-
-// === impl Pace ===
-
-impl Pace {
-    /// The word for it on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Pace::Textbook => "textbook",
-            Pace::None => "none",
-        }
     }
 }
 

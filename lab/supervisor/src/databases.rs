@@ -4,7 +4,7 @@ use rand::RngExt;
 use reqwest::Url;
 use sqlx::{Connection, Executor, PgConnection, SqlSafeStr};
 
-use crate::{Error, Part};
+use crate::{Component, Error};
 
 /// The databases of a lab.
 #[derive(Debug)]
@@ -46,9 +46,9 @@ impl Databases {
     }
 
     /// The address of a service's database.
-    pub(crate) fn of(&self, part: Part) -> String {
+    pub(crate) fn of(&self, component: Component) -> String {
         let mut url = self.server.clone();
-        url.set_path(&self.name(part));
+        url.set_path(&self.name(component));
         url.to_string()
     }
 
@@ -60,9 +60,12 @@ impl Databases {
         let Ok(mut server) = self.connect().await else {
             return;
         };
-        for part in Part::SERVICES {
+        for component in Component::SERVICES {
             // The names are made here, of letters, digits and underscores.
-            let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name(part));
+            let sql = format!(
+                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                self.name(component)
+            );
             let _ = server
                 .execute(sqlx::AssertSqlSafe(sql).into_sql_str())
                 .await;
@@ -72,8 +75,8 @@ impl Databases {
 
     async fn make(&self) -> sqlx::Result<()> {
         let mut server = self.connect().await?;
-        for part in Part::SERVICES {
-            let name = self.name(part);
+        for component in Component::SERVICES {
+            let name = self.name(component);
             let there: Option<i32> =
                 sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
                     .bind(&name)
@@ -98,8 +101,8 @@ impl Databases {
         PgConnection::connect(url.as_str()).await
     }
 
-    fn name(&self, part: Part) -> String {
-        format!("{}{}", self.prefix, part.name())
+    fn name(&self, component: Component) -> String {
+        format!("{}{}", self.prefix, component.name())
     }
 }
 

@@ -5,30 +5,30 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duratio
 use process::Said;
 use thiserror::Error;
 
-use crate::Part;
+use crate::Component;
 
 /// Why a lab could not be started. What was started of it has been stopped again.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Something else listens on a port of the lab.
     #[error(
-        "port {port} ({part}) is already in use; choose other ports with --port-base N or \
+        "port {port} ({component}) is already in use; choose other ports with --port-base N or \
          --free-ports"
     )]
     PortInUse {
         /// The port.
         port: u16,
-        /// Which part was to have it.
-        part: Part,
+        /// Which component was to have it.
+        component: Component,
     },
     /// There are no nine ports from this one on.
     #[error("there are no nine ports from {0} on; a port base lies between 1 and 65527")]
     PortBase(u16),
-    /// A part cannot listen, for some other reason.
-    #[error("the {part} cannot listen on {address}")]
+    /// A component cannot listen, for some other reason.
+    #[error("the {component} cannot listen on {address}")]
     Listen {
-        /// Which part.
-        part: Part,
+        /// Which component.
+        component: Component,
         /// Where it was to listen.
         address: SocketAddr,
         /// What the system says.
@@ -54,30 +54,30 @@ pub enum Error {
         why: String,
     },
     /// The program of the children cannot be started.
-    #[error("cannot start {} as the {part}", .program.display())]
+    #[error("cannot start {} as the {component}", .program.display())]
     Program {
         /// The program.
         program: PathBuf,
-        /// Which part it was to be.
-        part: Part,
+        /// Which component it was to be.
+        component: Component,
         /// What the system says.
         source: io::Error,
     },
     /// A child came to its end before it listened.
-    #[error("the {part} stopped before it was ready ({status}){}", Said(.stderr))]
+    #[error("the {component} stopped before it was ready ({status}){}", Said(.stderr))]
     Exited {
         /// Which child.
-        part: Part,
+        component: Component,
         /// How it ended.
         status: ExitStatus,
         /// The last lines of its standard error.
         stderr: Vec<String>,
     },
     /// A child neither listened nor ended.
-    #[error("the {part} was not ready after {} s{}", .patience.as_secs(), Said(.stderr))]
+    #[error("the {component} was not ready after {} s{}", .patience.as_secs(), Said(.stderr))]
     NotReady {
         /// Which child.
-        part: Part,
+        component: Component,
         /// How long it was waited for.
         patience: Duration,
         /// The last lines of its standard error.

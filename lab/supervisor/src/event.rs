@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::Part;
+use crate::Component;
 
 /// Something that happened. Its [`Display`](fmt::Display) form is a line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,21 +20,21 @@ pub enum Event {
     /// A child was started.
     Started {
         /// Which child.
-        part: Part,
+        component: Component,
         /// Its process id.
         pid: u32,
     },
     /// A child listens.
     Ready {
         /// Which child.
-        part: Part,
+        component: Component,
         /// Where it listens.
         address: SocketAddr,
     },
     /// A child wrote a line.
     Line {
         /// Which child.
-        part: Part,
+        component: Component,
         /// The line, without its end.
         text: String,
     },
@@ -46,7 +46,7 @@ pub enum Event {
     /// A child came to its end, though nobody had told it to.
     Died {
         /// Which child.
-        part: Part,
+        component: Component,
         /// How it ended.
         status: String,
         /// How long it had run.
@@ -55,21 +55,21 @@ pub enum Event {
     /// A child that died will be started again.
     Restarting {
         /// Which child.
-        part: Part,
+        component: Component,
         /// How long from now.
         after: Duration,
     },
     /// A child could not be started again. It is going to be tried once more.
     NotRestarted {
         /// Which child.
-        part: Part,
+        component: Component,
         /// Why not.
         why: String,
     },
-    /// A part that runs in this process failed. It is not started again.
+    /// A component that runs in this process failed. It is not started again.
     Failed {
-        /// Which part.
-        part: Part,
+        /// Which component.
+        component: Component,
         /// Why.
         why: String,
     },
@@ -142,7 +142,7 @@ impl Teller {
     }
 
     /// Tells of a line that a child wrote.
-    pub(crate) fn tell_line(&self, part: Part, text: String) {
+    pub(crate) fn tell_line(&self, component: Component, text: String) {
         if self.lines.load(Ordering::Acquire) >= MAX_LINES {
             self.lost.fetch_add(1, Ordering::AcqRel);
             return;
@@ -152,7 +152,7 @@ impl Teller {
             self.tell(Event::LinesLost { count: lost });
         }
         self.lines.fetch_add(1, Ordering::AcqRel);
-        self.tell(Event::Line { part, text });
+        self.tell(Event::Line { component, text });
     }
 }
 
@@ -161,24 +161,30 @@ impl Teller {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Started { part, pid } => write!(f, "{part} started as process {pid}"),
-            Event::Ready { part, address } => write!(f, "{part} listens on {address}"),
-            Event::Line { part, text } => write!(f, "{part}: {text}"),
+            Event::Started { component, pid } => write!(f, "{component} started as process {pid}"),
+            Event::Ready { component, address } => write!(f, "{component} listens on {address}"),
+            Event::Line { component, text } => write!(f, "{component}: {text}"),
             Event::LinesLost { count } => write!(f, "{count} lines of the services were lost"),
             Event::Died {
-                part,
+                component,
                 status,
                 lived,
             } => write!(
                 f,
-                "{part} died after {:.1} s: {status}",
+                "{component} died after {:.1} s: {status}",
                 lived.as_secs_f64()
             ),
-            Event::Restarting { part, after } => {
-                write!(f, "{part} is started again in {} ms", after.as_millis())
+            Event::Restarting { component, after } => {
+                write!(
+                    f,
+                    "{component} is started again in {} ms",
+                    after.as_millis()
+                )
             }
-            Event::NotRestarted { part, why } => write!(f, "{part} did not start again: {why}"),
-            Event::Failed { part, why } => write!(f, "{part} failed: {why}"),
+            Event::NotRestarted { component, why } => {
+                write!(f, "{component} did not start again: {why}")
+            }
+            Event::Failed { component, why } => write!(f, "{component} failed: {why}"),
         }
     }
 }
@@ -192,21 +198,21 @@ mod tests {
     fn lines_are_bounded_and_the_lost_ones_counted() {
         let (teller, mut events) = channel();
         for n in 0..MAX_LINES + 5 {
-            teller.tell_line(Part::Email, n.to_string());
+            teller.tell_line(Component::Email, n.to_string());
         }
         let died = Event::Died {
-            part: Part::Email,
+            component: Component::Email,
             status: "killed".into(),
             lived: Duration::ZERO,
         };
         teller.tell(died.clone());
         for n in 0..MAX_LINES {
             let text = n.to_string();
-            let part = Part::Email;
-            assert_eq!(events.try_next().unwrap(), Event::Line { part, text });
+            let component = Component::Email;
+            assert_eq!(events.try_next().unwrap(), Event::Line { component, text });
         }
         assert_eq!(events.try_next().unwrap(), died, "never lost");
-        teller.tell_line(Part::Email, "again".into());
+        teller.tell_line(Component::Email, "again".into());
         assert_eq!(events.try_next().unwrap(), Event::LinesLost { count: 5 });
         assert!(matches!(events.try_next().unwrap(), Event::Line { .. }));
         assert_eq!(events.try_next(), None);

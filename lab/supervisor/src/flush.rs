@@ -6,7 +6,7 @@ use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Part;
+use crate::Component;
 
 /// What became of the spans of a service since it was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Flushed {
     /// The service.
-    pub service: Part,
+    pub service: Component,
     /// What became of its spans.
     pub counts: Result<Counts, FlushError>,
 }
@@ -39,7 +39,7 @@ pub enum FlushError {
     #[error("{service} cannot be reached")]
     Unreachable {
         /// The service.
-        service: Part,
+        service: Component,
         /// What happened.
         source: reqwest::Error,
     },
@@ -47,7 +47,7 @@ pub enum FlushError {
     #[error("{service} did not answer a flush as it should: {status}")]
     Refused {
         /// The service.
-        service: Part,
+        service: Component,
         /// The status of its reply.
         status: reqwest::StatusCode,
     },
@@ -61,14 +61,18 @@ pub(crate) fn client() -> Client {
     http_client::with(|it| it.no_proxy().timeout(PATIENCE))
 }
 
-pub(crate) async fn flush(client: &Client, service: Part, address: SocketAddr) -> Flushed {
+pub(crate) async fn flush(client: &Client, service: Component, address: SocketAddr) -> Flushed {
     Flushed {
         service,
         counts: ask(client, service, address).await,
     }
 }
 
-async fn ask(client: &Client, service: Part, address: SocketAddr) -> Result<Counts, FlushError> {
+async fn ask(
+    client: &Client,
+    service: Component,
+    address: SocketAddr,
+) -> Result<Counts, FlushError> {
     let unreachable = |source| FlushError::Unreachable { service, source };
     let response = client
         .post(format!("http://{address}/lab/flush"))

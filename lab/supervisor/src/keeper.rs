@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Event, Part,
+    Component, Error, Event,
     child::{Child, End},
     event::Teller,
     recipe::Recipe,
@@ -16,7 +16,7 @@ use crate::{
 /// A child that is kept running.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    pub(crate) part: Part,
+    pub(crate) component: Component,
     /// Where it listens. It stays the same when the child is started again.
     pub(crate) address: SocketAddr,
     pid: watch::Receiver<Option<u32>>,
@@ -26,7 +26,7 @@ pub(crate) struct Keeper {
 
 /// What a keeper needs besides its child.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct Supervision {
     /// Where it tells what happens.
     pub(crate) teller: Teller,
     /// Cancelled when the child is to stop.
@@ -39,7 +39,7 @@ struct Kept {
     recipe: Recipe,
     address: SocketAddr,
     pid: watch::Sender<Option<u32>>,
-    terms: Terms,
+    supervision: Supervision,
 }
 
 // === impl Keeper ===
@@ -49,20 +49,20 @@ impl Keeper {
     pub(crate) async fn start(
         recipe: Recipe,
         listen: SocketAddr,
-        terms: Terms,
+        supervision: Supervision,
     ) -> Result<Keeper, Error> {
-        let child = Child::start(&recipe, listen, &terms.teller).await?;
+        let child = Child::start(&recipe, listen, &supervision.teller).await?;
         let (pid, current_pid) = watch::channel(Some(child.pid));
-        let (part, address) = (recipe.part, child.address);
-        let stop = terms.stop.clone();
+        let (component, address) = (recipe.component, child.address);
+        let stop = supervision.stop.clone();
         let kept = Kept {
             recipe,
             address,
             pid,
-            terms,
+            supervision,
         };
         Ok(Keeper {
-            part,
+            component,
             address,
             pid: current_pid,
             stop,
@@ -90,15 +90,15 @@ impl Kept {
         loop {
             let status = tokio::select! {
                 status = child.wait() => status,
-                () = self.terms.stop.cancelled() => return child.stop(self.terms.stop_patience).await,
+                () = self.supervision.stop.cancelled() => return child.stop(self.supervision.stop_patience).await,
             };
             self.pid.send_replace(None);
             let lived = child.lived();
             // What it started would keep what its successor needs. With it goes the pipe, too.
             child.kill_group();
             drop(child);
-            self.terms.teller.tell(Event::Died {
-                part: self.recipe.part,
+            self.supervision.teller.tell(Event::Died {
+                component: self.recipe.component,
                 status: status.map_or_else(|error| error.to_string(), |status| status.to_string()),
                 lived,
             });
@@ -112,23 +112,27 @@ impl Kept {
 
     /// Tries until the child runs again; `None` if it was told to stop instead.
     async fn start_again(&self, backoff: &mut Backoff, mut lived: Duration) -> Option<Child> {
-        let part = self.recipe.part;
+        let component = self.recipe.component;
         loop {
             let after = backoff.after(lived);
-            self.terms.teller.tell(Event::Restarting { part, after });
+            self.supervision
+                .teller
+                .tell(Event::Restarting { component, after });
             let started = async {
                 tokio::time::sleep(after).await;
-                Child::start(&self.recipe, self.address, &self.terms.teller).await
+                Child::start(&self.recipe, self.address, &self.supervision.teller).await
             };
             let started = tokio::select! {
                 started = started => started,
-                () = self.terms.stop.cancelled() => return None,
+                () = self.supervision.stop.cancelled() => return None,
             };
             match started {
                 Ok(child) => return Some(child),
                 Err(error) => {
                     let why = error.to_string();
-                    self.terms.teller.tell(Event::NotRestarted { part, why });
+                    self.supervision
+                        .teller
+                        .tell(Event::NotRestarted { component, why });
                     lived = Duration::ZERO;
                 }
             }

@@ -2,21 +2,23 @@
 
 use std::{io, net::SocketAddr, path::Path, sync::OnceLock};
 
+use protocol::Pace;
+use reqwest::{Client, Url};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Pace, Part, Ports, Tier,
+    Component, Config, Error, Event, Events, Flushed, Memory, Otlp, OtlpProtocol, Ports, Tier,
     child::End,
     data::Data,
     databases::Databases,
     event::{self, Teller},
     flush,
-    keeper::{Keeper, Terms},
+    keeper::{Keeper, Supervision},
     recipe::{Recipe, Wiring},
 };
 
-/// A running lab. When it is dropped it stops, without anybody waiting for that; see [`Lab::stop`].
+/// A running lab. When it is dropped it stops in the background; [`Lab::stop`] waits for that.
 #[derive(Debug)]
 pub struct Lab {
     store: sink::Store,
@@ -25,20 +27,17 @@ pub struct Lab {
     pace: Pace,
     /// In the order in which they were started.
     children: Vec<Keeper>,
-    /// The sink and the page.
-    in_process: Vec<JoinHandle<()>>,
-    stop_in_process: CancellationToken,
-    client: OnceLock<reqwest::Client>,
+    sink: JoinHandle<()>,
+    stop_sink: CancellationToken,
+    client: OnceLock<Client>,
     data: Data,
     databases: Option<Databases>,
     _stop_if_dropped: DropGuard,
 }
 
-/// Where the parts of a lab listen that are no services.
+/// Where the sink and the broker of a lab listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The page and the lab's HTTP API, as `http://HOST:PORT`.
-    pub page: String,
     /// The sink, as OTLP/gRPC.
     pub otlp_grpc: String,
     /// The sink, as OTLP/HTTP.
@@ -51,7 +50,7 @@ pub struct Addresses {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Which one.
-    pub part: Part,
+    pub component: Component,
     /// Its address, as `http://HOST:PORT`.
     pub url: String,
     /// The id of its process; `None` while it is down.
@@ -62,26 +61,26 @@ pub struct Service {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// The children that did not stop when they were told to, and were killed.
-    pub killed: Vec<Part>,
+    pub killed: Vec<Component>,
 }
 
 /// Which children are started when: each group together, once the one before it is ready.
 ///
 /// A service is started after those that it is told the address of.
-const GROUPS: [&[Part]; 6] = [
+const GROUPS: [&[Component]; 6] = [
     &[
-        Part::Collector(Tier::FirstGateway),
-        Part::Collector(Tier::SecondGateway),
+        Component::Collector(Tier::FirstGateway),
+        Component::Collector(Tier::SecondGateway),
     ],
     &[
-        Part::Collector(Tier::Only),
-        Part::Collector(Tier::FirstAgent),
-        Part::Collector(Tier::SecondAgent),
+        Component::Collector(Tier::Only),
+        Component::Collector(Tier::FirstAgent),
+        Component::Collector(Tier::SecondAgent),
     ],
-    &[Part::Broker],
-    &[Part::Provider, Part::Inventory, Part::Email],
-    &[Part::Payment],
-    &[Part::Checkout],
+    &[Component::Broker],
+    &[Component::Provider, Component::Inventory, Component::Email],
+    &[Component::Payment],
+    &[Component::Checkout],
 ];
 
 // === impl Lab ===
@@ -94,21 +93,23 @@ impl Lab {
     /// When a port is in use, a child does not start, or the data cannot be kept. Nothing of the
     /// lab runs then.
     pub async fn start(config: Config) -> Result<(Lab, Events), Error> {
-        let page = listen(config.ports, Part::Page).await?;
         check_ports(&config).await?;
         let data = Data::open(config.data_dir.as_deref())?;
         let databases = match &config.database {
             Some(server) => Some(Databases::open(server, config.data_dir.is_some()).await?),
             None => None,
         };
-        let grpc = listen(config.ports, Part::OtlpGrpc).await?;
-        let http = listen(config.ports, Part::OtlpHttp).await?;
+        let grpc = listen(config.ports, Component::OtlpGrpc).await?;
+        let http = listen(config.ports, Component::OtlpHttp).await?;
         let (teller, events) = event::channel();
         let stop = CancellationToken::new();
+        let store = sink::Store::new(config.sink.clone());
+        // A child, since it is to be cancelled after the children have stopped.
+        let stop_sink = stop.child_token();
+        let sink = sink::run(grpc.0, http.0, store.clone(), stop_sink.clone());
         let mut lab = Lab {
-            store: sink::Store::new(config.sink.clone()),
+            store,
             addresses: Addresses {
-                page: url(page.1),
                 otlp_grpc: url(grpc.1),
                 otlp_http: url(http.1),
                 amqp: config.amqp.clone().unwrap_or_default(),
@@ -116,38 +117,26 @@ impl Lab {
             exports_to: config.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),
             pace: config.pace,
             children: Vec::new(),
-            in_process: Vec::new(),
-            // A child, since it is to be cancelled after the children have stopped.
-            stop_in_process: stop.child_token(),
+            sink: tokio::spawn(report_failure(Component::OtlpGrpc, sink, teller.clone())),
+            stop_sink,
             client: OnceLock::new(),
             data,
             databases,
             _stop_if_dropped: stop.clone().drop_guard(),
         };
-        let routes = page::router(lab.store.clone()).merge(config.routes.clone());
-        lab.run_in_process(
-            page::run(page.0, routes, lab.stop_in_process.clone()),
-            sink::run(
-                grpc.0,
-                http.0,
-                lab.store.clone(),
-                lab.stop_in_process.clone(),
-            ),
-            &teller,
-        );
-        let terms = Terms {
+        let supervision = Supervision {
             teller,
             stop,
             stop_patience: config.stop_patience,
         };
-        if let Err(error) = lab.start_children(&config, &terms).await {
+        if let Err(error) = lab.start_children(&config, &supervision).await {
             lab.stop().await;
             return Err(error);
         }
         Ok((lab, events))
     }
 
-    /// Where the parts listen that are no services.
+    /// Where the sink and the broker listen.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
@@ -157,25 +146,33 @@ impl Lab {
         let mut services: Vec<Service> = self
             .children
             .iter()
-            .filter(|child| Part::SERVICES.contains(&child.part))
+            .filter(|child| Component::SERVICES.contains(&child.component))
             .map(|child| Service {
-                part: child.part,
+                component: child.component,
                 url: url(child.address),
                 pid: child.pid(),
             })
             .collect();
-        services.sort_by_key(|service| service.part.name());
+        services.sort_by_key(|service| service.component.name());
         services
     }
 
     /// The address of a service or of the embedded broker, if the lab has it.
-    pub fn address(&self, part: Part) -> Option<SocketAddr> {
-        self.child(part).map(|child| child.address)
+    pub fn address(&self, component: Component) -> Option<SocketAddr> {
+        self.child(component).map(|child| child.address)
+    }
+
+    /// The address of checkout, which takes the orders.
+    pub fn checkout_url(&self) -> Url {
+        let address = self
+            .address(Component::Checkout)
+            .expect("every lab that was started has a checkout");
+        url(address).parse().expect("an address makes a URL")
     }
 
     /// The id of the process of a service or of the embedded broker; `None` while it is down.
-    pub fn pid(&self, part: Part) -> Option<u32> {
-        self.child(part).and_then(Keeper::pid)
+    pub fn pid(&self, component: Component) -> Option<u32> {
+        self.child(component).and_then(Keeper::pid)
     }
 
     /// What the sink has received.
@@ -205,11 +202,11 @@ impl Lab {
 
     /// Asks every service to push its telemetry out, and waits until it has.
     ///
-    /// What it answers is in the order of [`Part::SERVICES`]; a service that cannot be reached is
+    /// What it answers is in the order of [`Component::SERVICES`]; a service that cannot be reached is
     /// among it, by its name.
     pub async fn flush(&self) -> Vec<Flushed> {
         let client = self.client.get_or_init(flush::client);
-        let asked: Vec<_> = Part::SERVICES
+        let asked: Vec<_> = Component::SERVICES
             .into_iter()
             .filter_map(|service| Some((service, self.address(service)?)))
             .map(|(service, address)| {
@@ -229,7 +226,7 @@ impl Lab {
         let children = self
             .children
             .iter()
-            .filter_map(|child| Some((child.part.name(), child.pid()?)));
+            .filter_map(|child| Some((child.component.name(), child.pid()?)));
         process::memory::measure(std::iter::once(("lab", std::process::id())).chain(children))
     }
 
@@ -243,64 +240,63 @@ impl Lab {
         for group in GROUPS.iter().rev() {
             let (of_group, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.children)
                 .into_iter()
-                .partition(|child| group.contains(&child.part));
+                .partition(|child| group.contains(&child.component));
             self.children = others;
             let stopping: Vec<_> = of_group
                 .into_iter()
-                .map(|child| (child.part, tokio::spawn(child.stop())))
+                .map(|child| (child.component, tokio::spawn(child.stop())))
                 .collect();
-            for (part, stopped) in stopping {
+            for (component, stopped) in stopping {
                 if stopped.await.unwrap_or(End::Killed) == End::Killed {
-                    killed.push(part);
+                    killed.push(component);
                 }
             }
         }
-        self.stop_in_process.cancel();
-        for part in std::mem::take(&mut self.in_process) {
-            // An error means that it has ended by a panic, which was told when it happened.
-            let _ = part.await;
-        }
+        self.stop_sink.cancel();
+        // An error means that it has ended by a panic, which was reported when it happened.
+        let _ = self.sink.await;
         if let Some(databases) = self.databases.take() {
             databases.close().await;
         }
         Stopped { killed }
     }
 
-    fn child(&self, part: Part) -> Option<&Keeper> {
-        self.children.iter().find(|child| child.part == part)
+    fn child(&self, component: Component) -> Option<&Keeper> {
+        self.children
+            .iter()
+            .find(|child| child.component == component)
     }
 
-    fn run_in_process(
+    async fn start_children(
         &mut self,
-        page: impl Future<Output = io::Result<()>> + Send + 'static,
-        sink: impl Future<Output = io::Result<()>> + Send + 'static,
-        teller: &Teller,
-    ) {
-        self.in_process = vec![
-            tokio::spawn(told(Part::OtlpGrpc, sink, teller.clone())),
-            tokio::spawn(told(Part::Page, page, teller.clone())),
-        ];
-    }
-
-    async fn start_children(&mut self, config: &Config, terms: &Terms) -> Result<(), Error> {
+        config: &Config,
+        supervision: &Supervision,
+    ) -> Result<(), Error> {
         for group in GROUPS {
             let wiring = self.wiring(config);
-            let database = |part| self.databases.as_ref().map(|databases| databases.of(part));
+            let database = |component| {
+                self.databases
+                    .as_ref()
+                    .map(|databases| databases.of(component))
+            };
             let mut starting = Vec::new();
-            for &part in group.iter().filter(|part| is_wanted(config, **part)) {
+            for &component in group
+                .iter()
+                .filter(|component| is_wanted(config, **component))
+            {
                 let recipe = match &config.collectors {
-                    Some(collectors) if matches!(part, Part::Collector(_)) => {
-                        Recipe::of_collector(config, part, collectors, &wiring)
+                    Some(collectors) if matches!(component, Component::Collector(_)) => {
+                        Recipe::of_collector(config, component, collectors, &wiring)
                     }
-                    _ => Recipe::new(config, part, &wiring, database(part)),
+                    _ => Recipe::new(config, component, &wiring, database(component)),
                 };
-                let listen = config.ports.address(part)?;
-                let terms = Terms {
+                let listen = config.ports.address(component)?;
+                let supervision = Supervision {
                     // Of its own, so that the children can be stopped one after another.
-                    stop: terms.stop.child_token(),
-                    ..terms.clone()
+                    stop: supervision.stop.child_token(),
+                    ..supervision.clone()
                 };
-                starting.push(tokio::spawn(Keeper::start(recipe, listen, terms)));
+                starting.push(tokio::spawn(Keeper::start(recipe, listen, supervision)));
             }
             // All of them are waited for, so that those that did start can be stopped.
             let mut failed = None;
@@ -316,7 +312,7 @@ impl Lab {
             if let Some(error) = failed {
                 return Err(error);
             }
-            if let Some(broker) = self.address(Part::Broker) {
+            if let Some(broker) = self.address(Component::Broker) {
                 self.addresses.amqp = format!("amqp://guest:guest@{broker}/%2f");
             }
         }
@@ -334,7 +330,7 @@ impl Lab {
         };
         let collectors: Vec<Otlp> = [Tier::Only, Tier::FirstAgent, Tier::SecondAgent]
             .into_iter()
-            .filter_map(|tier| self.address(Part::Collector(tier)))
+            .filter_map(|tier| self.address(Component::Collector(tier)))
             .map(|address| to(url(address)))
             .collect();
         match collectors.is_empty() {
@@ -345,31 +341,31 @@ impl Lab {
 
     /// What is known of the children that run.
     fn wiring(&self, config: &Config) -> Wiring {
-        let service = |part| self.address(part).map(url).unwrap_or_default();
+        let service = |component| self.address(component).map(url).unwrap_or_default();
         Wiring {
             data: self.data.path().to_owned(),
             sink: self.addresses.otlp_grpc.clone(),
             gateways: [Tier::FirstGateway, Tier::SecondGateway]
-                .map(|tier| self.address(Part::Collector(tier))),
+                .map(|tier| self.address(Component::Collector(tier))),
             otlp: self.receivers(config),
             amqp: self.addresses.amqp.clone(),
-            provider: service(Part::Provider),
-            inventory: service(Part::Inventory),
-            payment: service(Part::Payment),
+            provider: service(Component::Provider),
+            inventory: service(Component::Inventory),
+            payment: service(Component::Payment),
         }
     }
 }
 
-/// Whether the lab has this part of its own.
-fn is_wanted(config: &Config, part: Part) -> bool {
+/// Whether the lab has this component of its own.
+fn is_wanted(config: &Config, component: Component) -> bool {
     let tiers = config
         .collectors
         .as_ref()
         .map(|collectors| collectors.gateway.is_some());
-    match part {
-        Part::Broker => config.amqp.is_none(),
-        Part::Collector(Tier::Only) => tiers == Some(false),
-        Part::Collector(_) => tiers == Some(true),
+    match component {
+        Component::Broker => config.amqp.is_none(),
+        Component::Collector(Tier::Only) => tiers == Some(false),
+        Component::Collector(_) => tiers == Some(true),
         _ => true,
     }
 }
@@ -377,23 +373,32 @@ fn is_wanted(config: &Config, part: Part) -> bool {
 /// Looks whether the ports of the children are free, before anything is started. The others are
 /// taken here, which tells as well.
 async fn check_ports(config: &Config) -> Result<(), Error> {
-    for part in Part::ALL {
-        if part.is_child() && is_wanted(config, part) && config.ports != Ports::Free {
-            drop(listen(config.ports, part).await?);
+    for component in Component::ALL {
+        if component.is_child() && is_wanted(config, component) && config.ports != Ports::Free {
+            drop(listen(config.ports, component).await?);
         }
     }
     Ok(())
 }
 
-async fn listen(ports: Ports, part: Part) -> Result<(TcpListener, SocketAddr), Error> {
-    let address = ports.address(part)?;
+/// Listens where a component has its port. The lab's page is served by the program that starts the lab; its
+/// port is planned with the others.
+///
+/// # Errors
+///
+/// When the port is in use, or cannot be listened on.
+pub async fn listen(
+    ports: Ports,
+    component: Component,
+) -> Result<(TcpListener, SocketAddr), Error> {
+    let address = ports.address(component)?;
     let cannot_listen = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => Error::PortInUse {
             port: address.port(),
-            part,
+            component,
         },
         _ => Error::Listen {
-            part,
+            component,
             address,
             source,
         },
@@ -403,11 +408,15 @@ async fn listen(ports: Ports, part: Part) -> Result<(TcpListener, SocketAddr), E
     Ok((listener, address))
 }
 
-/// Runs a part of this process, and tells of it if it fails.
-async fn told(part: Part, running: impl Future<Output = io::Result<()>>, teller: Teller) {
+/// Runs a component in this process, and reports it as [`Event::Failed`] if it fails.
+async fn report_failure(
+    component: Component,
+    running: impl Future<Output = io::Result<()>>,
+    teller: Teller,
+) {
     if let Err(error) = running.await {
         let why = error.to_string();
-        teller.tell(Event::Failed { part, why });
+        teller.tell(Event::Failed { component, why });
     }
 }
 

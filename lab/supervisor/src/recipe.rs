@@ -14,12 +14,12 @@ use std::{
 use reqwest::Url;
 use tokio::process::Command;
 
-use crate::{Collectors, Config, Otlp, Part, Tier};
+use crate::{Collectors, Component, Config, Otlp, Tier};
 
 /// How a child is called. Only where it is to listen is left open.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
-    pub(crate) part: Part,
+    pub(crate) component: Component,
     pub(crate) program: PathBuf,
     arguments: Vec<OsString>,
     set: Vec<(OsString, OsString)>,
@@ -85,47 +85,47 @@ const DEFAULTS: [(&str, &str); 2] = [
 // === impl Recipe ===
 
 impl Recipe {
-    /// How the part is called, which must be one that is a child.
+    /// How the component is called, which must be one that is a child.
     ///
     /// Its database is a file in the folder of the lab, unless another is named.
     pub(crate) fn new(
         config: &Config,
-        part: Part,
+        component: Component,
         wiring: &Wiring,
         database: Option<String>,
     ) -> Recipe {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut set: Vec<(OsString, OsString)> = Vec::new();
-        if part == Part::Broker {
+        if component == Component::Broker {
             let store = wiring.data.join("broker.db");
             arguments.extend(["broker".into(), "--store".into(), store.into()]);
         } else {
-            arguments.extend(["service".into(), part.name().into()]);
+            arguments.extend(["service".into(), component.name().into()]);
             arguments.extend(["--pace".into(), config.pace.as_str().into()]);
             match database {
                 // The password in it is not for everyone who lists processes.
                 Some(url) => set.push(("DATABASE_URL".into(), url.into())),
                 None => {
-                    let file = file(&wiring.data, part);
+                    let file = file(&wiring.data, component);
                     arguments.extend(["--database".into(), file.into()]);
                 }
             }
-            arguments.extend(service_arguments(config, part, wiring));
-            set.extend(telemetry(receiver(part, &wiring.otlp)));
+            arguments.extend(service_arguments(config, component, wiring));
+            set.extend(telemetry(receiver(component, &wiring.otlp)));
         }
-        Recipe::child(config, part, arguments, set)
+        Recipe::child(config, component, arguments, set)
     }
 
     /// How a Collector is called: by `tracelab collector`, which stops with the lab and stops it.
     pub(crate) fn of_collector(
         config: &Config,
-        part: Part,
+        component: Component,
         collectors: &Collectors,
         wiring: &Wiring,
     ) -> Recipe {
         let is_gateway = matches!(
-            part,
-            Part::Collector(Tier::FirstGateway | Tier::SecondGateway)
+            component,
+            Component::Collector(Tier::FirstGateway | Tier::SecondGateway)
         );
         let file = match &collectors.gateway {
             Some(gateway) if is_gateway => gateway,
@@ -140,17 +140,17 @@ impl Recipe {
         let sink = wiring.sink.trim_start_matches("http://");
         let mut set: Vec<(OsString, OsString)> = vec![
             ("LAB_OTLP_GRPC".into(), sink.into()),
-            ("GATEWAY_NAME".into(), part.name().into()),
+            ("GATEWAY_NAME".into(), component.name().into()),
         ];
         for (name, gateway) in ["GATEWAY_1", "GATEWAY_2"].into_iter().zip(wiring.gateways) {
             set.extend(gateway.map(|gateway| (name.into(), gateway.to_string().into())));
         }
-        Recipe::child(config, part, arguments, set)
+        Recipe::child(config, component, arguments, set)
     }
 
     fn child(
         config: &Config,
-        part: Part,
+        component: Component,
         mut arguments: Vec<OsString>,
         mut set: Vec<(OsString, OsString)>,
     ) -> Recipe {
@@ -159,11 +159,11 @@ impl Recipe {
             config
                 .extra_env
                 .iter()
-                .filter(|(of, _, _)| *of == part)
+                .filter(|(of, _, _)| *of == component)
                 .map(|(_, name, value)| (name.into(), value.into())),
         );
         Recipe {
-            part,
+            component,
             program: config.program.clone(),
             arguments,
             set,
@@ -172,7 +172,7 @@ impl Recipe {
 
     /// Whether it has a child of its own, which it ends itself once its standard input is closed.
     fn has_child(&self) -> bool {
-        matches!(self.part, Part::Collector(_))
+        matches!(self.component, Component::Collector(_))
     }
 
     /// The command that starts the child. It dies with the handle that it is started by.
@@ -196,25 +196,27 @@ impl Recipe {
 }
 
 /// Where a service sends its telemetry.
-fn receiver(part: Part, receivers: &[Otlp]) -> &Otlp {
-    let place = Part::SERVICES.iter().position(|service| *service == part);
+fn receiver(component: Component, receivers: &[Otlp]) -> &Otlp {
+    let place = Component::SERVICES
+        .iter()
+        .position(|service| *service == component);
     &receivers[place.unwrap_or_default() % receivers.len()]
 }
 
-fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsString> {
+fn service_arguments(config: &Config, component: Component, wiring: &Wiring) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     if config.faults {
         arguments.push("--faults".into());
     }
     let mut say = |flag: &str, value: &str| arguments.extend([flag.into(), value.into()]);
-    match part {
-        Part::Checkout => {
+    match component {
+        Component::Checkout => {
             say("--inventory-url", &wiring.inventory);
             say("--payment-url", &wiring.payment);
             say("--amqp-url", &wiring.amqp);
         }
-        Part::Payment => say("--provider-url", &wiring.provider),
-        Part::Email => {
+        Component::Payment => say("--provider-url", &wiring.provider),
+        Component::Email => {
             say("--amqp-url", &wiring.amqp);
             say("--messaging-relation", config.messaging_relation.as_str());
             arguments.extend(["--mail-dir".into(), wiring.data.join("mail").into()]);
@@ -225,8 +227,8 @@ fn service_arguments(config: &Config, part: Part, wiring: &Wiring) -> Vec<OsStri
 }
 
 /// The address of a service's SQLite database: a file in the folder, which must be absolute.
-fn file(data: &Path, part: Part) -> String {
-    let file = data.join(format!("{part}.db"));
+fn file(data: &Path, component: Component) -> String {
+    let file = data.join(format!("{component}.db"));
     let url = Url::from_file_path(&file).expect("the folder of the lab is an absolute path");
     // The path is escaped as in any other address, and sqlx undoes it.
     url.as_str().replacen("file:", "sqlite:", 1)
@@ -257,11 +259,11 @@ mod tests {
     #[test]
     fn the_address_of_a_database_is_escaped() {
         assert_eq!(
-            file(Path::new("/tmp/my lab"), Part::Email),
+            file(Path::new("/tmp/my lab"), Component::Email),
             "sqlite:///tmp/my%20lab/email.db"
         );
         assert_eq!(
-            file(Path::new("/tmp/a?b#c%d"), Part::Email),
+            file(Path::new("/tmp/a?b#c%d"), Component::Email),
             "sqlite:///tmp/a%3Fb%23c%25d/email.db"
         );
     }

@@ -22,9 +22,11 @@ pub mod otlp;
 pub mod span;
 pub mod tree;
 pub mod value;
+mod whole;
 
 pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
 pub use tree::{Top, Trace};
 pub use value::{Attributes, Value};
+pub use whole::is_whole;

@@ -4,7 +4,7 @@ use collector::Sampling;
 use expect::Twin;
 
 use super::latency::LatencyLine;
-use crate::{conditions::Conditions, drive::Driven};
+use crate::{drive::Driven, environment::Conditions};
 
 /// What a phase is judged by, besides its own traces.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
 use trace::Span;
 
-use crate::{conditions::Conditions, drive::Driven};
+use crate::{drive::Driven, environment::Conditions};
 
 /// One thing that a scenario wants of a time, and what it came to.
 #[derive(Clone, Debug, Serialize)]
@@ -190,10 +190,9 @@ pub(crate) fn ms(duration: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use supervisor::Pace;
 
     use super::*;
-    use crate::described::Database;
+    use protocol::{Database, Pace};
 
     /// What a want comes to of which nothing was driven.
     fn line(want: &str, pace: Pace) -> LatencyLine {

@@ -3,7 +3,7 @@
 use scenario::Need;
 
 use super::latency;
-use crate::{conditions::Conditions, plan::PhasePlan};
+use crate::{environment::Conditions, plan::PhasePlan};
 
 /// Which of the things that are wanted of a phase cannot be judged under these conditions, and why, in
 /// words; `None` if all can.
@@ -26,10 +26,11 @@ pub(super) fn wants_that_lack(plan: PhasePlan<'_>, conditions: Conditions) -> Op
 #[cfg(test)]
 mod tests {
     use scenario::Scenario;
-    use supervisor::Pace;
 
     use super::*;
-    use crate::{described::Database, phase::Phase};
+    use protocol::{Database, Pace};
+
+    use crate::phase::Phase;
 
     const WITHOUT_PACE: Conditions = Conditions::Shop {
         database: Database::Sqlite,

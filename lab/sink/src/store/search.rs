@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Serialize, Serializer};
 use trace::{Span, TraceId, Value};
 
 /// What a trace must be like to be found. The default finds all.
@@ -24,7 +23,7 @@ pub struct Query {
 }
 
 /// A trace in short.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// Its id.
     pub trace_id: TraceId,
@@ -33,10 +32,8 @@ pub struct Summary {
     /// The name of that span.
     pub name: String,
     /// When its earliest span starts: nanoseconds since the Unix epoch, as text in JSON.
-    #[serde(serialize_with = "as_text")]
     pub start_unix_nano: u64,
     /// From the start of its earliest span to the end of its last one.
-    #[serde(rename = "duration_ms", serialize_with = "as_milliseconds")]
     pub duration: Duration,
     /// How many spans it has.
     pub spans: usize,
@@ -120,12 +117,4 @@ fn reads(value: &Value, text: &str) -> bool {
         Value::String(found) => found == text,
         other => other.to_string() == text,
     }
-}
-
-fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
-}
-
-fn as_milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_nanos() as f64 / 1e6)
 }

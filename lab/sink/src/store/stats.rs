@@ -1,9 +1,7 @@
 //! What the sink has counted.
 
-use serde::Serialize;
-
 /// All counters since the sink began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Spans: received = stored + evicted + refused.
     pub spans: Spans,
@@ -20,7 +18,7 @@ pub struct Stats {
 }
 
 /// Counts of spans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
     /// Decoded from requests.
     pub received: u64,
@@ -33,7 +31,7 @@ pub struct Spans {
 }
 
 /// Counts of traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traces {
     /// In the store now.
     pub stored: u64,
@@ -42,7 +40,7 @@ pub struct Traces {
 }
 
 /// Bytes of memory, as the store weighs them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes {
     /// Taken by the spans in the store now.
     pub stored: u64,
@@ -51,14 +49,14 @@ pub struct Bytes {
 }
 
 /// A count of what is decoded, counted and not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Decoded from requests.
     pub received: u64,
 }
 
 /// Counts of requests, by how they were answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requests {
     /// All of it was taken.
     pub accepted: u64,

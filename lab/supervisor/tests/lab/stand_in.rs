@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use supervisor::{Config, Event, Events, Part, Ports};
+use supervisor::{Component, Config, Event, Events, Ports};
 
 /// All children of a lab that has a broker of its own.
-pub(crate) const CHILDREN: [Part; 6] = [
-    Part::Broker,
-    Part::Checkout,
-    Part::Email,
-    Part::Inventory,
-    Part::Payment,
-    Part::Provider,
+pub(crate) const CHILDREN: [Component; 6] = [
+    Component::Broker,
+    Component::Checkout,
+    Component::Email,
+    Component::Inventory,
+    Component::Payment,
+    Component::Provider,
 ];
 
 /// More than anything here takes on the busiest machine.
@@ -69,22 +69,22 @@ impl StandIn {
     }
 
     /// Tells a stand-in something.
-    pub(crate) fn write(&self, child: Part, what: &str, text: &str) {
+    pub(crate) fn write(&self, child: Component, what: &str, text: &str) {
         fs::write(self.file(child, what), text).unwrap();
     }
 
-    pub(crate) fn remove(&self, child: Part, what: &str) {
+    pub(crate) fn remove(&self, child: Component, what: &str) {
         fs::remove_file(self.file(child, what)).unwrap();
     }
 
     /// How a child was called, a line for each time.
-    pub(crate) fn calls(&self, child: Part) -> Vec<String> {
+    pub(crate) fn calls(&self, child: Component) -> Vec<String> {
         let calls = fs::read_to_string(self.file(child, "calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
     /// The environment that a child was given, as lines of `NAME=value`.
-    pub(crate) fn env(&self, child: Part) -> BTreeSet<String> {
+    pub(crate) fn env(&self, child: Component) -> BTreeSet<String> {
         let env = fs::read_to_string(self.file(child, "env")).unwrap();
         env.lines().map(str::to_owned).collect()
     }
@@ -98,7 +98,7 @@ impl StandIn {
     /// Waits until all children have stopped because their standard input ended.
     pub(crate) async fn all_stopped(&self) {
         let deadline = Instant::now() + PATIENCE;
-        let all: BTreeSet<String> = CHILDREN.iter().map(Part::to_string).collect();
+        let all: BTreeSet<String> = CHILDREN.iter().map(Component::to_string).collect();
         loop {
             let stopped: BTreeSet<String> = self.stopped().into_iter().collect();
             if stopped == all {
@@ -109,7 +109,7 @@ impl StandIn {
         }
     }
 
-    fn file(&self, child: Part, what: &str) -> PathBuf {
+    fn file(&self, child: Component, what: &str) -> PathBuf {
         self.folder.join(format!("{child}.{what}"))
     }
 }

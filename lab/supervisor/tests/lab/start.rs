@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use supervisor::{Config, Error, Event, Lab, Otlp, OtlpProtocol, Pace, Part, Ports, Relation};
+use protocol::Pace;
+use supervisor::{Component, Config, Error, Event, Lab, Otlp, OtlpProtocol, Ports, Relation};
 
 use crate::stand_in::{CHILDREN, StandIn, events_until};
 
@@ -14,10 +15,10 @@ async fn children_are_told_of_one_another() {
     config.messaging_relation = Relation::Link;
     let (lab, _events) = Lab::start(config).await.unwrap();
     let data = lab.data_dir().display().to_string();
-    let url = |part| format!("http://{}", lab.address(part).unwrap());
+    let url = |component| format!("http://{}", lab.address(component).unwrap());
     let amqp = format!(
         "amqp://guest:guest@{}/%2f",
-        lab.address(Part::Broker).unwrap()
+        lab.address(Component::Broker).unwrap()
     );
     assert_eq!(lab.addresses().amqp, amqp);
     let service = |name: &str, rest: &str| {
@@ -28,40 +29,40 @@ async fn children_are_told_of_one_another() {
     };
     for (child, call) in [
         (
-            Part::Broker,
+            Component::Broker,
             format!("broker --store {data}/broker.db --exit-with-parent --listen 127.0.0.1:0"),
         ),
-        (Part::Provider, service("provider", "")),
-        (Part::Inventory, service("inventory", "")),
+        (Component::Provider, service("provider", "")),
+        (Component::Inventory, service("inventory", "")),
         (
-            Part::Email,
+            Component::Email,
             service(
                 "email",
                 &format!(" --amqp-url {amqp} --messaging-relation link --mail-dir {data}/mail"),
             ),
         ),
         (
-            Part::Payment,
+            Component::Payment,
             service(
                 "payment",
-                &format!(" --provider-url {}", url(Part::Provider)),
+                &format!(" --provider-url {}", url(Component::Provider)),
             ),
         ),
         (
-            Part::Checkout,
+            Component::Checkout,
             service(
                 "checkout",
                 &format!(
                     " --inventory-url {} --payment-url {} --amqp-url {amqp}",
-                    url(Part::Inventory),
-                    url(Part::Payment)
+                    url(Component::Inventory),
+                    url(Component::Payment)
                 ),
             ),
         ),
     ] {
         assert_eq!(stand_in.calls(child), [call]);
     }
-    for child in Part::SERVICES {
+    for child in Component::SERVICES {
         let env = stand_in.env(child);
         for variable in [
             format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", lab.addresses().otlp_grpc),
@@ -88,10 +89,10 @@ async fn what_is_embedded_can_be_replaced() {
         protocol: OtlpProtocol::HttpProtobuf,
     });
     let (lab, _events) = Lab::start(config).await.unwrap();
-    assert_eq!(stand_in.calls(Part::Broker), Vec::<String>::new());
-    let call = stand_in.calls(Part::Checkout).concat();
+    assert_eq!(stand_in.calls(Component::Broker), Vec::<String>::new());
+    let call = stand_in.calls(Component::Checkout).concat();
     assert!(call.contains("--amqp-url amqp://rabbit:5672/%2f"), "{call}");
-    let env = stand_in.env(Part::Checkout);
+    let env = stand_in.env(Component::Checkout);
     assert!(env.contains("OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"));
     assert!(env.contains("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"));
     lab.stop().await;
@@ -100,10 +101,8 @@ async fn what_is_embedded_can_be_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lab_says_where_everything_is() {
     let stand_in = StandIn::new();
-    let mut config = stand_in.config();
-    config.routes = axum::Router::new().route("/extra", axum::routing::get(async || "extra"));
-    let (lab, _events) = Lab::start(config).await.unwrap();
-    let names: Vec<&str> = lab.services().iter().map(|s| s.part.name()).collect();
+    let (lab, _events) = Lab::start(stand_in.config()).await.unwrap();
+    let names: Vec<&str> = lab.services().iter().map(|s| s.component.name()).collect();
     assert_eq!(
         names,
         ["checkout", "email", "inventory", "payment", "provider"]
@@ -113,11 +112,6 @@ async fn a_lab_says_where_everything_is() {
         assert!(service.pid.is_some());
     }
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for path in ["/api/stats", "/extra"] {
-        let url = format!("{}{path}", lab.addresses().page);
-        let reply = client.get(url).send().await.unwrap();
-        assert!(reply.status().is_success(), "{path}: {reply:?}");
-    }
     let traces = format!("{}/v1/traces", lab.addresses().otlp_http);
     let sent = client
         .post(traces)
@@ -131,23 +125,23 @@ async fn a_lab_says_where_everything_is() {
 async fn what_children_say_is_told_with_their_names() {
     let stand_in = StandIn::new();
     let (lab, mut events) = Lab::start(stand_in.config()).await.unwrap();
-    let address = lab.address(Part::Checkout).unwrap();
-    let pid = lab.pid(Part::Checkout).unwrap();
+    let address = lab.address(Component::Checkout).unwrap();
+    let pid = lab.pid(Component::Checkout).unwrap();
     lab.stop().await;
     let mut told = Vec::new();
     while let Some(event) = events.next().await {
         told.push(event);
     }
-    let part = Part::Checkout;
+    let component = Component::Checkout;
     let line = |text: &str| Event::Line {
-        part,
+        component,
         text: text.to_owned(),
     };
     for event in [
-        Event::Started { part, pid },
+        Event::Started { component, pid },
         line("hello from checkout"),
         line("a line that is no JSON"),
-        Event::Ready { part, address },
+        Event::Ready { component, address },
     ] {
         assert!(told.contains(&event), "{event:?} is not among {told:#?}");
     }
@@ -158,20 +152,20 @@ async fn a_child_that_ends_before_it_listens_is_quoted() {
     let stand_in = StandIn::new();
     let noise: String = (0..100).map(|n| format!("line {n}\n")).collect();
     stand_in.write(
-        Part::Payment,
+        Component::Payment,
         "refuses",
         &format!("{noise}the database is locked\n"),
     );
     let error = Lab::start(stand_in.config()).await.unwrap_err();
     let Error::Exited {
-        part,
+        component,
         status,
         stderr,
     } = &error
     else {
         panic!("{error:?}");
     };
-    assert_eq!(*part, Part::Payment);
+    assert_eq!(*component, Component::Payment);
     assert_eq!(status.code(), Some(7));
     assert_eq!(stderr.len(), 20, "the last lines only");
     let said = error.to_string();
@@ -191,7 +185,7 @@ async fn a_child_that_ends_before_it_listens_is_quoted() {
         ["broker", "email", "inventory", "provider"],
         "what had been started is stopped again"
     );
-    assert_eq!(stand_in.calls(Part::Checkout), Vec::<String>::new());
+    assert_eq!(stand_in.calls(Component::Checkout), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,12 +200,12 @@ async fn a_program_that_is_not_there_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_named_and_nothing_is_started() {
     let stand_in = StandIn::new();
-    for part in [Part::Checkout, Part::Broker, Part::Page, Part::OtlpHttp] {
-        let (error, port) = with_port_taken(&stand_in, part).await;
+    for component in [Component::Checkout, Component::Broker, Component::OtlpHttp] {
+        let (error, port) = with_port_taken(&stand_in, component).await;
         assert_eq!(
             error.to_string(),
             format!(
-                "port {port} ({part}) is already in use; choose other ports with --port-base N \
+                "port {port} ({component}) is already in use; choose other ports with --port-base N \
                  or --free-ports"
             )
         );
@@ -221,8 +215,20 @@ async fn a_port_in_use_is_named_and_nothing_is_started() {
     }
 }
 
+#[tokio::test]
+async fn a_taken_port_of_the_page_is_named() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let listened = supervisor::listen(Ports::Base(port), Component::Page).await;
+    let error = listened.unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("port {port} (page) is already in use")),
+        "{error}"
+    );
+}
+
 /// Starts a lab on ports of which one is taken. The error, and the port.
-async fn with_port_taken(stand_in: &StandIn, part: Part) -> (Error, u16) {
+async fn with_port_taken(stand_in: &StandIn, component: Component) -> (Error, u16) {
     // Below the range from which the system takes free ports for other tests.
     for base in (20_000..30_000).step_by(9) {
         let Ok(all) = (base..base + 9)
@@ -231,11 +237,10 @@ async fn with_port_taken(stand_in: &StandIn, part: Part) -> (Error, u16) {
         else {
             continue;
         };
-        let offset = match part {
-            Part::Page => 0,
-            Part::Checkout => 1,
-            Part::OtlpHttp => 7,
-            Part::Broker => 8,
+        let offset = match component {
+            Component::Checkout => 1,
+            Component::OtlpHttp => 7,
+            Component::Broker => 8,
             _ => unreachable!("not asked for here"),
         };
         let taken = all.into_iter().nth(offset).unwrap();
@@ -260,9 +265,12 @@ async fn ports_follow_the_base() {
             Err(error) if taken(&error) => continue,
             lab => lab.unwrap().0,
         };
-        assert_eq!(lab.addresses().page, format!("http://127.0.0.1:{base}"));
-        assert_eq!(lab.address(Part::Checkout).unwrap().port(), base + 1);
-        assert_eq!(lab.address(Part::Broker).unwrap().port(), base + 8);
+        let (_listener, page) = supervisor::listen(config.ports, Component::Page)
+            .await
+            .unwrap();
+        assert_eq!(page.port(), base);
+        assert_eq!(lab.address(Component::Checkout).unwrap().port(), base + 1);
+        assert_eq!(lab.address(Component::Broker).unwrap().port(), base + 8);
         assert_eq!(
             lab.addresses().otlp_grpc,
             format!("http://127.0.0.1:{}", base + 6)
@@ -307,19 +315,18 @@ async fn events_come_in_the_order_of_the_start() {
     let stand_in = StandIn::new();
     let (lab, mut events) = Lab::start(stand_in.config()).await.unwrap();
     let is_ready = |event: &Event| matches!(event, Event::Ready { .. });
-    let last =
-        |event: &Event| matches!(event, Event::Ready { part, .. } if *part == Part::Checkout);
-    let ready: Vec<Part> = events_until(&mut events, last)
+    let last = |event: &Event| matches!(event, Event::Ready { component, .. } if *component == Component::Checkout);
+    let ready: Vec<Component> = events_until(&mut events, last)
         .await
         .into_iter()
         .filter(is_ready)
         .map(|event| match event {
-            Event::Ready { part, .. } => part,
+            Event::Ready { component, .. } => component,
             _ => unreachable!("they were filtered"),
         })
         .collect();
     assert_eq!(ready.len(), 6);
-    assert_eq!(ready[0], Part::Broker);
-    assert_eq!(ready[4..], [Part::Payment, Part::Checkout]);
+    assert_eq!(ready[0], Component::Broker);
+    assert_eq!(ready[4..], [Component::Payment, Component::Checkout]);
     lab.stop().await;
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use supervisor::{Lab, Part};
+use supervisor::{Component, Lab};
 
 use crate::stand_in::{CHILDREN, StandIn};
 
@@ -26,14 +26,17 @@ async fn children_stop_in_the_reverse_of_the_order_of_their_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_does_not_stop_is_killed_and_named() {
     let stand_in = StandIn::new();
-    stand_in.write(Part::Inventory, "stubborn", "");
+    stand_in.write(Component::Inventory, "stubborn", "");
     let mut config = stand_in.config();
     config.stop_patience = Duration::from_millis(200);
     let (lab, _events) = Lab::start(config).await.unwrap();
-    let pid = lab.pid(Part::Inventory).unwrap();
+    let pid = lab.pid(Component::Inventory).unwrap();
     let stopped = lab.stop().await;
     // Others may be slow on a busy machine; this one can only have been killed.
-    assert!(stopped.killed.contains(&Part::Inventory), "{stopped:?}");
+    assert!(
+        stopped.killed.contains(&Component::Inventory),
+        "{stopped:?}"
+    );
     let process = Path::new("/proc").join(pid.to_string());
     assert!(!process.exists(), "process {pid} still runs");
 }

@@ -1,14 +1,16 @@
-//! Where everything of a lab listens, as a document.
+//! [`LabDescription`]: where everything of a lab listens.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use supervisor::Pace;
 
-/// Where everything listens: the document that `tracelab up --format json` prints.
+use crate::Pace;
+
+/// Where everything of a lab listens: the answer of `GET /api/lab`, and what `tracelab up --format json`
+/// prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Described {
-    /// Always true: there is no document before.
+pub struct LabDescription {
+    /// Always true: a lab answers only once it is ready.
     pub ready: bool,
     /// The page and the lab's HTTP API.
     pub page: String,
@@ -16,34 +18,34 @@ pub struct Described {
     pub otlp_grpc: String,
     /// The sink, as OTLP/HTTP.
     pub otlp_http: String,
-    /// Where the services send their telemetry, if that is not the sink: the lab has no traces then.
+    /// The receiver of the services' telemetry, if it is not the sink: the lab has no traces then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exports_to: Option<String>,
     /// The broker.
     pub amqp: String,
-    /// What the services keep their data in: `sqlite` or `postgresql`.
+    /// The database of the services.
     pub database: Database,
-    /// At which pace the services run: `textbook` or `none`. Missing if the lab was not told, or is older.
+    /// The pace of the services. Missing if the lab does not know it, or is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
     /// The services, and the broker if it is the embedded one.
-    pub services: BTreeMap<String, DescribedProcess>,
+    pub services: BTreeMap<String, ProcessDescription>,
 }
 
-/// A database.
+/// The kind of database that the services keep their data in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Database {
-    /// A file a service.
+    /// A SQLite file for each service.
     Sqlite,
-    /// A server.
+    /// A database for each service on a PostgreSQL server.
     Postgresql,
 }
 
 /// A process of the lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DescribedProcess {
-    /// Where it listens.
+pub struct ProcessDescription {
+    /// Its address: `http://HOST:PORT`, or `amqp://…` for the broker.
     pub url: String,
     /// Its process id; `null` while it is down.
     pub pid: Option<u32>,
@@ -66,13 +68,13 @@ mod tests {
             "database": "sqlite",
             "services": {},
         });
-        let read = |document: &serde_json::Value| -> Described {
+        let read = |document: &serde_json::Value| -> LabDescription {
             serde_json::from_value(document.clone()).expect("it is the document of a lab")
         };
         let older = read(&document);
         assert_eq!(older.pace, None);
         let written = serde_json::to_value(&older).expect("it can be written");
-        assert_eq!(written, document, "nothing is made up");
+        assert_eq!(written, document, "no field is added");
         document["pace"] = json!("textbook");
         assert_eq!(read(&document).pace, Some(Pace::Textbook));
     }

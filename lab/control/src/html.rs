@@ -1,5 +1,5 @@
-//! What people read until there is a page: a list, and a waterfall. No script, no request to
-//! anywhere else, and nothing of a span is trusted.
+//! What people read until there is a page: a list of traces, and a waterfall. It has no script, loads
+//! nothing from elsewhere, and escapes all text of spans.
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -9,12 +9,12 @@ use axum::{
 use sink::{Query, Store, Summary};
 use waterfall::{Style, duration_in_words};
 
-use crate::{Problem, api};
+use crate::{problem::Problem, traces};
 
-/// As many traces as the list shows.
+/// The most traces that the list shows.
 const SHOWN: usize = 200;
 
-/// As wide as a waterfall is drawn here.
+/// The width of a waterfall, in characters.
 const WIDTH: usize = 140;
 
 pub(crate) async fn list(State(store): State<Store>) -> Response {
@@ -48,7 +48,7 @@ pub(crate) async fn trace(
     State(store): State<Store>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let trace = api::find(&store, id)?;
+    let trace = traces::find(&store, id)?;
     let picture = waterfall::render(
         &trace,
         &Style {
@@ -104,7 +104,7 @@ fn page(title: &str, body: &str) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(document)).into_response()
 }
 
-/// The text with all that HTML reads as its own written as references.
+/// The text with the five characters that have a meaning in HTML written as references.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

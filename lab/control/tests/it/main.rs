@@ -26,9 +26,9 @@ impl Page {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(page::run(
+        let task = tokio::spawn(control::serve(
             listener,
-            page::router(store.clone()),
+            control::sink_routes(store.clone()),
             stop.clone(),
         ));
         Page {

@@ -1,4 +1,4 @@
-//! What machines read.
+//! The traces that the sink has, for machines.
 
 use axum::{
     Json,
@@ -8,11 +8,12 @@ use axum::{
     },
     http::StatusCode,
 };
-use serde_json::{Value, json};
-use sink::{Stats, Store};
+use protocol::{Stats, TraceList};
+use serde_json::Value;
+use sink::Store;
 use trace::{Trace, TraceId, otlp};
 
-use crate::{Problem, query};
+use crate::{documents, problem::Problem, query};
 
 pub(crate) async fn trace(
     State(store): State<Store>,
@@ -24,11 +25,14 @@ pub(crate) async fn trace(
 pub(crate) async fn search(
     State(store): State<Store>,
     parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TraceList>, Problem> {
     let Query(parameters) =
         parameters.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let query = query::parse(parameters)?;
-    Ok(Json(json!({ "traces": store.search(&query) })))
+    let found = store.search(&query).into_iter();
+    Ok(Json(TraceList {
+        traces: found.map(documents::summary).collect(),
+    }))
 }
 
 pub(crate) async fn forget(State(store): State<Store>) -> StatusCode {
@@ -37,7 +41,7 @@ pub(crate) async fn forget(State(store): State<Store>) -> StatusCode {
 }
 
 pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
-    Json(store.stats())
+    Json(documents::stats(&store.stats()))
 }
 
 /// The trace that a path names.

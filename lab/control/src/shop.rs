@@ -1,33 +1,37 @@
-//! [`Shop`]: the shop that a page is in front of, whoever runs its services.
+//! [`Shop`]: the shop of a lab, whether the lab started its services or they run elsewhere.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use futures::future;
+use protocol::{Database, LabDescription, Pace, ProcessDescription};
 use reqwest::{Client, Url};
 use sink::Store;
-use supervisor::{Lab, Pace, Part};
-
-use crate::described::{Database, Described, DescribedProcess};
+use supervisor::{Component, Lab};
 
 /// How long a flush may take: longer than an exporter waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The shop that a page is in front of.
+/// The shop of a lab.
 #[derive(Clone, Copy, Debug)]
 pub enum Shop<'a> {
-    /// Its services are children of this process.
-    Lab(&'a Lab),
+    /// Its services are children of this process, whose page is at an address.
+    Supervised {
+        /// The lab that started them.
+        lab: &'a Lab,
+        /// Where the page listens.
+        page: SocketAddr,
+    },
     /// Its services run elsewhere.
-    Elsewhere(&'a Elsewhere),
+    External(&'a ExternalShop),
 }
 
-/// A shop whose services somebody else starts, such as a container each: of them only the addresses
-/// are known. Their traces come to a sink of this process.
+/// A shop whose services the lab did not start: they run in a container each, for example. Only their
+/// addresses are known. Their traces come to a sink of this process.
 #[derive(Debug)]
-pub struct Elsewhere {
+pub struct ExternalShop {
     store: Store,
     checkout: Url,
-    services: BTreeMap<Part, Url>,
+    services: BTreeMap<Component, Url>,
     database: Database,
     pace: Option<Pace>,
     listens: Listens,
@@ -45,21 +49,21 @@ pub struct Listens {
     pub otlp_http: SocketAddr,
 }
 
-// === impl Elsewhere ===
+// === impl ExternalShop ===
 
-impl Elsewhere {
-    /// A shop of these services; `None` if checkout is not among them, where everything begins. A `pace`
-    /// of `None` is one that is not known.
+impl ExternalShop {
+    /// A shop of these services; `None` if checkout, which takes the orders, is not among them. A `pace` of
+    /// `None` is one that is not known.
     pub fn new(
         store: Store,
-        services: BTreeMap<Part, Url>,
+        services: BTreeMap<Component, Url>,
         database: Database,
         pace: Option<Pace>,
         listens: Listens,
-    ) -> Option<Elsewhere> {
-        Some(Elsewhere {
+    ) -> Option<ExternalShop> {
+        Some(ExternalShop {
             store,
-            checkout: services.get(&Part::Checkout)?.clone(),
+            checkout: services.get(&Component::Checkout)?.clone(),
             services,
             database,
             pace,
@@ -68,9 +72,9 @@ impl Elsewhere {
         })
     }
 
-    fn describe(&self) -> Described {
+    fn describe(&self) -> LabDescription {
         let services = self.services.iter().map(|(part, url)| {
-            let process = DescribedProcess {
+            let process = ProcessDescription {
                 url: url.as_str().trim_end_matches('/').to_owned(),
                 pid: None,
             };
@@ -81,13 +85,13 @@ impl Elsewhere {
             otlp_grpc,
             otlp_http,
         } = self.listens;
-        Described {
+        LabDescription {
             ready: true,
             page: format!("http://{page}"),
             otlp_grpc: format!("http://{otlp_grpc}"),
             otlp_http: format!("http://{otlp_http}"),
             exports_to: None,
-            // Only the services need to know it.
+            // Only the services need its address.
             amqp: String::new(),
             database: self.database,
             pace: self.pace,
@@ -95,7 +99,7 @@ impl Elsewhere {
         }
     }
 
-    /// Who does not answer has nothing that could be waited for.
+    /// Asks every service to export its spans. A service that does not answer is left out.
     async fn flush(&self) {
         let asked = self.services.values().map(|service| async {
             let url = service.join("/lab/flush").ok()?;
@@ -108,97 +112,97 @@ impl Elsewhere {
 // === impl Shop ===
 
 impl Shop<'_> {
-    /// Where the services send their telemetry, if that is not the sink.
+    /// The receiver of the services' telemetry, if it is not the sink.
     pub(crate) fn exports_to(&self) -> Option<&str> {
         match self {
-            Shop::Lab(lab) => lab.exports_to(),
-            Shop::Elsewhere(_) => None,
+            Shop::Supervised { lab, .. } => lab.exports_to(),
+            Shop::External(_) => None,
         }
     }
 
     /// Where everything listens.
-    pub(crate) fn describe(self) -> Described {
+    pub(crate) fn describe(self) -> LabDescription {
         match self {
-            Shop::Lab(lab) => describe(lab),
-            Shop::Elsewhere(elsewhere) => elsewhere.describe(),
+            Shop::Supervised { lab, page } => describe(lab, page),
+            Shop::External(shop) => shop.describe(),
         }
     }
 
-    /// Where it takes orders.
+    /// The address of checkout.
     pub(crate) fn checkout(self) -> Url {
         match self {
-            Shop::Lab(lab) => checkout_url(lab),
-            Shop::Elsewhere(elsewhere) => elsewhere.checkout.clone(),
+            Shop::Supervised { lab, .. } => checkout_url(lab),
+            Shop::External(shop) => shop.checkout.clone(),
         }
     }
 
-    /// The process of checkout, if it is up and if it is one of this machine's.
+    /// The process of checkout; `None` while it is down, and for one that the lab did not start.
     pub(crate) fn checkout_pid(self) -> Option<u32> {
         match self {
-            Shop::Lab(lab) => lab.pid(Part::Checkout),
-            Shop::Elsewhere(_) => None,
+            Shop::Supervised { lab, .. } => lab.pid(Component::Checkout),
+            Shop::External(_) => None,
         }
     }
 
     /// Whether its services have PostgreSQL rather than SQLite.
     pub(crate) fn has_postgresql(self) -> bool {
         match self {
-            Shop::Lab(lab) => lab.has_postgresql(),
-            Shop::Elsewhere(elsewhere) => elsewhere.database == Database::Postgresql,
+            Shop::Supervised { lab, .. } => lab.has_postgresql(),
+            Shop::External(shop) => shop.database == Database::Postgresql,
         }
     }
 
-    /// What the sink has received of it.
+    /// The sink that receives its traces.
     pub(crate) fn store(&self) -> &Store {
         match self {
-            Shop::Lab(lab) => lab.store(),
-            Shop::Elsewhere(elsewhere) => &elsewhere.store,
+            Shop::Supervised { lab, .. } => lab.store(),
+            Shop::External(shop) => &shop.store,
         }
     }
 
-    /// Asks every service to push its telemetry out, and waits until it has.
+    /// Asks every service to export its spans, and waits until it has.
     pub(crate) async fn flush(self) {
         match self {
-            Shop::Lab(lab) => drop(lab.flush().await),
-            Shop::Elsewhere(elsewhere) => elsewhere.flush().await,
+            Shop::Supervised { lab, .. } => drop(lab.flush().await),
+            Shop::External(shop) => shop.flush().await,
         }
     }
 }
 
-/// Where the lab's shop takes orders.
-pub(crate) fn checkout_url(lab: &Lab) -> Url {
+/// The address of the lab's checkout.
+fn checkout_url(lab: &Lab) -> Url {
     let address = lab
-        .address(Part::Checkout)
+        .address(Component::Checkout)
         .expect("every lab that was started has a checkout");
     format!("http://{address}")
         .parse()
         .expect("an address makes a URL")
 }
 
-/// Where everything of a lab listens.
-pub fn describe(lab: &Lab) -> Described {
+/// Where everything of a lab listens whose page is at `page`.
+pub fn describe(lab: &Lab, page: SocketAddr) -> LabDescription {
     let addresses = lab.addresses().clone();
-    let mut services: BTreeMap<String, DescribedProcess> = lab
+    let mut services: BTreeMap<String, ProcessDescription> = lab
         .services()
         .into_iter()
         .map(|service| {
-            let process = DescribedProcess {
+            let process = ProcessDescription {
                 url: service.url,
                 pid: service.pid,
             };
-            (service.part.name().to_owned(), process)
+            (service.component.name().to_owned(), process)
         })
         .collect();
-    if lab.address(Part::Broker).is_some() {
-        let process = DescribedProcess {
+    if lab.address(Component::Broker).is_some() {
+        let process = ProcessDescription {
             url: addresses.amqp.clone(),
-            pid: lab.pid(Part::Broker),
+            pid: lab.pid(Component::Broker),
         };
-        services.insert(Part::Broker.name().to_owned(), process);
+        services.insert(Component::Broker.name().to_owned(), process);
     }
-    Described {
+    LabDescription {
         ready: true,
-        page: addresses.page,
+        page: format!("http://{page}"),
         otlp_grpc: addresses.otlp_grpc,
         otlp_http: addresses.otlp_http,
         exports_to: lab.exports_to().map(str::to_owned),

@@ -1,29 +1,39 @@
-//! What there is where a scenario is run, of all that one may need.
+//! What an environment offers of what a scenario may need.
 
+use protocol::{Database, Pace};
 use scenario::Need;
-use supervisor::Pace;
+use supervisor::Config;
 
-use crate::described::Database;
-
-/// What there is where a scenario is run.
+/// What an environment offers of what a scenario may need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Conditions {
     /// A lab's shop.
     Shop {
-        /// What its services keep their data in.
+        /// The database of its services.
         database: Database,
-        /// At which pace they run; `None` if the lab does not say so.
+        /// Their pace; `None` if the lab does not say it.
         pace: Option<Pace>,
     },
-    /// Somebody's own services, of which nothing is known.
+    /// The user's own services, of which nothing is known.
     Unknown,
 }
 
 // === impl Conditions ===
 
 impl Conditions {
-    /// What is there in the place of what is needed, in words; `None` if it is there. What is not known
-    /// to be there is not.
+    /// Those of a lab that is started with this configuration.
+    pub(crate) fn of_lab(config: &Config) -> Conditions {
+        Conditions::Shop {
+            database: match config.database {
+                Some(_) => Database::Postgresql,
+                None => Database::Sqlite,
+            },
+            pace: Some(config.pace),
+        }
+    }
+
+    /// In words, what is offered in place of what is needed; `None` if it is offered. What is not known is
+    /// not offered.
     pub(crate) fn instead_of(self, need: Need) -> Option<&'static str> {
         match (need, self) {
             (_, Conditions::Unknown) => Some("what a target of one's own has is not known"),

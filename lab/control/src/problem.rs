@@ -1,21 +1,22 @@
 //! Errors as problem details (RFC 9457).
 
 use axum::{
+    Json,
     http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use protocol::ProblemDetails;
 
-/// An error that is told to the client.
+/// An error that the client gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
 }
 
 impl Problem {
     /// A problem of a general kind (`about:blank`), whose title is that of its status.
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
             status,
             detail: detail.into(),
@@ -23,30 +24,26 @@ impl Problem {
     }
 
     /// A request that cannot be used: what is wrong, and what would be right.
-    pub fn bad_request(detail: impl Into<String>) -> Problem {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// Something that is not there.
-    pub fn not_found(detail: impl Into<String>) -> Problem {
+    /// A resource that does not exist.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, detail)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        (
-            self.status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
-            body.to_string(),
-        )
-            .into_response()
+        let details = ProblemDetails {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().map(str::to_owned),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
+        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        (self.status, content_type, Json(details)).into_response()
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sink::Query;
 
-use crate::Problem;
+use crate::problem::Problem;
 
-/// As many traces as are found if no limit is given.
+/// The most traces that are found if no limit is given.
 const LIMIT: usize = 100;
 
 const KNOWN: &str = "service, name, min_duration, error, attribute and limit";

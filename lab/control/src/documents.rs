@@ -1,0 +1,59 @@
+//! The sink's types as the documents of the API.
+
+use protocol::{
+    ByteCounts, ReceivedCount, RequestCounts, SpanCounts, Stats, TraceCounts, TraceSummary,
+};
+use sink::Summary;
+
+pub(crate) fn stats(stats: &sink::Stats) -> Stats {
+    let sink::Stats {
+        spans,
+        traces,
+        bytes,
+        logs,
+        metrics,
+        requests,
+    } = stats;
+    Stats {
+        spans: SpanCounts {
+            received: spans.received,
+            stored: spans.stored,
+            evicted: spans.evicted,
+            refused: spans.refused,
+        },
+        traces: TraceCounts {
+            stored: traces.stored,
+            evicted: traces.evicted,
+        },
+        bytes: ByteCounts {
+            stored: bytes.stored,
+            limit: bytes.limit,
+        },
+        logs: ReceivedCount {
+            received: logs.received,
+        },
+        metrics: ReceivedCount {
+            received: metrics.received,
+        },
+        requests: RequestCounts {
+            accepted: requests.accepted,
+            partial: requests.partial,
+            malformed: requests.malformed,
+            overloaded: requests.overloaded,
+        },
+    }
+}
+
+pub(crate) fn summary(summary: Summary) -> TraceSummary {
+    TraceSummary {
+        trace_id: summary.trace_id,
+        service: summary.service,
+        name: summary.name,
+        start_unix_nano: summary.start_unix_nano,
+        duration_ms: summary.duration.as_nanos() as f64 / 1e6,
+        spans: summary.spans,
+        errors: summary.errors,
+        roots: summary.roots,
+        revision: summary.revision,
+    }
+}

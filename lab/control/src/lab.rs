@@ -1,0 +1,216 @@
+//! The routes that need the lab itself: its description, orders, and the faults of every request.
+//!
+//! Requests go over a channel to the task that owns the lab. So the lab can be stopped while its page still
+//! answers.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use faults::Faults;
+use futures::{StreamExt, stream::FuturesUnordered};
+use protocol::{LabDescription, MAX_ORDERS, OrderRequest, PlacedOrders};
+use sink::Store;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    lab_faults::{FaultChange, LabFaults, LabFaultsError},
+    order::{OrderError, place_orders},
+    problem::Problem,
+    shop::Shop,
+    sink_routes,
+    whole_order::whole_order,
+};
+
+/// How long the trace of an order may take to be whole.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The time between two looks whether checkout was restarted and has lost its faults.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many requests may wait for the lab's task.
+const MAX_WAITING: usize = 64;
+
+/// The requests that wait for the lab's task; see [`answer`].
+#[derive(Debug)]
+pub struct LabRequests(mpsc::Receiver<Request>);
+
+#[derive(Debug)]
+enum Request {
+    Describe(oneshot::Sender<LabDescription>),
+    Order {
+        order: OrderRequest,
+        reply: oneshot::Sender<Result<PlacedOrders, OrderError>>,
+    },
+    Faults {
+        change: FaultChange,
+        reply: oneshot::Sender<Result<Faults, LabFaultsError>>,
+    },
+}
+
+/// All routes of a lab whose sink is `store`. Those that need its shop wait for [`answer`]; once the
+/// requests are dropped, they answer with 503.
+pub fn routes(store: Store) -> (Router, LabRequests) {
+    let (sender, receiver) = mpsc::channel(MAX_WAITING);
+    let lab = Router::new()
+        .route("/api/lab", get(get_lab))
+        .route("/api/orders", post(post_order))
+        .route(
+            "/api/faults",
+            get(get_faults).put(put_faults).delete(delete_faults),
+        )
+        .route("/api/faults/{name}", axum::routing::delete(delete_fault))
+        .with_state(sender);
+    (sink_routes(store).merge(lab), LabRequests(receiver))
+}
+
+/// Answers the requests about a lab, concurrently, until its routes are gone.
+pub async fn answer(shop: Shop<'_>, requests: &mut LabRequests) {
+    let faults = Mutex::new(LabFaults::of(shop));
+    // Polled beside the answers: some of them may hold the lock that it waits for.
+    tokio::select! {
+        () = answer_all(shop, requests, &faults) => {}
+        () = keep_faults(shop, &faults) => {}
+    }
+}
+
+async fn answer_all(shop: Shop<'_>, requests: &mut LabRequests, faults: &Mutex<LabFaults>) {
+    let mut answers = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            request = requests.0.recv() => match request {
+                Some(request) => answers.push(answer_one(shop, request, faults)),
+                None => return,
+            },
+            Some(()) = answers.next() => {}
+        }
+    }
+}
+
+/// Gives checkout its faults again whenever it was restarted.
+async fn keep_faults(shop: Shop<'_>, faults: &Mutex<LabFaults>) {
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
+    loop {
+        ticks.tick().await;
+        faults.lock().await.restore(shop).await;
+    }
+}
+
+async fn answer_one(shop: Shop<'_>, request: Request, faults: &Mutex<LabFaults>) {
+    // The client may be gone; then the answer is dropped.
+    match request {
+        Request::Describe(reply) => drop(reply.send(shop.describe())),
+        Request::Order { order, reply } => {
+            drop(reply.send(place_and_wait(shop, order).await));
+        }
+        Request::Faults { change, reply } => {
+            drop(reply.send(faults.lock().await.change(shop, change).await));
+        }
+    }
+}
+
+/// Places orders, and waits until their traces can be read; not where they go elsewhere.
+async fn place_and_wait(shop: Shop<'_>, order: OrderRequest) -> Result<PlacedOrders, OrderError> {
+    let checkout = shop.checkout();
+    place_orders(&checkout, order, async |trace_id, rest| {
+        match shop.exports_to() {
+            Some(_) => Vec::new(),
+            None => whole_order(shop.store(), trace_id, rest, PATIENCE, || shop.flush()).await,
+        }
+    })
+    .await
+}
+
+async fn get_lab(State(lab): State<mpsc::Sender<Request>>) -> Response {
+    let (reply, answer) = oneshot::channel();
+    match (lab.send(Request::Describe(reply)).await, answer.await) {
+        (Ok(()), Ok(described)) => Json(described).into_response(),
+        _ => stopping(),
+    }
+}
+
+async fn post_order(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
+    let order = match body.is_empty() {
+        true => Ok(OrderRequest::default()),
+        false => serde_json::from_slice::<OrderRequest>(&body),
+    };
+    let order = match order {
+        Ok(order) => order,
+        Err(error) => {
+            let detail = format!(
+                "{error}; an order is {{\"lines\": N, \"orders\": N, \"faults\": {{NAME: {{…}}}}}}, with N of 1 or more"
+            );
+            return Problem::bad_request(detail).into_response();
+        }
+    };
+    if order.orders.is_some_and(|orders| orders.get() > MAX_ORDERS) {
+        let detail = format!("at most {MAX_ORDERS} orders are placed at once; more is a load");
+        return Problem::bad_request(detail).into_response();
+    }
+    let (reply, answer) = oneshot::channel();
+    match (
+        lab.send(Request::Order { order, reply }).await,
+        answer.await,
+    ) {
+        (Ok(()), Ok(Ok(placed))) => (StatusCode::CREATED, Json(placed)).into_response(),
+        (Ok(()), Ok(Err(error))) if error.is_of_input() => {
+            Problem::bad_request(error.to_string()).into_response()
+        }
+        (Ok(()), Ok(Err(error))) => {
+            Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
+        }
+        _ => stopping(),
+    }
+}
+
+async fn get_faults(State(lab): State<mpsc::Sender<Request>>) -> Response {
+    change_faults(lab, FaultChange::Read).await
+}
+
+async fn put_faults(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
+    match Faults::from_json_text(&body) {
+        Ok(faults) => change_faults(lab, FaultChange::Replace(faults)).await,
+        Err(error) => Problem::bad_request(error.to_string()).into_response(),
+    }
+}
+
+async fn delete_faults(State(lab): State<mpsc::Sender<Request>>) -> Response {
+    change_faults(lab, FaultChange::Replace(Faults::NONE)).await
+}
+
+async fn delete_fault(
+    State(lab): State<mpsc::Sender<Request>>,
+    Path(name): Path<String>,
+) -> Response {
+    match faults::find(&name) {
+        Ok(fault) => change_faults(lab, FaultChange::Remove(fault)).await,
+        Err(error) => Problem::bad_request(error.to_string()).into_response(),
+    }
+}
+
+async fn change_faults(lab: mpsc::Sender<Request>, change: FaultChange) -> Response {
+    let (reply, answer) = oneshot::channel();
+    match (
+        lab.send(Request::Faults { change, reply }).await,
+        answer.await,
+    ) {
+        (Ok(()), Ok(Ok(faults))) => Json(faults.to_json()).into_response(),
+        (Ok(()), Ok(Err(error @ LabFaultsError::Lacking { .. }))) => {
+            Problem::bad_request(error.to_string()).into_response()
+        }
+        (Ok(()), Ok(Err(error))) => {
+            Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
+        }
+        _ => stopping(),
+    }
+}
+
+fn stopping() -> Response {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the lab is being stopped").into_response()
+}

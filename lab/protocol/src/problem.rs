@@ -1,0 +1,18 @@
+//! [`ProblemDetails`]: an error as a document.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of every error of the API: problem details (RFC 9457), as `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemDetails {
+    /// Always `about:blank`: the status says which kind of problem it is.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// The name of the status, such as `Bad Request`; `null` where it has none.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The HTTP status code.
+    pub status: u16,
+    /// What is wrong, and what would be right.
+    pub detail: String,
+}

@@ -1,0 +1,198 @@
+//! A lab that runs already, read over HTTP.
+
+use std::{collections::HashSet, error::Error, time::Duration};
+
+use futures::{StreamExt, future, stream};
+use loadgen::Line;
+use protocol::{ClientError, LabClient};
+use reqwest::{Client, Url};
+use supervisor::{Component, Counts};
+use thiserror::Error;
+use trace::{Trace, TraceId};
+
+use super::conditions::Conditions;
+use crate::traces::mentions;
+
+/// The most requests about traces at a time.
+const CONCURRENT: usize = 8;
+
+/// How long an answer may take: longer than a flush, which waits for the exporter.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A lab that runs already.
+#[derive(Clone, Debug)]
+pub(super) struct RunningLab {
+    lab: LabClient,
+    /// A client of the services.
+    client: Client,
+    checkout: Url,
+    services: Vec<Url>,
+    conditions: Conditions,
+}
+
+/// Why a lab that runs already cannot be used.
+#[derive(Debug, Error)]
+pub enum RunningLabError {
+    /// Nothing answers at its address.
+    #[error(
+        "there is no lab at {url} ({why}): start one with `tracelab up`, or leave out --lab for one \
+         of its own"
+    )]
+    Unreachable {
+        /// The address.
+        url: Url,
+        /// How the attempt failed.
+        why: String,
+    },
+    /// What answers there is something else.
+    #[error("what answers at {url} is no lab of this version: {why}")]
+    NotALab {
+        /// The address.
+        url: Url,
+        /// What is wrong with the answer.
+        why: String,
+    },
+}
+
+// === impl RunningLab ===
+
+impl RunningLab {
+    /// Asks a lab where everything of it listens.
+    pub(super) async fn find(page: Url) -> Result<RunningLab, RunningLabError> {
+        let lab = LabClient::with_timeout(page.clone(), PATIENCE);
+        let not_a_lab = |why: String| RunningLabError::NotALab {
+            url: page.clone(),
+            why,
+        };
+        let description = lab.describe().await.map_err(|error| match &error {
+            ClientError::Unreachable { source, .. } => RunningLabError::Unreachable {
+                url: page.clone(),
+                why: innermost(source),
+            },
+            other => not_a_lab(innermost(other)),
+        })?;
+        let address = |process: &str| {
+            let process = description.services.get(process)?;
+            process.url.parse::<Url>().ok()
+        };
+        Ok(RunningLab {
+            checkout: address("checkout")
+                .ok_or_else(|| not_a_lab("it has no checkout".to_owned()))?,
+            services: Component::SERVICES
+                .iter()
+                .filter_map(|service| address(service.name()))
+                .collect(),
+            conditions: Conditions::Shop {
+                database: description.database,
+                pace: description.pace,
+            },
+            lab,
+            client: http_client::with(|it| it.no_proxy().timeout(PATIENCE)),
+        })
+    }
+
+    /// What its shop offers of what a scenario may need.
+    pub(super) fn conditions(&self) -> Conditions {
+        self.conditions
+    }
+
+    /// The address of its checkout.
+    pub(super) fn checkout(&self) -> &Url {
+        &self.checkout
+    }
+
+    /// The traces of these requests, and those that have to do with them.
+    pub(super) async fn traces_of(&self, lines: Vec<&Line>) -> Vec<Trace> {
+        let read = stream::iter(lines.into_iter().map(|line| self.traces_of_one(line)))
+            .buffer_unordered(CONCURRENT)
+            .collect::<Vec<_>>()
+            .await;
+        distinct(read.into_iter().flatten().collect())
+    }
+
+    async fn traces_of_one(&self, line: &Line) -> Vec<Trace> {
+        let own = match line.trace_id {
+            Some(id) => self.trace(id).await.into_iter().collect(),
+            None => {
+                self.with_attribute("lab.request", line.request_id.as_str())
+                    .await
+            }
+        };
+        let mut traces: Vec<Trace> = own;
+        let of_line = [line.order_id.as_deref(), line.message_id.as_deref()];
+        let mut ids: Vec<(&str, String)> = ["order.id", "messaging.message.id"]
+            .into_iter()
+            .zip(of_line)
+            .filter_map(|(key, id)| Some((key, id?.to_owned())))
+            .collect();
+        let spans = traces.iter().flat_map(|trace| trace.spans());
+        for mention in spans.flat_map(mentions) {
+            if ids.iter().all(|(_, id)| id != mention) {
+                ids.push(("messaging.message.id", mention.to_owned()));
+            }
+        }
+        for (key, id) in ids {
+            traces.extend(self.with_attribute(key, &id).await);
+        }
+        traces
+    }
+
+    async fn trace(&self, id: TraceId) -> Option<Trace> {
+        let spans = self.lab.trace(id).await.ok()?;
+        Some(Trace::new(id, spans))
+    }
+
+    async fn with_attribute(&self, key: &str, value: &str) -> Vec<Trace> {
+        let found = self.lab.traces_with(key, value).await.unwrap_or_default();
+        let mut traces = Vec::new();
+        for summary in found {
+            traces.extend(self.trace(summary.trace_id).await);
+        }
+        traces
+    }
+
+    /// Asks each service to export its spans.
+    pub(super) async fn flush(&self) {
+        self.counts().await;
+    }
+
+    /// How many spans were lost so far.
+    pub(super) async fn lost_spans(&self) -> u64 {
+        let in_services: u64 = self.counts().await.iter().map(lost).sum();
+        let in_sink = match self.lab.stats().await {
+            Ok(stats) => stats.spans.evicted + stats.spans.refused,
+            Err(_) => 0,
+        };
+        in_services + in_sink
+    }
+
+    async fn counts(&self) -> Vec<Counts> {
+        let asked = self.services.iter().map(|service| async {
+            let url = service.join("/lab/flush").ok()?;
+            let reply = self.client.post(url).send().await.ok()?;
+            reply.json::<Counts>().await.ok()
+        });
+        let answers = future::join_all(asked).await;
+        answers.into_iter().flatten().collect()
+    }
+}
+
+/// The first cause of an error, in words.
+fn innermost(mut error: &dyn Error) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// The spans of a service that will never arrive.
+pub(super) fn lost(counts: &Counts) -> u64 {
+    counts.dropped + counts.failed
+}
+
+/// Each trace once.
+fn distinct(mut traces: Vec<Trace>) -> Vec<Trace> {
+    let mut seen = HashSet::new();
+    traces.retain(|trace| seen.insert(trace.id()));
+    traces
+}
