@@ -5,13 +5,13 @@ use std::{
     io::{BufWriter, IsTerminal, Write},
     num::NonZeroUsize,
     path::PathBuf,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use faults::{Faults, Setting};
 use loadgen::{Order, Outcome as Driven, Plan, Progress, Recording};
+use parking_lot::Mutex;
 use schedule::{Arrivals, Load, Rate, Stage, parse_duration};
 
 use crate::{
@@ -249,7 +249,7 @@ fn show_progress() -> impl Fn(&Progress, &loadgen::Line) + Send + Sync + 'static
     };
     let last = Mutex::new(Instant::now());
     move |so_far, _| {
-        let Ok(mut last) = last.lock() else { return };
+        let mut last = last.lock();
         if last.elapsed() >= every {
             *last = Instant::now();
             let failed = so_far.refused + so_far.unanswered + so_far.never_started;

@@ -3,6 +3,10 @@
 use std::io::IsTerminal;
 
 /// How a waterfall is drawn on standard output.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "NO_COLOR is of the terminal, and configures nothing else"
+)]
 pub(crate) fn style() -> waterfall::Style {
     let terminal = std::io::stdout().is_terminal();
     let width = rustix::termios::tcgetwinsize(std::io::stdout())

@@ -35,6 +35,10 @@ pub fn reserve_ctrl_c() -> Result<(), Error> {
 }
 
 /// Sees to it that goose can take neither Ctrl-C nor standard output.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signal handler has nothing to return to"
+)]
 pub(crate) fn keep_from_goose() -> Result<(), Error> {
     // An error says that a logger is there, which is all that is wanted. What goose would log of a
     // request is in the ledger, so a logger that says nothing loses nothing.

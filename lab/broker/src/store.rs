@@ -276,6 +276,10 @@ impl Store {
                     );
                 }
                 failed = true;
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the writer has a thread of its own"
+                )]
                 std::thread::sleep(PAUSE);
             }
             if failed {

@@ -108,6 +108,10 @@ impl Run {
         self.listen.is_some()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the set-up names the variables, and the Collector inherits them"
+    )]
     fn addresses(&self) -> Result<HashMap<&'static str, String>, Error> {
         let given = |name: &'static str| Some((name, env::var(name).ok()?));
         let mut addresses: HashMap<&'static str, String> =

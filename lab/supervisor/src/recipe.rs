@@ -232,6 +232,10 @@ fn file(data: &Path, part: Part) -> String {
     url.as_str().replacen("file:", "sqlite:", 1)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the user has set is inherited by the services"
+)]
 fn telemetry(otlp: &Otlp) -> Vec<(OsString, OsString)> {
     let mut set: Vec<(OsString, OsString)> = vec![
         (

@@ -1,6 +1,7 @@
 //! Which requests for a fault a service refuses, and what faults for everyone do to the baggage of a
 //! request.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 use std::{net::SocketAddr, sync::OnceLock};
 

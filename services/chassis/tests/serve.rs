@@ -1,5 +1,6 @@
 //! What every service of the shop answers, whatever it does.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 use std::{net::SocketAddr, sync::OnceLock};
 

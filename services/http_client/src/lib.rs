@@ -9,6 +9,11 @@
 //! assert!(client.get("http://127.0.0.1:8080/healthz").build().is_ok());
 //! ```
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is what the others use in their place"
+)]
+
 use std::{iter, sync::LazyLock};
 
 use reqwest::{Certificate, Client, ClientBuilder};

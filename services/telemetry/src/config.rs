@@ -87,6 +87,10 @@ pub struct ConfigError {
 
 impl Config {
     /// Reads the environment of the process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads OTEL_* variables"
+    )]
     pub fn from_env(
         service_name: &'static str,
         service_version: &'static str,
