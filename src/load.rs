@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use faults::{Faults, Setting};
 use loadgen::{Order, Outcome as Driven, Plan, Progress, Recording};
 use parking_lot::Mutex;
-use schedule::{Arrivals, Load, Rate, Stage, parse_duration};
+use schedule::{Arrivals, Load, Rate, Stage, parse_load_duration};
 
 use crate::{
     arguments::at_least_one,
@@ -64,11 +64,11 @@ pub(crate) struct Args {
     requests: Option<u64>,
 
     /// How long it takes until all users are there, or until the rate is reached.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "stages")]
+    #[arg(long, value_name = "TIME", value_parser = parse_load_duration, conflicts_with = "stages")]
     ramp: Option<Duration>,
 
     /// How long, such as 90s, 10m, 1h, or forever.
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_load_duration)]
     duration: Duration,
 
     /// How many lines each cart has.

@@ -20,7 +20,9 @@ mod load;
 mod rate;
 mod stage;
 
-pub use duration::{DurationError, FOREVER, parse_duration};
+pub use duration::{
+    DurationError, FOREVER, LoadDurationError, parse_duration, parse_load_duration,
+};
 pub use instants::Schedule;
 pub use load::Load;
 pub use rate::{Rate, RateError};

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use thiserror::Error;
 
-use crate::{duration::parse_duration, rate::Rate};
+use crate::{duration::parse_load_duration, rate::Rate};
 
 /// A part of an open load, over which the rate changes evenly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl FromStr for Stage {
         let (rates, time) = text
             .split_once(':')
             .ok_or_else(|| wrong("it has no time".to_owned()))?;
-        let duration = parse_duration(time).map_err(|error| wrong(error.to_string()))?;
+        let duration = parse_load_duration(time).map_err(|error| wrong(error.to_string()))?;
         let rate = |text| Rate::parse_in_stage(text).map_err(|error| wrong(error.to_string()));
         let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
         Ok(Stage {
