@@ -223,6 +223,11 @@ impl Progress {
         self.succeeded + self.refused + self.unanswered
     }
 
+    /// The requests that did not succeed, those that never started included.
+    pub fn failed(&self) -> u64 {
+        self.refused + self.unanswered + self.never_started
+    }
+
     fn count(&mut self, line: &Line) {
         if line.started.is_none() {
             self.never_started += 1;

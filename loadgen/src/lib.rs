@@ -18,6 +18,7 @@ mod latency;
 mod ledger;
 mod plan;
 mod process;
+mod report;
 
 pub use self::{
     drive::{Outcome, Recording, drive},

@@ -42,13 +42,8 @@ pub enum Load {
 impl Load {
     /// An open load at one rate, evenly.
     pub fn steady(rate: Rate, duration: Duration) -> Load {
-        let stage = Stage {
-            from: rate,
-            to: rate,
-            duration,
-        };
         Load::Open {
-            stages: vec![stage],
+            stages: vec![Stage::steady(rate, duration)],
             arrivals: Arrivals::Constant,
         }
     }

@@ -41,6 +41,25 @@ pub struct StageError {
 
 // === impl Stage ===
 
+impl Stage {
+    /// A stage of one rate.
+    pub fn steady(rate: Rate, duration: Duration) -> Stage {
+        Stage {
+            from: rate,
+            to: rate,
+            duration,
+        }
+    }
+
+    /// A stage that begins with nothing and ends at `rate`.
+    pub fn ramp(rate: Rate, duration: Duration) -> Stage {
+        Stage {
+            from: Rate::ZERO,
+            ..Stage::steady(rate, duration)
+        }
+    }
+}
+
 impl FromStr for Stage {
     type Err = StageError;
 

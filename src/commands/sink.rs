@@ -16,7 +16,7 @@ use supervisor::Part;
 use crate::{
     exit::{Outcome, WrongInput},
     shop_args::of_lab,
-    up,
+    stop,
 };
 
 /// Run the OTLP receiver and its page, in the foreground, for services of your own.
@@ -82,7 +82,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         ..sink::Config::default()
     });
     let shop = args.shop(&store, listens)?;
-    let stop = up::cancelled_by_signals()?;
+    let stop = stop::on_signals()?;
     let ready = serde_json::json!({
         "otlp_grpc": format!("http://{}", listens.otlp_grpc),
         "otlp_http": format!("http://{}", listens.otlp_http),
