@@ -44,6 +44,10 @@ macro_rules! id {
     ($name:ident, $len:literal) => {
         impl $name {
             /// An id from its bytes, as OTLP/protobuf carries it.
+            ///
+            /// # Errors
+            ///
+            /// [`IdError::Length`] for another number of bytes, [`IdError::Zero`] for zeros alone.
             pub fn from_slice(bytes: &[u8]) -> Result<Self, IdError> {
                 let bytes: [u8; $len] = bytes.try_into().map_err(|_| IdError::Length {
                     want: $len,
@@ -53,6 +57,10 @@ macro_rules! id {
             }
 
             /// An id from exactly as many bytes as it has.
+            ///
+            /// # Errors
+            ///
+            /// [`IdError::Zero`] for zeros alone.
             pub fn from_bytes(bytes: [u8; $len]) -> Result<Self, IdError> {
                 if bytes == [0; $len] {
                     return Err(IdError::Zero);
@@ -62,6 +70,10 @@ macro_rules! id {
 
             /// An id from text in which zeros at the front may have been left out, as the older
             /// formats do it.
+            ///
+            /// # Errors
+            ///
+            /// When the text is too long, has other characters than hexadecimal digits, or zeros alone.
             pub fn from_short(text: &str) -> Result<Self, IdError> {
                 format!("{text:0>width$}", width = 2 * $len).parse()
             }

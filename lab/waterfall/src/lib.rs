@@ -7,6 +7,10 @@
 //!
 //! It must not know where a trace comes from, nor what a terminal is: the caller says how wide the
 //! picture may be and whether it has colours.
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod axis;
 mod json;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
-use trace::{Span, TraceId, Value};
+use trace::{Span, TraceId, Value, milliseconds};
 
 /// What a trace must be like to be found. The default finds all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Query {
     pub min_duration: Option<Duration>,
     /// It has a span with the status error, or none.
     pub error: Option<bool>,
-    /// The newest so many.
+    /// How many traces are found at most: the newest.
     pub limit: Option<usize>,
 }
 
@@ -127,5 +127,5 @@ fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error
 }
 
 fn as_milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_nanos() as f64 / 1e6)
+    serializer.serialize_f64(milliseconds(*duration))
 }
