@@ -25,7 +25,7 @@ use crate::{
     stop,
 };
 
-/// How many scenarios are run side by side that touch nobody but themselves.
+/// The number of scenarios that run side by side, if their faults act on their own requests alone.
 const SIDE_BY_SIDE: usize = 6;
 
 /// Run scenarios, and check every trace that comes out.

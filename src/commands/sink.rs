@@ -1,5 +1,4 @@
-//! `tracelab sink`: the OTLP receiver and its page, without a shop, or in front of one that is run by
-//! somebody else.
+//! `tracelab sink`: the OTLP receiver and its page, without a shop, or for a shop whose services run elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -88,7 +87,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         "otlp_http": format!("http://{}", listens.otlp_http),
         "page": format!("http://{}", listens.page),
     });
-    // Whoever started the process learns the ports here; nobody may be reading.
+    // The parent process learns the ports here. Without a reader the write fails, and the sink runs on.
     let _ = writeln!(std::io::stdout(), "{ready}");
 
     let mut router = page::router(store.clone());
@@ -103,7 +102,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
                 () = runner::answer(Shop::Elsewhere(shop), &mut requests) => {}
             }
         }
-        // Nobody is answered any more; the page says so until it is gone.
+        // Requests are refused from here on; the page says so until it has stopped.
         drop(requests);
         Ok(())
     };

@@ -88,7 +88,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             () = runner::answer(Shop::Lab(&lab), &mut requests) => {}
         }
     }
-    // Nobody is answered any more; the page says so until it is gone.
+    // Requests are refused from here on; the page says so until it has stopped.
     drop(requests);
     if args.format == Format::Text {
         eprintln!("stopping");

@@ -188,7 +188,7 @@ fn tail_sampling(policies: &Value) -> Option<Sampling> {
             }
             "probabilistic" => {
                 let share = percentage(&settings("probabilistic")["sampling_percentage"]);
-                // Of two shares nobody knows how far they are the same traces.
+                // How far two shares are the same traces is not known.
                 let first = sampling.share == Some(0.0);
                 sampling.share = share.filter(|_| first);
             }

@@ -21,7 +21,11 @@ pub struct Program(PathBuf);
 // === impl Program ===
 
 impl Program {
-    /// The one that was named, or one on `PATH`, or the one that `scripts/parts` has built.
+    /// Finds the program: the one that is named, else one on `PATH`, else the one that `scripts/parts` has built.
+    ///
+    /// # Errors
+    ///
+    /// When the file that is named is no program, or there is none in these places.
     #[expect(
         clippy::disallowed_methods,
         reason = "PATH is where programs are found"

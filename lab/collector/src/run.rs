@@ -37,7 +37,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether it listens.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How many times other ports are tried where somebody took one before it was used.
+/// How many times other ports are tried, where another process took one before the Collector did.
 const TRIES: usize = 4;
 
 /// What is to be run.

@@ -133,12 +133,19 @@ pub enum ReadError {
 /// All spans of a trace file, which is taken whole or not at all.
 ///
 /// A file that unpacks to more than [`MOST_UNPACKED`] is refused.
+///
+/// # Errors
+///
+/// When the format is not known, or a document or a span in it is malformed; the error says which.
 pub fn read(bytes: &[u8]) -> Result<Vec<Span>, ReadError> {
     read_within(bytes, MOST_UNPACKED)
 }
 
-/// What [`read`] does, with another bound: a file that unpacks to more than so many bytes is
-/// refused.
+/// Reads as [`read`] does, and refuses a file that unpacks to more than `most_unpacked` bytes.
+///
+/// # Errors
+///
+/// As [`read`].
 pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, ReadError> {
     let mut reader = Reader {
         packing: Packing::new(most_unpacked),

@@ -10,12 +10,20 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     FILES.iter().map(|(name, _, _)| *name)
 }
 
-/// The text of the embedded scenario with this name; the error names the nearest one.
+/// The text of the embedded scenario with this name.
+///
+/// # Errors
+///
+/// When no embedded scenario has this name; the error names the nearest.
 pub fn text(name: &str) -> Result<&'static str, Error> {
     find(name).map(|(_, _, text)| *text)
 }
 
-/// The embedded scenario with this name; the error names the nearest one.
+/// The embedded scenario with this name.
+///
+/// # Errors
+///
+/// When no embedded scenario has this name; the error names the nearest.
 pub fn embedded(name: &str) -> Result<Scenario, Error> {
     let (_, path, text) = find(name)?;
     parse(path, text)

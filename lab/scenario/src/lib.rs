@@ -21,6 +21,10 @@
 //!     Some(r#"one-order.yaml:8:62: unknown kind "sever"; did you mean "server"?"#),
 //! );
 //! ```
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 pub mod embedded;
 pub mod error;
@@ -60,11 +64,19 @@ pub fn schema() -> &'static str {
 }
 
 /// Reads and parses a scenario file.
+///
+/// # Errors
+///
+/// When the file cannot be read, or something is wrong in it; the error has the position.
 pub fn load(path: &Path) -> Result<Scenario, Error> {
     parse(&path.display().to_string(), &read_text(path)?)
 }
 
 /// The text of a scenario file.
+///
+/// # Errors
+///
+/// When the file cannot be read as UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| {
         Error::of_file(
@@ -77,6 +89,10 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 /// Finds a scenario by what a user typed: the path of a file, or the name of an embedded one.
 ///
 /// What holds a path separator or ends in `.yaml` or `.yml` is a path.
+///
+/// # Errors
+///
+/// As [`load`] for a path; for a name, when no embedded scenario has it.
 pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
     match as_path(name_or_path) {
         Some(path) => load(path),
@@ -85,6 +101,10 @@ pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
 }
 
 /// The text of a scenario, by the path of a file or the name of an embedded one.
+///
+/// # Errors
+///
+/// As [`read_text`] for a path; for a name, when no embedded scenario has it.
 pub fn find_text(name_or_path: &str) -> Result<String, Error> {
     match as_path(name_or_path) {
         Some(path) => read_text(path),

@@ -13,6 +13,10 @@
 //! assert_eq!(schedule.next(), Some((1, Duration::from_millis(500))));
 //! assert_eq!(schedule.next(), None);
 //! ```
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod duration;
 mod instants;

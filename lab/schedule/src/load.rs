@@ -14,7 +14,7 @@ pub enum Load {
     Closed {
         /// How many journeys are under way at once.
         users: NonZeroUsize,
-        /// How many journeys are made in all: exactly so many, whatever the number of users.
+        /// The exact number of journeys, whatever the number of users.
         requests: u64,
         /// How long it takes until all users have come, evenly.
         ramp: Duration,

@@ -44,6 +44,10 @@ pub(super) const VARIANT: Words = Words {
 };
 
 /// Parses a scenario. `file` is what errors call it.
+///
+/// # Errors
+///
+/// When something is wrong in the file; the error has the position of the first.
 pub fn scenario(file: &str, text: &str) -> Result<Scenario, Error> {
     let (scenario, mut complaints) = read(file, text)?;
     match complaints.is_empty() {
