@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser};
 use crate::commands::Command;
 
 mod arguments;
+#[cfg(test)]
+mod book;
 mod commands;
 mod events;
 mod exit;
