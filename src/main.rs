@@ -1,31 +1,23 @@
-//! The `tracelab` command: arguments and wiring, one file a subcommand, no logic.
+//! The `tracelab` command: arguments and wiring, no logic. Each subcommand is a file of `commands`; what several of
+//! them share is beside this file.
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser};
+
+use crate::commands::Command;
 
 mod arguments;
-mod broker;
-mod check;
-mod collector;
-mod compare;
-mod completions;
-mod diagnose;
+#[cfg(test)]
+mod book;
+mod commands;
+mod events;
 mod exit;
-mod expect;
-mod fault;
 mod lab;
-mod load;
-mod man;
-mod order;
-mod run;
-mod scenario;
 mod screen;
-mod service;
 mod shop_args;
-mod sink;
-mod trace;
-mod up;
+mod stop;
+mod traces;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,64 +39,12 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Up(up::Args),
-    Order(order::Args),
-    Run(run::Args),
-    Check(check::Args),
-    Diagnose(diagnose::Args),
-    Compare(compare::Args),
-    Load(load::Args),
-    Trace(trace::Args),
-    #[command(subcommand)]
-    Fault(fault::Fault),
-    #[command(subcommand)]
-    Scenario(scenario::Scenario),
-    #[command(subcommand)]
-    Expect(expect::Expect),
-    #[command(subcommand)]
-    Service(service::Service),
-    Broker(broker::Args),
-    Collector(collector::Args),
-    Sink(sink::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-}
-
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    // Payment has one worker thread: what blocks it blocks all of it, as its story needs.
-    let workers = if matches!(command, Command::Service(service::Service::Payment(_))) {
-        1
-    } else {
-        2
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+        .worker_threads(command.workers())
         .enable_all()
         .build()
         .expect("a process that cannot start threads can do nothing at all");
-    let outcome = runtime.block_on(async {
-        match command {
-            Command::Up(args) => up::main(args).await,
-            Command::Order(args) => order::main(args).await,
-            Command::Run(args) => run::main(args).await,
-            Command::Check(args) => check::main(args).await,
-            Command::Diagnose(args) => diagnose::main(args).await,
-            Command::Compare(args) => compare::main(args).await,
-            Command::Fault(fault) => fault::main(fault).await,
-            Command::Scenario(scenario) => scenario::main(scenario).await,
-            Command::Expect(expect) => expect::main(expect).await,
-            Command::Load(args) => load::main(args).await,
-            Command::Trace(args) => trace::main(args).await,
-            Command::Service(service) => service::main(service).await,
-            Command::Broker(args) => broker::main(args).await,
-            Command::Collector(args) => collector::main(args).await,
-            Command::Sink(args) => sink::main(args).await,
-            Command::Completions(args) => completions::main(&args, Cli::command()),
-            Command::Man(args) => man::main(&args, Cli::command()),
-        }
-    });
-    exit::code(outcome)
+    exit::code(runtime.block_on(command.execute(Cli::command())))
 }

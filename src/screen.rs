@@ -1,8 +1,14 @@
-//! What standard output is: how wide, and whether it takes colours.
+//! Standard output: how wide it is, whether it takes colours, and how it is written.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
 
 /// How a waterfall is drawn on standard output.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "NO_COLOR is of the terminal, and configures nothing else"
+)]
 pub(crate) fn style() -> waterfall::Style {
     let terminal = std::io::stdout().is_terminal();
     let width = rustix::termios::tcgetwinsize(std::io::stdout())
@@ -26,4 +32,13 @@ pub(crate) enum Format {
     Text,
     /// One JSON document on standard output.
     Json,
+}
+
+/// Writes all of a text to standard output.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_ref())
+        .and_then(|()| output.flush())
+        .context("standard output cannot be written")
 }

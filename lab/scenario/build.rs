@@ -2,6 +2,10 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Cargo tells a build script by its environment"
+)]
 fn main() {
     let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let folder = Path::new(&manifest).join("../../scenarios");

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Ticket {
     /// The number of the journey; the first is 0.
     pub(crate) journey: u64,
-    /// When it was to start. In closed load that is when somebody was free to start it.
+    /// When it was to start. In closed load that is when a user was free to start it.
     pub(crate) planned: Instant,
 }
 

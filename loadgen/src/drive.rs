@@ -52,7 +52,7 @@ pub struct Outcome {
 ///
 /// `observer` is told of every line, one after another; it must be quick, since users wait for it.
 /// When `stop` is cancelled no journey starts any more, and those under way are finished. The same
-/// happens if the returned future is dropped; then nobody waits for them.
+/// happens if the returned future is dropped; then they are not waited for.
 ///
 /// It runs on the current runtime, prints nothing, and leaves Ctrl-C to the caller (see
 /// [`reserve_ctrl_c`](crate::reserve_ctrl_c)). A process can drive several loads, one after another

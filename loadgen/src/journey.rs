@@ -112,7 +112,7 @@ impl ShopClient {
         let late = ticket.planned.elapsed();
         if late > self.patience {
             let why = format!(
-                "nobody was free to start it for {:.1} s",
+                "no user was free to start it for {:.1} s",
                 late.as_secs_f64()
             );
             return self.never_start(ticket, &why);

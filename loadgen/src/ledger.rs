@@ -16,7 +16,7 @@ use trace::{SpanId, TraceId};
 
 use crate::latency::{Latency, Recorder};
 
-/// A request, and what became of it.
+/// A request and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What the request was called in its baggage, as `lab.request`.
@@ -68,7 +68,7 @@ pub enum Step {
     Cart,
     /// The order is placed. It is the step whose latency counts.
     Checkout,
-    /// A request to somebody's own service: its method and its path. Its latency counts as well.
+    /// A request to a service of the user's own: its method and its path. Its latency counts as well.
     Request(String),
 }
 
@@ -189,7 +189,7 @@ impl Step {
         }
     }
 
-    /// Whether it is what a customer comes for: the checkout, or a request to somebody's own service.
+    /// Whether it is what a customer comes for: the checkout, or a request to a service of the user's own.
     pub fn counts(&self) -> bool {
         matches!(self, Step::Checkout | Step::Request(_))
     }
@@ -221,6 +221,11 @@ impl Progress {
     /// The requests that were sent.
     pub fn sent(&self) -> u64 {
         self.succeeded + self.refused + self.unanswered
+    }
+
+    /// The requests that did not succeed, those that never started included.
+    pub fn failed(&self) -> u64 {
+        self.refused + self.unanswered + self.never_started
     }
 
     fn count(&mut self, line: &Line) {

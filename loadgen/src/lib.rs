@@ -8,6 +8,10 @@
 //! of the reply's `traceresponse` header (a draft of the W3C). Requests to services of one's own, which may not answer
 //! with it, send a `traceparent` whose trace id is chosen here. Nothing here knows OpenTelemetry, and nothing here knows
 //! how traces are stored.
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod attack;
 mod dispatcher;
@@ -18,6 +22,7 @@ mod latency;
 mod ledger;
 mod plan;
 mod process;
+mod report;
 
 pub use self::{
     drive::{Outcome, Recording, drive},

@@ -11,7 +11,7 @@ use schedule::Load;
 /// What is to be driven.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The checkout service, or somebody's own service.
+    /// The checkout service, or a service of the user's own.
     pub target: Url,
     /// What customers do; each does one of these, chosen by seed, number and weight. Never empty.
     pub journeys: Vec<Weighted>,
@@ -40,7 +40,7 @@ pub struct Weighted {
 pub enum Journey {
     /// Fill a cart, then check out.
     Order(Order),
-    /// Requests to somebody's own service, one after another. Each starts a trace of its own.
+    /// Requests to a service of the user's own, one after another. Each starts a trace of its own.
     Requests(Vec<Request>),
 }
 
@@ -55,7 +55,7 @@ pub struct Order {
     pub coupon: bool,
 }
 
-/// A request to somebody's own service.
+/// A request to a service of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// GET, POST, PUT, PATCH, DELETE or HEAD.

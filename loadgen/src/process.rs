@@ -1,4 +1,4 @@
-//! What goose takes of the whole process, unless somebody else has it first.
+//! What goose takes of the whole process, unless it is taken first: Ctrl-C and standard output.
 //!
 //! - **Ctrl-C.** When a load starts, goose installs a handler with the crate `ctrlc`, once in the
 //!   life of the process. It replaces a handler that is there (tokio's too, which then never hears
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 ///
 /// Call it at the start of `main`, before anything listens for signals: a listener that is there
 /// already is silenced. From then on Ctrl-C does nothing but wake those who listen for it, such as
-/// `tokio::signal::ctrl_c`, so somebody should. Calling it again does nothing.
+/// `tokio::signal::ctrl_c`, so a caller should. Calling it again does nothing.
 ///
 /// A process that never calls it and drives a load is ended by Ctrl-C, with code 130, as it would
 /// be without goose.
@@ -35,6 +35,10 @@ pub fn reserve_ctrl_c() -> Result<(), Error> {
 }
 
 /// Sees to it that goose can take neither Ctrl-C nor standard output.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signal handler has nothing to return to"
+)]
 pub(crate) fn keep_from_goose() -> Result<(), Error> {
     // An error says that a logger is there, which is all that is wanted. What goose would log of a
     // request is in the ledger, so a logger that says nothing loses nothing.
@@ -42,7 +46,7 @@ pub(crate) fn keep_from_goose() -> Result<(), Error> {
 
     let mut settled = SETTLED.lock();
     if !*settled {
-        // This gives way where goose would not, so that nobody is silenced without a word.
+        // Unlike goose, this fails where another handler is set, and does not replace it in silence.
         ctrlc::try_set_handler(|| exit(CODE_OF_SIGINT)).map_err(|error| match error {
             ctrlc::Error::MultipleHandlers => Error::CtrlCTaken,
             error => Error::CtrlC(error.to_string()),

@@ -1,6 +1,11 @@
 //! End-to-end: the real binary, real processes, a real AMQP wire, real OTLP. One test binary, a
 //! module for each job.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the bans are for what users run"
+)]
 
 mod bad_input;
 mod broker;

@@ -146,7 +146,9 @@ async fn what_is_not_as_the_scenario_says_fails_in_every_format() {
     let (code, stdout, _) = run(&[&mild[..], &["--format", "junit"]].concat()).await;
     assert_eq!(code, 1);
     assert!(
-        stdout.contains("<testsuite name=\"slow-provider\" tests=\"1\" failures=\"1\""),
+        stdout.contains(
+            "<testsuite name=\"slow-provider\" tests=\"1\" skipped=\"0\" errors=\"0\" failures=\"1\""
+        ),
         "{stdout}"
     );
     let (code, stdout, _) = run(&[&mild[..], &["--format", "markdown"]].concat()).await;

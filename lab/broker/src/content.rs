@@ -133,7 +133,7 @@ impl Partial {
             Progress::BodyAwaited {
                 header, mut body, ..
             } if body.len() as u64 == header.body_size => {
-                // What the vector has reserved beyond the body is memory that nobody would count.
+                // What the vector has reserved beyond the body would not be counted.
                 body.shrink_to_fit();
                 Step::Whole(Content {
                     publish: self.publish,

@@ -23,7 +23,7 @@ pub(crate) enum Verdict {
     Done,
     /// Give it to someone again.
     Requeue,
-    /// Nobody shall have it: it is dead-lettered, or dropped.
+    /// It is not delivered again: it is dead-lettered, or dropped.
     Reject,
 }
 

@@ -94,7 +94,7 @@ impl Journal {
         Self::new(Some(Vec::new()), last_id)
     }
 
-    /// A journal that nobody reads.
+    /// A journal that is not read.
     pub(crate) fn unkept() -> Self {
         Self::new(None, 0)
     }

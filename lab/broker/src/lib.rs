@@ -32,6 +32,10 @@
 //!    again.
 //!
 //! It must not know the shop, nor who its clients are.
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod arguments;
 mod broker;

@@ -25,7 +25,7 @@ pub(crate) struct Queue {
     pub(crate) ready: Ready,
     /// In the order in which they are served next.
     pub(crate) consumers: VecDeque<Consumer>,
-    /// Since when nobody has used it, while it has no consumer.
+    /// Since when it has not been used, while it has no consumer.
     pub(crate) unused_since: Instant,
     /// The time at which the broker's timer looks at it, as it is set now.
     pub(crate) deadline: Option<Instant>,
@@ -125,7 +125,7 @@ impl Queue {
         [message, self.dies_at()].into_iter().flatten().min()
     }
 
-    /// When it dies if nobody uses it until then.
+    /// When it expires, unless it is used before.
     pub(crate) fn dies_at(&self) -> Option<Instant> {
         let expires = self
             .arguments

@@ -63,7 +63,7 @@ impl Ready {
         });
     }
 
-    /// Adds a message that an earlier process has kept. Nobody knows whether it was delivered.
+    /// Adds a message that an earlier process has kept. Whether it was delivered is not known.
     pub(crate) fn restore(
         &mut self,
         message: Arc<Message>,

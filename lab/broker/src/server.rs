@@ -53,7 +53,7 @@ pub async fn run(
             () = shutdown.cancelled() => break,
         }
     }
-    // Nobody new comes while the others leave.
+    // No connection is accepted while the others are closed.
     drop(listener);
     while let Some(ended) = connections.join_next().await {
         report(ended);

@@ -136,7 +136,7 @@ impl Store {
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
-            // Nobody else may write, not even between two transactions.
+            // No other process may write, not even between two transactions.
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", sync.pragma())?;
@@ -276,6 +276,10 @@ impl Store {
                     );
                 }
                 failed = true;
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the writer has a thread of its own"
+                )]
                 std::thread::sleep(PAUSE);
             }
             if failed {

@@ -7,6 +7,10 @@
 //!
 //! The files take their addresses from the environment, by the names in [`variable`]. It must not know
 //! the shop, nor who starts what.
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod error;
 mod passage;

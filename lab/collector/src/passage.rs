@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use schedule::parse_duration;
 use serde_json::Value;
 
 use crate::{variable, yaml};
@@ -187,7 +188,7 @@ fn tail_sampling(policies: &Value) -> Option<Sampling> {
             }
             "probabilistic" => {
                 let share = percentage(&settings("probabilistic")["sampling_percentage"]);
-                // Of two shares nobody knows how far they are the same traces.
+                // How far two shares are the same traces is not known.
                 let first = sampling.share == Some(0.0);
                 sampling.share = share.filter(|_| first);
             }
@@ -220,34 +221,26 @@ fn percentage(value: &Value) -> Option<f64> {
     Some((percent / 100.0).clamp(0.0, 1.0))
 }
 
-/// A duration as Go writes it: `200ms`, `1m30s`.
+/// A duration as Go writes it, numbers with their units one after another: `200ms`, `1m30s`.
 fn duration(value: &Value) -> Option<Duration> {
     let text = expand(value.as_str()?);
     let mut rest = text.as_str();
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let seconds = match &rest[..end] {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3_600.0,
-            _ => return None,
-        };
-        total += Duration::try_from_secs_f64(number * seconds).ok()?;
-        rest = &rest[end..];
+        let unit = rest.find(char::is_alphabetic)?;
+        let next = rest[unit..].find(|c: char| !c.is_alphabetic());
+        let (one, others) = rest.split_at(next.map_or(rest.len(), |next| unit + next));
+        total = total.checked_add(parse_duration(one).ok()?)?;
+        rest = others;
     }
     Some(total)
 }
 
 /// A text with `${env:NAME:-default}` replaced, as a Collector does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the set-up names the variables, as it does for the Collector"
+)]
 fn expand(text: &str) -> String {
     let mut expanded = String::new();
     let mut rest = text;
@@ -356,10 +349,13 @@ service:
         assert_eq!(read("200ms"), Some(Duration::from_millis(200)));
         assert_eq!(read("1m30s"), Some(Duration::from_secs(90)));
         assert_eq!(read("1.5s"), Some(Duration::from_millis(1_500)));
+        assert_eq!(read("1.5m30s"), Some(Duration::from_secs(120)));
         assert_eq!(
             read("${env:TRACELAB_NOT_SET:-5s}"),
             Some(Duration::from_secs(5))
         );
-        assert_eq!(read("soon"), None);
+        for text in ["soon", "-5s", "5s-", "5"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -21,7 +21,15 @@ pub struct Program(PathBuf);
 // === impl Program ===
 
 impl Program {
-    /// The one that was named, or one on `PATH`, or the one that `scripts/parts` has built.
+    /// Finds the program: the one that is named, else one on `PATH`, else the one that `scripts/parts` has built.
+    ///
+    /// # Errors
+    ///
+    /// When the file that is named is no program, or there is none in these places.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "PATH is where programs are found"
+    )]
     pub fn find(named: Option<&Path>) -> Result<Program, Error> {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> = env::split_paths(&path).collect();
@@ -83,6 +91,10 @@ impl Program {
 }
 
 /// The cache of `scripts/parts`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variables of scripts/parts, which has no Config"
+)]
 fn parts() -> PathBuf {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(parts) = variable("TRACELAB_PARTS") {

@@ -37,7 +37,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether it listens.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How many times other ports are tried where somebody took one before it was used.
+/// How many times other ports are tried, where another process took one before the Collector did.
 const TRIES: usize = 4;
 
 /// What is to be run.
@@ -108,6 +108,10 @@ impl Run {
         self.listen.is_some()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the set-up names the variables, and the Collector inherits them"
+    )]
     fn addresses(&self) -> Result<HashMap<&'static str, String>, Error> {
         let given = |name: &'static str| Some((name, env::var(name).ok()?));
         let mut addresses: HashMap<&'static str, String> =

@@ -6,7 +6,7 @@ pub const OTLP_GRPC: &str = "COLLECTOR_OTLP_GRPC";
 /// Where it receives OTLP/HTTP.
 pub const OTLP_HTTP: &str = "COLLECTOR_OTLP_HTTP";
 
-/// Where it receives spans on which nobody has decided: `head-sampling.yaml`.
+/// Where it receives spans that were not sampled yet: `head-sampling.yaml`.
 pub const UNDECIDED_GRPC: &str = "COLLECTOR_UNDECIDED_GRPC";
 
 /// Where Prometheus scrapes the metrics that it makes: `spanmetrics.yaml`.

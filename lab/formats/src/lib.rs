@@ -7,8 +7,10 @@
 //! assert!(matches!(spans, Ok(spans) if spans.is_empty()), "OTLP/JSON that holds nothing");
 //! assert!(formats::read(b"hello").is_err(), "no trace file");
 //! ```
-
-#![warn(clippy::missing_errors_doc)]
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod file;
 mod jaeger;

@@ -14,8 +14,10 @@
 //! let wrong = otlp::traces_from_json(br#"{"resourceSpans": [7]}"#).unwrap_err();
 //! assert!(wrong.to_string().contains("resourceSpans[0]"));
 //! ```
-
-#![warn(clippy::missing_errors_doc)]
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod compression;
 mod error;

@@ -19,6 +19,10 @@
 //! child.wait().await.unwrap();
 //! # });
 //! ```
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod backoff;
 mod last_lines;

@@ -1,17 +1,21 @@
 //! Checks recorded traces, without running anything.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 
+use diagnose::plural;
 use expect::{Observed, Report, Verdict};
 use scenario::{Node, Scenario, Text};
+use serde_json::{Value, json};
 use trace::{Span, Trace, TraceId, tree};
 
 use crate::traces::mentions;
 
-/// What became of recorded traces.
+/// The result of checking recorded traces against a scenario.
 #[derive(Debug)]
 pub struct Checked {
-    /// A report a trace that the scenario speaks of.
+    /// The name of the scenario.
+    pub scenario: String,
+    /// One report for each trace that the scenario speaks of.
     pub reports: Vec<Report>,
     /// The roots of those that it does not speak of, and how many there are of each.
     pub others: Vec<(String, usize)>,
@@ -25,6 +29,7 @@ pub struct Checked {
 /// is.
 pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
     let mut checked = Checked {
+        scenario: scenario.name.clone(),
         reports: Vec::new(),
         others: Vec::new(),
     };
@@ -58,6 +63,45 @@ impl Checked {
     pub fn verdict(&self) -> Verdict {
         let verdicts = self.reports.iter().map(|report| report.verdict);
         verdicts.max().unwrap_or(Verdict::Fail)
+    }
+
+    /// The document that `tracelab check --format json` prints.
+    pub fn to_json(&self) -> Value {
+        let others = self.others.iter();
+        let others = others.map(|(root, count)| json!({ "root": root, "traces": count }));
+        json!({
+            "verdict": self.verdict(),
+            "scenario": self.scenario,
+            "traces": self.reports,
+            "others": others.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The report for people: each trace, then how many match.
+    pub fn text(&self, colour: bool) -> String {
+        let mut text = String::new();
+        for report in &self.reports {
+            text.push_str(&report.text(&self.scenario, "", colour));
+        }
+        let with = |verdict| {
+            let reports = self.reports.iter();
+            reports.filter(|report| report.verdict == verdict).count()
+        };
+        let _ = writeln!(
+            text,
+            "{} checked: {} match, {} do not, {} unsupported",
+            plural(self.reports.len(), "trace"),
+            with(Verdict::Pass),
+            with(Verdict::Fail),
+            with(Verdict::Unsupported)
+        );
+        for (root, count) in &self.others {
+            let _ = writeln!(
+                text,
+                "{count} not checked: {root} is none that the scenario asks for"
+            );
+        }
+        text
     }
 }
 

@@ -6,14 +6,11 @@ use expect::Verdict;
 use loadgen::Latency;
 use scenario::Scenario;
 use serde::Serialize;
-use trace::TraceId;
+use trace::{TraceId, milliseconds};
 
 use crate::{
     case::{Case, Unexplained},
-    judge::{
-        findings::UnsupportedFinding,
-        latency::{LatencyLine, ms},
-    },
+    judge::{findings::UnsupportedFinding, latency::LatencyLine},
     phase::Phase,
 };
 
@@ -182,9 +179,9 @@ impl Failure {
 impl Latencies {
     pub(crate) fn of(latency: Latency) -> Self {
         Latencies {
-            p50: ms(latency.p50),
-            p90: ms(latency.p90),
-            p99: ms(latency.p99),
+            p50: milliseconds(latency.p50),
+            p90: milliseconds(latency.p90),
+            p99: milliseconds(latency.p99),
         }
     }
 

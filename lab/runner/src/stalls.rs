@@ -41,6 +41,10 @@ impl StallWatch {
         thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
                 let slept = Instant::now();
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the thread is there to sleep, and to notice when it overslept"
+                )]
                 thread::sleep(TICK);
                 let late = slept.elapsed().saturating_sub(TICK);
                 if late >= LATE {

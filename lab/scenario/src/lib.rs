@@ -21,8 +21,10 @@
 //!     Some(r#"one-order.yaml:8:62: unknown kind "sever"; did you mean "server"?"#),
 //! );
 //! ```
-
-#![warn(clippy::missing_errors_doc)]
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 pub mod embedded;
 pub mod error;

@@ -143,24 +143,3 @@ pub(crate) fn split(text: &str) -> Option<(Option<&str>, Option<&str>)> {
     let (from, to) = (from.trim(), to.trim());
     (end(from) || end(to)).then_some((Some(from).filter(|t| end(t)), Some(to).filter(|t| end(t))))
 }
-
-/// A duration with its unit: `800ms`, `1.5s`, `2m`, `1h`, `250us`, `250µs`, `10ns`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(unit_at);
-    let seconds = match unit.trim_start() {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    // Whole numbers go through integers, so that 1ns is one nanosecond and not nearly so.
-    match number.parse::<u32>() {
-        Ok(whole) => Some(Duration::from_secs_f64(seconds) * whole),
-        Err(_) => Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok(),
-    }
-}

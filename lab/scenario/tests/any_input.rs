@@ -21,10 +21,9 @@ fn parse_and_check_the_error(text: &str) {
     } = error
     {
         assert!(position.line >= 1 && position.column >= 1, "{printed}");
-        assert!(
-            position.line <= text.lines().count().max(1) + 1,
-            "{printed}"
-        );
+        // YAML 1.2.2, section 5.4: a carriage return by itself ends a line, too.
+        let lines = text.replace("\r\n", "\n").split(['\n', '\r']).count();
+        assert!(position.line <= lines + 1, "{printed}");
     }
 }
 

@@ -13,8 +13,10 @@
 //! assert_eq!(schedule.next(), Some((1, Duration::from_millis(500))));
 //! assert_eq!(schedule.next(), None);
 //! ```
-
-#![warn(clippy::missing_errors_doc)]
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod duration;
 mod instants;
@@ -22,7 +24,9 @@ mod load;
 mod rate;
 mod stage;
 
-pub use duration::{DurationError, FOREVER, parse_duration};
+pub use duration::{
+    DurationError, FOREVER, LoadDurationError, parse_duration, parse_load_duration,
+};
 pub use instants::Schedule;
 pub use load::Load;
 pub use rate::{Rate, RateError};

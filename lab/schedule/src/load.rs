@@ -14,7 +14,7 @@ pub enum Load {
     Closed {
         /// How many journeys are under way at once.
         users: NonZeroUsize,
-        /// How many journeys are made in all: exactly so many, whatever the number of users.
+        /// The exact number of journeys, whatever the number of users.
         requests: u64,
         /// How long it takes until all users have come, evenly.
         ramp: Duration,
@@ -42,13 +42,8 @@ pub enum Load {
 impl Load {
     /// An open load at one rate, evenly.
     pub fn steady(rate: Rate, duration: Duration) -> Load {
-        let stage = Stage {
-            from: rate,
-            to: rate,
-            duration,
-        };
         Load::Open {
-            stages: vec![stage],
+            stages: vec![Stage::steady(rate, duration)],
             arrivals: Arrivals::Constant,
         }
     }

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use thiserror::Error;
 
-use crate::{duration::parse_duration, rate::Rate};
+use crate::{duration::parse_load_duration, rate::Rate};
 
 /// A part of an open load, over which the rate changes evenly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +41,25 @@ pub struct StageError {
 
 // === impl Stage ===
 
+impl Stage {
+    /// A stage of one rate.
+    pub fn steady(rate: Rate, duration: Duration) -> Stage {
+        Stage {
+            from: rate,
+            to: rate,
+            duration,
+        }
+    }
+
+    /// A stage that begins with nothing and ends at `rate`.
+    pub fn ramp(rate: Rate, duration: Duration) -> Stage {
+        Stage {
+            from: Rate::ZERO,
+            ..Stage::steady(rate, duration)
+        }
+    }
+}
+
 impl FromStr for Stage {
     type Err = StageError;
 
@@ -53,7 +72,7 @@ impl FromStr for Stage {
         let (rates, time) = text
             .split_once(':')
             .ok_or_else(|| wrong("it has no time".to_owned()))?;
-        let duration = parse_duration(time).map_err(|error| wrong(error.to_string()))?;
+        let duration = parse_load_duration(time).map_err(|error| wrong(error.to_string()))?;
         let rate = |text| Rate::parse_in_stage(text).map_err(|error| wrong(error.to_string()));
         let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
         Ok(Stage {

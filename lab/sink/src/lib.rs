@@ -19,6 +19,10 @@
 //! many spans it held.
 //!
 //! It must not know the shop, nor what the spans mean.
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 mod config;
 mod gate;
@@ -44,7 +48,11 @@ use tokio_util::sync::CancellationToken;
 /// How long a request that was begun may take to end once the sink is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Receives OTLP on both listeners until it is told to stop; then ends what was begun.
+/// Receives OTLP on both listeners until `shutdown` is cancelled, then ends the requests that were begun.
+///
+/// # Errors
+///
+/// When a listener cannot accept connections any more.
 pub async fn run(
     grpc: TcpListener,
     http: TcpListener,

@@ -234,6 +234,10 @@ fn file(data: &Path, component: Component) -> String {
     url.as_str().replacen("file:", "sqlite:", 1)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the user has set is inherited by the services"
+)]
 fn telemetry(otlp: &Otlp) -> Vec<(OsString, OsString)> {
     let mut set: Vec<(OsString, OsString)> = vec![
         (

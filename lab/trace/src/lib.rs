@@ -14,10 +14,14 @@
 //! assert_eq!(critical_path(&trace, root).total(), Duration::from_millis(155));
 //! ```
 
-#![warn(clippy::missing_errors_doc)]
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
 
 pub mod critical_path;
 pub mod id;
+mod milliseconds;
 pub mod otlp;
 pub mod span;
 pub mod tree;
@@ -26,6 +30,7 @@ mod whole;
 
 pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};
+pub use milliseconds::milliseconds;
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
 pub use tree::{Top, Trace};
 pub use value::{Attributes, Value};

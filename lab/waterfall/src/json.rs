@@ -1,8 +1,9 @@
 //! The waterfall for machines.
 
-use serde_json::{Value as Json, json};
+use std::time::Duration;
 
-use trace::{Link, Top, Trace};
+use serde_json::{Value as Json, json};
+use trace::{Link, Top, Trace, milliseconds};
 
 /// The tree of a trace as one JSON document: spans in the order of the tree, times in milliseconds
 /// since the start of the trace.
@@ -22,7 +23,7 @@ pub fn to_json(trace: &Trace) -> Json {
         .collect();
     json!({
         "trace_id": trace.id(),
-        "duration_ms": milliseconds(trace.end_ns() - trace.start_ns()),
+        "duration_ms": ms(trace.end_ns() - trace.start_ns()),
         "services": trace.services(),
         "errors": trace.errors(),
         "spans": spans,
@@ -39,8 +40,8 @@ fn span(trace: &Trace, index: usize, depth: usize) -> Json {
         "service": span.service(),
         "name": span.name,
         "kind": span.kind.as_str(),
-        "start_ms": milliseconds(span.start_ns - trace.start_ns()),
-        "duration_ms": milliseconds(span.end_ns.saturating_sub(span.start_ns)),
+        "start_ms": ms(span.start_ns - trace.start_ns()),
+        "duration_ms": ms(span.end_ns.saturating_sub(span.start_ns)),
         "status": span.status.code.as_str(),
         "status_message": span.status.message,
         "links": span.links.iter().map(link).collect::<Vec<_>>(),
@@ -59,6 +60,6 @@ fn top(top: Top) -> &'static str {
     }
 }
 
-fn milliseconds(ns: u64) -> f64 {
-    ns as f64 / 1e6
+fn ms(ns: u64) -> f64 {
+    milliseconds(Duration::from_nanos(ns))
 }

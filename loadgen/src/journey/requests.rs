@@ -62,7 +62,7 @@ fn method(name: &str) -> GooseMethod {
 /// The ids of a trace that begins here, and of the span that is said to have begun it.
 fn new_context() -> Option<(TraceId, SpanId)> {
     let (trace_id, span_id) = (rand::random::<u128>(), rand::random::<u64>());
-    // Only zeros are no id: one in so many that nobody will see it.
+    // Zeros alone are not an id: one in 2^64.
     Some((
         TraceId::from_bytes(trace_id.to_be_bytes()).ok()?,
         SpanId::from_bytes(span_id.to_be_bytes()).ok()?,

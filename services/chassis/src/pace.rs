@@ -50,9 +50,14 @@ impl Pace {
 /// Waits for the time of a round trip. The timer of tokio counts whole milliseconds (1.1 to 2.1 ms for
 /// this half of one); a thread that sleeps is back after 0.55 to 0.6 ms.
 fn round_trip() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it sleeps on a thread for blocking work"
+    )]
+    let sleep = || thread::sleep(ROUND_TRIP);
+    Box::pin(async move {
         // A runtime that is being shut down waits no more.
-        let _ = spawn_blocking(|| thread::sleep(ROUND_TRIP)).await;
+        let _ = spawn_blocking(sleep).await;
     })
 }
 

@@ -8,6 +8,14 @@
 //! let client = http_client::with(|builder| builder.timeout(std::time::Duration::from_secs(1)));
 //! assert!(client.get("http://127.0.0.1:8080/healthz").build().is_ok());
 //! ```
+#![warn(
+    clippy::missing_errors_doc,
+    reason = "callers in other crates must know when a call fails"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is what the others use in their place"
+)]
 
 use std::{iter, sync::LazyLock};
 

@@ -1,5 +1,6 @@
 //! The provider over real HTTP, on a real database file.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 #[path = "../../chassis/tests/support/fresh_database.rs"]
 mod fresh_database;

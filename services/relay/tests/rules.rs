@@ -1,6 +1,7 @@
 //! The rules of the public W3C trace-context test suite, level 2 and strict, over real HTTP: what
 //! comes in, and what the call back must carry. Each rule by itself is tested in `telemetry`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_types, reason = "the bans are for what users run")]
 
 mod harness;
 #[path = "../../chassis/tests/support/silent_telemetry.rs"]

@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     future::{Future, ready},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +19,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
 };
+use parking_lot::Mutex;
 use sabotage::{EVENT, Injection, Sabotage, injecting};
 use telemetry::{Layers, propagation::StrictTraceContextPropagator};
 
@@ -27,7 +28,7 @@ struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
 impl SpanExporter for Kept {
     fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
-        self.0.lock().unwrap().extend(batch);
+        self.0.lock().extend(batch);
         ready(Ok(()))
     }
 }
@@ -70,7 +71,7 @@ impl Request {
     }
 
     fn exported(&self) -> Vec<SpanData> {
-        self.kept.0.lock().unwrap().clone()
+        self.kept.0.lock().clone()
     }
 }
 

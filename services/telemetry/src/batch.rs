@@ -13,7 +13,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc as blocking,
     },
@@ -27,6 +27,7 @@ use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     trace::{Span, SpanData, SpanExporter, SpanProcessor},
 };
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -183,7 +184,7 @@ impl SpanProcessor for BatchProcessor {
 
     fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
         self.handle.command(Command::Shutdown, limit)?;
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             thread.join().map_err(|_| {
                 OTelSdkError::InternalFailure("the export thread panicked".to_owned())

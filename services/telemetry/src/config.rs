@@ -89,6 +89,10 @@ impl Config {
     /// # Errors
     ///
     /// When a variable has a value that cannot be used.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads OTEL_* variables"
+    )]
     pub fn from_env(
         service_name: &'static str,
         service_version: &'static str,

@@ -3,6 +3,7 @@
 //!
 //! Where a client is missing, its test says so and does not run, unless `TRACELAB_REAL=1` asks for it.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 mod client;
 mod kept;

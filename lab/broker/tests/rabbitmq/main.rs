@@ -4,6 +4,7 @@
 //! A node takes its time to start, so these tests run only where they are asked for, by
 //! `TRACELAB_REAL=1`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 #[path = "../both/mod.rs"]
 mod both;

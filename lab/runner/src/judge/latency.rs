@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect::Verdict;
 use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
-use trace::Span;
+use trace::{Span, milliseconds};
 
 use crate::{drive::Driven, environment::Conditions};
 
@@ -29,6 +29,18 @@ pub struct LatencyLine {
     /// Why it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+// === impl LatencyLine ===
+
+impl LatencyLine {
+    /// The time that was measured, for people.
+    pub(crate) fn got(&self) -> String {
+        match self.ms {
+            Some(ms) => format!("{ms:.1} ms"),
+            None => "nothing".to_owned(),
+        }
+    }
 }
 
 /// What is measured of a want: the same load, at the pace that it asks for.
@@ -77,9 +89,9 @@ pub(crate) fn lines(
                 own: want.own,
                 percentile: word(*percentile),
                 want: wanted,
-                ms: got.map(ms),
+                ms: got.map(milliseconds),
                 twin_ms: match time {
-                    TimeWant::OfTwin(_) => twin.map(ms),
+                    TimeWant::OfTwin(_) => twin.map(milliseconds),
                     TimeWant::Absolute(_) => None,
                 },
                 verdict: match (&why, holds) {
@@ -182,10 +194,6 @@ fn in_words(pattern: &Pattern) -> String {
         true => "any span".to_owned(),
         false => words.join(" "),
     }
-}
-
-pub(crate) fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
 }
 
 #[cfg(test)]

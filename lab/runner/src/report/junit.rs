@@ -1,62 +1,48 @@
-//! The report as JUnit XML, as continuous integration reads it: a suite a scenario, a case a phase.
+//! The report as JUnit XML, as continuous integration reads it: a suite for each scenario, a case for each phase.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use expect::Verdict;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{SHOWN, text::push_failure};
 use crate::outcome::{Finished, PhaseReport, PhaseRun};
 
-/// The document.
+/// The document. Control characters are left out of it.
 pub fn junit(finished: &[Finished]) -> String {
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    for scenario in finished {
-        let with = |verdict| {
-            let phases = scenario.phases.iter();
-            phases.filter(|run| run.report.verdict == verdict).count()
-        };
-        let _ = writeln!(
-            text,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
-            escaped(&scenario.scenario.name),
-            scenario.phases.len(),
-            with(Verdict::Fail),
-            with(Verdict::Unsupported)
-        );
-        for phase in &scenario.phases {
-            push_case(&mut text, phase);
-        }
-        text.push_str("  </testsuite>\n");
-    }
-    text.push_str("</testsuites>\n");
-    text
+    let mut report = Report::unnamed();
+    report.add_test_suites(finished.iter().map(suite));
+    report.to_string().expect("memory can be written to")
 }
 
-fn push_case(text: &mut String, phase: &PhaseRun) {
+fn suite(finished: &Finished) -> TestSuite {
+    let mut suite = TestSuite::new(&finished.scenario.name);
+    suite.add_test_cases(finished.phases.iter().map(case));
+    suite
+}
+
+fn case(phase: &PhaseRun) -> TestCase {
     let report = &phase.report;
-    let seconds = phase.window.1.saturating_sub(phase.window.0) as f64 / 1e9;
-    let _ = write!(
-        text,
-        "    <testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
-        escaped(&report.name),
-        report.phase
-    );
-    let said = what_is_wrong(phase);
-    let _ = match report.verdict {
-        Verdict::Pass => writeln!(text, "/>"),
-        Verdict::Unsupported => writeln!(
-            text,
-            ">\n      <skipped message=\"{}\"/>\n    </testcase>",
-            escaped(report.why.as_deref().unwrap_or("it could not be evaluated"))
-        ),
-        Verdict::Fail => writeln!(
-            text,
-            ">\n      <failure message=\"{}\">{}</failure>\n    \
-             </testcase>",
-            how_many_failed(report),
-            escaped(&said)
-        ),
+    let status = match report.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Unsupported => {
+            let mut status = TestCaseStatus::skipped();
+            let why = report.why.as_deref();
+            status.set_message(xml(why.unwrap_or("it could not be evaluated")));
+            status
+        }
+        Verdict::Fail => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(how_many_failed(report));
+            status.set_description(xml(&what_is_wrong(phase)));
+            status
+        }
     };
+    let mut case = TestCase::new(report.phase.to_string(), status);
+    case.set_classname(&report.name);
+    let (began, ended) = phase.window;
+    case.set_time(Duration::from_nanos(ended.saturating_sub(began)));
+    case
 }
 
 fn how_many_failed(report: &PhaseReport) -> String {
@@ -88,9 +74,7 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     if !report.phase.is_silent() {
         let missed = report.latency.iter();
         for line in missed.filter(|line| line.verdict == Verdict::Fail) {
-            let got = line
-                .ms
-                .map_or("nothing".to_owned(), |ms| format!("{ms:.1} ms"));
+            let got = line.got();
             let _ = writeln!(
                 text,
                 "{} {}: wanted {}, got {got}",
@@ -101,21 +85,7 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     text
 }
 
-/// A text in XML: what is no character of XML 1.0 is replaced.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                escaped.push('\u{fffd}');
-            }
-            c => escaped.push(c),
-        }
-    }
-    escaped
+/// A text without the two characters that XML 1.0 does not have and `quick_junit` does not leave out.
+fn xml(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

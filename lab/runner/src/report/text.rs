@@ -234,9 +234,7 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             (false, Verdict::Pass) => "",
             (false, verdict) => &format!(", which is {}{}", word(verdict), why(line)),
         };
-        let got = line
-            .ms
-            .map_or("nothing".to_owned(), |ms| format!("{ms:.1} ms"));
+        let got = line.got();
         let ratio = line
             .ms
             .zip(line.twin_ms)

@@ -86,21 +86,10 @@ pub(super) fn load(doc: &Doc<'_>, node: &Node) -> Result<Load, Error> {
 }
 
 fn ramped(rate: Rate, duration: Duration, ramp: Option<Duration>) -> Vec<Stage> {
-    let steady = Stage {
-        from: rate,
-        to: rate,
-        duration,
-    };
+    let steady = Stage::steady(rate, duration);
     match ramp.filter(|ramp| !ramp.is_zero()) {
         None => vec![steady],
-        Some(ramp) => vec![
-            Stage {
-                from: Rate::ZERO,
-                to: rate,
-                duration: ramp,
-            },
-            steady,
-        ],
+        Some(ramp) => vec![Stage::ramp(rate, ramp), steady],
     }
 }
 
@@ -119,10 +108,7 @@ fn stages(doc: &Doc<'_>, node: &Node) -> Result<Vec<Stage>, Error> {
         })
     };
     let stages: Vec<Stage> = items.iter().map(stage).collect::<Result<_, _>>()?;
-    if stages
-        .iter()
-        .all(|stage| stage.from == Rate::ZERO && stage.to == Rate::ZERO)
-    {
+    if schedule::total(&stages) == 0.0 {
         return Err(doc.error(node.at, "a load at a rate of 0/s does nothing"));
     }
     Ok(stages)

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, ops::RangeInclusive, time::Duration};
 
+use schedule::parse_duration;
+
 use crate::{
     Count, DoubleRange, DurationRange, Error, Position, Text,
     expectation::anchored,
@@ -170,7 +172,7 @@ impl<'a> Doc<'a> {
     /// A duration such as `5s`.
     pub(super) fn duration(&self, node: &Node) -> Result<Duration, Error> {
         let text = match &node.data {
-            Data::Text(text, _) => range::duration(text),
+            Data::Text(text, _) => parse_duration(text).ok(),
             _ => None,
         };
         text.ok_or_else(|| self.wanted(node, "a duration such as 800ms, 5s, 2m or 1h"))
@@ -183,7 +185,7 @@ impl<'a> Doc<'a> {
         let Data::Text(text, _) = &node.data else {
             return Err(wanted());
         };
-        let end = |text: &str| range::duration(text).ok_or_else(wanted);
+        let end = |text: &str| parse_duration(text).map_err(|_| wanted());
         let tick = Duration::from_nanos(1);
         let (min, max) = if let Some(text) = text.strip_prefix("<=") {
             (Duration::ZERO, end(text)?)

@@ -311,7 +311,7 @@ fn address<T>(shared: &Arc<T>) -> usize {
     Arc::as_ptr(shared).addr()
 }
 
-/// The ids of evicted traces, the latest so many of them.
+/// The ids of the traces that were evicted last.
 #[derive(Debug, Default)]
 struct Evicted {
     most: usize,

@@ -18,7 +18,7 @@ pub struct Query {
     pub min_duration: Option<Duration>,
     /// It has a span with the status error, or none.
     pub error: Option<bool>,
-    /// The newest so many.
+    /// How many traces are found at most: the newest.
     pub limit: Option<usize>,
 }
 

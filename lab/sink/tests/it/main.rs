@@ -1,5 +1,6 @@
 //! The sink over the real wire: OTLP/gRPC through the generated client, OTLP/HTTP through reqwest.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 mod fuzz;
 mod grpc;

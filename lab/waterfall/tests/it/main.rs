@@ -1,6 +1,7 @@
 //! The picture: it is what a user sees first, so its healthy form is kept here letter by letter.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use expect_test::expect_file;
 use proptest::{collection::vec, prelude::*};
 use testing::spans::{any_span, healthy, link, span, span_id, trace_id};
 use trace::{Kind, Span, StatusCode, Trace};
@@ -27,12 +28,7 @@ fn tree(picture: &str) -> Vec<&str> {
 
 #[test]
 fn the_healthy_trace_is_drawn_in_a_hundred_columns() {
-    let picture = draw(healthy(), 100);
-    assert_eq!(
-        picture,
-        include_str!("healthy.txt"),
-        "the picture is now:\n{picture}"
-    );
+    expect_file!["healthy.txt"].assert_eq(&draw(healthy(), 100));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The payment service over real HTTP, on a real database file, with a real provider; where the
 //! provider must misbehave, one stands in that does.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 mod charges;
 #[path = "../../../chassis/tests/support/fresh_database.rs"]

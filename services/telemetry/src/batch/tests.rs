@@ -204,7 +204,7 @@ fn of_an_attribute_that_was_set_twice_the_last_value_is_exported() {
     processor.on_end(twice);
     processor.force_flush().unwrap();
     assert_eq!(
-        exporter.0.taken.lock().unwrap()[0].attributes,
+        exporter.0.taken.lock()[0].attributes,
         [
             KeyValue::new("url.path", "/checkout"),
             KeyValue::new("error.type", "500"),
@@ -250,17 +250,17 @@ impl Exporter {
     }
 
     fn on_each_export(&self, act: impl Fn() + Send + 'static) {
-        *self.0.on_each_export.lock().unwrap() = Box::new(act);
+        *self.0.on_each_export.lock() = Box::new(act);
     }
 
     /// The names of the spans, in the order in which they came.
     fn taken(&self) -> Vec<String> {
-        let taken = self.0.taken.lock().unwrap();
+        let taken = self.0.taken.lock();
         taken.iter().map(|span| span.name.to_string()).collect()
     }
 
     fn batches(&self) -> Vec<usize> {
-        self.0.batches.lock().unwrap().clone()
+        self.0.batches.lock().clone()
     }
 }
 
@@ -277,9 +277,9 @@ impl SpanExporter for Exporter {
             Answer::Fail => return Err(OTelSdkError::InternalFailure("no".to_owned())),
             Answer::WhenPermitted => drop(self.0.permits.acquire().await),
         }
-        self.0.on_each_export.lock().unwrap()();
-        self.0.batches.lock().unwrap().push(batch.len());
-        self.0.taken.lock().unwrap().extend(batch);
+        self.0.on_each_export.lock()();
+        self.0.batches.lock().push(batch.len());
+        self.0.taken.lock().extend(batch);
         Ok(())
     }
 

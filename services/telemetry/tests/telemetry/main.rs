@@ -1,5 +1,10 @@
 //! What the telemetry of a service promises, tested on real connections, files and processes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the bans are for what users run"
+)]
 
 mod amqp;
 mod baggage;

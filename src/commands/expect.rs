@@ -1,13 +1,11 @@
 //! `tracelab expect from TRACE`: the expectation that a trace fulfils.
 
-use std::io::Write;
-
 use ::trace::Trace;
-use anyhow::Context;
 
 use crate::{
     exit::{Outcome, WrongInput},
-    trace::TraceArgs,
+    screen,
+    traces::TraceArgs,
 };
 
 /// Write expectations.
@@ -32,9 +30,7 @@ pub(crate) struct FromArgs {
 pub(crate) async fn main(expect: Expect) -> anyhow::Result<Outcome> {
     let Expect::From(args) = expect;
     let trace = only_one(args.from.traces().await?)?;
-    std::io::stdout()
-        .write_all(::expect::derive(&trace).as_bytes())
-        .context("standard output cannot be written")?;
+    screen::print(::expect::derive(&trace))?;
     Ok(Outcome::Passed)
 }
 

@@ -1,16 +1,13 @@
 //! `tracelab check FILE…`: recorded traces against a scenario, without running anything.
 
-use std::{fmt::Write as _, io::Write, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
-use diagnose::plural;
 use expect::Verdict;
-use runner::Checked;
 
 use crate::{
     exit::Outcome,
     screen::{self, Format},
-    trace::from_file,
+    traces::from_file,
 };
 
 /// Check recorded traces against what a scenario expects.
@@ -52,54 +49,13 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     }
     let checked = runner::check_spans(spans, &scenario);
     let text = match args.format {
-        Format::Text => text(&scenario.name, &checked),
-        Format::Json => format!(
-            "{}\n",
-            serde_json::json!({
-                "verdict": checked.verdict(),
-                "scenario": scenario.name,
-                "traces": checked.reports,
-                "others": checked
-                    .others
-                    .iter()
-                    .map(|(root, count)| serde_json::json!({ "root": root, "traces": count }))
-                    .collect::<Vec<_>>(),
-            })
-        ),
+        Format::Text => checked.text(screen::style().colour),
+        Format::Json => format!("{}\n", checked.to_json()),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("the report cannot be printed")?;
+    screen::print(&text)?;
     Ok(match checked.verdict() {
         Verdict::Fail => Outcome::Failed,
         Verdict::Unsupported if args.strict => Outcome::Failed,
         Verdict::Pass | Verdict::Unsupported => Outcome::Passed,
     })
-}
-
-fn text(name: &str, checked: &Checked) -> String {
-    let colour = screen::style().colour;
-    let mut text = String::new();
-    for report in &checked.reports {
-        text.push_str(&report.text(name, "", colour));
-    }
-    let with = |verdict| {
-        let reports = checked.reports.iter();
-        reports.filter(|report| report.verdict == verdict).count()
-    };
-    let _ = writeln!(
-        text,
-        "{} checked: {} match, {} do not, {} unsupported",
-        plural(checked.reports.len(), "trace"),
-        with(Verdict::Pass),
-        with(Verdict::Fail),
-        with(Verdict::Unsupported)
-    );
-    for (root, count) in &checked.others {
-        let _ = writeln!(
-            text,
-            "{count} not checked: {root} is none that the scenario asks for"
-        );
-    }
-    text
 }

@@ -1,12 +1,15 @@
 //! `tracelab fault`: the catalogue of faults, and those that are switched on for everyone.
 
-use std::{fmt::Write as _, io::Write};
+use std::fmt::Write;
 
-use anyhow::Context;
 use faults::{CATALOGUE, Faults, Setting};
 use serde_json::{Value as Json, json};
 
-use crate::{exit::Outcome, lab::LabArgs, screen::Format};
+use crate::{
+    exit::Outcome,
+    lab::LabArgs,
+    screen::{self, Format},
+};
 
 /// List faults, and switch them on and off for everyone who uses a running lab.
 ///
@@ -91,9 +94,7 @@ pub(crate) async fn main(fault: Fault) -> anyhow::Result<Outcome> {
             shown(&args.lab.set_faults(&on).await?, args.format)
         }
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    screen::print(&text)?;
     Ok(Outcome::Passed)
 }
 

@@ -1,5 +1,4 @@
-//! `tracelab sink`: the OTLP receiver and its page, without a shop, or for a shop whose services run
-//! elsewhere.
+//! `tracelab sink`: the OTLP receiver and its page, without a shop, or for a shop whose services run elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +16,7 @@ use supervisor::Component;
 use crate::{
     exit::{Outcome, WrongInput},
     shop_args::of_lab,
-    up,
+    stop,
 };
 
 /// Run the OTLP receiver and its page, in the foreground, for services of your own.
@@ -83,13 +82,13 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         ..sink::Config::default()
     });
     let shop = args.shop(&store, listens)?;
-    let stop = up::cancelled_by_signals()?;
+    let stop = stop::on_signals()?;
     let ready = serde_json::json!({
         "otlp_grpc": format!("http://{}", listens.otlp_grpc),
         "otlp_http": format!("http://{}", listens.otlp_http),
         "page": format!("http://{}", listens.page),
     });
-    // The parent process learns the ports here. An error means that it does not read.
+    // The parent process learns the ports here. Without a reader the write fails, and the sink runs on.
     let _ = writeln!(std::io::stdout(), "{ready}");
 
     let sink = sink::run(grpc, http, store.clone(), stop.clone());
@@ -104,7 +103,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             () = stop.cancelled() => {}
             () = control::answer(Shop::External(&shop), &mut requests) => {}
         }
-        // From here on the page answers that the lab is being stopped.
+        // Requests are refused from here on; the page says so until it has stopped.
         drop(requests);
         Ok(())
     };

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     exit::{Outcome, WrongInput},
-    screen::Format,
+    screen::{self, Format},
 };
 
 /// List, show, check and begin scenario files.
@@ -73,12 +73,13 @@ pub(crate) struct NewArgs {
 
 pub(crate) async fn main(scenario: Scenario) -> anyhow::Result<Outcome> {
     match scenario {
-        Scenario::List(args) => print(&list(args.format)?),
-        Scenario::Show(args) => print(&scenario::find_text(&args.scenario)?),
-        Scenario::Schema => print(scenario::schema()),
-        Scenario::Lint(args) => lint(&args.files),
-        Scenario::New(args) => new(&args),
+        Scenario::List(args) => screen::print(list(args.format)?)?,
+        Scenario::Show(args) => screen::print(scenario::find_text(&args.scenario)?)?,
+        Scenario::Schema => screen::print(scenario::schema())?,
+        Scenario::Lint(args) => lint(&args.files)?,
+        Scenario::New(args) => new(&args)?,
     }
+    Ok(Outcome::Passed)
 }
 
 fn list(format: Format) -> anyhow::Result<String> {
@@ -100,22 +101,22 @@ fn list(format: Format) -> anyhow::Result<String> {
     })
 }
 
-fn lint(files: &[String]) -> anyhow::Result<Outcome> {
+fn lint(files: &[String]) -> anyhow::Result<()> {
     let mut said = Vec::new();
     for file in files {
         let errors = scenario::lint(file, &scenario::find_text(file)?);
         match errors.is_empty() {
-            true => print(&format!("{file}: ok\n")).map(drop)?,
+            true => screen::print(format!("{file}: ok\n"))?,
             false => said.extend(errors.iter().map(ToString::to_string)),
         }
     }
     match said.is_empty() {
-        true => Ok(Outcome::Passed),
+        true => Ok(()),
         false => Err(WrongInput(said.join("\n")).into()),
     }
 }
 
-fn new(args: &NewArgs) -> anyhow::Result<Outcome> {
+fn new(args: &NewArgs) -> anyhow::Result<()> {
     let fault = args.fault.as_deref().map(faults::find).transpose()?;
     let target = args.target.as_ref().map(Url::as_str);
     let text = scenario::skeleton(&args.name, fault, target);
@@ -123,7 +124,7 @@ fn new(args: &NewArgs) -> anyhow::Result<Outcome> {
     // Whatever is wrong with it is the name.
     scenario::parse(&path.display().to_string(), &text)?;
     write_new(&path, &text)?;
-    print(&format!(
+    screen::print(format!(
         "{path} is written; edit it, then: tracelab run ./{path}\n",
         path = path.display()
     ))
@@ -135,11 +136,4 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     file?
         .write_all(text.as_bytes())
         .with_context(|| format!("{}: cannot be written", path.display()))
-}
-
-fn print(text: &str) -> anyhow::Result<Outcome> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
-    Ok(Outcome::Passed)
 }

@@ -1,12 +1,9 @@
 //! `tracelab completions SHELL`: what a shell needs to complete commands and options.
 
-use std::io::Write;
-
-use anyhow::Context;
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::exit::Outcome;
+use crate::{exit::Outcome, screen};
 
 /// Print what a shell needs to complete the commands and options of tracelab.
 #[derive(Debug, clap::Args)]
@@ -23,8 +20,6 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args, mut command: Command) -> anyhow::Result<Outcome> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, "tracelab", &mut script);
-    std::io::stdout()
-        .write_all(&script)
-        .context("the script cannot be printed")?;
+    screen::print(&script)?;
     Ok(Outcome::Passed)
 }

@@ -1,7 +1,7 @@
 //! `tracelab run SCENARIO…`: the load of each scenario, and a verdict on every trace.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -10,7 +10,6 @@ use std::{
 
 use ::collector::{Passage, Program, Setup};
 use ::scenario::{Scenario, Target};
-use anyhow::Context;
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::Url;
@@ -21,13 +20,14 @@ use supervisor::{Collectors, Config, Ports};
 
 use crate::{
     arguments::{at_least_one, lab_url},
+    events,
     exit::{Outcome, WrongInput},
     screen,
     shop_args::ShopArgs,
-    up::{cancelled_by_signals, tell_above},
+    stop,
 };
 
-/// How many scenarios are run side by side that touch nobody but themselves.
+/// The number of scenarios that run side by side, if their faults act on their own requests alone.
 const SIDE_BY_SIDE: usize = 6;
 
 /// Run scenarios, and check every trace that comes out.
@@ -165,9 +165,9 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenarios = args.scenarios()?;
     let via = args.via(&scenarios).await?;
     let settings = args.settings(via).await?;
-    let stop = cancelled_by_signals()?;
+    let stop = stop::on_signals()?;
     let bar = progress_bar();
-    let told = tell_above(bar.clone(), args.verbose);
+    let told = events::print_above(bar.clone(), args.verbose);
     let finished = runner::run(scenarios, settings, show(bar.clone()), told, stop).await?;
     bar.finish_and_clear();
     if let Some(folder) = &args.out {
@@ -312,9 +312,7 @@ fn print(args: &Args, finished: &[Finished], report: &Report) -> anyhow::Result<
         ReportFormat::Junit => runner::junit(finished),
         ReportFormat::Markdown => runner::markdown(finished),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("the report cannot be printed")
+    screen::print(&text)
 }
 
 /// Stories and traces are told of scenarios that were asked for by name; of all they would be a book.

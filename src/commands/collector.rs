@@ -48,7 +48,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         listen: args.listen,
     };
     let ready = |ready| {
-        // Whoever started the process learns the ports here; nobody may be reading.
+        // The parent process learns the ports here. Without a reader the write fails, and the Collector runs on.
         let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(ready));
     };
     ::collector::run(run, ready, |line| eprintln!("{line}"), stop).await?;

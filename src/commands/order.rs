@@ -1,6 +1,6 @@
 //! `tracelab order`: one more order in a running lab, and its trace.
 
-use std::{io::Write, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use ::trace::Trace;
 use anyhow::Context;
@@ -74,9 +74,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             format!("{}{waterfall}", company(&placed))
         }
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    screen::print(&text)?;
     Ok(Outcome::Passed)
 }
 

@@ -1,21 +1,10 @@
 //! `tracelab diagnose`: where the time of a trace went, and what went wrong.
 
-use std::{
-    collections::HashSet,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ::diagnose::{Diagnosis, THRESHOLDS, evaluate, report};
-use ::trace::{Span, SpanId, Trace, TraceId, tree};
-use anyhow::Context;
 
-use crate::{
-    exit::{Outcome, WrongInput},
-    lab::LabArgs,
-    screen,
-    trace::from_file,
-};
+use crate::{exit::Outcome, lab::LabArgs, screen, traces};
 
 /// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
 /// an error, and what went wrong, with evidence.
@@ -68,9 +57,9 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.evaluate {
         return evaluate_folder(folder, args.format);
     }
-    let traces = read(&args.traces, &args.lab).await?;
+    let traces = traces::read(&args.traces, &args.lab).await?;
     let diagnoses = ::diagnose::diagnose(&traces, &[], &THRESHOLDS);
-    print(&text(&diagnoses, args.format))?;
+    screen::print(text(&diagnoses, args.format))?;
     Ok(Outcome::Passed)
 }
 
@@ -93,54 +82,19 @@ fn text(diagnoses: &[Diagnosis<'_>], format: DiagnosisFormat) -> String {
     }
 }
 
-/// The traces that ids and files name, each once. A trace that two of them have, as a batch that belongs
-/// to several requests, is no reason to find its spans twice.
-pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<Trace>> {
-    let mut spans: Vec<Span> = Vec::new();
-    let mut read_before: HashSet<(TraceId, SpanId, u64, u64)> = HashSet::new();
-    let identity = |span: &Span| (span.trace_id, span.span_id, span.start_ns, span.end_ns);
-    for name in names {
-        let mut read = match name.parse::<TraceId>() {
-            Ok(id) if !Path::new(name).exists() => lab.spans(id).await?,
-            Err(_) if is_nearly_an_id(name) => {
-                return Err(WrongInput(format!(
-                    "{name} is no file, and no trace id: that has 32 hexadecimal digits"
-                ))
-                .into());
-            }
-            _ => from_file(Path::new(name))?,
-        };
-        read.retain(|span| !read_before.contains(&identity(span)));
-        read_before.extend(read.iter().map(identity));
-        spans.extend(read);
-    }
-    let traces = tree::group(spans);
-    match traces.is_empty() {
-        true => Err(WrongInput("there is no span in what was named".to_owned()).into()),
-        false => Ok(traces),
-    }
-}
-
-fn is_nearly_an_id(name: &str) -> bool {
-    let hexadecimal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal && !Path::new(name).exists()
-}
-
 fn evaluate_folder(folder: &Path, format: DiagnosisFormat) -> anyhow::Result<Outcome> {
     let groups = runner::labelled(folder)?;
     let evaluation = evaluate::evaluate(&groups, &THRESHOLDS);
     match format {
-        DiagnosisFormat::Json => print(&format!("{}\n", serde_json::to_string(&evaluation)?))?,
-        DiagnosisFormat::Text | DiagnosisFormat::Markdown => print(&evaluate::text(&evaluation))?,
+        DiagnosisFormat::Json => {
+            screen::print(format!("{}\n", serde_json::to_string(&evaluation)?))?
+        }
+        DiagnosisFormat::Text | DiagnosisFormat::Markdown => {
+            screen::print(evaluate::text(&evaluation))?
+        }
     }
     Ok(match evaluation.is_perfect() {
         true => Outcome::Passed,
         false => Outcome::Failed,
     })
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")
 }

@@ -47,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Nobody may be reading; that is no reason to end.
+        // Standard error without a reader is no reason to end.
         .log_internal_errors(false)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .without_time()
@@ -58,7 +58,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         .map_err(chassis::Error::from)?;
     let stop = chassis::stop_signal(args.exit_with_parent)?;
     let address = listener.local_addr()?;
-    // Whoever started the process learns the port here; nobody may be reading.
+    // The parent process learns the port here. Without a reader the write fails, and the broker runs on.
     let _ = writeln!(
         std::io::stdout(),
         "{}",

@@ -1,27 +1,25 @@
 //! `tracelab up`: the whole lab in the foreground, until Ctrl-C.
 
 use std::{
-    io::Write,
     num::NonZeroUsize,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use ::trace::TraceId;
-use anyhow::Context;
 use axum::Router;
 use control::Shop;
-use indicatif::ProgressBar;
 use protocol::LabDescription;
-use supervisor::{Component, Config, Event, Events, Lab, Otlp, OtlpProtocol, Ports};
+use supervisor::{Component, Config, Event, Lab, Otlp, OtlpProtocol, Ports};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    events,
     exit::{Outcome, WrongInput},
     screen::{self, Format},
     shop_args::ShopArgs,
+    stop,
 };
 
 /// How long the first order's trace may take to be whole.
@@ -65,7 +63,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let stop = cancelled_by_signals()?;
+    let stop = stop::on_signals()?;
     let config = Config {
         ports: match (args.port_base, args.free_ports) {
             (Some(base), _) => Ports::Base(base),
@@ -81,14 +79,14 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     };
     let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;
     let (lab, events) = Lab::start(config).await?;
-    let told = tokio::spawn(tell(events));
+    let told = tokio::spawn(events::print(events));
     let (routes, mut requests) = control::routes(lab.store().clone());
     let stop_page = CancellationToken::new();
     let serving = tokio::spawn(serve_page(listener, routes, stop_page.clone()));
     let described = control::describe(&lab, page);
     let shown = match args.format {
         Format::Text => show_first_order(&lab, &described, started).await,
-        Format::Json => print(&format!("{}\n", serde_json::to_string(&described)?)),
+        Format::Json => screen::print(format!("{}\n", serde_json::to_string(&described)?)),
     };
     if shown.is_ok() {
         tokio::select! {
@@ -96,7 +94,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             () = control::answer(Shop::Supervised { lab: &lab, page }, &mut requests) => {}
         }
     }
-    // From here on the page answers that the lab is being stopped.
+    // Requests are refused from here on; the page says so until it has stopped.
     drop(requests);
     if args.format == Format::Text {
         eprintln!("stopping");
@@ -147,7 +145,7 @@ async fn show_first_order(
     text.push_str(".\n\n");
     text.push_str(&addresses(described));
     text.push_str("\nOne more order: tracelab order    Stop: Ctrl-C\n");
-    print(&text)
+    screen::print(&text)
 }
 
 /// The waterfall of the first order, and when it was whole.
@@ -188,60 +186,6 @@ fn addresses(described: &LabDescription) -> String {
     line("OTLP/gRPC", &described.otlp_grpc);
     line("OTLP/HTTP", &described.otlp_http);
     text
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .context("standard output cannot be written")
-}
-
-/// Prints what happens in the lab, on standard error: what the services say, and who died.
-async fn tell(mut events: Events) {
-    while let Some(event) = events.next().await {
-        if is_worth_telling(&event) {
-            eprintln!("{event}");
-        }
-    }
-}
-
-/// Prints what happens in the lab, above a progress bar. What the services say themselves is told only
-/// if that is asked for: under faults they have much to complain of.
-pub(crate) fn tell_above(
-    bar: ProgressBar,
-    lines_too: bool,
-) -> impl Fn(Event) + Clone + Send + Sync + 'static {
-    move |event| {
-        let is_line = matches!(event, Event::Line { .. } | Event::LinesLost { .. });
-        if is_worth_telling(&event) && (lines_too || !is_line) {
-            bar.suspend(|| eprintln!("{event}"));
-        }
-    }
-}
-
-/// That all starts as it should needs no words.
-fn is_worth_telling(event: &Event) -> bool {
-    !matches!(event, Event::Started { .. } | Event::Ready { .. })
-}
-
-/// A token that is cancelled when the process is asked to stop.
-pub(crate) fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
-    // Goose would take Ctrl-C for itself; it is for the whole lab.
-    loadgen::reserve_ctrl_c()?;
-    let stop = CancellationToken::new();
-    let cancel = stop.clone();
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        cancel.cancel();
-    });
-    Ok(stop)
 }
 
 fn http_url(text: &str) -> Result<String, WrongInput> {

@@ -1,11 +1,13 @@
 //! `tracelab compare A B`: what changed between two traces, or two sets of traces.
 
-use std::io::Write;
-
 use ::diagnose::compare;
-use anyhow::Context;
 
-use crate::{diagnose::read, exit::Outcome, lab::LabArgs, screen::Format};
+use crate::{
+    exit::Outcome,
+    lab::LabArgs,
+    screen::{self, Format},
+    traces,
+};
 
 /// Compare two traces, or two sets of traces: which spans appeared, vanished, became slower, and how much
 /// of the change of the whole each explains.
@@ -37,15 +39,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let names = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let before = read(&names(&args.before), &args.lab).await?;
-    let after = read(&names(&args.after), &args.lab).await?;
+    let before = traces::read(&names(&args.before), &args.lab).await?;
+    let after = traces::read(&names(&args.after), &args.lab).await?;
     let comparison = compare::compare(&before, &after);
     let text = match args.format {
         Format::Text => compare::text(&comparison),
         Format::Json => format!("{}\n", serde_json::to_string(&comparison)?),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    screen::print(&text)?;
     Ok(Outcome::Passed)
 }

@@ -5,21 +5,21 @@ use std::{
     io::{BufWriter, IsTerminal, Write},
     num::NonZeroUsize,
     path::PathBuf,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use faults::{Faults, Setting};
-use loadgen::{Order, Outcome as Driven, Plan, Progress, Recording};
-use schedule::{Arrivals, Load, Rate, Stage, parse_duration};
+use loadgen::{Order, Plan, Progress, Recording};
+use parking_lot::Mutex;
+use schedule::{Arrivals, Load, Rate, Stage, parse_load_duration};
 
 use crate::{
     arguments::at_least_one,
     exit::{Outcome, WrongInput},
     lab::LabArgs,
-    screen::Format,
-    up,
+    screen::{self, Format},
+    stop,
 };
 
 /// How often the progress is said where there is no terminal, and shown where there is one.
@@ -64,11 +64,11 @@ pub(crate) struct Args {
     requests: Option<u64>,
 
     /// How long it takes until all users are there, or until the rate is reached.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "stages")]
+    #[arg(long, value_name = "TIME", value_parser = parse_load_duration, conflicts_with = "stages")]
     ramp: Option<Duration>,
 
     /// How long, such as 90s, 10m, 1h, or forever.
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_load_duration)]
     duration: Duration,
 
     /// How many lines each cart has.
@@ -111,15 +111,14 @@ enum ArrivalsArg {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let is_still = |stage: &Stage| stage.from == Rate::ZERO && stage.to == Rate::ZERO;
-    if !args.stages.is_empty() && args.stages.iter().all(is_still) {
+    if !args.stages.is_empty() && schedule::total(&args.stages) == 0.0 {
         bail!(WrongInput(
             "--stages: no order is due when every rate is 0; a stage is RATE:TIME or FROM-TO:TIME, such as \
              5/s:10s or 5/s-20/s:10s"
                 .to_owned()
         ));
     }
-    let stop = up::cancelled_by_signals()?;
+    let stop = stop::on_signals()?;
     let lab = args.lab.describe().await?;
     let order = Order {
         cart_lines: args.lines,
@@ -147,22 +146,13 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     };
     let driven = loadgen::drive(plan, recording, show_progress(), stop).await?;
     let text = match args.format {
-        Format::Text => text(&driven),
-        Format::Json => format!("{}\n", serde_json::to_string(&document(&driven))?),
+        Format::Text => driven.text(),
+        Format::Json => format!("{}\n", driven.to_json()),
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("the report cannot be printed")?;
-    let Progress {
-        refused,
-        unanswered,
-        never_started,
-        ..
-    } = driven.progress;
-    Ok(if refused + unanswered + never_started == 0 {
-        Outcome::Passed
-    } else {
-        Outcome::Failed
+    screen::print(&text)?;
+    Ok(match driven.progress.failed() {
+        0 => Outcome::Passed,
+        _ => Outcome::Failed,
     })
 }
 
@@ -200,17 +190,10 @@ impl Args {
             .rate
             .unwrap_or(Rate::of(1.0).expect("1 a second is a rate"));
         let ramp = ramp.min(self.duration);
+        // The ramp is part of the duration.
         let stages = [
-            Stage {
-                from: Rate::ZERO,
-                to: rate,
-                duration: ramp,
-            },
-            Stage {
-                from: rate,
-                to: rate,
-                duration: self.duration - ramp,
-            },
+            Stage::ramp(rate, ramp),
+            Stage::steady(rate, self.duration - ramp),
         ];
         let stages = stages.into_iter();
         stages.filter(|stage| !stage.duration.is_zero()).collect()
@@ -249,76 +232,11 @@ fn show_progress() -> impl Fn(&Progress, &loadgen::Line) + Send + Sync + 'static
     };
     let last = Mutex::new(Instant::now());
     move |so_far, _| {
-        let Ok(mut last) = last.lock() else { return };
+        let mut last = last.lock();
         if last.elapsed() >= every {
             *last = Instant::now();
-            let failed = so_far.refused + so_far.unanswered + so_far.never_started;
+            let failed = so_far.failed();
             eprint!("{} orders, {failed} requests failed{end}", so_far.orders);
         }
     }
-}
-
-fn text(driven: &Driven) -> String {
-    let Progress {
-        succeeded,
-        refused,
-        unanswered,
-        never_started,
-        orders,
-    } = driven.progress;
-    let mut text = format!(
-        "{orders} orders in {:.1} s\n  requests {succeeded} succeeded, {refused} refused, \
-         {unanswered} unanswered, {never_started} never started\n",
-        driven.elapsed.as_secs_f64()
-    );
-    if let Some(latency) = &driven.checkout {
-        text.push_str(&format!(
-            "  checkout p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, max {:.0} ms\n",
-            ms(latency.p50),
-            ms(latency.p90),
-            ms(latency.p99),
-            ms(latency.max)
-        ));
-    }
-    text
-}
-
-/// The document of `tracelab run`, with no expectations: a load passes if every request did.
-fn document(driven: &Driven) -> serde_json::Value {
-    let Progress {
-        succeeded,
-        refused,
-        unanswered,
-        never_started,
-        orders,
-    } = driven.progress;
-    let failed = refused + unanswered + never_started;
-    let verdict = if failed == 0 { "pass" } else { "fail" };
-    let latency = driven.checkout.as_ref().map(|latency| {
-        serde_json::json!({
-            "p50": ms(latency.p50), "p90": ms(latency.p90), "p99": ms(latency.p99),
-        })
-    });
-    serde_json::json!({
-        "verdict": verdict,
-        "scenarios": [{
-            "name": "load",
-            "phase": "faulty",
-            "verdict": verdict,
-            "requests": {
-                "succeeded": succeeded,
-                "refused": refused,
-                "unanswered": unanswered,
-                "never_started": never_started,
-            },
-            "orders": orders,
-            "elapsed_ms": ms(driven.elapsed),
-            "stopped": driven.stopped,
-            "latency_ms": latency,
-        }],
-    })
-}
-
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
 }

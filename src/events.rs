@@ -1,0 +1,32 @@
+//! The events of a lab, on standard error.
+
+use indicatif::ProgressBar;
+use supervisor::{Event, Events};
+
+/// Prints the events of a lab to standard error: lines of the services, and processes that ended.
+pub(crate) async fn print(mut events: Events) {
+    while let Some(event) = events.next().await {
+        if is_printed(&event) {
+            eprintln!("{event}");
+        }
+    }
+}
+
+/// Prints events above a progress bar. Lines of the services are printed if `lines_too`: under faults they complain
+/// much.
+pub(crate) fn print_above(
+    bar: ProgressBar,
+    lines_too: bool,
+) -> impl Fn(Event) + Clone + Send + Sync + 'static {
+    move |event| {
+        let is_line = matches!(event, Event::Line { .. } | Event::LinesLost { .. });
+        if is_printed(&event) && (lines_too || !is_line) {
+            bar.suspend(|| eprintln!("{event}"));
+        }
+    }
+}
+
+/// A start that succeeds is not printed.
+fn is_printed(event: &Event) -> bool {
+    !matches!(event, Event::Started { .. } | Event::Ready { .. })
+}
