@@ -381,7 +381,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
         }
         let is_out_of_time = is_out_of_time(traces);
         if is_out_of_time {
-            allowed.insert("abandoned-work");
+            allowed.extend(["abandoned-work", "deadline-exceeded"]);
         }
         let (mut wrong, mut unfelt) = (Vec::new(), Vec::new());
         for (fault, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
