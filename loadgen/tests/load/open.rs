@@ -100,7 +100,7 @@ async fn a_journey_is_given_up_when_nobody_came_for_too_long() {
     assert_eq!(lines_of(&outcome, Step::Cart).len(), 3_000);
     let given_up = outcome.lines.iter().filter(|line| {
         let why = line.reply.as_deref().unwrap_or_default();
-        why.starts_with("never started: nobody was free")
+        why.starts_with("never started: no user was free")
     });
     assert!(given_up.count() > 0);
     assert_eq!(outcome.progress.orders, 0);
