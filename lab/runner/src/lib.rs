@@ -10,6 +10,7 @@
 
 mod case;
 mod check;
+mod conditions;
 mod drive;
 mod environment;
 mod error;

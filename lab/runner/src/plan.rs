@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{environment::Conditions, phase::Phase};
+use crate::{conditions::Conditions, phase::Phase};
 
 /// How long a customer waits for a reply.
 const CUSTOMER_PATIENCE: Duration = Duration::from_secs(30);

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     case::Unexplained,
+    conditions::Conditions,
     drive::Driven,
-    environment::{Conditions, Environment},
+    environment::Environment,
     error::RunError,
     judge::judge_unexplained,
     outcome::Finished,

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use trace::Trace;
 
 use crate::{
+    conditions::Conditions,
     drive::{Driven, Terms, drive},
-    environment::Conditions,
     environment::Environment,
     error::RunError,
     judge::{self, Evidence, LatencyLine, Measured},

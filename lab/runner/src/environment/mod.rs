@@ -1,12 +1,9 @@
 //! Where scenarios are run: in a lab of their own, in a lab that runs already, or beside services of the
 //! user's own with nothing but a sink.
 
-mod conditions;
 mod running_lab;
 
 pub use running_lab::RunningLabError;
-
-pub(crate) use conditions::Conditions;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,6 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use trace::Trace;
 
 use crate::{
+    conditions::Conditions,
     settings::{LabChoice, Settings},
     traces::{Found, Known, Traces},
 };

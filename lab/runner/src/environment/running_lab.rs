@@ -10,8 +10,7 @@ use supervisor::{Component, Counts};
 use thiserror::Error;
 use trace::{Trace, TraceId};
 
-use super::conditions::Conditions;
-use crate::traces::mentions;
+use crate::{conditions::Conditions, traces::mentions};
 
 /// The most requests about traces at a time.
 const CONCURRENT: usize = 8;

@@ -4,7 +4,7 @@ use collector::Sampling;
 use expect::Twin;
 
 use super::latency::LatencyLine;
-use crate::{drive::Driven, environment::Conditions};
+use crate::{conditions::Conditions, drive::Driven};
 
 /// What a phase is judged by, besides its own traces.
 #[derive(Debug)]

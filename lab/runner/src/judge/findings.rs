@@ -9,7 +9,7 @@ use serde::Serialize;
 use trace::{Trace, TraceId};
 
 use super::evidence::Evidence;
-use crate::{case::Case, drive::Driven, environment::Conditions, phase::Phase, plan::PhasePlan};
+use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
 
 /// Whether a scenario cannot be judged without its twin, whose traces are complete.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {

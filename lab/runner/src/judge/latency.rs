@@ -7,7 +7,7 @@ use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
 use trace::{Span, milliseconds};
 
-use crate::{drive::Driven, environment::Conditions};
+use crate::{conditions::Conditions, drive::Driven};
 
 /// One thing that a scenario wants of a time, and what it came to.
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,7 @@
 use scenario::Need;
 
 use super::latency;
-use crate::{environment::Conditions, plan::PhasePlan};
+use crate::{conditions::Conditions, plan::PhasePlan};
 
 /// Which of the things that are wanted of a phase cannot be judged under these conditions, and why, in
 /// words; `None` if all can.
