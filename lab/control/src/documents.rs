@@ -4,6 +4,7 @@ use protocol::{
     ByteCounts, ReceivedCount, RequestCounts, SpanCounts, Stats, TraceCounts, TraceSummary,
 };
 use sink::Summary;
+use trace::milliseconds;
 
 pub(crate) fn stats(stats: &sink::Stats) -> Stats {
     let sink::Stats {
@@ -50,7 +51,7 @@ pub(crate) fn summary(summary: Summary) -> TraceSummary {
         service: summary.service,
         name: summary.name,
         start_unix_nano: summary.start_unix_nano,
-        duration_ms: summary.duration.as_nanos() as f64 / 1e6,
+        duration_ms: milliseconds(summary.duration),
         spans: summary.spans,
         errors: summary.errors,
         roots: summary.roots,

@@ -1,7 +1,6 @@
 //! The parameters of a search, from the text of a URL.
 
-use std::time::Duration;
-
+use schedule::parse_duration;
 use sink::Query;
 
 use crate::problem::Problem;
@@ -28,7 +27,7 @@ pub(crate) fn parse(parameters: Vec<(String, String)>) -> Result<Query, Problem>
             "service" => query.service = Some(value),
             "name" => query.name = Some(value),
             "min_duration" => {
-                query.min_duration = Some(duration(&value).ok_or_else(|| {
+                query.min_duration = Some(parse_duration(&value).map_err(|_| {
                     wrong(&name, &value, "a duration such as 100ms, 1.5s or 250us")
                 })?)
             }
@@ -80,53 +79,10 @@ fn limit(text: &str) -> Option<usize> {
     text.parse().ok().filter(|&limit| limit > 0)
 }
 
-/// A decimal number and its unit, with nothing between them.
-fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_is_a_number_and_its_unit() {
-        let cases = [
-            ("100ms", 100_000_000),
-            ("1.5s", 1_500_000_000),
-            ("250us", 250_000),
-            ("250µs", 250_000),
-            ("7ns", 7),
-            ("2m", 120_000_000_000),
-        ];
-        for (text, ns) in cases {
-            assert_eq!(duration(text), Some(Duration::from_nanos(ns)), "{text}");
-        }
-        for text in [
-            "",
-            "100",
-            "ms",
-            "1.2.3s",
-            "-1s",
-            "1 s",
-            "1h",
-            "NaNs",
-            "99999999999999999999999s",
-        ] {
-            assert_eq!(duration(text), None, "{text:?} is no duration");
-        }
-    }
 
     #[test]
     fn the_value_of_an_attribute_may_hold_the_sign_too() {

@@ -23,6 +23,7 @@ impl Word {
     }
 
     /// Where the word is first in a text, in bytes.
+    #[inline]
     pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
         let finder = self.finder.get_or_init(|| Finder::new(self.word));
         finder.find(text)
@@ -40,6 +41,8 @@ impl Word {
 }
 
 /// Whether a text ends with a word, in capitals or not.
+// It is asked of each key of each span: a call costs more than what it does.
+#[inline]
 pub(crate) fn ends_with_ignoring_case(text: &[u8], word: &[u8]) -> bool {
     let end = text.len().checked_sub(word.len());
     end.is_some_and(|end| text[end..].eq_ignore_ascii_case(word))
