@@ -27,9 +27,10 @@ pub(crate) fn parse(parameters: Vec<(String, String)>) -> Result<Query, Problem>
             "service" => query.service = Some(value),
             "name" => query.name = Some(value),
             "min_duration" => {
-                query.min_duration = Some(parse_duration(&value).map_err(|_| {
-                    wrong(&name, &value, "a duration such as 100ms, 1.5s or 250us")
-                })?)
+                query.min_duration =
+                    Some(parse_duration(&value).map_err(|_| {
+                        wrong(&name, &value, "a duration such as 100ms, 1.5s or 250us")
+                    })?)
             }
             "error" => {
                 query.error = Some(

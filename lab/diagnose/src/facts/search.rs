@@ -44,8 +44,7 @@ impl Word {
 // It is asked of each key of each span: a call costs more than what it does.
 #[inline]
 pub(crate) fn ends_with_ignoring_case(text: &[u8], word: &[u8]) -> bool {
-    let end = text.len().checked_sub(word.len());
-    end.is_some_and(|end| text[end..].eq_ignore_ascii_case(word))
+    text.len() >= word.len() && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
 }
 
 #[cfg(test)]

@@ -108,10 +108,12 @@ fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
 
 /// Whether the last word of a key is one of those names, or ends in one behind a `_`.
 fn is_named_a_secret(key: &[u8]) -> bool {
-    let ends_as_one = |last: &u8| matches!(last.to_ascii_lowercase(), b'd' | b'n' | b't' | b'y');
-    key.last().is_some_and(ends_as_one)
+    // Most keys end in another letter than most names: only the others are compared.
+    let last = key.last().map(u8::to_ascii_lowercase);
+    matches!(last, Some(b'd' | b'n' | b't' | b'y'))
         && NAMED.iter().any(|name| {
-            ends_with_ignoring_case(key, name.as_bytes())
+            name.as_bytes().last().copied() == last
+                && ends_with_ignoring_case(key, name.as_bytes())
                 && matches!(
                     key[..key.len() - name.len()].last(),
                     None | Some(b'.' | b'_')
