@@ -77,7 +77,7 @@ pub enum BrokerError {
     },
     /// A queue or an exchange of the shop exists with other properties than the shop needs.
     #[error(
-        "the broker at {address} has a queue or an exchange that somebody declared otherwise: {why}; \
+        "the broker at {address} has a queue or an exchange that is declared otherwise: {why}; \
          delete it there, or name a virtual host of its own for the shop"
     )]
     DeclaredOtherwise {

@@ -30,7 +30,7 @@ pub struct StandingFaults(Arc<RwLock<Faults>>);
 // === impl StandingFaults ===
 
 impl StandingFaults {
-    /// Wraps routes: each request gets these faults.
+    /// Wraps routes: each request that asks for no fault gets these.
     pub(crate) fn before(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), add))
     }
