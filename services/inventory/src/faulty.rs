@@ -97,7 +97,8 @@ async fn select_prices_slowly(
 }
 
 /// The number of rows that `slow-query` reads: the parameter `rows`, or else the number that takes the time
-/// of the parameter `ms`. The setting is changed to hold the parameter that was used.
+/// of the parameter `ms`. If `rows` is given, both parameters are removed from the setting, because the
+/// event of the fault gets the number of rows separately.
 fn size(setting: &mut Setting, speed: Speed) -> i64 {
     match setting.given_integer("rows") {
         Some(rows) => {
