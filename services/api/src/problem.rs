@@ -72,7 +72,7 @@ impl Problem {
             "internal",
             "Something went wrong on our side",
         )
-        .detail("The request was understood and could not be done. Its trace tells why.")
+        .detail("The request was valid, but the service failed. Its trace shows why.")
     }
 
     /// Sets the detail: what is wrong with this request, and what would be right.

@@ -66,7 +66,7 @@ pub enum BrokerError {
     },
     /// The virtual host does not exist, or the user may not use it.
     #[error(
-        "the broker at {address} does not give the virtual host: {why}; is it there, and may the user \
+        "the broker at {address} refuses the virtual host: {why}; is it there, and may the user \
          use it? (rabbitmqctl add_vhost NAME makes one)"
     )]
     VirtualHost {

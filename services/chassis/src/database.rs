@@ -124,8 +124,11 @@ impl Address {
         match text.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => Address::sqlite(text),
             Some("postgres" | "postgresql") => Address::postgresql(text),
-            Some(scheme) => Err(unusable(text, format!("nothing here speaks {scheme}"))),
-            None => Err(unusable(text, "it names no kind of database")),
+            Some(scheme) => Err(unusable(
+                text,
+                format!("the scheme {scheme} is not supported"),
+            )),
+            None => Err(unusable(text, "it has no scheme")),
         }
     }
 
@@ -139,7 +142,7 @@ impl Address {
             return Err(unusable(text, "it names no file"));
         }
         if path == ":memory:" || settings.contains("mode=memory") {
-            let why = "a service keeps its data in a file, for each of its connections to see";
+            let why = "a service needs a file, which all of its connections share";
             return Err(unusable(text, why));
         }
         let create = match settings {
@@ -221,7 +224,7 @@ impl Address {
                  server: sqlite://FILE",
                 self.namespace
             ),
-            (System::Postgresql, None) => "PostgreSQL must be there".to_owned(),
+            (System::Postgresql, None) => "PostgreSQL must run at this address".to_owned(),
         };
         DatabaseError::Unreachable {
             url: self.shown.clone(),

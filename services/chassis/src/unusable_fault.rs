@@ -24,7 +24,7 @@ pub(crate) enum UnusableFault {
     },
     /// No propagator of this service reads baggage.
     #[error(
-        "the fault {0} cannot act, for this service reads no baggage: its OTEL_PROPAGATORS must name \
+        "the fault {0} cannot act, because this service reads no baggage: its OTEL_PROPAGATORS must name \
          baggage, as they do by default, and OTEL_SDK_DISABLED must not be true"
     )]
     NoPropagator(&'static str),

@@ -228,7 +228,7 @@ impl IntoResponse for CartError {
                 return Refusal(Problem::internal()).into_response();
             }
             CartError::Empty => ("empty-cart", "The cart is empty"),
-            _ => ("bad-cart", "The cart cannot be taken"),
+            _ => ("bad-cart", "The cart is not valid"),
         };
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title);
         Refusal(problem.detail(format!("{self}."))).into_response()

@@ -297,7 +297,7 @@ impl Priced {
         };
         let lines: Option<Vec<OrderLine>> = lines.iter().map(price_line).collect();
         let lines = lines.ok_or_else(|| OrderError::Inventory {
-            why: "it left a price out".to_owned(),
+            why: "its reply lacks a price".to_owned(),
         })?;
 
         let full: i64 = lines

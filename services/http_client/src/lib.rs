@@ -32,5 +32,5 @@ pub fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
     }
     settings(builder)
         .build()
-        .expect("nothing is asked for that a machine could lack")
+        .expect("the settings need nothing that a machine could lack")
 }

@@ -111,7 +111,7 @@ mod tests {
         let american = card("378282246310005", "11/26", "1234");
         assert!(
             validate(&american, TODAY).is_ok(),
-            "it is good to the end of its month"
+            "it is valid to the end of its month"
         );
     }
 

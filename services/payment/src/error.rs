@@ -78,7 +78,7 @@ impl Error {
             Error::Currency(_) => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid-currency",
-                "The currency is not one",
+                "The currency code is not valid",
             ),
             Error::Card(error) => Problem::new(
                 StatusCode::PAYMENT_REQUIRED,

@@ -103,8 +103,9 @@ impl Ledger {
 }
 
 fn to_charge((order_id, charge_id, amount_cents, status): Row) -> sqlx::Result<Charge> {
-    let status = ChargeStatus::parse(&status)
-        .ok_or_else(|| sqlx::Error::Decode(format!("no charge is {status:?}").into()))?;
+    let status = ChargeStatus::parse(&status).ok_or_else(|| {
+        sqlx::Error::Decode(format!("unknown status of a charge: {status:?}").into())
+    })?;
     Ok(Charge {
         order_id,
         charge_id,

@@ -104,7 +104,7 @@ impl Entry {
     fn from_row(row: Row) -> sqlx::Result<Entry> {
         let (idempotency_key, charge_id, amount_cents, currency, status) = row;
         let status = Status::parse(&status)
-            .ok_or_else(|| sqlx::Error::Decode(format!("no status is {status:?}").into()))?;
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown status {status:?}").into()))?;
         Ok(Entry {
             idempotency_key,
             charge_id,

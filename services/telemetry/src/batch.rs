@@ -228,7 +228,9 @@ impl BatchHandle {
         if self.commands.send(Command::Flush(done)).is_ok()
             && timeout(self.patience, wait).await.is_err()
         {
-            tracing::warn!("the flush of the trace pipeline took too long and goes on behind");
+            tracing::warn!(
+                "the flush of the trace pipeline took too long and continues in the background"
+            );
         }
         self.counts()
     }

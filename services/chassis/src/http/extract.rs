@@ -82,7 +82,7 @@ fn unsupported_media_type(headers: &HeaderMap) -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported-media-type",
-        "The body of the request is not said to be JSON",
+        "The content type of the request is not JSON",
     )
     .detail(format!(
         "Content-Type {found}; it must be application/json."
@@ -104,7 +104,7 @@ fn unusable_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid-body",
-            "The body of the request does not mean what is needed here",
+            "The body of the request is JSON of the wrong form",
         )
     } else {
         Problem::new(
