@@ -1,5 +1,6 @@
-# A PostgreSQL server of a script's own, to be sourced. It lives in $work, a folder that the script
-# removes; whoever starts it stops it. Its programs must be on the path.
+# Functions for a script that needs its own PostgreSQL server; to be sourced. The server lives in $work, a
+# folder that the script removes; the script that starts the server must stop it. PostgreSQL's programs must
+# be on the path.
 
 free_port() {
   local port
@@ -9,7 +10,7 @@ free_port() {
   done
 }
 
-# Starts it, with its settings as they come and what is given. It is at $postgresql_port.
+# Starts the server with its default settings and the given options. Its port is in $postgresql_port.
 start_postgresql() {
   postgresql_port=$(free_port)
   mkdir "$work/postgresql"
@@ -20,12 +21,12 @@ start_postgresql() {
     --options "-p $postgresql_port -k $work/postgresql -c listen_addresses=127.0.0.1 $*" >/dev/null
 }
 
-# Stops it, if it was started.
+# Stops the server, if it was started.
 stop_postgresql() {
   [ ! -e "$work/postgresql/data" ] || postgresql pg_ctl stop --mode immediate >/dev/null || true
 }
 
-# A program of PostgreSQL on our data; root it refuses.
+# Runs a program of PostgreSQL as the owner of the data: PostgreSQL refuses root.
 postgresql() {
   local program=$1
   shift

@@ -1,4 +1,4 @@
-//! What bad input gets: one clear answer each, and nothing is lost.
+//! Bad input: each gets one clear answer, and nothing is lost.
 
 use std::net::TcpListener;
 
@@ -46,7 +46,7 @@ async fn a_bad_cart_is_refused_with_what_would_be_right() {
         .expect_problem(422, "unknown-sku");
     assert_eq!(refused.body["skus"], json!(["NO-SUCH-THING"]));
 
-    // The shop is none the worse for it.
+    // The shop still works after it.
     up.order().await.expect(201);
 }
 
@@ -142,7 +142,7 @@ async fn garbage_on_the_wire_harms_nobody() {
             let mut garbage = vec![0; length];
             rand::rng().fill_bytes(&mut garbage);
             let mut stream = TcpStream::connect(&address).await.unwrap();
-            // The other side may close before it has read all of it.
+            // The server may close the connection before it has read everything.
             let _ = stream.write_all(&garbage).await;
             let _ = stream.shutdown().await;
             let _ = stream.read_to_end(&mut Vec::new()).await;

@@ -1,5 +1,4 @@
-//! The embedded broker as a process: what it has confirmed survives that it is killed, and a disk
-//! that is full.
+//! The embedded broker as a process: confirmed messages survive a kill of the broker, and a full disk.
 
 use std::{
     collections::HashSet,
@@ -62,7 +61,7 @@ fn command(port: u16, store: &Path) -> Command {
     command
 }
 
-/// A channel that confirms, with the queue declared on it, as soon as there is a broker.
+/// Opens a channel in confirm mode with the queue declared on it, as soon as a broker answers.
 async fn channel(port: u16) -> (Connection, Channel) {
     eventually("the broker to answer", async || {
         try_channel(port).await.ok()
@@ -87,8 +86,8 @@ async fn try_channel(port: u16) -> lapin::Result<(Connection, Channel)> {
     Ok((connection, channel))
 }
 
-/// Publishes numbers from `first` on, `step` apart, and notes those that were confirmed; a number that
-/// was not is given up, and the next one tried.
+/// Publishes numbers from `first` on, `step` apart, and returns the confirmed ones. A number that was not
+/// confirmed is given up, and the next one is tried.
 async fn publish(port: u16, first: u64, step: usize, confirmed: Arc<Mutex<HashSet<u64>>>) {
     let mut numbers = (first..).step_by(step);
     loop {
@@ -116,7 +115,7 @@ async fn publish_one(channel: &Channel, number: u64) -> lapin::Result<bool> {
     Ok(sent.await?.await?.is_ack())
 }
 
-/// Takes messages, and acknowledges every other one that it gets; the rest come again.
+/// Consumes messages, and acknowledges every other one; the rest are delivered again.
 async fn consume(port: u16, received: Arc<Mutex<HashSet<u64>>>) {
     loop {
         let (_connection, channel) = channel(port).await;
@@ -210,7 +209,7 @@ async fn a_full_disk_delays_the_confirm_and_loses_nothing() {
         _ = &mut waiting => panic!("messages were confirmed that cannot be kept"),
     };
     assert!(said.contains("full"), "{said}");
-    // From now on nobody hears what it says.
+    // From now on nothing reads its output.
     drop(lines);
     fs::remove_file(&ballast).unwrap();
     let confirms = timeout(PATIENCE, waiting).await.unwrap();

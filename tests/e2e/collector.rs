@@ -1,5 +1,5 @@
-//! The OpenTelemetry Collector: each set-up in `collector-config/` is loaded by a real one, fed real
-//! traffic, and what comes out at its other end is held against what it says.
+//! The OpenTelemetry Collector: a real one loads each set-up in `collector-config/` and gets real traffic,
+//! and its output is compared with what the set-up promises.
 
 mod backends;
 mod redact;

@@ -1,10 +1,10 @@
-//! Diagnosis from the command line: of a running lab, of files, and against each other.
+//! Diagnosis from the command line: of a running lab and of files, and that both agree.
 
 use serde_json::Value;
 
 use crate::support::{Up, run};
 
-/// Places an order with a fault, or without; the id of its trace.
+/// Places an order, with or without a fault; returns the id of its trace.
 async fn order(up: &Up, fault: Option<&str>) -> String {
     let mut arguments = vec!["order", "--lab", up.page(), "--format", "json"];
     arguments.extend(fault.iter().flat_map(|fault| ["--fault", fault]));

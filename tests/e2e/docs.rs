@@ -1,9 +1,9 @@
-//! What the README and the book show is what happens.
+//! The README and the book are true: their examples run here.
 //!
-//! Every block fenced as `console` is run: a line that starts with `$` is a command, what follows it
-//! is its output. In an output `…` stands for any text of a line, and a line of `…` alone for any
-//! lines. `[exit code N]` behind an output says that the command fails. Commands run in a folder of
-//! their own, one after the other, beside a running lab; addresses stand there as the defaults.
+//! Every block fenced as `console` is run: a line that starts with `$` is a command, and the lines after it
+//! are its output. In an output `…` stands for any text within a line, and a line that is only `…` for any
+//! lines. `[exit code N]` after an output means that the command fails. The commands of a file run in a new
+//! folder, one after the other, beside a running lab; the addresses in them are the defaults.
 
 use std::{
     path::{Path, PathBuf},
@@ -111,7 +111,7 @@ async fn execute(up: &Up, folder: &Path, command: &str) -> String {
     text
 }
 
-/// The files of the book, those of its folders too.
+/// The files of the book, including subfolders.
 fn chapters(source: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(source).unwrap() {
@@ -151,7 +151,7 @@ fn examples(root: &Path, file: &Path) -> Vec<Example> {
     examples
 }
 
-/// Whether an output is as shown.
+/// Whether an output matches the shown one.
 fn matches(shown: &[String], got: &[&str]) -> bool {
     match shown.split_first() {
         None => got.iter().all(|line| line.is_empty()),

@@ -1,4 +1,5 @@
-//! Every scenario passes: on the embedded parts, on the real ones, and on those through a Collector.
+//! Every scenario passes: on the embedded parts, on the real parts, and on the real parts through a
+//! Collector.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::{
     support::run_with,
 };
 
-/// Runs all of them, of which so many phases need what is not there.
+/// Runs all scenarios; `unsupported` of their phases need a part that is missing.
 async fn all_pass(arguments: &[&str], unsupported: usize) {
     let (code, report, stderr) = run_with(&[], &[&["run", "--all"], arguments].concat()).await;
     let phases = report["scenarios"].as_array().expect(&stderr);
@@ -27,7 +28,7 @@ async fn all_pass(arguments: &[&str], unsupported: usize) {
     );
 }
 
-/// How many phases need locks on rows, which SQLite does not have.
+/// The number of phases that need locks on rows, which SQLite does not have.
 const NOT_ON_SQLITE: usize = 3;
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! Faults compose: of any two that meet in one request each is found and nothing else, or the catalogue
-//! says which of them hides the other and why.
+//! Pairs of faults in one request: both are found and nothing else, or the catalogue says which one hides
+//! the other, and why.
 //!
-//! All pairs run in one lab on PostgreSQL, whose locks are of rows. Pairs that touch nobody but themselves
-//! run side by side; one that others feel runs with partners that all have it, and with nobody else.
+//! All pairs run in one lab on PostgreSQL, which has locks on rows. Pairs that affect only their own request
+//! run concurrently; a pair that affects other requests runs in a group of orders that all have it, and with
+//! no other orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,23 +22,25 @@ use crate::{
     support::{Reply, Up, eventually, reply, uuid},
 };
 
-/// How many orders of a pair are needed to contend, and how many partners share what all of them feel.
+/// The number of orders of a pair that contend with each other, and the number of pairs that share a fault
+/// which affects all of them.
 const RIVALS: usize = 3;
 const PARTNERS: usize = 8;
 
 /// An order that was placed with two faults.
 struct Placed {
     pair: [&'static Fault; 2],
-    /// Orders that are judged together: what one feels the others do.
+    /// The group of the order, which is judged together: a fault in one order affects the others.
     group: usize,
     reply: Reply,
 }
 
-/// A pair, with what there is to say of it.
+/// A pair, with the errors that were found for it.
 struct Judged {
     pair: [&'static Fault; 2],
     wrong: Vec<String>,
-    /// What several feel together and nobody felt this time, or what most traces have and this one has not.
+    /// Errors that another attempt may clear: a contention that no order felt this time, or a finding that
+    /// most traces have and this one lacks.
     unfelt: Vec<String>,
 }
 
@@ -96,8 +99,8 @@ async fn each_of_two_faults_is_found_and_nothing_else() {
         wrong.len(),
         wrong.join("\n")
     );
-    // Of those that contend in a few requests one or the other may have luck; and what a scenario wants of most
-    // of its traces need not be in the single one of a pair.
+    // Of faults that contend in a few requests one may have no effect by chance; and a single order of a
+    // pair need not show what a scenario expects of most of its traces.
     assert!(
         20 * unfelt.len() <= pairs,
         "{} of {pairs} pairs have nothing of what most have:\n{}",
@@ -108,7 +111,7 @@ async fn each_of_two_faults_is_found_and_nothing_else() {
 
 // === Placing orders ===
 
-/// Products of which there are plenty, so that orders side by side want different ones.
+/// Products with a large stock, so that concurrent orders can want different ones.
 struct Shelf {
     skus: Vec<String>,
     next: std::sync::atomic::AtomicUsize,
@@ -145,7 +148,7 @@ impl Shelf {
         }
     }
 
-    /// The next products.
+    /// The next products of the list.
     fn products(&self, count: usize) -> Vec<String> {
         let from = self
             .next
@@ -170,23 +173,25 @@ async fn order(up: &Up, skus: Vec<String>, faults: &Faults) -> Reply {
     reply(request).await
 }
 
-/// Two faults, with those without which they have nothing to act on, quick ones where there is a choice.
+/// Two faults, with the faults without which they have no effect; parameters are chosen so that the test is
+/// quick.
 fn both(pair: [&'static Fault; 2]) -> Faults {
     let mut faults = Faults::NONE;
     for fault in pair {
         let text = match fault.name {
             "late-spans" => "late-spans;delay_ms=200",
-            // More than a request may lie unread, which makes up for a clock that is behind.
+            // More than a request may wait unread, so that it also exceeds the lag of a clock that is
+            // behind.
             "clock-skew" => "clock-skew;offset_ms=-10000",
             "span-flood" => "span-flood;spans=1500",
-            // Slow by itself (500 ms), and not only by its share of a trace, also where the machine has become faster
-            // since the table was measured: a core does more when its neighbour is idle.
+            // Slow by its absolute time (500 ms), and not only by its share of a trace, even if the machine
+            // has become faster since the table was measured: a core is faster while its neighbour is idle.
             "slow-query" => "slow-query;ms=800",
             "blocked-runtime" => "blocked-runtime;ms=200",
-            // Longer than orders come after each other, whatever keeps them apart.
+            // Longer than the time between two orders, whatever delays them.
             "lock-contention" => "lock-contention;hold_ms=150",
             "deadlock" => "deadlock;hold_ms=150",
-            // Mails take longer than orders come after each other.
+            // A mail takes longer than the time between two orders.
             "slow-consumer" => "slow-consumer;ms=250",
             name => name,
         };
@@ -206,12 +211,12 @@ fn lines(pair: [&'static Fault; 2]) -> usize {
     }
 }
 
-/// Those that others feel, and not only others with the same product in the cart.
+/// Faults that affect other requests, and not only those with the same product in the cart.
 fn is_felt(fault: &Fault) -> bool {
     fault.reach == faults::Reach::Everyone && !is_of_rows(fault)
 }
 
-/// Those that others feel who want the same product.
+/// Faults that affect other requests with the same product in the cart.
 fn is_of_rows(fault: &Fault) -> bool {
     [&faults::LOCK_CONTENTION, &faults::DEADLOCK].contains(&fault)
 }
@@ -225,11 +230,11 @@ fn pairs() -> impl Iterator<Item = [&'static Fault; 2]> {
     (0..CATALOGUE.len()).flat_map(with_later)
 }
 
-/// Pairs that touch nobody but themselves, side by side.
+/// Pairs that affect only their own request, run concurrently.
 async fn alone(up: &Up, shelf: &Shelf) -> Vec<Placed> {
     let pairs =
         pairs().filter(|pair| !pair.iter().any(|fault| is_felt(fault) || is_of_rows(fault)));
-    // Queries that compute share the machine: side by side none of them would take the time it is given.
+    // Queries that compute share the machine: run concurrently, none of them would take its intended time.
     let computing = Mutex::new(());
     let placed = pairs.map(async |pair| {
         let _turn = match pair.contains(&&faults::SLOW_QUERY) {
@@ -238,7 +243,7 @@ async fn alone(up: &Up, shelf: &Shelf) -> Vec<Placed> {
         };
         Placed {
             pair,
-            // All in one: a name that is different in every request is only seen in many.
+            // All in one group: a name that differs in every request is only noticed in many traces.
             group: 0,
             reply: order(up, shelf.products(lines(pair)), &both(pair)).await,
         }
@@ -246,7 +251,7 @@ async fn alone(up: &Up, shelf: &Shelf) -> Vec<Placed> {
     stream::iter(placed).buffer_unordered(12).collect().await
 }
 
-/// Pairs that only orders of the same products feel: a few of each at once, on products of their own.
+/// Pairs that affect only orders of the same products: a few orders of each at once, on separate products.
 async fn rivals(up: &Up, shelf: &Shelf) -> Vec<Placed> {
     let pairs = pairs().filter(|pair| {
         pair.iter().any(|fault| is_of_rows(fault)) && !pair.iter().any(|fault| is_felt(fault))
@@ -264,7 +269,7 @@ async fn rivals(up: &Up, shelf: &Shelf) -> Vec<Placed> {
     placed.into_iter().flatten().collect()
 }
 
-/// Pairs that everybody feels: several at once that have the same of them, one such group after another.
+/// Pairs that affect every order: groups of orders with the same fault, one group after another.
 async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
     let mut placed = Vec::new();
     let mut group = 2_000;
@@ -273,10 +278,11 @@ async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
         .filter(|fault| is_felt(fault))
         .collect();
     for (at, fault) in felt.iter().enumerate() {
-        // One that others feel too, or that is only seen in many, has a group in which all have both. So
-        // has each one beside a computation: who waits for it must come to payment at the same time.
+        // A fault that affects others too, or that is only noticed in many traces, gets a group in which all
+        // orders have both faults. So does a fault beside a computation: the orders that wait for the
+        // computation must reach payment at the same time.
         let is_quiet = |other: &&'static Fault| {
-            // A batch of several orders has the errors of all of them.
+            // The span of a batch has the errors of all its orders.
             let spoils_batch = *fault == &faults::BATCH_CONSUME && is_retried(&[*other]);
             let is_seen_alone = !is_felt(other) && other.company().orders == 1;
             is_seen_alone && !spoils_batch && *fault != &faults::BLOCKED_RUNTIME
@@ -284,7 +290,7 @@ async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
         let quiet: Vec<&'static Fault> = CATALOGUE.into_iter().filter(is_quiet).collect();
         let loud = CATALOGUE.into_iter().filter(|other| !is_quiet(other));
         let later = |other: &&'static Fault| !felt[..=at].contains(other);
-        // Not one after the other: neighbours in the catalogue go wrong in the same place.
+        // Not in sequence: neighbours in the catalogue fail in the same place.
         let count = quiet.len().div_ceil(PARTNERS);
         let nth = |n: usize| quiet.iter().copied().skip(n).step_by(count).collect();
         let mut groups: Vec<Vec<&'static Fault>> = (0..count).map(nth).collect();
@@ -308,8 +314,8 @@ async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
                 }
             });
             let orders = join_all(orders).await;
-            // What they share is free again: payment and inventory once they have answered, email once the
-            // mails are sent. A message that failed comes back a second later, and must not meet the next.
+            // Wait until the shared parts are free again: payment and inventory after their answers, email
+            // after its mails. A failed message returns a second later, and must not meet the next group.
             if fault.service == "email" {
                 mailed(up, &orders).await;
                 let comes_back = orders.iter().any(|order| is_retried(&order.pair));
@@ -323,7 +329,7 @@ async fn partners(up: &Up, shelf: &Shelf) -> Vec<Placed> {
 
 // === Reading traces ===
 
-/// Waits until nothing more comes: no span arrived in so many looks, 20 ms apart.
+/// Waits until no span arrived in `looks` polls, 20 ms apart.
 async fn no_more_spans(up: &Up, looks: u32) {
     let before: Mutex<(i64, u32)> = Mutex::new((-1, 0));
     eventually("the lab to be at rest", async || {
@@ -337,7 +343,7 @@ async fn no_more_spans(up: &Up, looks: u32) {
     .await;
 }
 
-/// Waits until the mails of some orders are sent, of those that have one.
+/// Waits until the mails of these orders are sent, for the orders that have one.
 async fn mailed(up: &Up, placed: &[Placed]) {
     for order in placed {
         let message = order.reply.body["message_id"].as_str();
@@ -354,7 +360,7 @@ fn is_retried(faults: &[&'static Fault]) -> bool {
 
 // === Judging ===
 
-/// What the diagnosis reports of some traces together, by trace.
+/// The findings of the diagnosis for these traces, by trace.
 fn findings(traces: &[Trace], beside: &[Trace]) -> BTreeSet<&'static str> {
     let diagnoses = diagnose(traces, beside, &THRESHOLDS);
     let findings = diagnoses.iter().flat_map(|diagnosis| &diagnosis.findings);
@@ -362,7 +368,8 @@ fn findings(traces: &[Trace], beside: &[Trace]) -> BTreeSet<&'static str> {
 }
 
 fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
-    // What several feel is found where all are looked at together; what is one's own, without the others.
+    // Contention is found when all traces are diagnosed together; a fault of one request without the other
+    // traces.
     let all = distinct(group.iter().flat_map(|(_, traces)| traces));
     let in_group = findings(&all, beside);
     let mut judged: Vec<Judged> = Vec::new();
@@ -372,11 +379,11 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
         let of_the_load = catalogue().filter(|rule| rule.of_the_load);
         let mut allowed: BTreeSet<&str> = of_the_load.map(|rule| rule.name).collect();
         if pair.contains(&&faults::BATCH_CONSUME) && is_retried(&pair) {
-            // Each attempt is a trace of its own, and only the last one has the dead letter.
+            // Each attempt is a separate trace, and only the last one has the dead letter.
             allowed.insert("error");
         }
         if pair.contains(&&faults::DEADLOCK) {
-            // Undoing an order may be a victim as well, and then drops the call that it made beside.
+            // The undoing of an order may be a victim as well, and then abandons its concurrent call.
             allowed.insert("abandoned-work");
         }
         let is_out_of_time = is_out_of_time(traces);
@@ -385,7 +392,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
         }
         let (mut wrong, mut unfelt) = (Vec::new(), Vec::new());
         for (fault, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-            // What was switched on for the other's sake is found as well.
+            // The fault that was added for the effect of the other is found as well.
             if let Some(companion) = fault.companion() {
                 allowed.extend(expected(companion).always);
             }
@@ -404,7 +411,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
             if is_given_up_late(traces) && always.remove("abandoned-work") {
                 allowed.insert("deadline-exceeded");
             }
-            // What several feel is felt by some of them; and of two that are deadlocked one goes on.
+            // Contention affects some of the orders only; and one of two deadlocked transactions continues.
             let is_felt_by_some = is_felt(fault) || is_of_rows(fault) || is_of_rows(other);
             let by_some = is_felt_by_some || fault.company().orders > 1;
             let seen = if by_some { &in_group } else { &got };
@@ -424,7 +431,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
                 false => acted(traces, fault),
             };
             if always.is_empty() && mostly.is_empty() && !acted {
-                // An order that fails for the other fault never comes to it.
+                // An order that fails because of the other fault never reaches this one.
                 let said = format!("{} did not act", fault.name);
                 match by_some || is_out_of_time {
                     true => unfelt.push(said),
@@ -445,7 +452,7 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
             ));
         }
         match judged.iter_mut().find(|judged| judged.pair == pair) {
-            // What nobody felt is the same for each of them.
+            // An effect that no order felt is reported for each of them.
             Some(known) => known.wrong.extend(wrong),
             None => judged.push(Judged {
                 pair,

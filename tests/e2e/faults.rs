@@ -1,4 +1,4 @@
-//! Faults: each acts on the request that asks for it, on no request beside it, and on none after it.
+//! Faults: each acts on the request that asks for it, on no concurrent request, and on no later one.
 
 use faults::{CATALOGUE, Fault, Reach};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use trace::{Trace, Value as Attribute};
 use crate::seen;
 use crate::support::{Reply, Up, eventually, reply, run, some_lines, uuid};
 
-/// What some faults need beside them, to have something to act on.
+/// The faults that some faults need in order to have an effect.
 fn baggage(fault: &Fault) -> String {
     let on = |name: &str| format!("lab.fault.{name}=on");
     match fault.name {
@@ -35,14 +35,14 @@ async fn order_with(up: &Up, baggage: &str) -> Reply {
     reply(up.checkout_request(&cart_id).header("baggage", baggage)).await
 }
 
-/// Whether the whole of an order is there, up to its mail.
+/// Whether all spans of the order have arrived, including those of its mail.
 fn is_whole(trace: &Trace) -> bool {
     let mut spans = trace.spans().iter();
     let complete = trace.roots().count() == 1 && trace.orphans().count() == 0;
     complete && spans.any(|span| span.name == "send mail")
 }
 
-/// The faults that are written on the spans of a trace.
+/// The names of the faults that are recorded on the spans of a trace.
 fn acted(trace: &Trace) -> Vec<String> {
     let events = trace.spans().iter().flat_map(|span| &span.events);
     events
@@ -59,14 +59,14 @@ async fn each_fault_acts_on_its_request_and_not_on_the_one_beside_it() {
     let up = Up::start().await;
     for fault in CATALOGUE {
         if fault.reach == Reach::Everyone {
-            // Their point is that others feel them: `tracelab run` proves them.
+            // These faults are meant to affect other requests: `tracelab run` tests them.
             continue;
         }
         let baggage = baggage(fault);
         let (faulty, healthy) = tokio::join!(order_with(&up, &baggage), up.order());
         let healthy = healthy.expect(201);
         eventually(&format!("{} leaves a trace", fault.name), async || {
-            // Some break the trace in two: the other part is found by the order.
+            // Some faults break the trace in two: the order's id leads to the other part.
             let mut traces: Vec<Trace> = up.trace(faulty.trace_id).await.into_iter().collect();
             if let Some(order) = faulty.body["order_id"].as_str() {
                 let found: Value = up
@@ -124,7 +124,7 @@ async fn a_fault_that_does_not_exist_is_refused_with_the_nearest() {
     assert_eq!(refused.status(), 400);
 }
 
-/// What a parameter of a fault was where the fault acted in a trace.
+/// The value of a fault's parameter, from the event of the fault in a trace.
 fn parameter(trace: &Trace, fault: &str, parameter: &str) -> Option<i64> {
     let events = trace.spans().iter().flat_map(|span| &span.events);
     let mut of_fault = events.filter(|event| {
@@ -146,7 +146,7 @@ async fn a_fault_beyond_the_limits_of_baggage_is_refused_and_at_the_limit_it_act
     let bytes = |count: usize| format!("a={}", "v".repeat(count - "a=".len()));
     let room = 8_192 - fault.len() - ",".len();
     for full in [members(63), bytes(room)] {
-        // It acts in the provider, three services on.
+        // It acts in the provider, which is three services away.
         let order = order_with(&up, &format!("{full},{fault}"))
             .await
             .expect(201);
@@ -279,8 +279,8 @@ async fn what_is_given_twice_is_refused_in_each_text() {
 #[tokio::test]
 async fn a_fault_of_an_sdk_without_properties_acts_wherever_it_is_read() {
     let up = Up::start().await;
-    // The provider reads the header by hand, email reads the headers of the message, and the clock
-    // of payment is turned where its spans start.
+    // The provider parses the header itself, email reads the headers of the message, and the clock of
+    // payment is changed where its spans start.
     let baggage = "lab.fault.slow-provider=on%3Blatency_ms%3D30,\
                    lab.fault.slow-consumer=on%3Bms%3D20,\
                    lab.fault.clock-skew=on%3Boffset_ms%3D-700";
@@ -291,7 +291,7 @@ async fn a_fault_of_an_sdk_without_properties_acts_wherever_it_is_read() {
             && parameter(trace, "clock-skew", "offset_ms") == Some(-700)
     })
     .await;
-    // Properties that are percent-encoded, and a value with properties beside real ones.
+    // Percent-encoded properties, and a value that contains properties beside real ones.
     let baggage = "lab.fault.slow-provider=on;latency_ms=%33%30,\
                    lab.fault.provider-error=on%3Bstatus%3D500;share=1";
     let order = order_with(&up, baggage).await;
@@ -359,7 +359,7 @@ async fn a_fault_for_everyone_is_switched_on_and_off() {
         .trace_when(order.trace_id, "has both", |trace| acted(trace).len() == 2)
         .await;
     assert!(acted(&trace).contains(&"slow-provider".to_owned()));
-    // Who brings a fault gets only that.
+    // A request that asks for a fault gets only that one.
     let order = order_with(&up, "lab.fault.sequential-calls=on")
         .await
         .expect(201);
@@ -439,8 +439,8 @@ async fn an_order_with_a_fault_is_placed_from_the_command_line() {
     assert_eq!(acted(&trace), ["card-declined"]);
 }
 
-/// Places an order with a fault, with whatever that needs. An error says which of some findings the order that it
-/// shows does not have.
+/// Places an order with a fault, and with everything that the fault needs. An error lists the findings that
+/// the order's traces lack.
 async fn order_shows(
     up: &Up,
     fault: &'static Fault,
@@ -467,7 +467,7 @@ async fn order_shows(
         .flat_map(|diagnosis| &diagnosis.findings)
         .map(|finding| finding.rule.name)
         .collect();
-    // As a run does: what comes of the load is not told from a machine that stands still.
+    // As `tracelab run` does: on a machine that stalled, a finding about load may be missing.
     let is_excused = |name: &str| {
         (name == "abandoned-work" && seen::is_given_up_late(&own))
             || (is_stalled && diagnose::rule(name).is_some_and(|rule| rule.of_the_load))
@@ -490,11 +490,11 @@ async fn an_order_takes_what_its_fault_needs_to_be_seen() {
     let mut wrong = Vec::new();
     for fault in CATALOGUE {
         if fault.needs.is_some() {
-            // This lab does not have it.
+            // This lab lacks the part that the fault needs.
             continue;
         }
         let seen::Expected { always, mostly, .. } = seen::expected(fault);
-        // What only most traces have may be missing from one of three.
+        // A finding that only most traces have may be missing from one of three.
         let (times, may_fail) = if mostly.is_empty() { (1, 0) } else { (3, 1) };
         let mut failures = Vec::new();
         for _ in 0..times {

@@ -1,14 +1,14 @@
-//! A disk that is full: what cannot be kept is not answered with success, and the shop goes on as soon as
-//! there is room. (The broker's by itself is [`crate::broker`].)
+//! A full disk: the shop does not answer with success for an order that it cannot store, and works again as
+//! soon as there is room. (The broker's own test is in [`crate::broker`].)
 
 use std::fs;
 
 use crate::support::{Reply, Up, eventually, reply, some_lines, uuid};
 
-/// How many orders may be taken at most of the room that the databases have made themselves before.
+/// The most orders that fit into the space that the database files had allocated before the disk was full.
 const AT_MOST: usize = 5_000;
 
-/// An order, as far as it comes.
+/// Places an order, and returns the reply of the step that it reached.
 async fn try_order(up: &Up) -> Reply {
     let cart_id = uuid();
     let put = up.put_cart(&cart_id, some_lines()).await;

@@ -1,4 +1,4 @@
-//! What a shell and `man` are given.
+//! The shell completions and the man pages.
 
 use crate::support::run;
 

@@ -1,5 +1,5 @@
-//! End-to-end: the real binary, real processes, a real AMQP wire, real OTLP. One test binary, a
-//! module for each job.
+//! End-to-end tests: the real binary, real processes, real AMQP and real OTLP. One test binary, with a
+//! module for each topic.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! Under load every part is killed, and every part is stopped for a while: no order that was answered
-//! with success is lost, none is done twice, and nothing is left of those that were not.
+//! Under load every part is killed, and every part is stopped for a while: no order that was answered with
+//! success is lost, no order is done twice, and a failed order leaves nothing behind.
 
 mod books;
 mod ground;
@@ -17,8 +17,8 @@ use self::{
 };
 use crate::real::there_is_rabbitmq;
 
-/// How often each part is killed and stopped: once, if `TRACELAB_OUTAGES` does not say otherwise, as
-/// `scripts/proof outages` does.
+/// How often each part is killed and stopped: once, unless `TRACELAB_OUTAGES` says otherwise, which
+/// `scripts/proof outages` sets.
 fn how_often() -> usize {
     let often = std::env::var("TRACELAB_OUTAGES");
     often.map_or(1, |often| {
@@ -26,7 +26,7 @@ fn how_often() -> usize {
     })
 }
 
-/// Kills and stops every part in turn, each time waiting until the shop takes orders again.
+/// Kills and stops every part in turn, and waits each time until the shop accepts orders again.
 async fn disturb(ground: &mut Ground, load: &Load) -> Vec<Outage> {
     let mut outages = Vec::new();
     for _ in 0..how_often() {

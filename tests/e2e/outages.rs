@@ -1,4 +1,4 @@
-//! What happens when a part is away: the shop goes on, says so, and loses nothing.
+//! Outages: while a part is away the shop continues, reports it, and loses nothing.
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
@@ -8,14 +8,13 @@ use crate::support::{Up, eventually, is_alive, reply};
 
 const SERVICES: [&str; 5] = ["checkout", "payment", "provider", "inventory", "email"];
 
-/// Places orders until each service was killed once under them; returns those that the shop said
-/// yes to.
+/// Places orders until each service was killed once; returns the orders that were answered with success.
 async fn order_while_killing(up: &mut Up) -> Vec<(String, String)> {
     let mut answered = Vec::new();
     for service in SERVICES {
         let killed = up.pid(service);
         let mut orders: Vec<_> = (0..6).map(|_| Box::pin(try_order(up))).collect();
-        // Some are under way when the process dies, and the others come after.
+        // Some orders are running when the process dies, and the others come later.
         let rest = orders.split_off(3);
         let first = futures::future::join_all(orders);
         let kill = async {
@@ -38,7 +37,7 @@ async fn order_while_killing(up: &mut Up) -> Vec<(String, String)> {
     answered
 }
 
-/// An order's id and its message's, if the shop said yes.
+/// The ids of an order and of its message, if the order was answered with success.
 async fn try_order(up: &Up) -> Option<(String, String)> {
     let cart_id = crate::support::uuid();
     let url = format!("{}/carts/{cart_id}", up.url("checkout"));
@@ -66,7 +65,7 @@ async fn killing_any_service_loses_no_order_that_was_answered_with_success() {
         assert_eq!(kept.text("status"), "completed");
         up.mail(message_id).await;
     }
-    // Nor is any order left halfway.
+    // No order is left pending either.
     let database = format!("sqlite://{}", up.data.path().join("checkout.db").display());
     sqlx::any::install_default_drivers();
     let pool = sqlx::AnyPool::connect(&database).await.unwrap();
@@ -113,7 +112,7 @@ async fn a_dead_service_is_restarted_and_this_is_said() {
 async fn without_a_broker_the_checkout_succeeds_and_the_mail_comes_later_in_the_same_trace() {
     let mut up = Up::start().await;
     let broker = up.pid("broker");
-    // A broker that is stopped, not gone: nobody restarts it, and nobody gets an answer.
+    // The broker is stopped, not gone: the lab does not restart it, and its clients get no answer.
     kill_process(broker, Signal::STOP).unwrap();
     let placed = up.order().await.expect(201);
     assert!(
@@ -148,7 +147,7 @@ async fn without_a_broker_the_checkout_succeeds_and_the_mail_comes_later_in_the_
 
 #[tokio::test]
 async fn without_a_receiver_the_shop_goes_on_and_says_that_spans_are_lost() {
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let up = Up::start_with(&["--otlp", "http://127.0.0.1:1"]).await;
     let placed = up.order().await.expect(201);
     up.mail(placed.text("message_id")).await;
@@ -210,7 +209,7 @@ async fn ctrl_c_stops_everything() {
 #[tokio::test]
 async fn a_mail_that_cannot_be_kept_is_tried_three_times_and_then_buried() {
     let up = Up::start().await;
-    // A file stands where the folder of the mails was.
+    // A file takes the place of the mail folder.
     let folder = up.data.path().join("mail");
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "").unwrap();
@@ -258,7 +257,7 @@ async fn a_message_that_is_delivered_twice_is_answered_with_one_mail() {
         .path()
         .join("mail")
         .join(format!("{message_id}.eml"));
-    // If it were written again, it would be there again.
+    // If the mail were written again, the file would exist again.
     std::fs::remove_file(&mail).unwrap();
 
     let (connection, channel) = up.amqp().await;
@@ -274,7 +273,7 @@ async fn a_message_that_is_delivered_twice_is_answered_with_one_mail() {
 
 #[tokio::test]
 async fn a_message_that_is_given_out_many_times_at_once_is_answered_with_one_mail() {
-    // At this pace sending takes long enough for all to be under way at once.
+    // At this pace a mail takes long enough for all messages to be processed at the same time.
     let up = Up::start_with(&["--pace", "textbook"]).await;
     let message_id = crate::support::uuid();
     let (connection, channel) = up.amqp().await;
@@ -315,7 +314,7 @@ async fn a_queue_that_is_deleted_is_declared_anew_and_no_later_mail_is_missing()
 #[tokio::test]
 async fn a_message_that_cannot_be_buried_is_buried_as_soon_as_its_queue_is_back() {
     let up = Up::start().await;
-    // A file stands where the folder of the mails was.
+    // A file takes the place of the mail folder.
     let folder = up.data.path().join("mail");
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "").unwrap();
@@ -324,7 +323,7 @@ async fn a_message_that_cannot_be_buried_is_buried_as_soon_as_its_queue_is_back(
     connection.close(200, "".into()).await.unwrap();
     let placed = up.order().await.expect(201);
     let dead = eventually("the message in the dead-letter queue", async || {
-        // Asking for a queue that is not there costs the channel.
+        // A check of a queue that does not exist closes the channel.
         let (_connection, channel) = up.amqp().await;
         let options = lapin::options::BasicGetOptions { no_ack: true };
         channel.basic_get("email.dead".into(), options).await.ok()?
@@ -339,7 +338,7 @@ async fn delete(channel: &lapin::Channel, queue: &str) {
     channel.queue_delete(queue.into(), options).await.unwrap();
 }
 
-/// Publishes what asks for a mail, as no checkout did.
+/// Publishes a message that asks for a mail, as no checkout would.
 async fn publish(channel: &lapin::Channel, message_id: &str) {
     let message = serde_json::json!({
         "message_id": message_id, "order_id": crate::support::uuid(), "email": "ada@example.org",

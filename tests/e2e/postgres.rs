@@ -1,4 +1,4 @@
-//! What needs PostgreSQL: locks on rows, and two orders that wait for each other.
+//! Tests that need PostgreSQL: locks on rows, and two orders that wait for each other.
 
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};

@@ -1,4 +1,4 @@
-//! PostgreSQL, RabbitMQ and a Collector, each on a free port and gone when the tests end.
+//! PostgreSQL, RabbitMQ and a Collector for tests, each on a free port; they end with the tests.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use crate::{
     support::{eventually, tracelab},
 };
 
-/// Whom PostgreSQL runs as where the tests run as root, whom it refuses: `nobody`.
+/// The user id of `nobody`, which runs PostgreSQL where the tests run as root: PostgreSQL refuses root.
 const NOBODY: u32 = 65_534;
 
-/// Whether tests that need RabbitMQ are to run: it takes long to start, and much of a small machine.
+/// Whether tests that need RabbitMQ run: it starts slowly and uses much of a small machine.
 pub(crate) fn there_is_rabbitmq() -> bool {
     if !node::is_asked_for() {
         node::say("A TEST DID NOT RUN: it needs RabbitMQ; scripts/test --real runs it");
@@ -29,7 +29,7 @@ pub(crate) fn there_is_rabbitmq() -> bool {
     node::is_asked_for()
 }
 
-/// A virtual host that nobody has used yet, of a RabbitMQ that the tests share.
+/// A new virtual host on a RabbitMQ that the tests share.
 pub(crate) async fn a_virtual_host() -> String {
     static NODE: OnceLock<Node> = OnceLock::new();
     let new = || {
@@ -53,7 +53,7 @@ impl Postgres {
         Postgres::start_with("")
     }
 
-    /// With further options of the server, such as `-c deadlock_timeout=200ms`.
+    /// Starts it with further options of the server, such as `-c deadlock_timeout=200ms`.
     pub(crate) fn start_with(options: &'static str) -> Postgres {
         let folder = TempDir::new().unwrap();
         if rustix::process::geteuid().is_root() {
@@ -79,7 +79,7 @@ impl Postgres {
         format!("postgres://shop@127.0.0.1:{}", self.port)
     }
 
-    /// The process that all others of it belong to.
+    /// The main process, of which the others are children.
     pub(crate) fn pid(&self) -> Pid {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         Pid::from_raw(file.lines().next().unwrap().parse().unwrap()).unwrap()
@@ -160,14 +160,15 @@ pub(crate) struct Collector {
 // === impl Collector ===
 
 impl Collector {
-    /// With the plainest set-up, on a free port, before a lab whose receiver has the other port.
+    /// Starts it with the simplest set-up, on a free port, in front of a lab whose receiver has the other
+    /// port.
     pub(crate) async fn start(lab: u16) -> Collector {
         let [port] = free_ports();
         let child = Collector::spawn(port, lab).await;
         Collector { port, lab, child }
     }
 
-    /// The process that runs it.
+    /// Its process.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
     }

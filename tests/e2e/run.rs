@@ -1,4 +1,4 @@
-//! `tracelab run`: the verdict, and that it is one.
+//! `tracelab run`: its verdicts and its exit codes.
 
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ async fn every_trace_of_a_healthy_run_matches() {
     assert!(scenario["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
 }
 
-/// As in a container that holds the program and nothing else.
+/// An environment as in a container that contains only the program.
 #[tokio::test]
 async fn a_machine_needs_no_ca_certificates() {
     let none = [("SSL_CERT_FILE", "/none"), ("SSL_CERT_DIR", "/none")];

@@ -1,4 +1,4 @@
-//! Scenarios: run in all their phases, checked again from files, written and linted.
+//! Scenarios: run in all phases, checked again from files, written and linted.
 
 use std::{net::TcpListener, path::Path, process::Stdio};
 
@@ -14,7 +14,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// What came of each phase: name, phase and verdict.
+/// The result of each phase: name, phase and verdict.
 fn verdicts(report: &Value) -> Vec<(String, String, String)> {
     let word = |phase: &Value, field: &str| phase[field].as_str().unwrap().to_owned();
     let phases = report["scenarios"].as_array().unwrap().iter();
@@ -106,7 +106,7 @@ async fn scenarios_are_run_in_their_phases_and_their_traces_can_be_checked_again
         assert!(stdout.contains("3 traces checked"), "{stdout}");
     }
 
-    // The expectation that is written from a trace holds on it, and is a scenario with a head.
+    // The expectation that is written from a trace holds for it, and is a complete scenario file.
     let trace = files(&of("card-declined", "faulty"), ".otlp.json").remove(0);
     let (code, expect, stderr) = run(&["expect", "from", "--file", &trace]).await;
     assert_eq!(code, 0, "{stderr}");
@@ -228,7 +228,7 @@ async fn what_supposes_simulated_time_is_unsupported_without_it() {
             ("blocked-runtime", "near-miss", &whole, false),
         ]
     );
-    // All else was judged, and is as it should be.
+    // Everything else was judged, and passed.
     for phase in phases.iter().filter(|phase| phase["traces"] != 0) {
         assert_eq!(phase["passed"], phase["traces"], "{phase}");
     }

@@ -1,4 +1,4 @@
-//! What is to be seen of an order with a fault: its traces in a lab, and what the diagnosis must report.
+//! The traces of an order with a fault in a lab, and the findings that the diagnosis must report for them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,8 +21,7 @@ pub(crate) async fn all_traces(up: &Up) -> Vec<Trace> {
     traces
 }
 
-/// Finds what has to do with an order: its trace, those that name the order, and those that link to any
-/// of these.
+/// Finds the traces of an order: its own, those that name the order, and those that link to any of these.
 pub(crate) struct Index<'t> {
     by_id: HashMap<TraceId, &'t Trace>,
     by_name: HashMap<&'t str, BTreeSet<TraceId>>,
@@ -66,7 +65,7 @@ impl<'t> Index<'t> {
     }
 }
 
-/// What tells whose span it is: its order, and its message.
+/// The attributes that assign a span to an order: the ids of the order and of its message.
 fn names(span: &Span) -> impl Iterator<Item = &str> {
     let keys = ["order.id", "messaging.message.id"];
     keys.into_iter()
@@ -81,13 +80,13 @@ pub(crate) fn distinct<'t>(traces: impl Iterator<Item = &'t Trace>) -> Vec<Trace
         .collect()
 }
 
-/// What the diagnosis reports of a fault, as its scenario says.
+/// The findings that the diagnosis must report for a fault, according to its scenario.
 pub(crate) struct Expected {
-    /// On each trace.
+    /// The findings of every trace.
     pub(crate) always: BTreeSet<&'static str>,
-    /// On most of them: one trace may have bad luck.
+    /// The findings of most traces: one trace may be an exception by chance.
     pub(crate) mostly: BTreeSet<&'static str>,
-    /// Now and then.
+    /// The findings of some traces.
     pub(crate) perhaps: BTreeSet<&'static str>,
 }
 
@@ -109,7 +108,7 @@ pub(crate) fn expected(fault: &Fault) -> Expected {
     expected
 }
 
-/// Whether the fault says of itself that it acted.
+/// Whether the fault recorded that it acted.
 pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     let spans = traces.iter().flat_map(|trace| trace.spans());
     spans.flat_map(|span| &span.events).any(|event| {
@@ -118,11 +117,11 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     })
 }
 
-/// How long checkout waits for payment and inventory, whatever is wrong with an order.
+/// How long checkout waits for payment and inventory.
 const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether a call took longer than any may take, as happens where several compute at once on a machine that has no time
-/// for one of them: then the order fails, and its work goes on for nobody.
+/// Whether a call exceeded checkout's timeout, as happens when several orders compute at once on a machine
+/// without enough time: the order then fails, and its work continues without a caller.
 pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
     let is_given_up = |caller: &Span| {
         let error = caller.attributes.get("error.type");
@@ -135,8 +134,9 @@ pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
         .any(|trace| trace.spans().iter().any(is_given_up))
 }
 
-/// Whether a call was given up too late, or read too late or never, as happens where the machine has no time: then its
-/// work was over before, or no span tells that it is for nobody, for a clock that is ahead looks the same.
+/// Whether a call was given up too late, or its reply was read too late or never, as happens on a machine
+/// without enough time: the work had then ended before, or no span shows that it outlived its caller,
+/// because a clock that is ahead looks the same.
 pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
     let deadline = match faults::ABANDONED_WORK.parameters[0].default {
         Some(faults::Value::Integer(ms)) => Duration::from_millis(ms.unsigned_abs()),

@@ -1,4 +1,4 @@
-//! The shop, as its customers and the owners of its traces see it.
+//! The shop, as its customers and the readers of its traces see it.
 
 use serde_json::json;
 use trace::{Kind, Span, StatusCode, Trace};
@@ -142,7 +142,7 @@ async fn asking_again_under_an_idempotency_key_orders_nothing_twice() {
     let refused = reply(up.post_checkout(&other).header("idempotency-key", &key)).await;
     refused.expect_problem(422, "idempotency-key-reused");
 
-    // Under one key, side by side: one of them orders, and none orders twice.
+    // Concurrent requests with one key: one of them places the order, and no second one is placed.
     let key = uuid();
     let ask = || {
         reply(

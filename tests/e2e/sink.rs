@@ -82,7 +82,7 @@ async fn orders_and_faults_are_passed_on_to_services_elsewhere() {
     let on = up.get_json("/api/faults").await;
     assert!(on["card-declined"].is_object(), "{on}");
 
-    // It runs on SQLite, so there is no deadlock to be had.
+    // It runs on SQLite, so a deadlock is impossible.
     let put = front.client.put(front.at("/api/faults"));
     let refused = put.json(&json!({ "deadlock": {} })).send().await.unwrap();
     assert_eq!(refused.status(), 400);

@@ -1,4 +1,4 @@
-//! A lab for a test: `tracelab up` on free ports, in a folder of its own, gone when the test ends.
+//! A lab for a test: `tracelab up` on free ports, in a new folder; both end with the test.
 
 use std::{
     future::Future,
@@ -18,13 +18,12 @@ use tokio::{
 };
 use trace::{Trace, TraceId};
 
-/// How long anything may take before a test gives it up. It is no measure of anything: a debug
-/// build on a busy machine is slow.
+/// The timeout of every wait in a test. It measures nothing: a debug build on a busy machine is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running lab.
 pub(crate) struct Up {
-    /// The line that says that all is ready.
+    /// The line that reports that all services are ready.
     pub(crate) ready: Value,
     pub(crate) data: TempDir,
     pub(crate) client: reqwest::Client,
@@ -32,7 +31,7 @@ pub(crate) struct Up {
     said: Arc<Mutex<String>>,
 }
 
-/// A reply, with what tests look at.
+/// A reply, with the parts that tests check.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -50,7 +49,7 @@ impl Up {
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Up {
         let data = TempDir::new().unwrap();
-        // A test has no time for simulated time, unless it says so.
+        // Without simulated time, unless the test asks for it.
         let pace: &[&str] = if arguments.contains(&"--pace") {
             &[]
         } else {
@@ -72,7 +71,7 @@ impl Up {
         Up::spawn(command, data).await
     }
 
-    /// With nothing but a small disk for its data, which it alone sees: it is at [`Up::disk`].
+    /// Starts a lab whose data is on a small disk, which only the lab sees: it is at [`Up::disk`].
     pub(crate) async fn start_on_a_disk_of(size: &str) -> Up {
         let data = TempDir::new().unwrap();
         let mut command = tracelab();
@@ -110,7 +109,7 @@ impl Up {
         }
     }
 
-    /// What went to standard error so far.
+    /// The text on standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -128,7 +127,7 @@ impl Up {
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
     }
 
-    /// Where things listen now: after a restart a process has another pid.
+    /// The present addresses and process ids: after a restart a process has another id.
     pub(crate) async fn look_again(&mut self) {
         self.ready = self.get_json("/api/lab").await;
     }
@@ -150,7 +149,7 @@ impl Up {
         reply(self.client.put(url).json(&json!({ "lines": lines }))).await
     }
 
-    /// Checks a cart out, with a card that is good.
+    /// Checks a cart out, with a valid card.
     pub(crate) async fn checkout(&self, cart_id: &str) -> Reply {
         reply(self.checkout_request(cart_id)).await
     }
@@ -165,14 +164,14 @@ impl Up {
             .json(body)
     }
 
-    /// A new cart of three lines, checked out.
+    /// Makes a cart of three lines, and checks it out.
     pub(crate) async fn order(&self) -> Reply {
         let cart_id = uuid();
         self.put_cart(&cart_id, some_lines()).await.expect(200);
         self.checkout(&cart_id).await
     }
 
-    /// A trace of the sink, as it is now.
+    /// A trace of the sink, in its present state.
     pub(crate) async fn trace(&self, id: TraceId) -> Option<Trace> {
         let url = format!("{}/api/traces/{id}", self.page());
         let reply = self.client.get(url).send().await.unwrap();
@@ -184,7 +183,7 @@ impl Up {
         Some(Trace::new(id, decoded.spans))
     }
 
-    /// A trace once it is as asked for.
+    /// A trace, as soon as it meets a condition.
     pub(crate) async fn trace_when(
         &self,
         id: TraceId,
@@ -197,7 +196,7 @@ impl Up {
         .await
     }
 
-    /// Where others see the small disk.
+    /// The path of the small disk, as other processes see it.
     pub(crate) fn disk(&self) -> PathBuf {
         disk_of(self.supervisor(), self.data.path())
     }
@@ -223,7 +222,7 @@ impl Up {
         eventually("the mail", async || std::fs::read_to_string(&path).ok()).await
     }
 
-    /// A connection of the test's own to the broker.
+    /// A separate connection to the broker, for the test.
     pub(crate) async fn amqp(&self) -> (lapin::Connection, lapin::Channel) {
         amqp(self.ready["amqp"].as_str().unwrap()).await
     }
@@ -232,7 +231,7 @@ impl Up {
         Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
     }
 
-    /// Asks it to stop as Ctrl-C does, and waits for its end.
+    /// Sends the signal of Ctrl-C, and waits for the end of the process.
     pub(crate) async fn stop(mut self) -> (i32, String) {
         kill_process(self.supervisor(), Signal::INT).unwrap();
         let status = timeout(PATIENCE, self.child.wait())
@@ -245,7 +244,7 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // The processes of the lab end with the one that started them.
+        // The processes of the lab end with the process that started them.
         let _ = self.child.start_kill();
     }
 }
@@ -264,7 +263,7 @@ impl Reply {
             .unwrap_or_else(|| panic!("no {field} in {:?}", self.body))
     }
 
-    /// A problem (RFC 9457) of this kind, with the trace to look at.
+    /// Checks that it is a problem (RFC 9457) of this kind, with a trace id.
     pub(crate) fn expect_problem(self, status: u16, kind: &str) -> Reply {
         let reply = self.expect(status);
         assert_eq!(
@@ -285,7 +284,7 @@ impl Reply {
     }
 }
 
-/// Sends a request to the shop. Every reply of it names its trace.
+/// Sends a request to the shop. Every reply must name its trace.
 pub(crate) async fn reply(request: reqwest::RequestBuilder) -> Reply {
     let reply = request.send().await.unwrap();
     let header = |name: &str| {
@@ -322,7 +321,7 @@ pub(crate) fn some_lines() -> Value {
     ])
 }
 
-/// Products of the catalogue of which there are plenty.
+/// Products of the catalogue with a large stock.
 pub(crate) const SKUS: [&str; 3] = ["TENT-2P-GRN", "TENT-3P-GRN", "TENT-1P-GRN"];
 
 /// The binary under test.
@@ -332,7 +331,7 @@ pub(crate) fn tracelab() -> Command {
     command
 }
 
-/// A connection of the test's own to a broker.
+/// A separate connection to a broker, for the test.
 pub(crate) async fn amqp(url: &str) -> (lapin::Connection, lapin::Channel) {
     let properties = lapin::ConnectionProperties::default();
     let connection = lapin::Connection::connect(url, properties).await.unwrap();
@@ -340,7 +339,8 @@ pub(crate) async fn amqp(url: &str) -> (lapin::Connection, lapin::Channel) {
     (connection, channel)
 }
 
-/// A program with a small disk of its own at this folder: in a namespace of its own anyone may mount one.
+/// A program with a small disk at this folder. It runs in a separate mount namespace, in which every user
+/// may mount a disk.
 pub(crate) fn on_a_disk_of(size: &str, folder: &Path, program: &Command) -> Command {
     let script = format!("mount -t tmpfs -o size={size} tracelab \"$0\" && exec \"$@\"");
     let program = program.as_std();
@@ -355,7 +355,7 @@ pub(crate) fn on_a_disk_of(size: &str, folder: &Path, program: &Command) -> Comm
     command
 }
 
-/// The disk of such a program, which is reached through the process that sees it.
+/// The path of such a program's disk, through a process that sees it.
 pub(crate) fn disk_of(process: Pid, folder: &Path) -> PathBuf {
     let process = process.as_raw_nonzero();
     PathBuf::from(format!("/proc/{process}/root{}", folder.display()))
@@ -365,7 +365,7 @@ pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tracelab"))
 }
 
-/// Runs the binary to its end: its exit code, standard output and standard error.
+/// Runs the binary to its end; returns its exit code, standard output and standard error.
 pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = timeout(
         PATIENCE * 3,
@@ -380,8 +380,8 @@ pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
     )
 }
 
-/// Runs `tracelab` to its end, with variables, for as long as a run of all scenarios may take: its exit
-/// code, the document on standard output, and standard error.
+/// Runs `tracelab` to its end with these variables, with a timeout that is enough for all scenarios; returns
+/// its exit code, the JSON document on standard output, and standard error.
 pub(crate) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, Value, String) {
     let output = tracelab()
         .args(arguments)
@@ -400,7 +400,7 @@ pub(crate) async fn run_with(env: &[(&str, &str)], arguments: &[&str]) -> (i32, 
     )
 }
 
-/// Waits until something is so; panics with what it was if it does not come to that.
+/// Waits until a condition holds; panics with the last state if it does not hold in time.
 pub(crate) async fn eventually<T, F>(what: &str, look: impl Fn() -> F) -> T
 where
     F: Future<Output = Option<T>>,

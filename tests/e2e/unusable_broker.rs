@@ -1,4 +1,5 @@
-//! A broker that the shop cannot use is named, with what would be right, and nothing is lost by it.
+//! A broker that the shop cannot use: the message names it and says what would be right, and no order is
+//! lost.
 
 use lapin::{
     Channel,
@@ -13,7 +14,7 @@ use crate::{
     support::{self, Up, eventually, run, tracelab},
 };
 
-/// What a run with this broker is refused with.
+/// The error of a run that is refused because of this broker.
 async fn refusal(amqp: &str) -> String {
     let (code, stdout, stderr) = run(&["run", "checkout", "--amqp", amqp]).await;
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
@@ -23,7 +24,7 @@ async fn refusal(amqp: &str) -> String {
     stderr
 }
 
-/// A queue with the name of the shop's, and nothing else of it.
+/// Declares a queue with the name of the shop's, and with other properties.
 async fn declare_otherwise(channel: &Channel) {
     delete(channel).await;
     let options = QueueDeclareOptions {
@@ -43,7 +44,7 @@ async fn delete(channel: &Channel) {
         .unwrap();
 }
 
-/// `amqp` must be of a broker that no shop uses.
+/// `amqp` must be a broker that no shop uses.
 async fn what_stands_in_the_way_is_named(amqp: &str) {
     let (connection, channel) = support::amqp(amqp).await;
     declare_otherwise(&channel).await;
@@ -66,11 +67,11 @@ async fn what_stands_in_the_way_is_named(amqp: &str) {
     let up = Up::start_with(&["--amqp", amqp]).await;
     let said = run(&["run", "checkout", "--amqp", amqp]).await.2;
     assert!(said.contains("another shop consumes"), "{said}");
-    // It took nothing away from the other.
+    // It took no message away from the other shop.
     let placed = up.order().await.expect(201);
     up.mail(placed.text("message_id")).await;
     drop(up);
-    // What an ended shop had is soon free again.
+    // The queues of a shop that has ended are soon free again.
     Up::start_with(&["--amqp", amqp]).await;
 }
 
@@ -112,7 +113,7 @@ async fn a_queue_that_somebody_declares_otherwise_delays_mails_and_loses_none() 
         (said.contains("declared otherwise") && said.contains("queue 'email'")).then_some(())
     })
     .await;
-    // There is no way for its message now; the order stands all the same.
+    // Its message cannot be sent now; the order is complete all the same.
     let placed = up.order().await.expect(201);
     delete(&channel).await;
     up.mail(placed.text("message_id")).await;

@@ -1,4 +1,4 @@
-//! `tracelab up` and `tracelab order`, as someone new to it meets them.
+//! `tracelab up` and `tracelab order`, as a new user sees them.
 
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, time::timeout};
@@ -83,7 +83,7 @@ async fn an_order_says_where_its_spans_go() {
     );
 }
 
-/// What `tracelab up` prints until it waits for Ctrl-C.
+/// The output of `tracelab up` until it waits for Ctrl-C.
 async fn shown_by_up(arguments: &[&str]) -> String {
     let mut child = tracelab()
         .args(["up", "--free-ports"])

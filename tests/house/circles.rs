@@ -1,7 +1,7 @@
-//! Files that name each other's items in a circle cannot be understood one by one.
+//! Files must not use each other's items in a circle: such files cannot be understood one by one.
 //!
-//! A file names an item of another by `crate::` or `super::`. What declares modules (`mod`) or hands names on
-//! (`pub use`) does not count.
+//! A file uses an item of another file by a path with `crate::` or `super::`. Declarations of modules
+//! (`mod`) and re-exports (`pub use`) do not count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use std::{
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The most lines that a file of code may have.
+/// The most lines of a source file.
 const LONGEST: usize = 450;
 
-/// Catalogues and tables, which may be longer.
+/// Catalogues and tables, which may have more lines.
 const CATALOGUES: &[&str] = &["services/faults/src/catalogue.rs"];
 
 #[test]
@@ -76,7 +76,7 @@ fn sources() -> Vec<PathBuf> {
     sources
 }
 
-/// A file of a crate, with the path of its module.
+/// A source file of a crate, with the path of its module.
 struct File {
     name: String,
     module: Vec<String>,
@@ -112,7 +112,7 @@ fn read(source: &Path) -> Vec<File> {
     files
 }
 
-/// The folder to which a file belongs: that of its module's children, if it has some.
+/// The folder of the file's child modules, if it has any.
 fn folder(file: &str) -> &str {
     let module = file.strip_suffix("/mod.rs").or(file.strip_suffix(".rs"));
     let module = module.unwrap_or(file);
@@ -122,7 +122,7 @@ fn folder(file: &str) -> &str {
     module.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// For each file those whose items it names.
+/// For each file, the files whose items it uses.
 fn edges(files: &[File]) -> BTreeMap<String, BTreeSet<String>> {
     let by_module: BTreeMap<&[String], &str> = files
         .iter()
@@ -134,7 +134,7 @@ fn edges(files: &[File]) -> BTreeMap<String, BTreeSet<String>> {
         let mut named = Vec::new();
         name(tokens, &file.module, &mut named);
         let targets = named.iter().filter_map(|path| {
-            // The longest part of the path that is a file; what is behind it is an item in that.
+            // The longest prefix of the path that is a file; the rest is an item in it.
             (0..=path.len())
                 .rev()
                 .find_map(|length| by_module.get(&path[..length]))
@@ -147,7 +147,8 @@ fn edges(files: &[File]) -> BTreeMap<String, BTreeSet<String>> {
     edges
 }
 
-/// Collects the paths that tokens of a module name by `crate::` and `super::`, from the root of the crate.
+/// Collects the paths with `crate::` and `super::` from the tokens of a module, relative to the root of the
+/// crate.
 fn name(tokens: TokenStream, module: &[String], named: &mut Vec<Vec<String>>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut at = 0;
@@ -158,7 +159,7 @@ fn name(tokens: TokenStream, module: &[String], named: &mut Vec<Vec<String>>) {
         }
         match &tokens[at] {
             TokenTree::Ident(word) if word == "mod" => {
-                // One that is written out is a module in the same file.
+                // An inline module is in the same file.
                 if let (Some(TokenTree::Ident(inner)), Some(TokenTree::Group(body))) =
                     (tokens.get(at + 1), tokens.get(at + 2))
                 {
@@ -193,7 +194,7 @@ fn name(tokens: TokenStream, module: &[String], named: &mut Vec<Vec<String>>) {
     }
 }
 
-/// How many tokens a `mod name;` or a `pub use …;` is long, if one begins here.
+/// The number of tokens of the `mod name;` or `pub use …;` that begins here, if one does.
 fn declaration(tokens: &[TokenTree]) -> Option<usize> {
     let is = |at: usize, word: &str| matches!(tokens.get(at), Some(TokenTree::Ident(found)) if found == word);
     let mut at = 0;
@@ -216,14 +217,14 @@ fn declaration(tokens: &[TokenTree]) -> Option<usize> {
     Some(end + 1)
 }
 
-/// Whether `::` follows.
+/// Whether the next tokens are `::`.
 fn is_path(tokens: &[TokenTree], at: usize) -> bool {
     let is_colon =
         |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(mark)) if mark.as_char() == ':');
     is_colon(at + 1) && is_colon(at + 2)
 }
 
-/// Goes along a path, and along each branch of its braces.
+/// Follows a path, and every branch in its braces.
 fn follow(tokens: &[TokenTree], mut path: Vec<String>, named: &mut Vec<Vec<String>>) {
     let mut at = 0;
     loop {
@@ -257,7 +258,7 @@ fn follow(tokens: &[TokenTree], mut path: Vec<String>, named: &mut Vec<Vec<Strin
     }
 }
 
-/// The sets of files that all lead to each other, each sorted.
+/// The sets of files that all reach each other, each sorted.
 fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reachable = |from: &str| {
         let mut seen: BTreeSet<&str> = BTreeSet::new();

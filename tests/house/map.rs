@@ -1,4 +1,4 @@
-//! The map of the crates in the architecture chapter is that of the manifests.
+//! The map of the crates in the architecture chapter agrees with the manifests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const CHAPTER: &str = "docs/src/contributing/architecture.md";
 
-/// What a crate that is planned has in its row.
+/// The mark of a planned crate in its row.
 const TO_COME: &str = "*to come*";
 
 /// A row of the map.
@@ -27,7 +27,7 @@ fn the_map_of_the_architecture_is_that_of_the_manifests() {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// Compares the map with the manifests; each line says what to change.
+/// Compares the map with the manifests; each line of the result is a change to make.
 fn differences(
     map: &BTreeMap<String, Row>,
     manifests: &BTreeMap<String, BTreeSet<String>>,
@@ -92,7 +92,7 @@ fn read_map(chapter: &str) -> BTreeMap<String, Row> {
     .collect()
 }
 
-/// The words of a cell that are set as code.
+/// The code spans of a table cell.
 fn code(cell: &str) -> BTreeSet<String> {
     cell.split('`')
         .skip(1)
@@ -101,7 +101,7 @@ fn code(cell: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// For each crate of the workspace those of the workspace that it depends on, its tests left out.
+/// For each crate of the workspace, the workspace crates that it depends on, without those of its tests.
 fn read_manifests() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)

@@ -1,15 +1,15 @@
-//! What inventory tells of its products.
+//! Products, prices and stock, as inventory describes them.
 
 use serde::{Deserialize, Serialize};
 
-/// A product as the shop window shows it.
+/// A product as the catalogue page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// The stock-keeping unit, such as `TENT-2P-GRN`.
     pub sku: String,
-    /// The name for people.
+    /// The name that is shown to people.
     pub name: String,
-    /// The price of one, in cents.
+    /// The price of one piece, in cents.
     pub price_cents: i64,
 }
 
@@ -20,14 +20,14 @@ pub struct Products {
     pub products: Vec<Product>,
 }
 
-/// What one of a product costs.
+/// The price of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// The product.
     pub sku: String,
-    /// Its name for people, which the confirmation of an order shows.
+    /// The name that is shown to people; the confirmation of an order contains it.
     pub name: String,
-    /// The price of one, in cents.
+    /// The price of one piece, in cents.
     pub price_cents: i64,
 }
 
@@ -38,12 +38,12 @@ pub struct Prices {
     pub prices: Vec<Price>,
 }
 
-/// How many of a product there are to be had.
+/// The quantity of a product that can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevel {
     /// The product.
     pub sku: String,
-    /// How many are neither sold nor reserved.
+    /// The number of pieces that are neither sold nor reserved.
     pub available: i64,
 }
 

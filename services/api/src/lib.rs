@@ -1,10 +1,10 @@
-//! The words that the services of the shop say to each other: requests, replies, problem details.
+//! The messages between the services of the shop: requests, replies, problem details.
 //!
-//! One file a conversation, and [`Problem`] for when it fails. These are documents and nothing else: how
-//! they are read from a request and sent in a reply is in `chassis::http`. Nothing here knows what any
-//! service does with the words, and nothing here knows a service: this crate imports nothing else of ours.
+//! Each conversation has one file, and [`Problem`] describes a failure. The types are documents and nothing
+//! else: `chassis::http` reads them from requests and sends them in replies. This crate knows no service,
+//! and imports no other crate of the workspace.
 //!
-//! Money is whole cents in an `i64`.
+//! Amounts of money are whole cents, as `i64`.
 
 #![warn(clippy::missing_errors_doc)]
 

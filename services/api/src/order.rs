@@ -1,4 +1,4 @@
-//! An order: how it is placed, how it stands, and the message that says it was placed.
+//! An order: the request that places it, its state, and the message that announces it.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::Card;
 pub struct CheckoutRequest {
     /// The cart that becomes an order.
     pub cart_id: String,
-    /// Where the confirmation goes.
+    /// The e-mail address that receives the confirmation.
     pub email: String,
     /// A discount code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<String>,
-    /// The card that pays.
+    /// The card that is charged.
     pub card: Card,
 }
 
@@ -26,30 +26,30 @@ pub struct CheckoutRequest {
 pub struct OrderReply {
     /// The id of the order.
     pub order_id: String,
-    /// How it stands.
+    /// The state of the order.
     pub status: OrderStatus,
-    /// What is paid, in cents, the discount already taken off.
+    /// The amount to pay in cents, after the discount.
     pub total_cents: i64,
-    /// What the coupon took off, in cents.
+    /// The discount of the coupon, in cents.
     pub discount_cents: i64,
-    /// How many pieces, over all lines.
+    /// The number of pieces, over all lines.
     pub item_count: i64,
-    /// The id of the message that told the shop of the order; `None` while there is none.
+    /// The id of the message that announced the order; `None` until one is written.
     pub message_id: Option<String>,
     /// Why the order failed: the last part of the problem's type, such as `card-declined`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
-/// How an order stands.
+/// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// Written down, not yet paid and reserved.
+    /// Stored, not yet paid and reserved.
     Pending,
-    /// Paid, reserved, and the shop was told.
+    /// Paid and reserved, and its message is written.
     Completed,
-    /// Nothing is paid and nothing reserved.
+    /// Failed: nothing is charged and nothing reserved.
     Failed,
 }
 
@@ -58,37 +58,37 @@ pub enum OrderStatus {
 /// A consumer is idempotent by [`OrderPlaced::message_id`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderPlaced {
-    /// The id of the message, the same at each delivery of it.
+    /// The id of the message, equal in every delivery of it.
     pub message_id: String,
     /// The order.
     pub order_id: String,
-    /// Where the confirmation goes.
+    /// The e-mail address that receives the confirmation.
     pub email: String,
-    /// What was bought.
+    /// The lines that were bought.
     pub lines: Vec<OrderLine>,
-    /// What was paid, in cents, the discount already taken off.
+    /// The amount that was paid in cents, after the discount.
     pub total_cents: i64,
-    /// What the coupon took off, in cents.
+    /// The discount of the coupon, in cents.
     pub discount_cents: i64,
 }
 
-/// A line of an order, with what it was called and what it cost on that day.
+/// A line of an order, with the product's name and price on the day of the order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderLine {
     /// The product.
     pub sku: String,
-    /// Its name for people.
+    /// The name that is shown to people.
     pub name: String,
-    /// How many.
+    /// The quantity.
     pub quantity: u32,
-    /// The price of one, in cents.
+    /// The price of one piece, in cents.
     pub price_cents: i64,
 }
 
 // === impl OrderStatus ===
 
 impl OrderStatus {
-    /// The word for it, on the wire and in a database.
+    /// The word for this status, in messages and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             OrderStatus::Pending => "pending",
@@ -97,7 +97,7 @@ impl OrderStatus {
         }
     }
 
-    /// The status that a word stands for.
+    /// The status for a word; `None` if there is none.
     pub fn parse(word: &str) -> Option<OrderStatus> {
         [
             OrderStatus::Pending,

@@ -1,4 +1,4 @@
-//! Cards and charges: what checkout and payment say to each other.
+//! Cards and charges: the messages between checkout and payment.
 
 use std::fmt;
 
@@ -13,51 +13,51 @@ use serde::{Deserialize, Serialize};
 pub struct Card {
     /// The digits on the front; spaces between them are allowed.
     pub number: String,
-    /// The last month in which it is good, as `MM/YY`.
+    /// The last month in which the card is valid, as `MM/YY`.
     pub expiry: String,
     /// The three or four digits of the security code.
     pub cvc: String,
 }
 
-/// The body of `POST /charges`. Asking again for the same order charges nothing twice.
+/// The body of `POST /charges`. A second request for the same order charges nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChargeRequest {
     /// The order that is paid for.
     pub order_id: String,
-    /// How much, in cents.
+    /// The amount, in cents.
     pub amount_cents: i64,
     /// The currency as ISO 4217 writes it, such as `EUR`.
     pub currency: String,
-    /// The card that pays.
+    /// The card that is charged.
     pub card: Card,
 }
 
-/// A charge as payment keeps it: the reply of `POST /charges`, `GET /charges/{order_id}` and
-/// `POST /charges/{order_id}/void`.
+/// A charge as payment stores it: the reply of `POST /charges`, `GET /charges/{order_id}` and `POST
+/// /charges/{order_id}/void`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The order that is paid for.
     pub order_id: String,
-    /// The provider's id. There is none until the provider has charged.
+    /// The id that the provider gave the charge; `None` until the provider has charged.
     pub charge_id: Option<String>,
-    /// How it stands.
+    /// The state of the charge.
     pub status: ChargeStatus,
-    /// How much, in cents. Zero for an order that was voided before any charge was asked for.
+    /// The amount, in cents. Zero for an order that was voided before a charge was requested.
     pub amount_cents: i64,
 }
 
-/// How a charge stands.
+/// The state of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeStatus {
-    /// The provider was asked, or is about to be; its answer is not recorded yet.
+    /// The request to the provider is sent or about to be; its answer is not recorded yet.
     Pending,
     /// The provider has charged the card.
     Charged,
     /// The provider refused the card.
     Declined,
-    /// Nothing is charged, and nothing ever will be for this order.
+    /// Nothing is charged, and nothing will ever be charged for this order.
     Voided,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Debug for Card {
 // === impl ChargeStatus ===
 
 impl ChargeStatus {
-    /// The word for it, on the wire and in a database.
+    /// The word for this status, in messages and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             ChargeStatus::Pending => "pending",
@@ -86,7 +86,7 @@ impl ChargeStatus {
         }
     }
 
-    /// The status that a word stands for.
+    /// The status for a word; `None` if there is none.
     pub fn parse(word: &str) -> Option<ChargeStatus> {
         [
             ChargeStatus::Pending,

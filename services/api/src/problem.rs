@@ -1,4 +1,4 @@
-//! [`Problem`]: how a service says that it will not, or could not (RFC 9457).
+//! [`Problem`]: a service's explanation of why it refused a request or failed (RFC 9457).
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where the types of problems live; what follows is the kind, such as `empty-cart`.
+/// The prefix of every problem type; the kind follows it, such as `empty-cart`.
 const TYPES: &str = "/problems/";
 
-/// A problem detail (RFC 9457), with the id of the trace that tells how it came to be.
+/// A problem detail (RFC 9457), with the id of the trace that shows the cause.
 ///
 /// ```
 /// use api::Problem;
@@ -22,27 +22,27 @@ const TYPES: &str = "/problems/";
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// It says to the caller what the caller can use. What went wrong inside is for the span.
+/// It contains what the caller can use. The span records what failed inside the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What sort of problem it is: a URI reference such as `/problems/empty-cart`.
+    /// The type of the problem: a URI reference such as `/problems/empty-cart`.
     #[serde(rename = "type")]
     pub type_uri: String,
-    /// The sort of problem in a few words, the same for every problem of the type.
+    /// The title: a few words, equal for every problem of the type.
     pub title: String,
     /// The status of the reply.
     #[serde(with = "status")]
     pub status: StatusCode,
-    /// What is the matter with this request, and what would be right.
+    /// The detail: what is wrong with this request, and what would be right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The trace of the request, in hex. Filled in when the problem becomes a reply.
+    /// The trace id of the request, in hex. It is set when the problem becomes a reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// Extension members (RFC 9457 section 3.2): what a program can use, such as the SKUs meant.
-    /// `instance` would be one of them; the trace id serves for it.
+    /// Extension members (RFC 9457 section 3.2) for programs, such as the SKUs concerned. There is no
+    /// `instance`: the trace id takes its place.
     ///
-    /// In a box, so that a `Result` that may hold a problem stays small.
+    /// Boxed, so that a `Result` with a problem stays small.
     #[serde(flatten)]
     pub extensions: Box<Map<String, Value>>,
 }
@@ -53,7 +53,7 @@ impl Problem {
     /// The media type of a problem detail.
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 
-    /// A problem of the given kind, such as `empty-cart`.
+    /// Makes a problem of the given kind, such as `empty-cart`.
     pub fn new(status: StatusCode, kind: &str, title: impl Into<String>) -> Problem {
         Problem {
             type_uri: format!("{TYPES}{kind}"),
@@ -65,17 +65,17 @@ impl Problem {
         }
     }
 
-    /// The one that tells nothing: what went wrong is on the span, which the trace id leads to.
+    /// A problem without any detail: the span has the cause, and the trace id leads to it.
     pub fn internal() -> Problem {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Something went wrong on our side",
         )
-        .detail("The request was understood and could not be done. Its trace tells why.")
+        .detail("The request was valid, but the service failed. Its trace shows why.")
     }
 
-    /// Says what is the matter with this request, and what would be right.
+    /// Sets the detail: what is wrong with this request, and what would be right.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Problem {
         self.detail = Some(detail.into());
@@ -89,7 +89,7 @@ impl Problem {
         self
     }
 
-    /// The kind of the problem: what its type ends with, such as `empty-cart`.
+    /// The kind of the problem: the last part of its type, such as `empty-cart`.
     pub fn kind(&self) -> &str {
         self.type_uri.strip_prefix(TYPES).unwrap_or(&self.type_uri)
     }
@@ -107,7 +107,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A status code as the number that it is.
+/// Serializes a status code as a number.
 mod status {
     use http::StatusCode;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

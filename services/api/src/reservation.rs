@@ -1,16 +1,16 @@
-//! Stock that is set aside for an order.
+//! Stock that is reserved for an order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::CartLine;
 
-/// The body of `POST /reservations`. Asking again for the same order changes nothing.
+/// The body of `POST /reservations`. A second request for the same order changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReserveRequest {
     /// The order that the stock is for.
     pub order_id: String,
-    /// What it needs. All of it is reserved, or none.
+    /// The lines of the order. All of them are reserved, or none.
     pub lines: Vec<CartLine>,
 }
 
@@ -19,6 +19,6 @@ pub struct ReserveRequest {
 pub struct Reservation {
     /// The order that the stock is for.
     pub order_id: String,
-    /// What is reserved, by SKU; lines of the same SKU are added up.
+    /// The reserved lines, by SKU; lines of the same SKU are added up.
     pub lines: Vec<CartLine>,
 }

@@ -1,8 +1,8 @@
-//! A connection to the broker that comes back: a publisher or consumer asks for the channel of the
-//! moment, and finds none while the broker is away.
+//! A connection to the broker that reconnects: a publisher or consumer asks for the current channel, and
+//! gets `None` while the broker is away.
 //!
-//! Each time the connection is opened, the topology is declared anew by `setup`, so a broker that
-//! came back empty is whole again. It must not know what is published.
+//! On every new connection `setup` declares the topology again, so that a broker that lost its queues has
+//! them again. This module does not know what is published.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -37,58 +37,58 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
 /// How long a service waits for its broker before it serves without one.
 const START_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether the channel is still there.
+/// The interval at which the channel's state is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Why a broker is of no use. A user name or a password in its address is not shown.
+/// Why a broker cannot be used. The messages contain no user name or password of its address.
 #[derive(Debug, Error)]
 pub enum BrokerError {
-    /// It does not answer.
+    /// The broker does not answer.
     #[error(
         "the broker at {address} cannot be reached: {why}; is it running, and is this its address?"
     )]
     Unreachable {
-        /// Where it should be.
+        /// The broker's address.
         address: String,
-        /// What the attempt came to.
+        /// The error of the attempt.
         why: String,
     },
-    /// It does not let the user in, or not do what the shop needs.
+    /// The broker refuses the user, or refuses what the shop needs.
     #[error(
         "the broker at {address} refuses: {why}; are user and password right, and may the user declare \
          queues there?"
     )]
     Refused {
-        /// Where it is.
+        /// The broker's address.
         address: String,
-        /// What it says.
+        /// The broker's reply.
         why: String,
     },
-    /// It does not have the virtual host, or has it for others.
+    /// The virtual host does not exist, or the user may not use it.
     #[error(
-        "the broker at {address} does not give the virtual host: {why}; is it there, and may the user \
+        "the broker at {address} refuses the virtual host: {why}; is it there, and may the user \
          use it? (rabbitmqctl add_vhost NAME makes one)"
     )]
     VirtualHost {
-        /// Where it is, with the virtual host.
+        /// The broker's address, with the virtual host.
         address: String,
-        /// What it says.
+        /// The broker's reply.
         why: String,
     },
-    /// A queue or an exchange of the shop is there, and otherwise than the shop needs it.
+    /// A queue or an exchange of the shop exists with other properties than the shop needs.
     #[error(
-        "the broker at {address} has a queue or an exchange that somebody declared otherwise: {why}; \
+        "the broker at {address} has a queue or an exchange that is declared otherwise: {why}; \
          delete it there, or name a virtual host of its own for the shop"
     )]
     DeclaredOtherwise {
-        /// Where it is.
+        /// The broker's address.
         address: String,
-        /// What it says: which one, and what is other.
+        /// The broker's reply, which names the queue or exchange and the property.
         why: String,
     },
 }
 
-/// The broker as a service sees it.
+/// A service's connection to the broker.
 #[derive(Clone, Debug)]
 pub struct Broker {
     channel: watch::Receiver<Option<Channel>>,
@@ -120,16 +120,16 @@ impl Broker {
         Broker { channel }
     }
 
-    /// Waits until there is a first channel, but not for long: a service whose broker is away serves all
-    /// the same. So the first message of a shop that was just started finds everything in place.
+    /// Waits for the first channel, at most for a fixed time: a service also serves while its broker is
+    /// away. With the wait, the first message of a new shop finds its queues declared.
     pub async fn started(&self) {
         let mut channel = self.channel.clone();
         let first = channel.wait_for(Option::is_some);
-        // If it takes longer, whoever needs a channel will find none, and has said what that means.
+        // After this time the service starts without a channel; the background task has reported the reason.
         let _ = timeout(START_PATIENCE, first).await;
     }
 
-    /// The channel of the moment, or `None` while the broker is away.
+    /// The current channel; `None` while the broker is away.
     pub fn channel(&self) -> Option<Channel> {
         self.channel
             .borrow()
@@ -137,7 +137,7 @@ impl Broker {
             .filter(|channel| channel.status().connected())
     }
 
-    /// Waits for a channel that is not the one before: the first one, or the next.
+    /// Waits for a new channel: the first one, or the next. `None` when the background task has ended.
     pub async fn next_channel(&mut self) -> Option<Channel> {
         loop {
             self.channel.changed().await.ok()?;
@@ -183,7 +183,7 @@ async fn stay_connected<F, Fut>(
     Fut: Future<Output = lapin::Result<()>>,
 {
     let mut pauses = PAUSES.build();
-    // What was told of last: the same is not told again.
+    // The last error that was reported: an equal one is not reported again.
     let mut trouble = None;
     loop {
         match open(url, name, &setup).await {
@@ -220,7 +220,7 @@ async fn stay_connected<F, Fut>(
 ///
 /// # Errors
 ///
-/// When the broker cannot be reached within five seconds, and when it refuses what is asked of it.
+/// When the broker cannot be reached within five seconds, and when it refuses the user or a declaration.
 pub async fn open<F, Fut>(
     url: &str,
     name: &'static str,
@@ -253,7 +253,7 @@ where
 /// Connects to the broker's address, and closes that again. lapin (4.12) is not asked first: about once in 150 times
 /// its own attempt never ends where the connection is refused at once.
 async fn reach(url: &str) -> lapin::Result<()> {
-    // What is wrong with a URL is told by lapin.
+    // lapin reports what is wrong with a URL.
     if let Ok(uri) = url.parse::<AMQPUri>() {
         let AMQPAuthority { host, port, .. } = uri.authority;
         let reached = TcpStream::connect((host.as_str(), port)).await;
@@ -262,10 +262,10 @@ async fn reach(url: &str) -> lapin::Result<()> {
     Ok(())
 }
 
-/// Returns when the connection or its channel is no longer of use, with the reason.
+/// Returns the reason when the connection or its channel can no longer be used.
 async fn until_lost(connection: &Connection, channel: &Channel) -> String {
     let mut events = connection.events_listener();
-    // A channel that was closed makes no event of the connection.
+    // A closed channel causes no event on the connection.
     let mut look = interval(LOOK);
     loop {
         tokio::select! {
@@ -286,7 +286,7 @@ async fn until_lost(connection: &Connection, channel: &Channel) -> String {
     }
 }
 
-/// An AMQP URL as it may be shown: without user and password.
+/// An AMQP URL without user and password, for messages.
 fn without_credentials(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, address))) => format!("{scheme}://{address}"),

@@ -1,15 +1,15 @@
-//! One worker at a time for each id.
+//! Claims: at most one worker at a time for each id.
 //!
-//! An order that a request works on is left alone by recovery, a message that is being sent by the relay; a message that
-//! a broker gives out twice at once is processed once. Claims are of one process: what must hold between processes is
-//! in the database.
+//! Recovery skips an order that a request works on; the relay skips a message that a request is sending; a
+//! message that a broker delivers twice at once is processed once. Claims hold within one process: the
+//! database ensures what must hold between processes.
 
 use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The ids that are claimed at this moment. Clones share them.
+/// The ids that are claimed now. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Claims(Arc<Shared>);
 
@@ -19,7 +19,7 @@ struct Shared {
     released: Notify,
 }
 
-/// Holds one id until it is dropped.
+/// A claim on one id, released when it is dropped.
 #[derive(Debug)]
 pub struct Claim {
     claims: Claims,
@@ -38,10 +38,10 @@ impl Claims {
         })
     }
 
-    /// Claims an id, and waits for that until it is free.
+    /// Claims an id; waits until it is free.
     pub async fn claim(&self, id: &str) -> Claim {
         loop {
-            // Made before the attempt, so that a claim that is released in between is noticed.
+            // The waiter is created before the attempt, so that a release between the two wakes it.
             let released = self.0.released.notified();
             if let Some(claim) = self.try_claim(id) {
                 return claim;

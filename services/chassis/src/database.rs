@@ -1,8 +1,8 @@
 //! Opens the database of a service, SQLite or PostgreSQL, and brings its schema up to date.
 //!
-//! Every transaction of the shop that writes begins with its write. On SQLite it then waits its
-//! turn for the write lock; one that reads first and writes later would be refused at once, for
-//! what it has read may have changed.
+//! Every transaction of the shop that writes begins with its write. On SQLite it then waits for the write
+//! lock. A transaction that reads first and writes later would be refused at once, because the rows that it
+//! has read may have changed.
 
 use std::{path::Path, time::Duration};
 
@@ -19,11 +19,11 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection of the pool.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What each SQLite connection is told.
+/// The pragmas of each SQLite connection.
 ///
-/// The write-ahead log lets readers go on beside the one writer. With it, `synchronous = NORMAL`
-/// hands every commit to the operating system before it is answered, so it survives `kill -9` of
-/// the process; only a crash of the machine itself can take the last ones back.
+/// The write-ahead log lets readers read while the one writer writes. With it, `synchronous = NORMAL` hands
+/// every commit to the operating system before the commit returns, so it survives `kill -9` of the process;
+/// only a crash of the machine can lose the last commits.
 const SQLITE_SETTINGS: [&str; 4] = [
     "PRAGMA busy_timeout = 10000",
     "PRAGMA journal_mode = WAL",
@@ -40,10 +40,10 @@ pub struct DatabaseArgs {
     pub database: String,
 }
 
-/// Why a database cannot be had. The password of an address is never shown.
+/// Why a database cannot be used. The messages contain no password of its address.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The address is not one.
+    /// The address is malformed.
     #[error(
         "the database address {url:?} (--database, DATABASE_URL) cannot be used: {why}; it must be \
          sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME"
@@ -51,20 +51,20 @@ pub enum DatabaseError {
     Url {
         /// The address.
         url: String,
-        /// What is the matter with it.
+        /// What is wrong with it.
         why: String,
     },
-    /// Nobody answers at the address, or not as a database of the shop does.
+    /// No server answers at the address, or the server does not accept the shop as a client.
     #[error("cannot open the database {url} (--database, DATABASE_URL): {why}; {remedy}")]
     Unreachable {
         /// The address.
         url: String,
-        /// What the attempt came to.
+        /// The error of the attempt.
         why: String,
-        /// What would be right.
+        /// What the user should do.
         remedy: String,
     },
-    /// Its schema cannot be brought up to date.
+    /// The schema cannot be brought up to date.
     #[error(
         "cannot bring the schema of the database {url} up to date: {source}; if it belongs to \
          another version of this service, give this one a new database with --database"
@@ -72,7 +72,7 @@ pub enum DatabaseError {
     Migration {
         /// The address.
         url: String,
-        /// What the migration came to.
+        /// The error of the migration.
         source: Box<MigrateError>,
     },
 }
@@ -80,11 +80,11 @@ pub enum DatabaseError {
 // === impl DatabaseArgs ===
 
 impl DatabaseArgs {
-    /// Opens the database and runs the migrations that it lacks.
+    /// Opens the database and applies the migrations that it lacks.
     ///
     /// # Errors
     ///
-    /// When its address is none, it cannot be reached in time, or its schema cannot be brought up to date.
+    /// When the address is malformed, the database cannot be reached in time, or a migration fails.
     pub async fn open(&self, migrations: &Migrator) -> Result<Database, DatabaseError> {
         sqlx::any::install_default_drivers();
         let address = Address::parse(&self.database)?;
@@ -106,14 +106,14 @@ impl DatabaseArgs {
     }
 }
 
-/// The address of a database, taken apart.
+/// The address of a database, parsed.
 struct Address {
     options: AnyConnectOptions,
     system: System,
     /// The name of the database, or the path of its file.
     namespace: String,
     server: Option<(String, u16)>,
-    /// The address as it may be shown: without its password.
+    /// The address without its password, for messages.
     shown: String,
 }
 
@@ -124,8 +124,11 @@ impl Address {
         match text.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => Address::sqlite(text),
             Some("postgres" | "postgresql") => Address::postgresql(text),
-            Some(scheme) => Err(unusable(text, format!("nothing here speaks {scheme}"))),
-            None => Err(unusable(text, "it names no kind of database")),
+            Some(scheme) => Err(unusable(
+                text,
+                format!("the scheme {scheme} is not supported"),
+            )),
+            None => Err(unusable(text, "it has no scheme")),
         }
     }
 
@@ -139,7 +142,7 @@ impl Address {
             return Err(unusable(text, "it names no file"));
         }
         if path == ":memory:" || settings.contains("mode=memory") {
-            let why = "a service keeps its data in a file, for each of its connections to see";
+            let why = "a service needs a file, which all of its connections share";
             return Err(unusable(text, why));
         }
         let create = match settings {
@@ -173,7 +176,7 @@ impl Address {
         })
     }
 
-    /// Connects once, for a pool tries until its patience ends and then forgets why.
+    /// Connects once and returns the error: a pool would retry until its timeout, and then lose the reason.
     async fn try_once(&self) -> Result<(), DatabaseError> {
         let attempt = async {
             let mut connection = AnyConnection::connect_with(&self.options).await?;
@@ -195,7 +198,7 @@ impl Address {
     async fn pool(&self) -> Result<AnyPool, DatabaseError> {
         let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_PATIENCE);
         let options = match self.system {
-            // One of them writes at a time; more would only wait for it.
+            // One connection writes at a time; more connections would only wait for it.
             System::Sqlite => options
                 .max_connections(4)
                 .test_before_acquire(false)
@@ -221,7 +224,7 @@ impl Address {
                  server: sqlite://FILE",
                 self.namespace
             ),
-            (System::Postgresql, None) => "PostgreSQL must be there".to_owned(),
+            (System::Postgresql, None) => "PostgreSQL must run at this address".to_owned(),
         };
         DatabaseError::Unreachable {
             url: self.shown.clone(),
@@ -255,8 +258,8 @@ fn unusable(text: &str, why: impl Into<String>) -> DatabaseError {
     }
 }
 
-/// Hides what stands between the first colon of the user's part and the `@` after it. By hand,
-/// since it must serve for addresses that cannot be parsed as well.
+/// Hides the text between the first colon of the user's part and the `@` after it. It does not use a URL
+/// parser, because it must also work for addresses that cannot be parsed.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

@@ -1,25 +1,25 @@
-//! [`Error`]: why a service could not start, or go on.
+//! [`Error`]: why a service could not start, or had to stop.
 
 use std::io;
 
 use crate::{DatabaseError, ListenError};
 
-/// Why a service could not start, or go on.
+/// Why a service could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its address cannot be had.
+    /// The service cannot listen on its address.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Its database cannot be had.
+    /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// An `OTEL_*` variable has a value that cannot be used.
     #[error(transparent)]
     TelemetryConfig(#[from] telemetry::ConfigError),
-    /// Telemetry cannot be started.
+    /// The telemetry pipeline cannot be started.
     #[error(transparent)]
     Telemetry(#[from] telemetry::InstallError),
-    /// The system does not let the process wait for signals, or serve.
+    /// The operating system refuses signal handling or accepting connections.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -27,7 +27,7 @@ pub enum Error {
 // === impl Error ===
 
 impl Error {
-    /// What the process exits with: 2 if its input was wrong, 3 if its environment failed.
+    /// The exit code of the process: 2 if its input was wrong, 3 if its environment failed.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::TelemetryConfig(_) | Error::Database(DatabaseError::Url { .. }) => 2,

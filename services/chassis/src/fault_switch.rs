@@ -1,7 +1,7 @@
-//! Whether a service honours the faults that a request asks for, and how it is asked.
+//! [`FaultSwitch`]: whether a service honours the faults that a request asks for.
 //!
-//! A fault is asked for in the baggage of the request, and only there. Where it acts, the service asks
-//! [`FaultSwitch::acts`], and the fault is written on the span: no fault acts unseen.
+//! A request asks for a fault in its baggage, and in no other way. Where a fault would act, the service
+//! calls [`FaultSwitch::acts`], which records the fault on the span: no fault acts unseen.
 
 use std::fmt::Display;
 
@@ -20,15 +20,15 @@ use tracing::Span;
 
 use crate::{http::Refusal, unusable_fault};
 
-/// The header in which somebody without spans says which fault acted.
+/// The header of a reply in which a service without spans names the faults that acted.
 pub const FAULT_HEADER: &str = "lab-fault";
 
 /// Whether a service honours the faults that a request asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FaultSwitch {
-    /// It does: it was started with `--faults`.
+    /// Faults are honoured: the service was started with `--faults`.
     Honoured,
-    /// It does not: baggage is passed on and means nothing.
+    /// Faults are ignored: baggage is passed on and has no effect.
     #[default]
     Ignored,
 }
@@ -36,12 +36,13 @@ pub enum FaultSwitch {
 // === impl FaultSwitch ===
 
 impl FaultSwitch {
-    /// The fault, if the current request asks for it; it is recorded on the current span.
+    /// The setting of the fault, if the current request asks for it; the fault is recorded on the current
+    /// span.
     pub fn acts(self, fault: &'static Fault) -> Option<Setting> {
         self.asked(fault).inspect(record)
     }
 
-    /// The fault, if the current request asks for it.
+    /// The setting of the fault, if the current request asks for it.
     pub fn asked(self, fault: &'static Fault) -> Option<Setting> {
         match self {
             FaultSwitch::Ignored => None,
@@ -49,7 +50,7 @@ impl FaultSwitch {
         }
     }
 
-    /// The fault, if the members of a baggage ask for it.
+    /// The setting of the fault, if the members of a baggage ask for it.
     pub fn among(
         self,
         members: &[(String, String, String)],
@@ -57,12 +58,12 @@ impl FaultSwitch {
     ) -> Option<Setting> {
         match self {
             FaultSwitch::Ignored => None,
-            // What cannot be read was refused at the edge.
+            // A fault that cannot be read was refused when the request came in.
             FaultSwitch::Honoured => read(members).ok()?.get(fault).cloned(),
         }
     }
 
-    /// Routes that refuse a request for a fault that cannot act, and say why.
+    /// Wraps routes: a request for a fault that cannot act is refused, with the reason.
     pub fn guard(self, router: Router) -> Router {
         match self {
             FaultSwitch::Ignored => router,
@@ -70,7 +71,7 @@ impl FaultSwitch {
         }
     }
 
-    /// A client that records what somebody without spans says of a fault in the headers of a reply.
+    /// A client that records the faults that a service without spans names in the headers of its reply.
     pub fn listening(self, client: ClientWithMiddleware) -> ClientWithMiddleware {
         match self {
             FaultSwitch::Ignored => client,
@@ -79,12 +80,12 @@ impl FaultSwitch {
     }
 }
 
-/// Writes a fault on the current span.
+/// Records a fault on the current span.
 pub fn record(setting: &Setting) {
     record_fault(setting, &[]);
 }
 
-/// Writes a fault on the current span, with what was found out when it acted: how it was sized, say.
+/// Records a fault on the current span, with facts that were known only when it acted, such as its size.
 pub fn record_fault(setting: &Setting, found_out: &[(&str, f64)]) {
     use tracing_opentelemetry::OpenTelemetrySpanExt;
     let mut attributes = sabotage::event_attributes(setting);

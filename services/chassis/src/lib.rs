@@ -1,9 +1,8 @@
-//! What every service of the shop stands on: its listener, database, pace, health, flush and clean stop.
+//! The common base of the services of the shop: listener, database, pace, health, flush and clean stop.
 //!
-//! The `main` of a service reads the same everywhere: [`start_telemetry`], [`listen`],
-//! [`DatabaseArgs::open`], [`stop_signal`], and then its own `run(listener, config, telemetry, shutdown)`,
-//! which ends in [`serve`]. The caller makes the runtime, so that a service may run on as many threads as
-//! its story needs.
+//! The `main` of every service has the same steps: [`start_telemetry`], [`listen`], [`DatabaseArgs::open`],
+//! [`stop_signal`], and then its own `run(listener, config, telemetry, shutdown)`, which ends in [`serve`].
+//! The caller makes the runtime, so that each service can choose its number of threads.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -22,7 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here knows what a service does.
+//! This crate does not know what any service does.
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -1,4 +1,4 @@
-//! Takes the address of a service, or says who may have it.
+//! Binds the address of a service, or explains why it cannot.
 
 use std::{io, net::SocketAddr};
 
@@ -7,31 +7,31 @@ use tokio::net::TcpListener;
 /// Why a service cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Another process has the port.
+    /// Another process uses the port.
     #[error(
         "port {} is already in use on {}: stop what listens there, or choose another with \
          --listen ADDRESS:PORT (port 0 takes a free one)",
         .0.port(), .0.ip()
     )]
     PortInUse(SocketAddr),
-    /// Ports below 1024 are not for everyone.
+    /// Ports below 1024 need privileges.
     #[error("port {} needs privileges: choose one above 1023 with --listen ADDRESS:PORT", .0.port())]
     NotAllowed(SocketAddr),
-    /// Anything else, such as an address that this machine does not have.
+    /// Any other error, such as an address that this machine does not have.
     #[error("cannot listen on {address}: {source}")]
     Other {
-        /// Where it should have listened.
+        /// The address that was requested.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Takes the address.
+/// Binds the address.
 ///
 /// # Errors
 ///
-/// When the address cannot be taken; the message names the way out.
+/// When the address cannot be bound; the message says what the user can do.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address)
         .await

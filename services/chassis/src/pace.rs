@@ -1,4 +1,4 @@
-//! [`Pace`]: the only place of the shop that sleeps.
+//! [`Pace`]: the only code in the shop that sleeps.
 
 use std::{future::Future, pin::Pin, thread, time::Duration};
 
@@ -6,24 +6,24 @@ use telemetry::sql::Network;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Whether the named steps that a demo cannot do for real, such as a card network, take a fixed
-/// simulated time. Faults never sleep; pace is no fault.
+/// Whether the steps that a demo cannot do for real, such as a card network, take a fixed simulated time.
+/// Faults never use it: they have real mechanisms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pace {
-    /// The times that the textbook trace shows.
+    /// The durations of the textbook trace.
     #[default]
     Textbook,
-    /// No simulated time at all: for load and benchmarks.
+    /// No simulated time: for load tests and benchmarks.
     None,
 }
 
-/// How long a statement is on its way to a database elsewhere and back, in one data centre.
+/// The round-trip time of a statement to a database on another machine of the same data centre.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
 
 // === impl Pace ===
 
 impl Pace {
-    /// The network between a service and its database: none without simulated time.
+    /// The simulated network between a service and its database; without simulated time there is none.
     pub fn network(self) -> Option<Network> {
         match self {
             Pace::Textbook => Some(round_trip),
@@ -47,8 +47,8 @@ impl Pace {
     }
 }
 
-/// Waits for the time of a round trip. The timer of tokio counts whole milliseconds (1.1 to 2.1 ms for
-/// this half of one); a thread that sleeps is back after 0.55 to 0.6 ms.
+/// Waits for one round trip. The timer of tokio has a resolution of a millisecond (it takes 1.1 to 2.1 ms
+/// for this half of one); a thread that sleeps returns after 0.55 to 0.6 ms.
 fn round_trip() -> Pin<Box<dyn Future<Output = ()> + Send>> {
     #[expect(
         clippy::disallowed_methods,
@@ -56,7 +56,7 @@ fn round_trip() -> Pin<Box<dyn Future<Output = ()> + Send>> {
     )]
     let sleep = || thread::sleep(ROUND_TRIP);
     Box::pin(async move {
-        // A runtime that is being shut down waits no more.
+        // A runtime that is shutting down does not wait.
         let _ = spawn_blocking(sleep).await;
     })
 }
@@ -67,7 +67,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    /// Longer than a timer of tokio is off; the clock of a test that is paused shows nothing else.
+    /// More than the error of tokio's timer; the paused clock of a test has no other error.
     const TICK: Duration = Duration::from_millis(2);
 
     #[tokio::test(start_paused = true)]
@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn real_work_counts_towards_a_step() {
         let start = Instant::now();
-        // Stands for work that takes as long.
+        // Represents real work of the same duration.
         sleep(HOUR).await;
         Pace::Textbook.until(start, HOUR / 2).await;
         assert!((HOUR..HOUR + TICK).contains(&start.elapsed()));

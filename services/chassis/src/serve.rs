@@ -1,8 +1,7 @@
-//! Serves a router until it is told to stop.
+//! Serves a router until the process is told to stop.
 //!
-//! To the routes of the service it adds the fallbacks, the bound on bodies and the SERVER spans; to
-//! all of it `GET /healthz` and `POST /lab/flush`, which are not traced: they belong to those who
-//! operate the shop, not to its customers.
+//! The routes of the service get the fallbacks, the limit on bodies and the SERVER spans. `GET /healthz` and
+//! `POST /lab/flush` are added without spans: operators use them, customers do not.
 
 use std::{
     io::{self, Write},
@@ -24,19 +23,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Error, StandingFaults, http};
 
-/// How long requests that are under way may take to end once the service is told to stop.
+/// How long running requests may take to end after the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long the last spans may take to be exported.
+/// How long the export of the last spans may take.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a router until `stop` is cancelled; then exports what spans are left, and says on standard
-/// error if any were lost. Each request has a SERVER span, unless the process is not instrumented: then
-/// a flush is answered all the same, for there is never anything to wait for.
+/// Serves a router until `stop` is cancelled; then exports the remaining spans, and reports on standard
+/// error if any were lost. Each request has a SERVER span, unless the process is not instrumented; a flush
+/// is then answered at once, because it has nothing to wait for.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -47,8 +46,8 @@ pub async fn serve(
     serve_until(listener, router, telemetry, stop).await
 }
 
-/// Serves a router as [`serve`] does, behind faults that are switched on for everyone, and the routes
-/// to switch them.
+/// Serves a router as [`serve`] does, with faults that are switched on for all requests, and with the routes
+/// that switch them.
 ///
 /// # Errors
 ///
@@ -107,8 +106,9 @@ async fn answer_until(
 ) -> io::Result<()> {
     announce(&listener)?;
     let listener = listener.tap_io(|connection| {
-        // A reply is one small write: held back for more, it would show as time that nobody spent.
-        // Where the option cannot be set the connection is gone, which the first read will tell.
+        // A reply is one small write. If the operating system delayed it to combine it with more, the trace
+        // would show a gap without a cause. If the option cannot be set, the connection is closed, and the
+        // first read fails.
         let _ = connection.set_nodelay(true);
     });
     let serving = axum::serve(listener, router)
@@ -128,11 +128,11 @@ async fn answer_until(
     })
 }
 
-/// Tells whoever started the process where it listens: one line of JSON on standard output.
+/// Reports the listening address to the parent process: one line of JSON on standard output.
 fn announce(listener: &TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?.to_string();
     let mut output = io::stdout().lock();
-    // Nobody may be reading; a service serves all the same.
+    // Standard output may have no reader; the service runs all the same.
     let _ = writeln!(output, "{}", json!({ "listening": address }));
     let _ = output.flush();
     Ok(())

@@ -1,8 +1,8 @@
-//! Faults that are switched on for everyone: each request that asks for none gets these.
+//! Faults that are switched on for all requests: a request that asks for no fault itself gets these.
 //!
-//! They are written into the `baggage` header before anybody reads it, so that a request cannot tell
-//! whether it brought a fault itself. They stand in front: if all is more than baggage may be, it is the
-//! request's own surplus that is dropped.
+//! They are written into the `baggage` header before any other code reads it, so that a request cannot tell
+//! whether it brought a fault itself. They come first: if the whole baggage exceeds its limits, members of
+//! the request are dropped, not these.
 
 use std::sync::Arc;
 
@@ -23,14 +23,14 @@ use crate::{fault_switch::refusal, http::Json};
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
-/// Faults that are switched on for everyone.
+/// The faults that are switched on for all requests.
 #[derive(Clone, Debug, Default)]
 pub struct StandingFaults(Arc<RwLock<Faults>>);
 
 // === impl StandingFaults ===
 
 impl StandingFaults {
-    /// Puts a service behind these faults.
+    /// Wraps routes: each request that asks for no fault gets these.
     pub(crate) fn before(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), add))
     }
@@ -64,8 +64,7 @@ async fn add(State(standing): State<StandingFaults>, mut request: Request, next:
     next.run(request).await
 }
 
-/// Puts a header before the baggage that is there: what is beyond the limits of a baggage is dropped from
-/// its end.
+/// Puts a header before the existing baggage: a propagator drops members beyond the limits from the end.
 fn put_first(headers: &mut HeaderMap, first: HeaderValue) {
     let own: Vec<HeaderValue> = headers.get_all(BAGGAGE).iter().cloned().collect();
     headers.insert(BAGGAGE, first);
@@ -74,7 +73,7 @@ fn put_first(headers: &mut HeaderMap, first: HeaderValue) {
     }
 }
 
-/// Whether a request asks for a fault, be it one that will be refused.
+/// Whether a request asks for a fault, even for one that will be refused.
 fn asks_for_one(request: &Request) -> bool {
     request.headers().get_all(BAGGAGE).iter().any(|header| {
         let header = String::from_utf8_lossy(header.as_bytes());

@@ -1,4 +1,4 @@
-//! When a service stops: SIGTERM, SIGINT, or the end of standard input.
+//! The stop signals of a service: SIGTERM, SIGINT, or the end of standard input.
 
 use std::{
     io::{self, Read},
@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 /// A token that is cancelled when the process is asked to stop.
 ///
-/// With `exit_with_parent` the end of standard input is such a request: whoever started the
-/// process holds the other end of a pipe, and the system closes it even if that process is killed.
+/// With `exit_with_parent` the end of standard input is a stop signal: the parent process holds the other
+/// end of the pipe, and the operating system closes it even if the parent is killed.
 ///
 /// # Errors
 ///
-/// When the system does not let the process wait for signals, or start a thread.
+/// When the operating system refuses signal handlers or a thread.
 pub fn stop_signal(exit_with_parent: bool) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -30,7 +30,7 @@ pub fn stop_signal(exit_with_parent: bool) -> io::Result<CancellationToken> {
     });
     if exit_with_parent {
         let orphaned = stop.clone();
-        // A thread of its own, for a runtime waits at its end for reads that it has begun.
+        // A thread outside the runtime: a runtime waits for its unfinished reads when it shuts down.
         thread::Builder::new()
             .name("parent-watch".to_owned())
             .spawn(move || {

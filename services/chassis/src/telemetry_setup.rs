@@ -5,8 +5,8 @@ use telemetry::Telemetry;
 
 use crate::{Error, FaultSwitch};
 
-/// Starts telemetry under the name of the service. It must be called once, within a runtime. Where
-/// faults are honoured, a request can ask for tracing to be broken, too.
+/// Starts telemetry under the name of the service. Call it once, within a runtime. Where faults are
+/// honoured, it also installs the faults that break tracing.
 ///
 /// # Errors
 ///

@@ -1,41 +1,41 @@
-//! Why the faults that a request asks for cannot act: what its `baggage` headers say is compared with
-//! what the propagator took from them.
+//! Finds out why a requested fault cannot act: it compares the `baggage` headers with the members that the
+//! propagator took from them.
 //!
-//! A propagator drops what it cannot use and says nothing. For baggage in general that is right; a fault
-//! would then be asked for and not act, and the shop would look healthy.
+//! A propagator silently drops a member that it cannot use, which is right for baggage in general. A
+//! requested fault would then not act, and the shop would look healthy.
 
 use axum::http::HeaderMap;
 use faults::Faults;
 use telemetry::propagation::baggage::{self, Dropped, MAX_BYTES, MAX_MEMBERS, Why};
 
-/// Why a fault that a request asks for cannot act.
+/// Why a requested fault cannot act.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnusableFault {
-    /// It cannot be read.
+    /// The member of the fault is malformed.
     #[error(transparent)]
     Unreadable(#[from] faults::Error),
     /// The propagator dropped it.
     #[error("the baggage member {member:?} {}", reason(.why))]
     Dropped {
-        /// The member, as it came.
+        /// The member, as it was received.
         member: String,
-        /// Why it was dropped.
+        /// The propagator's reason.
         why: Why,
     },
-    /// No propagator reads baggage.
+    /// No propagator of this service reads baggage.
     #[error(
-        "the fault {0} cannot act, for this service reads no baggage: its OTEL_PROPAGATORS must name \
+        "the fault {0} cannot act, because this service reads no baggage: its OTEL_PROPAGATORS must name \
          baggage, as they do by default, and OTEL_SDK_DISABLED must not be true"
     )]
     NoPropagator(&'static str),
 }
 
-/// Checks that each fault that the `baggage` headers ask for arrived, and was asked for once.
+/// Checks that each fault in the `baggage` headers was accepted by the propagator, and was given once.
 pub(crate) fn check(
     headers: &HeaderMap,
     arrived: Result<Faults, faults::Error>,
 ) -> Result<(), UnusableFault> {
-    // A propagator keeps one of two members with the same key; in the headers both are still there.
+    // Of two members with the same key a propagator keeps one; the headers still contain both.
     let lines: Vec<_> = headers
         .get_all("baggage")
         .iter()

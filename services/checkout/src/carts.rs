@@ -1,4 +1,4 @@
-//! Carts: what somebody means to buy, kept by line.
+//! Carts: the products that customers want to buy, one row for each line.
 
 use api::{CartLine, PutCart};
 use telemetry::sql::Database;
@@ -13,7 +13,7 @@ const SELECT_LINES: &str =
     "SELECT sku, quantity FROM cart_lines WHERE cart_id = $1 ORDER BY position";
 const DELETE_LINES: &str = "DELETE FROM cart_lines WHERE cart_id = $1";
 
-/// Replaces the lines of a cart, if they are lines that could be bought.
+/// Replaces the lines of a cart, if they are valid.
 pub(crate) async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<(), CartError> {
     check(cart_id, &cart.lines)?;
     let insert = insert_lines(cart.lines.len());
@@ -38,7 +38,7 @@ pub(crate) async fn put(db: &Database, cart_id: &str, cart: &PutCart) -> Result<
     Ok(())
 }
 
-/// The lines of a cart, in one query. A cart that was never put has none.
+/// Reads the lines of a cart, in one query. A cart that was never put has no lines.
 pub(crate) async fn lines(db: &Database, cart_id: &str) -> sqlx::Result<Vec<CartLine>> {
     let rows: Vec<(String, i64)> = db
         .trace(SELECT_LINES, |sql| {

@@ -6,7 +6,7 @@ use crate::{error::OrderError, orders::now_ms};
 
 const SELECT: &str = "SELECT percent_off, expires_at FROM coupons WHERE code = $1";
 
-/// What a coupon takes off, in percent. Codes are not case-sensitive.
+/// The discount of a coupon, in percent. Codes are not case-sensitive.
 pub(crate) async fn percent_off(db: &Database, code: &str) -> Result<i64, OrderError> {
     let code = code.trim().to_uppercase();
     let found: Option<(i64, Option<i64>)> = db

@@ -1,6 +1,6 @@
-//! What can go wrong with a cart or an order, and what the client is told of it.
+//! The errors of carts and orders, and the replies that clients get for them.
 //!
-//! The enums know nothing of HTTP; what they mean there stands below them, once.
+//! The enums do not know HTTP; the code below them maps each error to a reply, in one place.
 
 use api::Problem;
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
 use chassis::http::Refusal;
 use thiserror::Error;
 
-/// Why a cart is not taken.
+/// Why a cart is refused.
 #[derive(Debug, Error)]
 pub(crate) enum CartError {
     #[error("a cart needs at least one line")]
@@ -76,21 +76,21 @@ pub(crate) enum OrderError {
 /// An order error on its way up through the steps.
 pub(crate) type Failed = telemetry::Failed<OrderError>;
 
-/// What is left to do for an order that is not completed.
+/// The clean-up after an order that was not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aftermath {
-    /// Nothing was charged and nothing reserved.
+    /// None: nothing was charged and nothing reserved.
     Nothing,
-    /// There may be a charge or a reservation.
+    /// Undo: there may be a charge or a reservation.
     Undo,
-    /// Nobody knows how far it came.
+    /// Unknown: the order may even be completed.
     Unknown,
 }
 
 // === impl OrderError ===
 
 impl OrderError {
-    /// What is left to do for an order that ended like this.
+    /// The clean-up after an order that failed with this error.
     pub(crate) fn aftermath(&self) -> Aftermath {
         use OrderError::*;
         match self {
@@ -99,18 +99,18 @@ impl OrderError {
             | ExpiredCoupon { .. }
             | CardRefused { .. }
             | InProgress => Aftermath::Nothing,
-            // The order may be completed for all we know: recovery reads what is kept.
+            // The order may be completed: recovery reads its state from the database.
             Database(_) => Aftermath::Unknown,
             _ => Aftermath::Undo,
         }
     }
 
-    /// The kind of problem that it is.
+    /// The kind of problem in the reply.
     pub(crate) fn kind(&self) -> &'static str {
         self.meaning().0
     }
 
-    /// What it means in HTTP: the kind of problem, its status and its title.
+    /// The reply in HTTP: the kind of problem, its status and its title.
     fn meaning(&self) -> (&'static str, StatusCode, &'static str) {
         use OrderError::*;
         let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
@@ -205,7 +205,7 @@ impl OrderError {
     }
 }
 
-/// Outside of the steps it is an error like any other.
+/// Outside of the steps it is a plain error.
 impl From<Failed> for OrderError {
     fn from(failed: Failed) -> OrderError {
         failed.into_error()
@@ -228,7 +228,7 @@ impl IntoResponse for CartError {
                 return Refusal(Problem::internal()).into_response();
             }
             CartError::Empty => ("empty-cart", "The cart is empty"),
-            _ => ("bad-cart", "The cart cannot be taken"),
+            _ => ("bad-cart", "The cart is not valid"),
         };
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title);
         Refusal(problem.detail(format!("{self}."))).into_response()

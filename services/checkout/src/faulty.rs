@@ -1,4 +1,4 @@
-//! What checkout does wrong when it is asked to. Each is a mechanism that programs have by mistake.
+//! The faults of checkout. Each has a mechanism that programs contain by mistake.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
     orders::Order,
 };
 
-/// `abandoned-work`: how long the caller waits for payment, if it is to give up.
+/// `abandoned-work`: how long the caller waits for payment; `None` without the fault.
 pub(crate) fn patience(faults: FaultSwitch) -> Option<Duration> {
     let setting = faults.acts(&faults::ABANDONED_WORK)?;
     Some(setting.milliseconds("after_ms"))
 }
 
-/// `lost-context-http`, `flipped-sampling` and `wrong-parent`: what a careless client does to a call.
+/// `lost-context-http`, `flipped-sampling` and `wrong-parent`: mistakes of a careless client in a call.
 pub(crate) async fn call<'a, T: 'a>(
     faults: FaultSwitch,
     call: impl Future<Output = T> + Send + 'a,
@@ -42,7 +42,7 @@ pub(crate) async fn send<T>(faults: FaultSwitch, send: impl Future<Output = T>) 
     }
 }
 
-/// `lost-context-spawn`: the reservation is made by a task that knows of no span.
+/// `lost-context-spawn`: the reservation is made by a task that was spawned without the current span.
 pub(crate) async fn reserve(
     faults: FaultSwitch,
     reservation: impl Future<Output = Result<(), Failed>> + Send + 'static,
@@ -56,7 +56,7 @@ pub(crate) async fn reserve(
     })
 }
 
-/// `span-flood`: a span for each round of a loop.
+/// `span-flood`: one span for each round of a loop.
 pub(crate) fn flood(faults: FaultSwitch, order: &Order) {
     let Some(setting) = faults.acts(&faults::SPAN_FLOOD) else {
         return;

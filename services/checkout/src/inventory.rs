@@ -1,4 +1,4 @@
-//! The inventory service, as checkout calls it.
+//! The client of the inventory service.
 
 use api::{CartLine, Prices, Problem, Products, ReserveRequest, Stock};
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
@@ -9,35 +9,35 @@ use crate::error::OrderError;
 /// A client of the inventory service.
 #[derive(Clone, Debug)]
 pub(crate) struct Inventory {
-    /// A client that carries the context.
+    /// An HTTP client that carries the context.
     pub(crate) http: ClientWithMiddleware,
-    /// Where it listens, without a slash at the end.
+    /// The URL of inventory, without a slash at the end.
     pub(crate) url: String,
 }
 
 // === impl Inventory ===
 
 impl Inventory {
-    /// The first so many products of the catalogue, or all of it.
+    /// The first `limit` products of the catalogue; all of them without a limit.
     pub(crate) async fn products(&self, limit: Option<u32>) -> Result<Products, OrderError> {
         let request = self.http.get(format!("{}/products", self.url));
         let limit: Vec<(&str, u32)> = limit.map(|limit| ("limit", limit)).into_iter().collect();
         read(request.query(&limit)).await
     }
 
-    /// The prices of all these SKUs.
+    /// The prices of these SKUs.
     pub(crate) async fn prices(&self, skus: &[&str]) -> Result<Prices, OrderError> {
         let request = self.http.get(format!("{}/prices", self.url));
         read(request.query(&[("sku", skus.join(","))])).await
     }
 
-    /// How many of each there are.
+    /// The stock of these SKUs.
     pub(crate) async fn stock(&self, skus: &[&str]) -> Result<Stock, OrderError> {
         let request = self.http.get(format!("{}/stock", self.url));
         read(request.query(&[("sku", skus.join(","))])).await
     }
 
-    /// Sets the lines aside for an order: all, or none. Asking twice changes nothing.
+    /// Reserves the lines of an order: all of them, or none. A second call changes nothing.
     pub(crate) async fn reserve(
         &self,
         order_id: &str,
@@ -51,7 +51,7 @@ impl Inventory {
         send(request.json(&body)).await.map(drop)
     }
 
-    /// Gives back what an order had set aside, if anything.
+    /// Releases the reservation of an order, if there is one.
     pub(crate) async fn release(&self, order_id: &str) -> Result<(), OrderError> {
         send(
             self.http
@@ -84,7 +84,7 @@ async fn send(request: RequestBuilder) -> Result<reqwest::Response, OrderError> 
     }
 }
 
-/// What inventory's own problems mean for an order.
+/// Converts the problems of inventory into errors of an order.
 fn refused(problem: Problem) -> OrderError {
     let skus = || {
         let skus = problem

@@ -1,7 +1,7 @@
 //! The checkout service: carts, orders, and the path of an order through the shop.
 //!
-//! Start with `process_order`: it shows the order being processed. `routes` is the shop's API; `outbox` and
-//! `recovery` see to it that nothing is lost.
+//! Start with `process_order`: it shows how an order is processed. `routes` is the shop's API; `outbox` and
+//! `recovery` ensure that no order and no message is lost.
 //!
 //! ```no_run
 //! use chassis::{DatabaseArgs, FaultSwitch, Pace};
@@ -94,28 +94,28 @@ pub struct Args {
     amqp_url: String,
 }
 
-/// What the service works with.
+/// The configuration of the service.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its database, with [`MIGRATIONS`] applied.
     pub database: Database,
-    /// Where inventory listens, without a slash at the end.
+    /// The URL of inventory, without a slash at the end.
     pub inventory_url: String,
-    /// Where payment listens, without a slash at the end.
+    /// The URL of payment, without a slash at the end.
     pub payment_url: String,
-    /// The broker.
+    /// The URL of the broker.
     pub amqp_url: String,
     /// Whether the fraud check takes its simulated time.
     pub pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
+/// When its address, its database or its telemetry cannot be used, and when serving fails.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry(NAME, env!("CARGO_PKG_VERSION"), faults)?;
@@ -137,12 +137,12 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests, and sees to the orders and messages that were left behind, until
-/// `shutdown`.
+/// Runs the service until `shutdown`: answers requests, and completes orders and sends messages that were
+/// left unfinished.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -161,12 +161,12 @@ pub async fn run(
             chassis::serve_behind(standing, listener, router, telemetry, shutdown).await
         }
     };
-    // Both end at `shutdown`; one that panicked has said so already.
+    // Both tasks end at `shutdown`; a panic in one was reported when it happened.
     let _ = tokio::join!(relay, recovery);
     served
 }
 
-/// What the handlers share, with a connection to the broker if it can be reached at once.
+/// Makes the state that the handlers share; waits a short time for the broker.
 async fn open_shop(config: Config, shutdown: CancellationToken) -> Shop {
     let http = telemetry::http_client::traced(http_client::with(|it| it.timeout(CALL_PATIENCE)));
     let broker = Broker::connect(config.amqp_url, NAME, declare_exchange, shutdown);

@@ -1,4 +1,4 @@
-//! Orders as they are kept: written `pending` before anything is charged, then completed or failed.
+//! Orders in the database: stored as `pending` before anything is charged, then completed or failed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,29 +22,29 @@ const SELECT_STATUS: &str = "SELECT status FROM orders WHERE order_id = $1";
 const SELECT_PENDING: &str = "SELECT order_id, email, lines, percent_off, context \
      FROM orders WHERE status = 'pending' ORDER BY created_at";
 
-/// An order on its way.
+/// An order that is being processed.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     /// Its id, a UUID.
     pub(crate) id: String,
-    /// Where the confirmation goes.
+    /// The e-mail address that receives the confirmation.
     pub(crate) email: String,
-    /// What was in the cart.
+    /// The lines of the cart.
     pub(crate) lines: Vec<CartLine>,
-    /// What the coupon takes off, in percent.
+    /// The discount of the coupon, in percent.
     pub(crate) percent_off: i64,
 }
 
-/// What an order costs.
+/// The price of an order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount {
-    /// What is paid, in cents.
+    /// The amount to pay, in cents.
     pub(crate) total_cents: i64,
-    /// What was taken off, in cents.
+    /// The discount, in cents.
     pub(crate) discount_cents: i64,
 }
 
-/// The key that a client gave, and what it asked for under it.
+/// The idempotency key of a client, and the request that it stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Idempotency {
     /// The `Idempotency-Key`; without one, each request is a new order.
@@ -53,21 +53,21 @@ pub(crate) struct Idempotency {
     pub(crate) fingerprint: String,
 }
 
-/// An order that was asked for under an idempotency key before.
+/// An earlier order with the same idempotency key.
 #[derive(Debug)]
 pub(crate) struct Earlier {
-    /// How it stands.
+    /// The state of the order.
     pub(crate) reply: OrderReply,
-    /// What was asked for then.
+    /// The earlier request, in one line.
     pub(crate) fingerprint: String,
 }
 
-/// A pending order that no request works on any more, and the context of the one that did.
+/// A pending order whose request has ended, and the context of that request.
 #[derive(Debug)]
 pub(crate) struct Abandoned {
     /// The order.
     pub(crate) order: Order,
-    /// Where its trace goes on.
+    /// The context in which its trace continues.
     pub(crate) context: SavedContext,
 }
 
@@ -84,8 +84,8 @@ struct Row {
 
 // === Writing ===
 
-/// Writes the order down before anything is charged for it. Answers `false` if there is one under
-/// this idempotency key already.
+/// Stores the order before anything is charged for it. Returns `false` if this idempotency key has an order
+/// already.
 pub(crate) async fn insert_pending(
     db: &Database,
     order: &Order,
@@ -111,8 +111,8 @@ pub(crate) async fn insert_pending(
     Ok(done.rows_affected() == 1)
 }
 
-/// Completes a pending order, in the transaction that also writes its message to the outbox.
-/// Answers `false` if it is not pending any more.
+/// Completes a pending order, in the transaction that also writes its message to the outbox. Returns `false`
+/// if the order is no longer pending.
 pub(crate) async fn complete(
     db: &Database,
     transaction: &mut Transaction<'static, Any>,
@@ -133,7 +133,7 @@ pub(crate) async fn complete(
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes down that an order failed, and why. One that is not pending stays as it is.
+/// Stores that an order failed, and why. An order that is not pending stays unchanged.
 pub(crate) async fn fail(db: &Database, order_id: &str, failure: &str) -> sqlx::Result<()> {
     db.trace(FAIL, |sql| {
         sqlx::query(sql)
@@ -157,7 +157,7 @@ pub(crate) async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<O
     row.map(Row::into_reply).transpose()
 }
 
-/// The order that was asked for under this key.
+/// The order with this idempotency key.
 pub(crate) async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlier>> {
     #[derive(sqlx::FromRow)]
     struct WithFingerprint {
@@ -180,7 +180,7 @@ pub(crate) async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option
         .transpose()
 }
 
-/// The orders that are pending. Not traced: recovery looks again and again, in no request.
+/// All pending orders. Not traced: recovery polls, without a request.
 pub(crate) async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
     let rows: Vec<(String, String, String, i64, String)> =
         sqlx::query_as(SELECT_PENDING).fetch_all(&db.pool).await?;
@@ -201,7 +201,7 @@ pub(crate) async fn pending(db: &Database) -> sqlx::Result<Vec<Abandoned>> {
         .collect()
 }
 
-/// Whether an order is pending still. Not traced, like [`pending`].
+/// Whether an order is still pending. Not traced, like [`pending`].
 pub(crate) async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bool> {
     let status: Option<(String,)> = sqlx::query_as(SELECT_STATUS)
         .bind(order_id)
@@ -213,7 +213,7 @@ pub(crate) async fn is_pending(db: &Database, order_id: &str) -> sqlx::Result<bo
 // === impl Order ===
 
 impl Order {
-    /// How many pieces, over all lines.
+    /// The number of pieces, over all lines.
     pub(crate) fn item_count(&self) -> i64 {
         self.lines.iter().map(|line| i64::from(line.quantity)).sum()
     }

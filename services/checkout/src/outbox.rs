@@ -1,8 +1,8 @@
-//! The outbox: messages are written in the transaction of what they tell of, and sent afterwards,
-//! so that an order is never without its message, nor a message without its order.
+//! The outbox: a message is written in the transaction of the order that it announces, and sent afterwards.
+//! So no order is without its message, and no message without its order.
 //!
-//! Usually the request sends its message itself. What could not be sent then is sent by the relay,
-//! in the same trace: the row holds the context in which the message was written.
+//! Usually the request sends its message itself. If it cannot, the relay sends the message later, in the
+//! same trace: the row contains the context in which the message was written.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const SELECT: &str = "SELECT message_id, exchange, routing_key, body, context FR
      ORDER BY created_at LIMIT 100";
 const SELECT_ONE: &str = "SELECT message_id FROM outbox WHERE message_id = $1";
 
-/// How often the relay looks for what was left.
+/// The interval at which the relay looks for unsent messages.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The way to the broker.
+/// The connection to the broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     db: Database,
@@ -41,7 +41,7 @@ pub(crate) struct Outbox {
     in_hand: Claims,
 }
 
-/// A message with its address.
+/// A message with its exchange and routing key.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Letter {
     message_id: String,
@@ -63,7 +63,7 @@ impl Outbox {
         }
     }
 
-    /// The message that tells of an order, with the context of the moment.
+    /// Makes the message that announces an order, with the current context.
     pub(crate) fn letter(message: &OrderPlaced) -> Letter {
         Letter {
             message_id: message.message_id.clone(),
@@ -74,12 +74,12 @@ impl Outbox {
         }
     }
 
-    /// Keeps the relay from a message that the caller is about to write and to send.
+    /// Claims a message that the caller will write and send: the relay then skips it.
     pub(crate) fn hold(&self, letter: &Letter) -> Option<Claim> {
         self.in_hand.try_claim(&letter.message_id)
     }
 
-    /// Writes a message, in the transaction of what it tells of.
+    /// Writes a message, in the transaction of the order that it announces.
     pub(crate) async fn write(
         db: &Database,
         transaction: &mut Transaction<'static, Any>,
@@ -99,8 +99,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends a message that was written. If that fails the relay will do it: the failure is on the
-    /// PRODUCER span, and nobody needs to wait.
+    /// Sends a message that was written. If that fails the relay will send it: the PRODUCER span records the
+    /// failure, and no caller has to wait.
     pub(crate) async fn send(&self, letter: &Letter) -> bool {
         let message = Message {
             exchange: &letter.exchange,
@@ -115,7 +115,7 @@ impl Outbox {
         {
             return false;
         }
-        // If the row cannot be deleted the message is sent once more, which its consumer notices.
+        // If the row cannot be deleted the message is sent again, and its consumer recognizes the duplicate.
         let deleted = self
             .db
             .trace(DELETE, |sql| {
@@ -127,7 +127,7 @@ impl Outbox {
         deleted.is_ok()
     }
 
-    /// Sends what was left behind, until `shutdown`.
+    /// The relay: sends unsent messages until `shutdown`.
     pub(crate) async fn relay(self, shutdown: CancellationToken) {
         let mut broker = self.broker.clone();
         loop {
@@ -145,10 +145,11 @@ impl Outbox {
     }
 
     async fn send_what_is_left(&self) -> sqlx::Result<()> {
-        // Not traced: the relay looks again and again, in no request.
+        // Not traced: the relay polls, without a request.
         let letters: Vec<Letter> = sqlx::query_as(SELECT).fetch_all(&self.db.pool).await?;
         for letter in letters {
-            // Claim by another, it is about to be sent; gone by now, it was sent since the look.
+            // A message that is claimed is being sent by a request; one that is missing now was sent after
+            // the query.
             let Some(_held) = self.in_hand.try_claim(&letter.message_id) else {
                 continue;
             };

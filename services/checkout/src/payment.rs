@@ -1,4 +1,4 @@
-//! The payment service, as checkout calls it.
+//! The client of the payment service.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 
 use crate::error::OrderError;
 
-/// The shop sells in euros.
+/// The currency of the shop.
 const CURRENCY: &str = "EUR";
 
 /// A client of the payment service.
 #[derive(Clone, Debug)]
 pub(crate) struct Payment {
-    /// A client that carries the context.
+    /// An HTTP client that carries the context.
     pub(crate) http: ClientWithMiddleware,
-    /// Where it listens, without a slash at the end.
+    /// The URL of payment, without a slash at the end.
     pub(crate) url: String,
 }
 
 // === impl Payment ===
 
 impl Payment {
-    /// Charges the card for an order. Asking twice charges once. `patience` is how long it may take,
-    /// if not as long as any call.
+    /// Charges the card for an order. A second call charges nothing. `patience` limits the time of the call;
+    /// without it the limit of the client applies.
     pub(crate) async fn charge(
         &self,
         order_id: &str,
@@ -45,7 +45,7 @@ impl Payment {
         send(request).await.map(drop)
     }
 
-    /// How the charge of an order stands; `None` if there never was one.
+    /// The charge of an order; `None` if there never was one.
     pub(crate) async fn find(&self, order_id: &str) -> Result<Option<Charge>, OrderError> {
         let request = self.http.get(format!("{}/charges/{order_id}", self.url));
         let response = request.send().await.map_err(|error| unusable(&error))?;
@@ -62,7 +62,7 @@ impl Payment {
         }
     }
 
-    /// Voids the charge of an order, and any that may still be on its way.
+    /// Voids the charge of an order, including a charge that is still being made.
     pub(crate) async fn void(&self, order_id: &str) -> Result<(), OrderError> {
         send(
             self.http

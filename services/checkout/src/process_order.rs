@@ -1,8 +1,8 @@
 //! The path of an order through the shop, read from top to bottom.
 //!
-//! Each step is a span: it has a name, and its fields are its attributes. What a step fails with is on
-//! its span, and on those of the steps above: [`step`] sees to it. The context that connects the steps,
-//! here and in the services that they call, crosses in the boundaries.
+//! Each step is a span: it has a name, and its fields are its attributes. The error of a step is on its
+//! span, and in the status of the spans of the steps above: [`step`] records both. The context that connects
+//! the steps, here and in the called services, crosses at the boundaries.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,14 +22,14 @@ use crate::{
     shop::Shop,
 };
 
-/// How long asking the fraud service takes. There is none: this is simulated time.
+/// The time of a call to the fraud service. There is no such service: the time is simulated.
 const FRAUD_CHECK: Duration = Duration::from_millis(20);
 
-/// Turns a cart into an order that is paid, reserved, and told to the rest of the shop.
+/// Turns a cart into an order that is paid, reserved and announced.
 ///
 /// # Errors
 ///
-/// When the order cannot be completed. What was charged or reserved for it is undone, or will be:
+/// When the order cannot be completed. Its charge and its reservation are undone, or will be:
 /// [`OrderError::Unresolved`].
 pub(crate) async fn process_order(
     shop: &Shop,
@@ -77,7 +77,7 @@ pub(crate) async fn process_order(
     .await
 }
 
-/// The lines of the cart.
+/// Reads the lines of the cart.
 async fn fetch_items(shop: &Shop, cart_id: &str) -> Result<Vec<CartLine>, Failed> {
     step(info_span!("fetch_items"), async {
         let lines = carts::lines(&shop.db, cart_id).await?;
@@ -90,7 +90,7 @@ async fn fetch_items(shop: &Shop, cart_id: &str) -> Result<Vec<CartLine>, Failed
     .await
 }
 
-/// What the coupon takes off, in percent.
+/// Reads the discount of the coupon, in percent.
 async fn apply_discount(shop: &Shop, code: &str) -> Result<i64, Failed> {
     step(info_span!("apply_discount"), async {
         Ok(discount::percent_off(&shop.db, code).await?)
@@ -98,8 +98,8 @@ async fn apply_discount(shop: &Shop, code: &str) -> Result<i64, Failed> {
     .await
 }
 
-/// Asks inventory what each line costs and whether it is there: both at once, for neither needs the
-/// other.
+/// Asks inventory for the price and the stock of each line: both at once, because neither needs the result
+/// of the other.
 async fn validate_cart(
     shop: &Shop,
     lines: &[CartLine],
@@ -129,7 +129,7 @@ async fn validate_cart(
     .await
 }
 
-/// From here on there is something to undo.
+/// From here on a failure has something to undo.
 async fn charge_and_fulfill(
     shop: &Shop,
     order: &Order,
@@ -174,9 +174,8 @@ pub(crate) async fn update_inventory(shop: Shop, order: Order) -> Result<(), Fai
     .await
 }
 
-/// Completes the order and writes the message that asks for the confirmation, in one transaction;
-/// then sends it. If the broker is away the order stands all the same: the outbox keeps the message
-/// until it can be sent.
+/// Completes the order and writes the message that asks for the confirmation, in one transaction; then sends
+/// it. The order is complete even if the broker is away: the outbox keeps the message until it can be sent.
 pub(crate) async fn send_email(
     shop: &Shop,
     order: &Order,
@@ -229,8 +228,8 @@ async fn fail(shop: &Shop, order: &Order, failed: Failed) -> Result<OrderReply, 
     Err(failed)
 }
 
-/// Ends an order that cannot be completed. What may have been charged or reserved is undone first;
-/// if that cannot be done now, the order stays pending, and recovery does it later.
+/// Ends an order that cannot be completed. A possible charge or reservation is undone first; if that fails,
+/// the order stays pending, and recovery undoes it later.
 async fn give_up(shop: &Shop, order: &Order, failed: Failed) -> Result<OrderReply, Failed> {
     let undone = match failed.error().aftermath() {
         Aftermath::Nothing => true,
@@ -246,7 +245,7 @@ async fn give_up(shop: &Shop, order: &Order, failed: Failed) -> Result<OrderRepl
     }))
 }
 
-/// Voids the charge and releases the stock of an order, whether or not there are any.
+/// Voids the charge and releases the stock of an order, if they exist.
 pub(crate) async fn undo(shop: &Shop, order: &Order) -> Result<(), Failed> {
     step(info_span!("undo order"), async {
         tokio::try_join!(
@@ -258,7 +257,7 @@ pub(crate) async fn undo(shop: &Shop, order: &Order) -> Result<(), Failed> {
     .await
 }
 
-/// How many of each SKU: lines of the same SKU are added up.
+/// The quantity of each SKU: lines of the same SKU are added up.
 pub(crate) fn quantities(lines: &[CartLine]) -> BTreeMap<&str, i64> {
     let mut quantities = BTreeMap::new();
     for line in lines {
@@ -267,7 +266,7 @@ pub(crate) fn quantities(lines: &[CartLine]) -> BTreeMap<&str, i64> {
     quantities
 }
 
-/// An order whose lines have names and prices.
+/// The lines of an order with names and prices.
 #[derive(Debug)]
 pub(crate) struct Priced {
     lines: Vec<OrderLine>,
@@ -298,7 +297,7 @@ impl Priced {
         };
         let lines: Option<Vec<OrderLine>> = lines.iter().map(price_line).collect();
         let lines = lines.ok_or_else(|| OrderError::Inventory {
-            why: "it left a price out".to_owned(),
+            why: "its reply lacks a price".to_owned(),
         })?;
 
         let full: i64 = lines

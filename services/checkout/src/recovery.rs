@@ -1,6 +1,6 @@
-//! Ends the orders whose request ended halfway: because this process was killed, or because what had to
-//! be undone could not be reached. Each is completed, or its charge is voided and its stock released. The
-//! work goes on in the trace of the request.
+//! Ends the orders whose request ended halfway: because this process was killed, or because a service was
+//! away when the order had to be undone. Each order is completed, or its charge is voided and its stock
+//! released. The work continues the trace of the request.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::{
     shop::Shop,
 };
 
-/// The pause between two looks while all goes well.
+/// The pause between two rounds while none fails.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The longest pause after a look that failed.
+/// The longest pause after a round that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The pauses after looks that failed one after the other: they double from one to the next.
+/// The pauses after failed rounds: each is twice the one before.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_secs(2))
     .with_max_delay(LONGEST_PAUSE)
     .without_max_times();
 
-/// Looks for such orders until `shutdown`: at once, and again and again.
+/// Looks for such orders until `shutdown`: at once, and after every pause.
 pub(crate) async fn run(shop: Shop, shutdown: CancellationToken) {
     let mut pauses = PAUSES.build();
     loop {
@@ -51,13 +51,13 @@ pub(crate) async fn run(shop: Shop, shutdown: CancellationToken) {
 }
 
 async fn recover_all(shop: &Shop) -> Result<(), OrderError> {
-    // One that cannot be recovered now must not keep the others waiting.
+    // An order that cannot be recovered now must not delay the others.
     let mut outcome = Ok(());
     for abandoned in orders::pending(&shop.db).await? {
         let Some(_held) = shop.in_hand.try_claim(&abandoned.order.id) else {
             continue;
         };
-        // It may have ended between the look and the hold.
+        // The order may have ended between the query and the claim.
         if !orders::is_pending(&shop.db, &abandoned.order.id).await? {
             continue;
         }
@@ -70,13 +70,14 @@ async fn recover_all(shop: &Shop) -> Result<(), OrderError> {
     outcome
 }
 
-/// A paid order is completed; any other is undone.
+/// Completes a paid order; undoes any other.
 async fn recover(shop: &Shop, order: &Order) -> Result<(), OrderError> {
     let charge = shop.payment.find(&order.id).await?;
     let paid = charge.is_some_and(|charge| charge.status == ChargeStatus::Charged);
     if paid {
         match complete(shop, order).await {
-            // Half undone before, or sold out since: what is left of it is undone.
+            // The order was partly undone before, or its products were sold out since: the rest of it is
+            // undone.
             Err(
                 error @ (OrderError::Released
                 | OrderError::OutOfStock { .. }

@@ -23,7 +23,7 @@ use crate::{
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_KEY: usize = 255;
 
-/// The baggage entry by which a load generator finds what became of its request.
+/// The baggage entry with which a load generator finds the order of its request.
 const LAB_REQUEST: &str = "lab.request";
 
 /// The routes of checkout.
@@ -42,7 +42,7 @@ async fn record_lab_request(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// How much of the catalogue is asked for.
+/// The query of the catalogue route: the number of products.
 #[derive(Debug, Deserialize)]
 struct Window {
     limit: Option<u32>,
@@ -67,8 +67,8 @@ async fn put_cart(
     }))
 }
 
-/// Places an order. With an `Idempotency-Key` (an IETF draft), asking again gives the same answer
-/// and orders nothing twice.
+/// Places an order. A second request with the same `Idempotency-Key` (an IETF draft) gets the same answer
+/// and places no second order.
 async fn checkout(
     State(shop): State<Shop>,
     headers: HeaderMap,
@@ -93,7 +93,7 @@ async fn order(
     found.map(Json).ok_or(OrderError::UnknownOrder { order_id })
 }
 
-/// What the earlier request under the same key came to.
+/// The answer to the earlier request with the same key.
 fn replay(earlier: orders::Earlier, now: &Idempotency) -> Result<Response, OrderError> {
     if earlier.fingerprint != now.fingerprint {
         return Err(OrderError::KeyReused);
@@ -126,13 +126,13 @@ fn idempotency(headers: &HeaderMap, request: &CheckoutRequest) -> Result<Idempot
             )
         }
     };
-    // Without the card: what identifies a request must not be a secret.
+    // Without the card: the text that identifies a request must contain no secret.
     let fingerprint =
         serde_json::json!([request.cart_id, request.email, request.coupon]).to_string();
     Ok(Idempotency { key, fingerprint })
 }
 
-/// Refuses what no mail could be sent to. Whether somebody reads it there, only a mail can tell.
+/// Refuses a text that cannot be an e-mail address. Only sending a mail shows whether the address exists.
 fn check_email(email: &str) -> Result<(), OrderError> {
     let usable = email.len() <= 254
         && email.is_ascii()

@@ -5,21 +5,21 @@ use telemetry::sql::Database;
 
 use crate::{inventory::Inventory, outbox::Outbox, payment::Payment};
 
-/// Everything that an order needs on its way.
+/// The databases, clients and settings that processing an order needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Shop {
     /// Carts, coupons, orders and the outbox.
     pub(crate) db: Database,
-    /// The inventory service.
+    /// The client of inventory.
     pub(crate) inventory: Inventory,
-    /// The payment service.
+    /// The client of payment.
     pub(crate) payment: Payment,
-    /// Messages on their way to the broker.
+    /// The outbox: messages that are to be sent to the broker.
     pub(crate) outbox: Outbox,
-    /// How long the steps take that a demo cannot do for real.
+    /// The time of the steps that a demo cannot do for real.
     pub(crate) pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the service honours the faults that a request asks for.
     pub(crate) faults: FaultSwitch,
-    /// Orders that a request works on right now, so that recovery leaves them alone.
+    /// The ids of orders that a request works on now; recovery skips them.
     pub(crate) in_hand: Claims,
 }

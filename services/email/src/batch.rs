@@ -4,7 +4,7 @@ use faults::Setting;
 use lapin::message::Delivery;
 use tokio::time::{Instant, sleep_until};
 
-/// Deliveries that wait to be processed together, as the fault `batch-consume` has it.
+/// Deliveries that wait to be processed together, for the fault `batch-consume`.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     waiting: Option<Waiting>,
@@ -20,7 +20,7 @@ struct Waiting {
 // === impl Batch ===
 
 impl Batch {
-    /// Adds a delivery. The first one's parameters are those of the batch.
+    /// Adds a delivery. The parameters of the first delivery apply to the whole batch.
     pub(crate) fn add(&mut self, delivery: Delivery, setting: Setting) {
         let waiting = self.waiting.get_or_insert_with(|| Waiting {
             due: Instant::now() + setting.milliseconds("wait_ms"),
@@ -34,7 +34,7 @@ impl Batch {
         }
     }
 
-    /// Returns when there is something to be processed; never while nothing waits.
+    /// Returns when the batch is full or its time is over; never returns while it is empty.
     pub(crate) async fn is_due(&self) {
         match &self.waiting {
             Some(waiting) => sleep_until(waiting.due).await,
@@ -42,7 +42,7 @@ impl Batch {
         }
     }
 
-    /// What waited. There is something once [`is_due`](Self::is_due) has returned.
+    /// Takes the deliveries out. After [`is_due`](Self::is_due) there is at least one.
     pub(crate) fn take(&mut self) -> (Vec<Delivery>, Setting) {
         let waiting = self.waiting.take();
         let nothing = || (Vec::new(), Setting::new(&faults::BATCH_CONSUME));
@@ -61,7 +61,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(10);
 
-    /// Longer than a timer of tokio is off; the clock of a test that is paused shows nothing else.
+    /// More than the error of tokio's timer; the paused clock of a test has no other error.
     const TICK: Duration = Duration::from_millis(2);
 
     fn add(batch: &mut Batch, tag: u64) {

@@ -1,4 +1,4 @@
-//! The confirmation of one order: what is done for one message, however often it is delivered.
+//! The confirmation of one order: a message is answered with one mail, however often it is delivered.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,13 +18,13 @@ const SELECT: &str = "SELECT sent_at FROM mails WHERE message_id = $1";
 const INSERT: &str = "INSERT INTO mails (message_id, order_id, recipient, sent_at) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (message_id) DO NOTHING";
 
-/// How long a mail server takes. Writing a file is faster: this is simulated time.
+/// How long a mail server takes. Writing a file is faster, so the time is simulated.
 const DELIVERY: Duration = Duration::from_millis(42);
 
 /// Why a message was not answered with a mail.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// The message is none of ours: trying again would not help.
+    /// The message is malformed: a retry would not help.
     #[error("the message cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// The mail could not be written or sent.
@@ -35,12 +35,12 @@ pub enum Failure {
     Database(#[from] sqlx::Error),
 }
 
-/// Sends the confirmation that a message asks for, unless it was sent before, in the current span.
-/// `failed` is how often that failed before.
+/// Sends the confirmation that a message asks for, unless it was sent before, in the current span. `failed`
+/// is the number of earlier attempts that failed.
 ///
 /// # Errors
 ///
-/// When the message cannot be read, or the mail not be sent, or the database fails.
+/// When the message cannot be read, the mail cannot be sent, or the database fails.
 pub async fn confirm(
     config: &Config,
     claims: &Claims,

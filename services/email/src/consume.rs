@@ -1,8 +1,8 @@
-//! Takes deliveries off the queue, and decides what becomes of each.
+//! Consumes deliveries from the queue, and acknowledges or rejects each.
 //!
-//! A message that was processed is acknowledged. One that failed is rejected and comes back after a
-//! while; at its third failure it goes to the dead-letter queue. A message is acknowledged only
-//! when its mail is sent, so whatever happens to this process, the broker still has it.
+//! A message that was processed is acknowledged. One that failed is rejected and comes back after a while;
+//! at its third failure it goes to the dead-letter queue. A message is acknowledged only after its mail is
+//! sent, so the broker keeps it if this process dies.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ use crate::{
 };
 use chassis::amqp::Broker;
 
-/// How often a message is tried before it is given up.
+/// The number of attempts for a message, after which it becomes a dead letter.
 const TRIES: i64 = 3;
 
-/// The reply code of a channel that is closed for no fault of the broker's.
+/// The reply code for closing a channel without an error of the broker.
 const REPLY_SUCCESS: u16 = 200;
 
-/// Why a channel is closed on which an acknowledgement was lost.
+/// The reason for closing a channel on which an acknowledgement was lost.
 const ACK_LOST: &str = "an acknowledgement was lost";
 
 /// The consumer of the queue.
@@ -48,7 +48,7 @@ pub struct Consumer {
 // === impl Consumer ===
 
 impl Consumer {
-    /// A consumer that has not begun.
+    /// Makes a consumer that has not started.
     pub fn new(config: Config) -> Self {
         Consumer {
             config: Arc::new(config),
@@ -57,7 +57,7 @@ impl Consumer {
         }
     }
 
-    /// Consumes until `stop`, on each new channel anew. Work that was begun is finished.
+    /// Consumes until `stop`, again on each new channel. Work that has started is finished.
     pub async fn run(self, mut broker: Broker, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         loop {
@@ -103,14 +103,14 @@ impl Consumer {
                 }
                 delivery = deliveries.next() => match delivery {
                     Some(delivery) => delivery?,
-                    // The broker took the consumer away, as it does with a queue that is deleted. The
-                    // channel would stay, and be deaf: without it there is a new one, on which all is
-                    // declared anew.
+                    // The broker cancelled the consumer, as it does when a queue is deleted. The channel
+                    // would stay open without deliveries; closing it leads to a new one, on which the queues
+                    // are declared again.
                     None => break "the consumer was cancelled",
                 },
             };
             match self.intake.course(self.config.faults, &delivery) {
-                // The prefetch of the channel bounds how many there are.
+                // The prefetch of the channel limits the number of these tasks.
                 Course::Normal => {
                     tasks.spawn(self.clone().process(channel.clone(), delivery));
                 }
@@ -125,8 +125,8 @@ impl Consumer {
             }
         };
         if why == ACK_LOST {
-            // The broker delivers again what was not acknowledged when the channel ends, so it ends as
-            // soon as no other message needs it.
+            // When the channel ends the broker delivers all unacknowledged messages again. So it is closed
+            // only after the other messages are finished.
             tasks.close();
             tasks.wait().await;
             tasks.reopen();
@@ -134,8 +134,8 @@ impl Consumer {
         channel.close(REPLY_SUCCESS, why.into()).await
     }
 
-    /// `batch-consume`: one span for several messages. Each is settled by itself. Whether an
-    /// acknowledgement was lost.
+    /// `batch-consume`: one span for several messages. Each message is acknowledged by itself. Returns
+    /// whether an acknowledgement was lost.
     async fn process_together(
         self,
         channel: Channel,
@@ -154,7 +154,7 @@ impl Consumer {
         work.instrument(span).await
     }
 
-    /// Whether the acknowledgement of a delivery is to be lost.
+    /// Whether the acknowledgement of a delivery must be lost.
     fn loses_ack(&self, delivery: &Delivery) -> bool {
         self.intake.lost_ack(self.config.faults, delivery).is_some()
     }
@@ -169,9 +169,9 @@ impl Consumer {
         debug_assert!(!is_lost, "such a message has a course of its own");
     }
 
-    /// Does what a message asks for, and tells the broker what became of it. Whether an acknowledgement
-    /// was lost, as the fault `duplicate-delivery` has it: the mail is sent, and what would acknowledge the
-    /// message is not. A message that failed has none to lose.
+    /// Processes a message and acknowledges or rejects it. Returns whether its acknowledgement was lost, as
+    /// the fault `duplicate-delivery` demands: the mail is sent, and the message is not acknowledged. A
+    /// message that failed has no acknowledgement to lose.
     async fn settle(&self, channel: &Channel, delivery: &Delivery) -> bool {
         let failed = rejections(delivery);
         let confirmed = confirmation::confirm(&self.config, &self.claims, delivery, failed).await;
@@ -191,19 +191,19 @@ impl Consumer {
             Err(failure) => give_back(channel, delivery, &failure).await,
         };
         if let Err(error) = settled {
-            // The broker will deliver it once more, and the mail will not be sent twice.
+            // The broker will deliver the message again, and the mail will not be sent twice.
             tracing::warn!("a message could not be settled: {error}");
         }
         false
     }
 }
 
-/// What the messages were first published as.
+/// The address to which the messages were first published.
 fn origin() -> String {
     format!("{EXCHANGE}:{ROUTING_KEY}")
 }
 
-/// What becomes of a message that failed.
+/// What to do with a message that failed.
 async fn give_back(channel: &Channel, delivery: &Delivery, failure: &Failure) -> lapin::Result<()> {
     let hopeless = matches!(failure, Failure::Unreadable(_));
     if !hopeless && rejections(delivery) + 1 < TRIES {
@@ -235,8 +235,8 @@ async fn give_back(channel: &Channel, delivery: &Delivery, failure: &Failure) ->
             .ack(BasicAckOptions::default())
             .await
             .map(drop),
-        // With its channel the message goes back to where it was, and on the next channel the queue
-        // that did not take it is declared anew. Requeued at once, it would only go round and round.
+        // When the channel closes, the message returns to its queue, and on the next channel the queue that
+        // did not take it is declared again. If it were requeued at once, it would circulate without an end.
         Err(_) => {
             channel
                 .close(REPLY_SUCCESS, "a message cannot be buried".into())
@@ -245,7 +245,7 @@ async fn give_back(channel: &Channel, delivery: &Delivery, failure: &Failure) ->
     }
 }
 
-/// How often this queue has rejected the message before, as the broker counted it.
+/// The number of times that this queue has rejected the message, as the broker counted it.
 fn rejections(delivery: &Delivery) -> i64 {
     let Some(headers) = delivery.properties.headers() else {
         return 0;

@@ -1,4 +1,4 @@
-//! What email does wrong when it is asked to. Each is a mechanism that consumers have by mistake.
+//! The faults of email. Each has a mechanism that consumers contain by mistake.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -8,19 +8,19 @@ use faults::{Fault, Setting};
 use lapin::{message::Delivery, types::ShortString};
 use parking_lot::{Mutex, MutexGuard};
 
-/// The faults that decide how a delivery is taken off the queue.
+/// The faults that decide how a delivery is processed.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
-    /// Messages whose acknowledgement was lost, which happens to each only once.
+    /// The ids of messages whose acknowledgement was lost; each loses it only once.
     unacknowledged: Mutex<HashSet<String>>,
 }
 
 /// How a delivery is processed.
 #[derive(Debug)]
 pub(crate) enum Course {
-    /// Beside others, as it should be.
+    /// Concurrently with others: no fault acts.
     Normal,
-    /// By itself, while all others wait: there is one slow mail server (`slow-consumer`).
+    /// Alone, while all others wait: the mail server is slow and takes one mail at a time (`slow-consumer`).
     Alone,
     /// Its acknowledgement is lost (`duplicate-delivery`).
     Unacknowledged,
@@ -31,7 +31,7 @@ pub(crate) enum Course {
 // === impl Intake ===
 
 impl Intake {
-    /// How a delivery is to be processed, by what its baggage asks for.
+    /// How a delivery is processed, decided by the faults in its baggage.
     pub(crate) fn course(&self, faults: FaultSwitch, delivery: &Delivery) -> Course {
         if let Some(setting) = asked(faults, delivery, &faults::BATCH_CONSUME) {
             return Course::Batched(setting);
@@ -45,14 +45,14 @@ impl Intake {
         }
     }
 
-    /// `duplicate-delivery`, if the acknowledgement of this delivery is to be lost: it is for each message
-    /// whose own was not lost before.
+    /// `duplicate-delivery`, if the acknowledgement of this delivery must be lost: that happens once for
+    /// each message.
     pub(crate) fn lost_ack(&self, faults: FaultSwitch, delivery: &Delivery) -> Option<Setting> {
         let setting = asked(faults, delivery, &faults::DUPLICATE_DELIVERY)?;
         (!self.losses().contains(message_id(delivery))).then_some(setting)
     }
 
-    /// Remembers that the acknowledgement of a message was lost.
+    /// Stores that the acknowledgement of a message was lost.
     pub(crate) fn remember_loss(&self, delivery: &Delivery) {
         self.losses().insert(message_id(delivery).to_owned());
     }
@@ -67,7 +67,7 @@ fn message_id(delivery: &Delivery) -> &str {
     id.map(ShortString::as_str).unwrap_or_default()
 }
 
-/// `poison-message`: an address to which no letter can be written, until it has failed often enough.
+/// `poison-message`: an address for which no mail can be made, until the message has failed often enough.
 pub(crate) fn poison(
     faults: FaultSwitch,
     delivery: &Delivery,
@@ -93,7 +93,8 @@ pub(crate) fn slowness(faults: FaultSwitch, delivery: &Delivery) -> Option<Durat
     Some(setting.milliseconds("ms"))
 }
 
-/// A fault, if the message asks for it: the span that processes several messages has the baggage of none.
+/// A fault, if the message asks for it. The span of several messages has no baggage, so the message's own is
+/// read.
 fn asked(faults: FaultSwitch, delivery: &Delivery, fault: &'static Fault) -> Option<Setting> {
     faults.among(&telemetry::amqp::baggage_members(delivery), fault)
 }

@@ -1,7 +1,7 @@
 //! The email service: consumes `order.placed` and sends the confirmation.
 //!
-//! [`topology`] declares the queues, [`consume`] takes deliveries and decides what becomes of each,
-//! [`confirmation`] does the work for one, and claims it first; [`mail`] writes and sends the mail.
+//! [`topology`] declares the queues, [`consume`] consumes deliveries and acknowledges or rejects each,
+//! [`confirmation`] claims and processes one message; [`mail`] writes and sends the mail.
 //!
 //! ```no_run
 //! use chassis::{DatabaseArgs, FaultSwitch, Pace};
@@ -88,23 +88,23 @@ pub struct Args {
     messaging_relation: Relation,
 }
 
-/// How the span of a consumer stands to that of the producer.
+/// The relation of a consumer's span to the producer's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Relation {
-    /// The consumer goes on in the producer's trace.
+    /// The consumer's span is in the producer's trace.
     #[default]
     Parent,
-    /// The consumer starts a trace of its own that links to the producer's span.
+    /// The consumer's span starts a new trace and links to the producer's span.
     Link,
 }
 
-/// Why the service could not start, or go on.
+/// Why the service could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// As with any service.
+    /// An error that every service can have.
     #[error(transparent)]
     Chassis(#[from] chassis::Error),
-    /// Mails can be sent neither way.
+    /// The way to send mails is missing or cannot be used.
     #[error(transparent)]
     Mail(#[from] MailError),
 }
@@ -112,7 +112,7 @@ pub enum Error {
 // === impl Error ===
 
 impl Error {
-    /// What the process exits with: 2 if its input was wrong, 3 if its environment failed.
+    /// The exit code of the process: 2 if its input was wrong, 3 if its environment failed.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Chassis(error) => error.exit_code(),
@@ -121,28 +121,29 @@ impl Error {
     }
 }
 
-/// What the service works with.
+/// The configuration of the service.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Its database, with [`MIGRATIONS`] applied: which messages were answered with a mail.
+    /// Its database, with [`MIGRATIONS`] applied; it stores which messages were answered with a mail.
     pub database: Database,
-    /// How mails are sent.
+    /// The way in which mails are sent.
     pub mailer: Mailer,
-    /// How long the steps take that a demo cannot do for real.
+    /// The time of the steps that a demo cannot do for real.
     pub pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
-    /// How the consumer's span stands to the producer's.
+    /// The relation of the consumer's span to the producer's.
     pub relation: MessagingRelation,
-    /// The broker.
+    /// The URL of the broker.
     pub amqp_url: String,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address, its database, its telemetry or its way to send mails cannot be used, and when it can serve no longer.
+/// When its address, its database, its telemetry or its way to send mails cannot be used, and when serving
+/// fails.
 pub async fn main(args: Args) -> Result<(), Error> {
     let mailer = Mailer::new(args.mail_dir.clone(), args.smtp_url.as_deref())?;
     Ok(start(args, mailer).await?)
@@ -171,11 +172,11 @@ async fn start(args: Args, mailer: Mailer) -> Result<(), chassis::Error> {
     run(listener, config, telemetry, stop).await
 }
 
-/// The service: consumes messages, and answers on HTTP how it is, until `shutdown`.
+/// Runs the service until `shutdown`: consumes messages, and answers health checks over HTTP.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -191,7 +192,7 @@ pub async fn run(
     broker.started().await;
     let consuming = tokio::spawn(Consumer::new(config).run(broker, shutdown.clone()));
     let served = chassis::serve(listener, Router::new(), telemetry, shutdown).await;
-    // It ends at `shutdown`; if it panicked it has said so already.
+    // The task ends at `shutdown`; a panic in it was reported when it happened.
     let _ = consuming.await;
     served
 }

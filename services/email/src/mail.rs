@@ -1,8 +1,8 @@
-//! Mails: written with lettre, and kept as `.eml` files or sent through a mail server.
+//! Mails: built with lettre, and stored as `.eml` files or sent through a mail server.
 //!
-//! The `Message-ID` of a mail is derived from the id of the message that asked for it, so a mail
-//! that was sent twice can be told from two mails; and a file is named after it, so writing it twice
-//! leaves one.
+//! The `Message-ID` of a mail is derived from the id of the message that asked for it, so one mail that was
+//! sent twice can be told from two mails. A file is named after it, so writing the mail twice leaves one
+//! file.
 
 use std::{fmt::Write, io, path::PathBuf};
 
@@ -13,7 +13,7 @@ use lettre::{
 };
 use thiserror::Error;
 
-/// Who the shop's mails come from, and the domain of their ids.
+/// The sender of the shop's mails, and the domain of their ids.
 const SENDER: &str = "Tracelab Outfitters <orders@shop.example>";
 const DOMAIN: &str = "shop.example";
 
@@ -24,10 +24,10 @@ pub struct Letter {
     mail: Message,
 }
 
-/// How mails are sent.
+/// The way in which mails are sent.
 #[derive(Clone, Debug)]
 pub enum Mailer {
-    /// Each into a file of its own.
+    /// Each mail is written to its own file.
     Folder(PathBuf),
     /// Through a mail server.
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
@@ -36,44 +36,44 @@ pub enum Mailer {
 /// Why a mail was not sent.
 #[derive(Debug, Error)]
 pub enum MailError {
-    /// Neither or both ways are given.
+    /// No way to send mails is given, or two.
     #[error("say where mails go: --mail-dir FOLDER or --smtp-url URL")]
     Nowhere,
-    /// The folder cannot be had.
+    /// The folder cannot be used.
     #[error("cannot use the folder {folder} for mails (--mail-dir): {why}", folder = folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         why: io::Error,
     },
-    /// The address of the mail server is not one.
+    /// The address of the mail server is malformed.
     #[error("{url:?} is no address of a mail server (--smtp-url), such as smtp://127.0.0.1:1025")]
     Url {
         /// The address.
         url: String,
     },
-    /// The message's id would not do as part of a mail's id and of a file name.
+    /// The id of the message cannot be part of a mail's id and of a file name.
     #[error("{id:?} cannot be the id of a message: letters, digits and dashes can")]
     MessageId {
         /// The id.
         id: String,
     },
-    /// The recipient's address is not one.
+    /// The address of the recipient is malformed.
     #[error("{address:?} is no address that a mail can be sent to: {why}")]
     Recipient {
         /// The address.
         address: String,
-        /// What is the matter with it.
+        /// What is wrong with it.
         why: String,
     },
-    /// The mail cannot be put together.
+    /// The mail cannot be built.
     #[error("the mail cannot be written: {0}")]
     Compose(#[from] lettre::error::Error),
     /// The file cannot be written.
     #[error("the mail cannot be kept: {0}")]
     Keep(#[from] io::Error),
-    /// The mail server did not take it.
+    /// The mail server refused the mail.
     #[error("the mail server did not take the mail: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
 }
@@ -81,11 +81,11 @@ pub enum MailError {
 // === impl Letter ===
 
 impl Letter {
-    /// The mail that confirms an order.
+    /// Builds the mail that confirms an order.
     ///
     /// # Errors
     ///
-    /// When a mail cannot have the id of the message or the address of the order.
+    /// When the id of the message or the address of the order cannot be used in a mail.
     pub fn confirming(order: &OrderPlaced) -> Result<Self, MailError> {
         let recipient = order
             .email
@@ -148,11 +148,11 @@ fn euros(cents: i64) -> String {
 // === impl Mailer ===
 
 impl Mailer {
-    /// The way that the arguments name.
+    /// The way to send mails that the arguments choose.
     ///
     /// # Errors
     ///
-    /// When neither or both ways are given, or the one that is given cannot be used.
+    /// When no way or two ways are given, or the given one cannot be used.
     pub fn new(folder: Option<PathBuf>, smtp_url: Option<&str>) -> Result<Self, MailError> {
         match (folder, smtp_url) {
             (Some(folder), None) => match std::fs::create_dir_all(&folder) {
@@ -163,7 +163,7 @@ impl Mailer {
                 let (host, port) = host_and_port(url).ok_or_else(|| MailError::Url {
                     url: url.to_owned(),
                 })?;
-                // Dangerous outside a machine or a network of one's own: nothing is encrypted.
+                // Without encryption, which is safe only within one machine or a private network.
                 let server =
                     AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(port);
                 Ok(Mailer::Smtp(server.build()))
@@ -195,7 +195,7 @@ fn host_and_port(url: &str) -> Option<(String, u16)> {
     (uri.scheme_str() == Some("smtp")).then(|| (host.to_owned(), uri.port_u16().unwrap_or(25)))
 }
 
-/// Writes the file beside its place and moves it there, so that it is there whole or not at all.
+/// Writes a temporary file beside the path and renames it, so that a reader sees the whole file or none.
 async fn keep(folder: PathBuf, letter: Letter) -> io::Result<()> {
     let written = folder.join(format!(".{}.part", letter.message_id));
     let kept = folder.join(format!("{}.eml", letter.message_id));

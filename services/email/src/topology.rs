@@ -1,4 +1,4 @@
-//! The queues of the email service, and the way of a message that fails.
+//! The queues of the email service, and the route of a message that fails.
 //!
 //! ```text
 //! exchange shop ──order.placed──▶ queue email ──rejected──▶ queue email.retry
@@ -7,9 +7,9 @@
 //!                       third failure ──▶ queue email.dead
 //! ```
 //!
-//! It works the same on the embedded broker and on RabbitMQ. The broker counts the rounds in the
-//! header `x-death`, so no consumer needs to remember a failure. The queues are quorum queues: what is
-//! confirmed survives the broker, and what dies leaves its queue only when the next one has it.
+//! It works the same on the embedded broker and on RabbitMQ. The broker counts the rounds in the header
+//! `x-death`, so no consumer needs to remember a failure. The queues are quorum queues: a confirmed message
+//! survives a crash of the broker, and a dead-lettered one leaves its queue only when the next queue has it.
 
 use lapin::{
     Channel, ExchangeKind,
@@ -19,26 +19,27 @@ use lapin::{
 
 /// The exchange of the shop.
 pub const EXCHANGE: &str = "shop";
-/// What a placed order is published with.
+/// The routing key of a placed order.
 pub const ROUTING_KEY: &str = "order.placed";
-/// What is to be confirmed.
+/// The queue of messages that ask for a confirmation.
 pub const QUEUE: &str = "email";
-/// Where a message waits after a failure.
+/// The queue in which a message waits after a failure.
 pub const RETRY_QUEUE: &str = "email.retry";
-/// Where a message ends that failed three times, for a person to look at.
+/// The queue of messages that failed three times, for a person to look at.
 pub const DEAD_QUEUE: &str = "email.dead";
 
 /// How long a message waits before it is tried again.
 const RETRY_AFTER_MS: i32 = 1_000;
 
-/// How many messages are worked on at once.
+/// The number of messages that are processed at the same time.
 const PREFETCH: u16 = 32;
 
-/// Declares all of it on a new channel. What is there already, and the same, stays as it is.
+/// Declares exchange, queues and bindings on a new channel. Existing ones with the same properties stay
+/// unchanged.
 ///
 /// # Errors
 ///
-/// When the broker refuses, as it does if a queue is declared otherwise.
+/// When the broker refuses, for example because a queue exists with other properties.
 pub async fn declare(channel: Channel) -> lapin::Result<()> {
     let durable = ExchangeDeclareOptions {
         durable: true,
@@ -71,7 +72,7 @@ pub async fn declare(channel: Channel) -> lapin::Result<()> {
         .await
 }
 
-/// How many consume from the queue, which must be declared.
+/// The number of consumers of the queue, which must be declared.
 ///
 /// # Errors
 ///
@@ -104,7 +105,7 @@ fn with_quorum(mut arguments: FieldTable) -> FieldTable {
     arguments
 }
 
-/// Through the default exchange, whose routing keys are the names of queues.
+/// Uses the default exchange, whose routing keys are the names of queues.
 fn dead_lettered_to(queue: &str) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert(
@@ -115,7 +116,8 @@ fn dead_lettered_to(queue: &str) -> FieldTable {
         "x-dead-letter-routing-key".into(),
         AMQPValue::LongString(queue.into()),
     );
-    // RabbitMQ has at-least-once only for queues that refuse what is too much.
+    // RabbitMQ supports at-least-once dead-lettering only for queues that refuse messages beyond their
+    // limit.
     for (name, value) in [
         ("x-dead-letter-strategy", "at-least-once"),
         ("x-overflow", "reject-publish"),

@@ -1,8 +1,8 @@
-//! All faults that there are, in the order of the book.
+//! The catalogue: every fault, in the order in which the book lists them.
 
 use crate::{Error, Fault, Need, Parameter, Range, Reach, Value, error::nearest};
 
-/// All faults.
+/// Every fault.
 pub static CATALOGUE: [&Fault; 30] = [
     &N_PLUS_ONE,
     &SEQUENTIAL_CALLS,
@@ -36,11 +36,11 @@ pub static CATALOGUE: [&Fault; 30] = [
     &SPAN_FLOOD,
 ];
 
-/// The fault of a name.
+/// Finds a fault by its name.
 ///
 /// # Errors
 ///
-/// When there is none; the error names the nearest.
+/// [`Error::UnknownFault`] when no fault has this name; the error names the nearest known one.
 pub fn find(name: &str) -> Result<&'static Fault, Error> {
     CATALOGUE
         .iter()
@@ -76,7 +76,7 @@ pub static SEQUENTIAL_CALLS: Fault = Fault {
 pub static SLOW_QUERY: Fault = Fault {
     name: "slow-query",
     service: "inventory",
-    summary: "looks up prices by a query that no index helps: it reads rows for as long as it is told",
+    summary: "looks up prices by a query that can use no index and reads many rows",
     parameters: &[
         Parameter {
             name: "ms",
@@ -99,7 +99,7 @@ pub static SLOW_QUERY: Fault = Fault {
 pub static LOCK_CONTENTION: Fault = Fault {
     name: "lock-contention",
     service: "inventory",
-    summary: "keeps the lock on the order's stock while its transaction makes further queries; whoever wants the same lock waits",
+    summary: "keeps the lock on the order's stock while its transaction makes further queries; every transaction that needs the same lock waits",
     parameters: &[Parameter {
         name: "hold_ms",
         summary: "how long the lock is kept",
@@ -129,7 +129,7 @@ pub static DEADLOCK: Fault = Fault {
 pub static POOL_EXHAUSTION: Fault = Fault {
     name: "pool-exhaustion",
     service: "inventory",
-    summary: "takes connections of the pool and keeps them; whoever needs one waits",
+    summary: "takes connections of the pool and keeps them; requests that need one wait",
     parameters: &[
         Parameter {
             name: "connections",
@@ -152,7 +152,7 @@ pub static POOL_EXHAUSTION: Fault = Fault {
 pub static BLOCKED_RUNTIME: Fault = Fault {
     name: "blocked-runtime",
     service: "payment",
-    summary: "computes on a thread of the async runtime while it validates the card; everybody on that thread waits",
+    summary: "computes on a thread of the async runtime while it validates the card; all other tasks on that thread wait",
     parameters: &[
         Parameter {
             name: "ms",
@@ -310,7 +310,8 @@ pub static DUPLICATE_DELIVERY: Fault = Fault {
     service: "email",
     summary: "the mail is sent, its acknowledgement is lost, and the message comes once more",
     parameters: &[],
-    // The channel ends with which the acknowledgement is lost; nobody is served until there is a new one.
+    // The acknowledgement is lost when the channel is closed; until the next channel is open, no delivery is
+    // processed.
     reach: Reach::Everyone,
     needs: None,
 };

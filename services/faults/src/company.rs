@@ -1,24 +1,27 @@
-//! What an order must have, and who must order beside it, for a fault to be seen in its trace.
+//! The load that makes a fault visible: the cart of its order, and the orders that are placed at the same
+//! time.
 //!
-//! An N+1 needs a cart of many lines, and a lock that one order keeps needs another that waits for it.
-//! Who asks for such a fault and says no more gets what it needs.
+//! An N+1 needs a cart of many lines; a lock that one order keeps needs a second order that waits for it. A
+//! user who asks for such a fault and gives no load gets this one.
 
 use crate::{Fault, Faults, Setting, catalogue as all};
 
-/// What an order must have, and who must order beside it.
+/// The load that makes a fault visible: the cart of its order, and the orders that are placed at the same
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Company {
-    /// How many lines its cart has at least.
+    /// The least number of lines in the cart.
     pub lines: usize,
-    /// The products in its cart, where all orders must want the same; empty: any.
+    /// The SKUs in the cart, for a fault that needs all orders to want the same products; empty: any
+    /// products.
     pub skus: &'static [&'static str],
-    /// How many orders with the fault are placed at once, this one included.
+    /// The number of orders with the fault that are placed at once, this one included.
     pub orders: usize,
-    /// How many orders without it are placed beside them.
+    /// The number of orders without the fault that are placed at the same time.
     pub healthy: usize,
 }
 
-/// What needs what, where it needs anything.
+/// The faults that need more than one order of one line, each with the load that it needs.
 static NEEDED: [(&Fault, Company); 8] = [
     (
         &all::N_PLUS_ONE,
@@ -44,10 +47,10 @@ static NEEDED: [(&Fault, Company); 8] = [
         },
     ),
     (&all::BLOCKED_RUNTIME, Company { orders: 4, ..ALONE }),
-    // Eight mails, one after another: the last waits longer than a second.
+    // Eight mails are sent one after another, so the last one waits longer than a second.
     (&all::SLOW_CONSUMER, Company { orders: 8, ..ALONE }),
     (&all::BATCH_CONSUME, Company { orders: 4, ..ALONE }),
-    // That a part of a trace is missing is only seen beside one that has it.
+    // A missing part of a trace is only noticed by comparison with a trace that has it.
     (
         &all::FLIPPED_SAMPLING,
         Company {
@@ -55,7 +58,7 @@ static NEEDED: [(&Fault, Company); 8] = [
             ..ALONE
         },
     ),
-    // Names that are different in every request are only seen in many.
+    // Span names that differ in every request are only noticed in many traces.
     (
         &all::UNBOUNDED_NAMES,
         Company {
@@ -65,7 +68,7 @@ static NEEDED: [(&Fault, Company); 8] = [
     ),
 ];
 
-/// One order of one line, and nobody beside it: what most faults need.
+/// One order of one line, and no other order at the same time: enough for most faults.
 const ALONE: Company = Company {
     lines: 1,
     skus: &[],
@@ -73,7 +76,7 @@ const ALONE: Company = Company {
     healthy: 0,
 };
 
-/// Faults that have nothing to act on without another.
+/// Pairs of faults: the first has no effect without the second.
 static COMPANIONS: [(&Fault, &Fault); 1] = [(&all::RETRY_STORM, &all::PROVIDER_ERROR)];
 
 // === impl Company ===
@@ -95,7 +98,7 @@ impl Company {
 // === impl Fault ===
 
 impl Fault {
-    /// What an order must have, and who must order beside it, for this fault to be seen in its trace.
+    /// The load that makes this fault visible in a trace.
     pub fn company(&self) -> Company {
         let mut needed = NEEDED.iter();
         needed
@@ -103,7 +106,7 @@ impl Fault {
             .map_or(ALONE, |(_, company)| *company)
     }
 
-    /// The fault without which this one has nothing to act on.
+    /// The fault without which this one has no effect.
     pub fn companion(&self) -> Option<&'static Fault> {
         let mut companions = COMPANIONS.iter();
         let (_, companion) = companions.find(|(fault, _)| *fault == self)?;
@@ -114,14 +117,14 @@ impl Fault {
 // === impl Faults ===
 
 impl Faults {
-    /// What an order must have, and who must order beside it, for all of these to be seen.
+    /// The load that makes all of these faults visible.
     pub fn company(&self) -> Company {
         self.iter()
             .map(|setting| setting.fault().company())
             .fold(ALONE, Company::and)
     }
 
-    /// The faults without which some of these have nothing to act on, if they are not among them.
+    /// The faults without which some of these have no effect, except those that are switched on already.
     pub fn companions(&self) -> impl Iterator<Item = Setting> + '_ {
         self.iter()
             .filter_map(|setting| setting.fault().companion())

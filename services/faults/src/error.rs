@@ -6,7 +6,7 @@ pub enum Error {
     /// There is no fault of this name.
     #[error("there is no fault {name:?}{}", hint(.nearest))]
     UnknownFault {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
         /// The known name that is nearest, if one is near.
         nearest: Option<&'static str>,
@@ -16,23 +16,23 @@ pub enum Error {
     UnknownParameter {
         /// The fault.
         fault: &'static str,
-        /// What was asked for.
+        /// The name that was given.
         name: String,
         /// The known name that is nearest, if one is near.
         nearest: Option<&'static str>,
-        /// Those that it has.
+        /// The names of the parameters that the fault has.
         parameters: Vec<&'static str>,
     },
-    /// A parameter is not what it may be.
+    /// The value of a parameter is out of its range, or has the wrong type.
     #[error("{parameter} of the fault {fault} is {value:?}; it must be {range}")]
     OutOfRange {
         /// The fault.
         fault: &'static str,
         /// The parameter.
         parameter: &'static str,
-        /// What was asked for.
+        /// The value that was given.
         value: String,
-        /// What it may be, in words.
+        /// The values that are allowed, in words.
         range: String,
     },
     /// A parameter is given more than once.
@@ -44,9 +44,9 @@ pub enum Error {
         fault: &'static str,
         /// The parameter.
         parameter: String,
-        /// What was given first.
+        /// The first value.
         first: String,
-        /// What was given then.
+        /// The second value.
         second: String,
     },
     /// A fault is switched on more than once.
@@ -57,25 +57,25 @@ pub enum Error {
     FaultTwice {
         /// The fault.
         fault: &'static str,
-        /// What was asked for first, as the command line has it.
+        /// The first setting, as the command line writes it.
         first: String,
-        /// What was asked for then.
+        /// The second setting.
         second: String,
     },
-    /// A text of JSON says of no faults, or says it wrong.
+    /// A JSON text does not describe faults, or is not valid.
     #[error("{why}; faults are written as {example}")]
     Json {
         /// What is wrong, and where.
         why: String,
-        /// What would be right.
+        /// An example of a correct text.
         example: &'static str,
     },
-    /// A text is none that stands for a fault.
+    /// A text does not stand for a fault.
     #[error("{text:?} does not switch on a fault; write {example}")]
     Syntax {
         /// The text.
         text: String,
-        /// What would be right.
+        /// An example of a correct text.
         example: &'static str,
     },
 }

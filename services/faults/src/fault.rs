@@ -1,40 +1,40 @@
-//! What is known of a fault before it is switched on.
+//! The description of a fault: what is known of it before it is switched on.
 
 use std::fmt;
 
 use crate::Value;
 
-/// A named misbehaviour with a real mechanism.
+/// A named misbehaviour of a service, with a real mechanism.
 #[derive(Debug, PartialEq)]
 pub struct Fault {
     /// Its name, such as `slow-provider`.
     pub name: &'static str,
     /// The service in which it acts.
     pub service: &'static str,
-    /// What it does, in a sentence.
+    /// One sentence that says what the service does wrong.
     pub summary: &'static str,
     /// Its parameters.
     pub parameters: &'static [Parameter],
-    /// Whom it touches.
+    /// The requests that it affects.
     pub reach: Reach,
-    /// What it cannot do without.
+    /// The part of the lab without which it cannot act; `None`: it always can.
     pub needs: Option<Need>,
 }
 
-/// A number or a word that says how a fault acts.
+/// A parameter of a fault: a number or a word that sets how the fault acts.
 #[derive(Debug, PartialEq)]
 pub struct Parameter {
-    /// Its name; a unit stands at its end (`_ms`).
+    /// Its name; a suffix gives the unit (`_ms`).
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// Its meaning, in a few words.
     pub summary: &'static str,
-    /// What it may be.
+    /// The values that it may have.
     pub range: Range,
-    /// What it is if nothing is said. `None`: then nothing is said of it at all.
+    /// The value that it has when none is given. `None`: the parameter then has no value.
     pub default: Option<Value>,
 }
 
-/// What a parameter may be.
+/// The values that a parameter may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
     /// A whole number, both ends included.
@@ -45,26 +45,27 @@ pub enum Range {
     Words(&'static [&'static str]),
 }
 
-/// Whom a fault touches.
+/// The requests that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// The request that carries it, and no other.
+    /// Only the request that carries the fault.
     Request,
-    /// Requests beside it as well: contention is its point, or it ends what they share.
+    /// Other requests as well: the fault makes them contend for something, or stops something that they
+    /// share.
     Everyone,
 }
 
-/// What a fault cannot do without.
+/// A part of the lab that a fault needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A database with locks on rows: SQLite has one lock for all.
+    /// A database with locks on rows. SQLite has one lock for the whole database.
     Postgresql,
 }
 
 // === impl Fault ===
 
 impl Fault {
-    /// The parameter of a name.
+    /// Finds a parameter by its name.
     pub fn parameter(&self, name: &str) -> Option<&'static Parameter> {
         self.parameters
             .iter()

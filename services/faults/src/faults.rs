@@ -1,4 +1,4 @@
-//! The faults of one request, as baggage and as JSON.
+//! The faults of one request, and their forms as baggage and as JSON.
 
 use std::{
     borrow::{Borrow, Cow},
@@ -15,19 +15,19 @@ use serde_json::{Map, Value as Json};
 
 use crate::{Error, Fault, Setting, Value, catalogue::find, setting::ON};
 
-/// What the key of a fault begins with, in baggage.
+/// The prefix of a fault's key in baggage.
 pub const KEY_PREFIX: &str = "lab.fault.";
 
 const MEMBER_EXAMPLE: &str = "lab.fault.NAME=on;PARAMETER=VALUE";
 
 const JSON_EXAMPLE: &str = r#"{"slow-provider": {"latency_ms": 800}}"#;
 
-/// Whether a member of a `baggage` header says that it is a fault, well-formed or not.
+/// Whether the key of a `baggage` member has the prefix of a fault. The member may still be malformed.
 pub fn is_of_a_fault(member: &str) -> bool {
     member.trim_start().starts_with(KEY_PREFIX)
 }
 
-/// Faults that are switched on: each at most once, in the order in which they were.
+/// The faults that are switched on: each at most once, in the order in which they were switched on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults(Vec<Setting>);
 
@@ -37,11 +37,11 @@ impl Faults {
     /// No fault at all.
     pub const NONE: Faults = Faults(Vec::new());
 
-    /// These faults.
+    /// A set of these faults.
     ///
     /// # Errors
     ///
-    /// When one of them is there twice.
+    /// When a fault is given twice.
     pub fn of(settings: impl IntoIterator<Item = Setting>) -> Result<Self, Error> {
         let mut faults = Faults::NONE;
         for setting in settings {
@@ -67,7 +67,7 @@ impl Faults {
         Ok(())
     }
 
-    /// Switches a fault on. One that is on already gets these parameters.
+    /// Switches a fault on. If it is on already, its parameters are replaced by these.
     pub fn replace(&mut self, setting: Setting) {
         match self.get_mut(setting.fault()) {
             Some(known) => *known = setting,
@@ -75,42 +75,42 @@ impl Faults {
         }
     }
 
-    /// A fault that is on.
+    /// The setting of a fault; `None` if it is off.
     pub fn get(&self, fault: &Fault) -> Option<&Setting> {
         self.0.iter().find(|setting| setting.fault() == fault)
     }
 
-    /// A fault that is on, to set its parameters.
+    /// The setting of a fault, for changes of its parameters; `None` if it is off.
     pub fn get_mut(&mut self, fault: &Fault) -> Option<&mut Setting> {
         self.0.iter_mut().find(|setting| setting.fault() == fault)
     }
 
-    /// Switches a fault off; whether it was on.
+    /// Switches a fault off, and returns whether it was on.
     pub fn remove(&mut self, fault: &Fault) -> bool {
         let before = self.0.len();
         self.0.retain(|setting| setting.fault() != fault);
         self.0.len() < before
     }
 
-    /// Those that are on.
+    /// The settings of all faults that are on.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter()
     }
 
-    /// Whether none is on.
+    /// Whether no fault is on.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Reads the members of a baggage: key, value and properties of each. Members that are no fault
-    /// are left alone.
+    /// Reads the faults among the members of a baggage; each member is a key, a value and properties.
+    /// Members without the prefix of a fault are ignored.
     ///
-    /// Values may be percent-encoded, and the value of a member may hold its properties: an SDK that
-    /// knows of none writes `on;latency_ms=800` as a value, `on%3Blatency_ms%3D800`.
+    /// Values may be percent-encoded, and the value of a member may contain its properties: an SDK without
+    /// support for properties writes `on;latency_ms=800` as a value, `on%3Blatency_ms%3D800`.
     ///
     /// # Errors
     ///
-    /// When a member says it is a fault and is none, or is there twice.
+    /// When a member has the prefix of a fault but is not a valid fault, or when a fault is given twice.
     pub fn from_members<'a>(
         members: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
     ) -> Result<Self, Error> {
@@ -134,12 +134,12 @@ impl Faults {
         Ok(faults)
     }
 
-    /// Reads the faults of a `baggage` header by hand, as somebody does who has no propagator. Several
-    /// headers are joined by commas.
+    /// Reads the faults of a `baggage` header, for a service without a propagator. Several headers must be
+    /// joined by commas.
     ///
     /// # Errors
     ///
-    /// When a member says it is a fault and is none, or is there twice.
+    /// When a member has the prefix of a fault but is not a valid fault, or when a fault is given twice.
     pub fn from_header(header: &str) -> Result<Self, Error> {
         let mut members = Vec::new();
         for member in header.split(',').map(str::trim) {
@@ -158,7 +158,8 @@ impl Faults {
         Faults::from_members(members)
     }
 
-    /// The members of a `baggage` header, without those of anybody else. Empty without faults.
+    /// These faults as members of a `baggage` header, without the other members of the request. Empty if no
+    /// fault is on.
     pub fn to_header(&self) -> String {
         let members: Vec<String> = self
             .0
@@ -174,12 +175,12 @@ impl Faults {
         members.join(",")
     }
 
-    /// Reads an object: a key a fault, whose value is an object of parameters. Of a text, which may name
-    /// something twice, read [`Faults`] itself.
+    /// Reads a JSON object: each key is a fault, each value an object of its parameters. A parsed object has
+    /// lost duplicate keys; deserialize [`Faults`] itself from a text that may contain them.
     ///
     /// # Errors
     ///
-    /// When it is not such an object, or names what does not exist.
+    /// When the value is not such an object, or when it names an unknown fault or parameter.
     pub fn from_json(json: &Json) -> Result<Self, Error> {
         let syntax = |json: &Json| Error::Syntax {
             text: json.to_string(),
@@ -193,11 +194,11 @@ impl Faults {
         Ok(faults)
     }
 
-    /// Reads a text of such an object. What it names twice is refused.
+    /// Reads a JSON text of such an object. Duplicate keys are an error.
     ///
     /// # Errors
     ///
-    /// When it is not such an object, names what does not exist, or names something twice.
+    /// When the text is not such an object, or names an unknown fault or parameter, or names one twice.
     pub fn from_json_text(text: &[u8]) -> Result<Self, Error> {
         serde_json::from_slice(text).map_err(|error| Error::Json {
             why: error.to_string(),
@@ -219,7 +220,7 @@ impl Faults {
         self.insert(setting)
     }
 
-    /// The object that [`from_json`](Self::from_json) reads.
+    /// Writes the object that [`from_json`](Self::from_json) reads.
     pub fn to_json(&self) -> Json {
         let value = |value: Value| match value {
             Value::Integer(value) => Json::from(value),
@@ -241,7 +242,7 @@ impl Faults {
     }
 }
 
-/// From a text that may name something twice, which is refused as all else that is wrong.
+/// Deserializes from a text that may contain duplicate keys: they are an error, as every other mistake is.
 impl<'de> Deserialize<'de> for Faults {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Pairs(named) = Pairs::<Pairs<Json>>::deserialize(deserializer)?;
@@ -255,7 +256,7 @@ impl<'de> Deserialize<'de> for Faults {
     }
 }
 
-/// The pairs of an object, those with equal keys too.
+/// The pairs of a JSON object, including those with equal keys.
 struct Pairs<V>(Vec<(String, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
@@ -282,7 +283,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
     }
 }
 
-/// What a percent-encoded text stands for; bytes that are not UTF-8 become U+FFFD.
+/// Decodes a percent-encoded text; bytes that are not UTF-8 become U+FFFD.
 fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }

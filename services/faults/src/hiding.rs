@@ -1,24 +1,24 @@
-//! Which faults cannot be seen together: where one acts, the request never comes to the other, or what
-//! the one does says all that could be said of the other.
+//! Pairs of faults of which only one can be found: the first fault stops the request before it reaches the
+//! second, or its finding already explains all that the second one does.
 //!
-//! All other pairs are found side by side; a test runs every pair.
+//! In every other pair both faults are found; a test runs every pair.
 
 use crate::{Fault, catalogue as all};
 
-/// Faults of which nothing is found where another one acts.
+/// A fault, and the faults that are not found while it acts.
 #[derive(Debug)]
 pub struct Hiding {
     /// The fault that acts.
     pub fault: &'static Fault,
-    /// The faults of which nothing is found then.
+    /// The faults that are not found while it acts.
     pub hides: &'static [&'static Fault],
-    /// Why not, in a sentence.
+    /// The reason, as part of a sentence.
     pub why: &'static str,
-    /// Findings that may be reported all the same: what is left to be seen of those that are hidden.
+    /// Findings that may still be reported: the visible remains of the hidden faults.
     pub leaves: &'static [&'static str],
 }
 
-/// What comes after the payment of an order.
+/// The faults that act after the payment of an order.
 static AFTER_PAYMENT: [&Fault; 8] = [
     &all::LOCK_CONTENTION,
     &all::DEADLOCK,
@@ -31,10 +31,10 @@ static AFTER_PAYMENT: [&Fault; 8] = [
 ];
 
 const NOT_PAID: &str = "an order that is not paid is not reserved, and has no mail";
-const NO_BAGGAGE: &str = "faults ride in the baggage, which is lost with the context";
+const NO_BAGGAGE: &str = "faults travel in the baggage, which is lost with the context";
 const NOT_SAMPLED: &str = "payment makes no spans that could show it";
 
-/// All of them.
+/// Every such pair of the catalogue.
 pub static HIDINGS: [Hiding; 38] = [
     hiding(&all::CARD_DECLINED, &AFTER_PAYMENT, NOT_PAID),
     hiding(&all::PANIC, &AFTER_PAYMENT, NOT_PAID),
@@ -51,7 +51,7 @@ pub static HIDINGS: [Hiding; 38] = [
             &all::PROVIDER_ERROR,
             &all::PROVIDER_TIMEOUT,
         ],
-        "checkout has given up before payment comes to it: nobody is told what became of the charge",
+        "checkout gives up before payment reaches that point: the result of the charge reaches no caller",
     ),
     hiding(
         &all::PANIC,
@@ -86,7 +86,7 @@ pub static HIDINGS: [Hiding; 38] = [
             &all::SLOW_PROVIDER,
             &all::PROVIDER_ERROR,
         ],
-        "the retries say what the calls came to, and what all of them cost",
+        "the finding of the retries already reports the results of the calls and their total time",
     ),
     hiding(
         &all::LOST_CONTEXT_HTTP,
@@ -107,7 +107,7 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::LOST_CONTEXT_HTTP,
         &[&all::FLIPPED_SAMPLING],
-        "a call without context says nothing of sampling",
+        "a call without context carries no sampling flag",
     ),
     hiding(
         &all::LOST_CONTEXT_AMQP,
@@ -127,7 +127,7 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::LOST_CONTEXT_SPAWN,
         &[&all::WRONG_PARENT, &all::FLIPPED_SAMPLING],
-        "the finding of the lost task speaks for all that is missing below the step that started it",
+        "the finding of the lost task covers everything that is missing below the step that started it",
     ),
     hiding(
         &all::FLIPPED_SAMPLING,
@@ -144,13 +144,13 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::MISSING_SPAN,
         &[&all::CLOCK_SKEW, &all::SLOW_PROVIDER],
-        "what is below a span that is missing is on no path, and has no caller to be compared with",
+        "spans below a missing span are on no path, and have no caller to be compared with",
     )
     .leaving(&["partial-trace"]),
     hiding(
         &all::MISSING_SPAN,
         &[&all::ABANDONED_WORK],
-        "the span that goes on when its caller has gone is the one that is missing",
+        "the span that outlives its caller is the missing one",
     )
     .leaving(&["deadline-exceeded", "error"]),
     hiding(&all::FLIPPED_SAMPLING, &[&all::ABANDONED_WORK], NOT_SAMPLED)
@@ -158,7 +158,7 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::CLOCK_SKEW,
         &[&all::ABANDONED_WORK],
-        "where clocks disagree, no end of a span tells that it came after another",
+        "where clocks disagree, the order in which two spans ended is unknown",
     )
     .leaving(&["deadline-exceeded", "error"]),
     hiding(
@@ -176,23 +176,23 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::ABANDONED_WORK,
         &[&all::BLOCKED_RUNTIME],
-        "a caller that has gone does not stand still",
+        "a caller that has given up is not blocked",
     ),
     hiding(
         &all::PANIC,
         &[&all::BLOCKED_RUNTIME],
-        "a request that panics has nothing left that could move on when the thread is free",
+        "a request that panics has no work left that could continue when the thread is free",
     ),
     hiding(
         &all::BLOCKED_RUNTIME,
         &[&all::LOCK_CONTENTION, &all::DEADLOCK, &all::SLOW_CONSUMER],
-        "orders that are paid one after another do not want the same at the same time",
+        "orders that are paid one after another do not need the same row or mail server at the same time",
     )
     .leaving(&["lock-wait", "deadlock", "queue-delay", "slow-external"]),
     hiding(
         &all::WRONG_PARENT,
         &[&all::BLOCKED_RUNTIME],
-        "where a call hangs below the wrong span, the critical path does not come to payment",
+        "where a call is below the wrong span, the critical path does not include payment",
     ),
     hiding(
         &all::ABANDONED_WORK,
@@ -203,13 +203,13 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::SLOW_QUERY,
         &[&all::SEQUENTIAL_CALLS],
-        "beside a query that takes so long, the calls would save less than a tenth at once",
+        "compared with the time of the query, concurrent calls would save less than a tenth",
     )
     .leaving(&["sequential-calls"]),
     hiding(
         &all::SLOW_QUERY,
         &[&all::LOCK_CONTENTION, &all::DEADLOCK, &all::BLOCKED_RUNTIME],
-        "queries that compute keep orders apart, which then do not want the same at the same time",
+        "queries that compute keep orders apart, so they do not need the same row or thread at the same time",
     )
     .leaving(&["lock-wait", "deadlock"]),
     hiding(
@@ -221,30 +221,30 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::DEADLOCK,
         &[&all::SLOW_CONSUMER],
-        "most orders fail, and the few mails that are left do not queue",
+        "most orders fail, and the mails of the others are too few to queue",
     )
     .leaving(&["queue-delay"]),
     hiding(
         &all::LOCK_CONTENTION,
         &[&all::SLOW_CONSUMER],
-        "orders that wait for each other come no faster than their mails are sent",
+        "orders that wait for each other do not complete faster than their mails are sent",
     )
     .leaving(&["queue-delay"]),
     hiding(
         &all::POOL_EXHAUSTION,
         &[&all::SEQUENTIAL_CALLS],
-        "beside a wait that takes so long, the calls would save less than a tenth at once",
+        "compared with the time of the wait, concurrent calls would save less than a tenth",
     )
     .leaving(&["sequential-calls"]),
     hiding(
         &all::CLOCK_SKEW,
         &[&all::WRONG_PARENT],
-        "where clocks disagree, no gap tells whose child a span is",
+        "where clocks disagree, a gap does not show whose child a span is",
     ),
     hiding(
         &all::POISON_MESSAGE,
         &[&all::DUPLICATE_DELIVERY],
-        "a message that goes to the dead letters was never answered with a mail",
+        "a message that becomes a dead letter has no mail that could be sent twice",
     ),
     hiding(
         &all::BATCH_CONSUME,
@@ -254,7 +254,7 @@ pub static HIDINGS: [Hiding; 38] = [
     hiding(
         &all::DEADLOCK,
         &[&all::LOCK_CONTENTION],
-        "orders that wait for each other are told as a deadlock, and not as a queue",
+        "orders that wait for each other are reported as a deadlock, and not as a queue",
     ),
 ];
 
@@ -280,7 +280,7 @@ impl Hiding {
 // === impl Fault ===
 
 impl Fault {
-    /// Why nothing is found of another fault where this one acts; `None` where both are found.
+    /// The entry that says why `other` is not found where this fault acts; `None` where both are found.
     pub fn hides(&self, other: &Fault) -> Option<&'static Hiding> {
         let mut hidings = HIDINGS.iter();
         hidings.find(|hiding| hiding.fault == self && hiding.hides.contains(&other))

@@ -1,11 +1,11 @@
-//! The catalogue of faults: names, parameters with ranges and units, and how they ride in W3C
+//! The catalogue of faults: their names, their parameters with ranges and units, and their encoding in W3C
 //! baggage.
 //!
-//! A fault that is switched on is a [`Setting`]; those of one request are [`Faults`]. Three texts
-//! stand for them: baggage (`lab.fault.slow-provider=on;latency_ms=800`), the command line
-//! (`slow-provider;latency_ms=800`) and JSON (`{"slow-provider": {"latency_ms": 800}}`). All three
-//! are read strictly: an unknown word is an error that names the nearest known one, and what is given twice is an
-//! error too.
+//! A fault that is switched on is a [`Setting`]; the faults of one request are [`Faults`]. Each has three
+//! text forms: baggage (`lab.fault.slow-provider=on;latency_ms=800`), the command line
+//! (`slow-provider;latency_ms=800`) and JSON (`{"slow-provider": {"latency_ms": 800}}`). All three are read
+//! strictly: an unknown word is an error that names the nearest known one, and a fault or a parameter that
+//! is given twice is an error.
 //!
 //! ```
 //! use faults::{Faults, SLOW_PROVIDER};
@@ -17,7 +17,7 @@
 //! # Ok::<(), faults::Error>(())
 //! ```
 //!
-//! This crate imports nothing of ours, and does not know how a fault does what it does.
+//! This crate imports no other crate of the workspace, and does not know how a fault is carried out.
 
 #![warn(clippy::missing_errors_doc)]
 

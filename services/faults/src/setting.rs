@@ -4,19 +4,19 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{Error, Fault, Parameter, Range, catalogue::find, error::nearest};
 
-/// What follows a key, in baggage, for a fault that is on.
+/// The value of a baggage member whose fault is on.
 pub(crate) const ON: &str = "on";
 
 const EXAMPLE: &str = "NAME or NAME;PARAMETER=VALUE, such as slow-provider;latency_ms=800";
 
-/// A fault that is switched on. It has a value for each of its parameters that has a default, or that was
-/// given one.
+/// A fault that is switched on. It has a value for each parameter that has a default, and for each that was
+/// given.
 ///
-/// As text it is what the command line takes: `slow-provider;latency_ms=800`.
+/// Its text form is that of the command line: `slow-provider;latency_ms=800`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     fault: &'static Fault,
-    /// In the order of the fault's parameters.
+    /// The values, in the order of the fault's parameters.
     values: Vec<Option<Value>>,
 }
 
@@ -50,7 +50,7 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// When the fault has no such parameter, or it may not be this.
+    /// When the fault has no such parameter, or the value is not allowed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let fault = self.fault;
         let names = || fault.parameters.iter().map(|parameter| parameter.name);
@@ -74,18 +74,18 @@ impl Setting {
         Ok(())
     }
 
-    /// Which fault it is.
+    /// The fault that is switched on.
     pub fn fault(&self) -> &'static Fault {
         self.fault
     }
 
-    /// Its parameters that have a value, with their values.
+    /// The parameters that have a value, with their values.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
         let parameters = self.fault.parameters.iter().zip(&self.values);
         parameters.filter_map(|(parameter, value)| Some((parameter, (*value)?)))
     }
 
-    /// Takes the value of a parameter away, as where another one says the same in its place.
+    /// Removes the value of a parameter, for example because another parameter replaces it.
     pub fn unset(&mut self, name: &str) {
         let mut parameters = self.fault.parameters.iter();
         if let Some(index) = parameters.position(|parameter| parameter.name == name) {
@@ -93,13 +93,13 @@ impl Setting {
         }
     }
 
-    /// A whole number. Zero where the fault has no such parameter: the catalogue's tests see to it
-    /// that a mechanism asks only for those that it has.
+    /// The value of a parameter that is a whole number. Zero where the fault has no such parameter; tests of
+    /// the catalogue ensure that a fault's code asks only for parameters that exist.
     pub fn integer(&self, name: &str) -> i64 {
         self.given_integer(name).unwrap_or_default()
     }
 
-    /// A whole number, of a parameter that may have none.
+    /// The value of a parameter that is a whole number; `None` if it has no value.
     pub fn given_integer(&self, name: &str) -> Option<i64> {
         match self.value(name) {
             Some(Value::Integer(value)) => Some(value),
@@ -107,7 +107,7 @@ impl Setting {
         }
     }
 
-    /// A number.
+    /// The value of a parameter that is a number.
     pub fn number(&self, name: &str) -> f64 {
         match self.value(name) {
             Some(Value::Number(value)) => value,
@@ -115,7 +115,7 @@ impl Setting {
         }
     }
 
-    /// A word.
+    /// The value of a parameter that is a word.
     pub fn word(&self, name: &str) -> &'static str {
         match self.value(name) {
             Some(Value::Word(value)) => value,
@@ -123,12 +123,12 @@ impl Setting {
         }
     }
 
-    /// A time, of a parameter in milliseconds.
+    /// The value of a parameter in milliseconds, as a duration.
     pub fn milliseconds(&self, name: &str) -> Duration {
         Duration::from_millis(self.integer(name).unsigned_abs())
     }
 
-    /// Sets parameters, each given once, by their names and their values as text.
+    /// Sets parameters by their names and their values as text. Each may be given once.
     pub(crate) fn set_all<N, V>(
         &mut self,
         parameters: impl IntoIterator<Item = (N, V)>,
@@ -157,7 +157,7 @@ impl Setting {
         Ok(())
     }
 
-    /// Reads the properties of a baggage member: `latency_ms=800`.
+    /// Reads the parameters from the properties of a baggage member: `latency_ms=800`.
     pub(crate) fn read_properties(&mut self, properties: &str) -> Result<(), Error> {
         let parameters: Vec<(&str, &str)> = properties
             .split(';')
@@ -174,7 +174,7 @@ impl Setting {
         self.set_all(parameters)
     }
 
-    /// Its parameters as properties of a baggage member; empty if it has none.
+    /// Writes the parameters as properties of a baggage member; empty if the fault has none.
     pub(crate) fn properties(&self) -> String {
         let properties: Vec<String> = self
             .parameters()
@@ -235,7 +235,7 @@ impl Parameter {
                 .parse()
                 .ok()
                 .filter(|value| (least..=most).contains(value))
-                // A zero has no sign here.
+                // A zero has no sign: -0 becomes 0.
                 .map(|value: f64| Value::Number(value + 0.0)),
             Range::Words(words) => words
                 .iter()

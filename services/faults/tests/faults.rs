@@ -1,4 +1,4 @@
-//! The catalogue, and how faults ride in baggage, in JSON and on the command line.
+//! The catalogue, and the forms of faults in baggage, in JSON and on the command line.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -94,7 +94,7 @@ fn a_parameter_without_a_default_has_a_value_only_where_one_is_given() {
     assert_eq!(Faults::from_json(&all.to_json()).unwrap(), all);
 }
 
-/// What each of the three texts makes of the value of a parameter.
+/// The value that each of the three text forms gives a parameter.
 fn each_text(fault: &str, parameter: &str, value: &str) -> [Result<String, String>; 3] {
     let written = |faults: Result<Faults, faults::Error>| {
         let faults = faults.map_err(|error| error.to_string())?;
@@ -177,7 +177,7 @@ fn a_number_of_json_is_read_as_a_text_of_it_is() {
         ("-0", "a whole number from 1 to 60000"),
         ("null", "a whole number from 1 to 60000"),
         ("[5]", "a whole number from 1 to 60000"),
-        // These are no JSON.
+        // These texts are not JSON.
         ("008", "line 1 column"),
         ("+5", "line 1 column"),
         ("NaN", "line 1 column"),

@@ -1,8 +1,8 @@
 //! HTTP clients that work on every machine.
 //!
-//! reqwest refuses to build a client that can speak HTTPS where the machine has no CA certificates, as in many small
-//! containers, even if it will only be used for plain HTTP. There, a client of this crate trusts no certificate: HTTP
-//! works, and HTTPS fails when it is used.
+//! reqwest refuses to build an HTTPS client on a machine without CA certificates, such as many small
+//! containers, even if the client will only use plain HTTP. On such a machine a client of this crate trusts
+//! no certificate: HTTP works, and an HTTPS request fails.
 //!
 //! ```
 //! let client = http_client::with(|builder| builder.timeout(std::time::Duration::from_secs(1)));
@@ -24,7 +24,7 @@ use reqwest::{Certificate, Client, ClientBuilder};
 /// Whether this machine has CA certificates.
 static HAS_CERTIFICATES: LazyLock<bool> = LazyLock::new(|| Client::builder().build().is_ok());
 
-/// A client with these settings.
+/// Builds a client with these settings.
 pub fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
     let mut builder = Client::builder();
     if !*HAS_CERTIFICATES {
@@ -32,5 +32,5 @@ pub fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
     }
     settings(builder)
         .build()
-        .expect("nothing is asked for that a machine could lack")
+        .expect("the settings need nothing that a machine could lack")
 }

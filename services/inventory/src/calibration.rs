@@ -1,8 +1,8 @@
-//! How quickly the database reads, so that a fault can be asked for a time and not for a size.
+//! Measures how quickly the database reads, so that a fault can be given a time instead of a number of rows.
 //!
-//! A query of two million rows is slow on one machine and over at once on another. So the process
-//! measures once, on the table itself, how many rows are compared in a millisecond; a fault then reads
-//! as many as take the time that it is asked for.
+//! A query of two million rows is slow on one machine and fast on another. So the process measures once, on
+//! the table itself, how many rows it compares in a millisecond; a fault then reads the number of rows that
+//! takes the requested time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,19 +10,19 @@ use sqlx::AnyConnection;
 use telemetry::sql::Database;
 use tokio::{sync::OnceCell, time::Instant};
 
-/// A sample must take this long to say anything about the speed.
+/// A shorter sample says nothing reliable about the speed.
 const LONG_ENOUGH: Duration = Duration::from_millis(2);
 
-/// How many samples are taken. The best counts: what a busy machine does beside only makes one slower.
+/// The number of samples. The best one counts: other load on the machine can only make a sample slower.
 const SAMPLES: usize = 8;
 
-/// How many rows the first sample reads.
+/// The number of rows in the first sample.
 const FIRST: i64 = 1_000;
 
-/// The most that is read, as for the parameter `rows`.
+/// The most rows that are read, as for the parameter `rows`.
 const MOST: i64 = 200_000_000;
 
-/// A table of the service that is read for the time that it takes.
+/// A table of the service that a fault reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Table {
     /// `products`.
@@ -31,16 +31,16 @@ pub(crate) enum Table {
     Stock,
 }
 
-/// What reading a table costs.
+/// The cost of reading a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Speed {
-    /// What a statement takes however little it reads, in milliseconds.
+    /// The fixed time of a statement, without any rows, in milliseconds.
     pub(crate) least_ms: f64,
-    /// Rows that are compared in a millisecond.
+    /// The number of rows that are compared in a millisecond.
     pub(crate) rows_per_ms: f64,
 }
 
-/// The speeds of a process: each is measured once, when the process starts or when it is asked for first.
+/// The speeds of a process: each is measured once, when the process starts or when it is first needed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calibration {
     products: Arc<OnceCell<Speed>>,
@@ -50,8 +50,8 @@ pub(crate) struct Calibration {
 // === impl Table ===
 
 impl Table {
-    /// A condition that is true after as many rows were compared as its only parameter says, and that no
-    /// index shortens.
+    /// A condition that is true after the number of rows in its only parameter was compared. No index can
+    /// shorten it.
     pub(crate) fn comparisons(self, parameter: usize) -> String {
         let table = match self {
             Table::Products => "products",
@@ -68,14 +68,15 @@ impl Table {
 // === impl Speed ===
 
 impl Speed {
-    /// How many rows take this time to compare; at least one.
+    /// The number of rows whose comparison takes this time; at least one.
     pub(crate) fn rows(self, time: Duration) -> i64 {
         let ms = time.as_secs_f64() * 1e3 - self.least_ms;
-        // In range: the quotient is finite, and a cast of a larger number gives the largest.
+        // In range: the quotient is finite, and the cast of a number that is too large gives the largest
+        // integer.
         ((ms * self.rows_per_ms) as i64).clamp(1, MOST)
     }
 
-    /// The speed as a query of so many `rows` has just shown it, if it took long enough to say anything.
+    /// The speed as a query of `rows` rows in the time `took` shows it; unchanged if the query was too short.
     pub(crate) fn corrected(self, rows: i64, took: Duration) -> Speed {
         let ms = took.as_secs_f64() * 1e3 - self.least_ms;
         if ms * 1e-3 < LONG_ENOUGH.as_secs_f64() {
@@ -91,11 +92,11 @@ impl Speed {
 // === impl Calibration ===
 
 impl Calibration {
-    /// Measures all speeds now, so that no request has to wait for it.
+    /// Measures all speeds now, so that no request has to wait for a measurement.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read. Then the first fault that needs a speed measures again.
+    /// When the database cannot be read. The first fault that needs a speed then measures again.
     pub(crate) async fn measure(&self, database: &Database) -> sqlx::Result<()> {
         self.of(Table::Products, database).await?;
         self.of(Table::Stock, database).await.map(drop)
@@ -103,7 +104,7 @@ impl Calibration {
 
     /// The speed of a table.
     ///
-    /// # Errors
+    /// When the speed was not measured yet and the database cannot be read.
     ///
     /// When it was not measured yet and the database cannot be read.
     pub(crate) async fn of(&self, table: Table, database: &Database) -> sqlx::Result<Speed> {
@@ -140,7 +141,7 @@ async fn measure(table: Table, database: &Database) -> sqlx::Result<Speed> {
 }
 
 async fn sample(table: Table, connection: &mut AnyConnection, rows: i64) -> sqlx::Result<Duration> {
-    // Safe: the text holds a placeholder, never a value.
+    // Safe: the text contains a placeholder, never a value.
     let sql = format!("SELECT count(*) FROM stock WHERE {}", table.comparisons(1));
     let start = Instant::now();
     sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -1,4 +1,4 @@
-//! What there is, what it costs, and how much of it is left. One query each.
+//! Products, prices and stock levels. One query each.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,11 +26,11 @@ const STOCK_TIME: Duration = Duration::from_millis(18);
 /// The query of `GET /products`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Window {
-    /// How many products to show; all, if it is not said.
+    /// The number of products; all of them if it is absent.
     limit: Option<u32>,
 }
 
-/// `GET /products`: what the shop window shows.
+/// `GET /products`: the products of the catalogue page.
 pub(crate) async fn products(
     State(inventory): State<Inventory>,
     Query(window): Query<Window>,
@@ -57,7 +57,7 @@ pub(crate) async fn products(
     Ok(Json(Products { products }))
 }
 
-/// `GET /prices?sku=A,B`: what one of each costs.
+/// `GET /prices?sku=A,B`: the price of each product.
 pub(crate) async fn prices(
     State(inventory): State<Inventory>,
     Query(query): Query<SkuQuery>,
@@ -76,7 +76,7 @@ pub(crate) async fn prices(
     Ok(Json(Prices { prices }))
 }
 
-/// `GET /stock?sku=A,B`: how much of each is left.
+/// `GET /stock?sku=A,B`: the stock of each product.
 pub(crate) async fn stock(
     State(inventory): State<Inventory>,
     Query(query): Query<SkuQuery>,
@@ -100,7 +100,7 @@ async fn select_prices(
     let mut connection = database.connection().await?;
     let rows: Vec<PriceRow> = database
         .trace(&sql, |sql| {
-            // Safe: the text holds placeholders, never a value.
+            // Safe: the text contains placeholders, never a value.
             let mut query = sqlx::query_as(AssertSqlSafe(sql));
             for sku in skus {
                 query = query.bind((*sku).to_owned());
@@ -122,7 +122,7 @@ pub(crate) fn to_price((sku, name, price_cents): PriceRow) -> Price {
     }
 }
 
-/// How much is left of each product that the catalogue has.
+/// The stock of each product that the catalogue has.
 pub(crate) async fn select_stock(
     database: &Database,
     skus: &BTreeSet<&str>,
@@ -134,7 +134,7 @@ pub(crate) async fn select_stock(
     let mut connection = database.connection().await?;
     let rows: Vec<(String, i64)> = database
         .trace(&sql, |sql| {
-            // Safe: the text holds placeholders, never a value.
+            // Safe: the text contains placeholders, never a value.
             let mut query = sqlx::query_as(AssertSqlSafe(sql));
             for sku in skus {
                 query = query.bind((*sku).to_owned());

@@ -1,4 +1,4 @@
-//! Why inventory refuses a request, and how it says so.
+//! The reasons for which inventory refuses a request, and its replies.
 
 use api::Problem;
 use axum::{
@@ -14,31 +14,31 @@ pub(crate) enum Error {
     /// A request for prices or stock names no product.
     #[error("the query must name products: ?sku=TENT-2P-GRN,MUG-BLU")]
     NoSkus,
-    /// A request names more products than anybody buys at once.
+    /// A request names more products than one request may.
     #[error("{count} products are too many for one request; up to {limit} are taken")]
     TooMany { count: usize, limit: usize },
-    /// There are no such products to be asked about.
+    /// A request for prices or stock names unknown products.
     #[error("the catalogue does not have {}", .0.join(", "))]
     UnknownProducts(Vec<String>),
-    /// There are no such products to be reserved.
+    /// A reservation names unknown products.
     #[error("the catalogue does not have {}", .0.join(", "))]
     UnknownLines(Vec<String>),
-    /// A reservation with nothing in it.
+    /// A reservation has no lines.
     #[error("a reservation needs at least one line")]
     NoLines,
-    /// A line that asks for none of a product.
+    /// A line of a reservation has the quantity zero.
     #[error("the quantity of {0} must be at least 1")]
     NoQuantity(String),
-    /// There is less of some products than is wanted.
+    /// The stock of some products is smaller than the requested quantity.
     #[error("{}", describe(.0))]
     OutOfStock(Vec<Shortage>),
-    /// The order's reservation was released: whoever wants it again comes too late.
-    #[error("the reservation of order {0} was released, and is not to be had again")]
+    /// The order's reservation was released, so it cannot be made again.
+    #[error("the reservation of order {0} was released, and cannot be made again")]
     Released(String),
-    /// The order has a reservation, for something else.
+    /// The order has a reservation already, with other lines.
     #[error("order {0} has a reservation already, with other lines")]
     Differs(String),
-    /// A fault that SQLite cannot have.
+    /// The fault does not exist on SQLite.
     #[error(
         "the fault deadlock needs PostgreSQL: SQLite has one lock for the whole database, so no two \
          orders can each hold what the other waits for"
@@ -49,7 +49,7 @@ pub(crate) enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// A product of which there is less than is wanted.
+/// A product whose stock is smaller than the requested quantity.
 #[derive(Debug)]
 pub(crate) struct Shortage {
     pub(crate) sku: String,

@@ -1,4 +1,4 @@
-//! What inventory does wrong when it is asked to. Each is a mechanism that programs have by mistake.
+//! The faults of inventory. Each has a mechanism that programs contain by mistake.
 
 use std::{
     collections::BTreeSet,
@@ -23,10 +23,10 @@ use crate::{
     skus::placeholders,
 };
 
-/// Counts orders, to have every other one lock the other way round.
+/// Counts the orders, so that every other order locks in the opposite direction.
 static ORDERS: AtomicU64 = AtomicU64::new(0);
 
-/// The prices, where a fault decides how they are looked up; `None` where none does.
+/// The prices, if a fault changes how they are queried; `None` if no fault does.
 pub(crate) async fn select_prices(
     inventory: &Inventory,
     skus: &BTreeSet<&str>,
@@ -41,7 +41,7 @@ pub(crate) async fn select_prices(
             let speed = inventory.calibration.of(Table::Products, database).await?;
             let rows = size(&mut setting, speed);
             chassis::record_fault(&setting, &[("rows", rows as f64), said(speed)]);
-            // With both, the first of the many queries is the slow one.
+            // With both faults, the first of the many queries is the slow one.
             let first = match one_by_one {
                 true => rest.drain(..1).collect(),
                 false => std::mem::take(&mut rest),
@@ -53,7 +53,7 @@ pub(crate) async fn select_prices(
     Ok(Some(prices))
 }
 
-/// `n-plus-one`: a query for each product, where one would do for all.
+/// `n-plus-one`: one query for each product, where one query would be enough for all.
 async fn select_prices_one_by_one(database: &Database, skus: &[&str]) -> sqlx::Result<Vec<Price>> {
     const SQL: &str = "SELECT sku, name, price_cents FROM products WHERE sku = $1";
     let mut prices = Vec::with_capacity(skus.len());
@@ -71,7 +71,7 @@ async fn select_prices_one_by_one(database: &Database, skus: &[&str]) -> sqlx::R
     Ok(prices)
 }
 
-/// `slow-query`: compares rows of which no index knows anything, beside what is wanted.
+/// `slow-query`: besides the prices, the query compares rows by a condition that no index supports.
 async fn select_prices_slowly(
     database: &Database,
     skus: &[&str],
@@ -85,7 +85,7 @@ async fn select_prices_slowly(
     let mut connection = database.connection().await?;
     let found: Vec<PriceRow> = database
         .trace(&sql, |sql| {
-            // Safe: the text holds placeholders, never a value.
+            // Safe: the text contains placeholders, never a value.
             let mut query = sqlx::query_as(AssertSqlSafe(sql));
             for sku in skus {
                 query = query.bind((*sku).to_owned());
@@ -96,8 +96,9 @@ async fn select_prices_slowly(
     Ok(found.into_iter().map(to_price).collect())
 }
 
-/// How many rows `slow-query` reads: as many as it is told, and else as many as take the time that it is
-/// told. The setting then says which.
+/// The number of rows that `slow-query` reads: the parameter `rows`, or else the number that takes the time
+/// of the parameter `ms`. If `rows` is given, both parameters are removed from the setting, because the
+/// event of the fault gets the number of rows separately.
 fn size(setting: &mut Setting, speed: Speed) -> i64 {
     match setting.given_integer("rows") {
         Some(rows) => {
@@ -110,12 +111,12 @@ fn size(setting: &mut Setting, speed: Speed) -> i64 {
     }
 }
 
-/// What the event of a fault says of the speed by which it was sized.
+/// The facts of the fault's event that describe the measured speed.
 fn said(speed: Speed) -> (&'static str, f64) {
     ("rows_per_ms", speed.rows_per_ms.round())
 }
 
-/// `lock-contention`: further queries between the lock and the commit, for as long as `hold_ms`.
+/// `lock-contention`: further queries between the lock and the commit, for the time of `hold_ms`.
 pub(crate) async fn linger(
     inventory: &Inventory,
     transaction: &mut Transaction<'_, Any>,
@@ -130,7 +131,7 @@ pub(crate) async fn linger(
     keep_busy(database, transaction, speed, &CHECKS, time).await
 }
 
-/// `deadlock`: locks the products of an order one at a time, every other order from the other end.
+/// `deadlock`: locks the products of an order one after another; every other order begins at the other end.
 pub(crate) async fn lock_crosswise(
     inventory: &Inventory,
     transaction: &mut Transaction<'_, Any>,
@@ -165,11 +166,11 @@ pub(crate) async fn lock_crosswise(
     Ok(())
 }
 
-/// How many reports keep connections now.
+/// The number of reports that hold connections now.
 static REPORTS: AtomicUsize = AtomicUsize::new(0);
 
-/// `pool-exhaustion`: takes connections, and gives them back when a report is done that one of them
-/// is used for. Returns when they are taken.
+/// `pool-exhaustion`: takes connections, and gives them back when a report ends that uses one of them.
+/// Returns when the connections are taken.
 pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     let database = database.clone();
     let there_are = database.pool.options().get_max_connections() as usize;
@@ -177,7 +178,7 @@ pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     let wanted = wanted.min(there_are);
     let hold = setting.milliseconds("hold_ms");
     let (taken, are_taken) = oneshot::channel();
-    // A task of its own, in nobody's trace, as a report that is made at night.
+    // A separate task without a trace, like a report that runs at night.
     tokio::spawn(async move {
         let is_first = REPORTS.fetch_add(1, Ordering::Relaxed) == 0;
         let connections = take(&database, wanted, is_first).await;
@@ -190,13 +191,13 @@ pub(crate) async fn take_connections(database: &Database, setting: &Setting) {
     let _ = are_taken.await;
 }
 
-/// How long a report waits for a connection that somebody uses. Requests give theirs back sooner; one that
-/// is kept for longer, while its transaction waits for a lock, is taken as well as it is.
+/// How long a report waits for a connection that is in use. Requests give theirs back sooner; a connection
+/// whose transaction waits for a lock for longer is as good as taken.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
-/// Takes connections: those that are free, those that must be opened first, however long that takes, and
-/// those that come back in a moment. Where another report keeps some, two that wait would each keep what the
-/// other waits for; then those that are free must do.
+/// Takes connections: free ones, ones that must be opened first (without a time limit), and ones that are
+/// given back within a moment. If another report holds some, two waiting reports could each hold what the
+/// other waits for; then only the free ones are taken.
 async fn take(database: &Database, wanted: usize, is_first: bool) -> Vec<PoolConnection<Any>> {
     let pool = &database.pool;
     let mut connections = Vec::new();
@@ -231,12 +232,12 @@ async fn keep(mut connections: Vec<PoolConnection<Any>>, time: Duration) -> sqlx
     Ok(())
 }
 
-/// What the report asks, again and again.
+/// The query of the report, which it repeats.
 const READ_ALL: &str = "SELECT count(*) FROM stock a CROSS JOIN stock b \
                         WHERE a.sku || b.sku <> b.sku || a.sku";
 
-/// What a transaction looks at while it keeps a lock. Each asks for something else: the same query again
-/// and again would be another fault.
+/// The queries of a transaction that holds a lock. Each reads something else: the same query repeated would
+/// be another fault.
 const CHECKS: [&str; 5] = [
     "count(*)",
     "min(sku)",
@@ -245,14 +246,14 @@ const CHECKS: [&str; 5] = [
     "max(available)",
 ];
 
-/// By how much the last query is sized longer than the time that is left.
+/// The factor by which the last query is sized longer than the remaining time.
 const RESERVE: f64 = 1.1;
 
-/// Makes a query for each check, which take a time together, whatever the speed of the machine.
+/// Runs one query for each check; together they take `time`, whatever the speed of the machine.
 ///
-/// The first is sized by the speed that was measured when the process started; each further one by what is
-/// left of the time and by how quickly those before it went. The last gets a little more: nothing comes after it
-/// that could make up for what it lacks.
+/// The first query is sized by the speed that was measured at the start of the process; each further one by
+/// the remaining time and by the speed of the queries before it. The last one is sized a little longer,
+/// because no query after it could fill the rest.
 async fn keep_busy(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -275,7 +276,7 @@ async fn keep_busy(
         let began = Instant::now();
         database
             .trace(&sql, |sql| {
-                // Safe: the text holds a placeholder, never a value.
+                // Safe: the text contains a placeholder, never a value.
                 sqlx::query(AssertSqlSafe(sql))
                     .bind(rows)
                     .fetch_all(&mut **transaction)

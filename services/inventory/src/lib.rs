@@ -1,9 +1,8 @@
 //! The inventory service: catalogue, prices, stock and reservations.
 //!
-//! [`main`] is the process, [`run`] the service: it takes its listener and its stop from the caller.
-//! What the service does is in `catalogue` (what is there, and what it costs) and `reservation`
-//! (what is set aside for an order). However many lines a request has, it costs the same few
-//! statements.
+//! [`main`] is the process, [`run`] the service: it takes its listener and its stop signal from the caller.
+//! `catalogue` serves products, prices and stock; `reservation` reserves stock for an order. The number of
+//! statements of a request does not depend on its number of lines.
 //!
 //! ```no_run
 //! use chassis::{DatabaseArgs, FaultSwitch, Pace};
@@ -46,29 +45,29 @@ use crate::calibration::Calibration;
 /// The schema of the service and its catalogue.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Keeps the catalogue, the stock, and what is reserved of it.
+/// Stores the catalogue, the stock and the reservations.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// What every service takes.
+    /// The arguments of every service.
     #[command(flatten)]
     pub service: ServiceArgs<8084>,
-    /// Where the catalogue, the stock and the reservations are kept.
+    /// The database of the catalogue, the stock and the reservations.
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
 
-/// What the service works with.
+/// The configuration of the service.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its database, with [`MIGRATIONS`] applied.
     pub database: Database,
     /// Whether its three paced steps take their simulated time.
     pub pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, Debug)]
 struct Inventory {
     database: Database,
@@ -77,11 +76,11 @@ struct Inventory {
     calibration: Calibration,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
+/// When its address, its database or its telemetry cannot be used, and when serving fails.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry("inventory", env!("CARGO_PKG_VERSION"), faults)?;
@@ -99,11 +98,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests until `shutdown`.
+/// Runs the service: answers requests until `shutdown`.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     config: Config,

@@ -1,10 +1,10 @@
-//! Sets stock aside for an order, and gives it back.
+//! Reserves stock for an order, and releases it.
 //!
-//! A reservation is all or nothing, and one for an order: asking again changes nothing, and once it
-//! was released it is not to be had again. So whoever lost a reply may ask once more, and a request
-//! that comes after the release (a caller that gave up long ago) takes nothing.
+//! An order has at most one reservation, which holds all of its lines or does not exist. A repeated request
+//! changes nothing, so a caller that lost the reply may send it again. After a release the order cannot
+//! reserve again, so a request that arrives later (from a caller that gave up) takes nothing.
 //!
-//! Each transaction begins with its write: see the database of the chassis.
+//! Each transaction begins with its write; `chassis::database` explains why.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +29,7 @@ use crate::{
 /// How long a reservation takes at the textbook pace.
 const RESERVATION_TIME: Duration = Duration::from_millis(14);
 
-/// What an order wants: how many of each product.
+/// The lines of a reservation: the quantity of each product.
 type Wanted = BTreeMap<String, i64>;
 
 /// `POST /reservations`: 201 if the stock is now reserved, 200 if it was already.
@@ -48,7 +48,7 @@ pub(crate) async fn reserve(
     Ok((status, Json(reservation)))
 }
 
-/// `DELETE /reservations/{order_id}`: 204, whether there was anything to release or not.
+/// `DELETE /reservations/{order_id}`: 204, even if there was nothing to release.
 pub(crate) async fn release(
     State(inventory): State<Inventory>,
     Path(order_id): Path<String>,
@@ -80,7 +80,7 @@ fn to_lines(wanted: Wanted) -> Vec<CartLine> {
         .into_iter()
         .map(|(sku, quantity)| CartLine {
             sku,
-            // What was wanted is in stock; more than four billion of anything never is.
+            // The requested quantity is in stock; a quantity above four billion never is.
             quantity: u32::try_from(quantity).unwrap_or(u32::MAX),
         })
         .collect()
@@ -114,8 +114,8 @@ async fn set_aside(
 
 async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
     let mut transaction = database.begin_write().await?;
-    // An order that nobody knows is written down as released, for its request may yet come. If one
-    // is under way, this waits for its end.
+    // An unknown order is stored as released, because its request may still arrive. If its reservation is
+    // being made now, this waits for its end.
     if !insert_reservation(database, &mut transaction, order_id, "released").await?
         && mark_released(database, &mut transaction, order_id).await?
     {
@@ -126,7 +126,7 @@ async fn give_back(database: &Database, order_id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the order had no reservation, so that this is its first.
+/// Stores the reservation of an order. Returns `false` if the order has one already.
 async fn insert_reservation(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -146,7 +146,7 @@ async fn insert_reservation(
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether the reservation that the order has already is the one that is asked for now.
+/// Checks that the existing reservation of an order has the lines of this request, and is not released.
 async fn agrees_with_earlier(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -192,7 +192,7 @@ async fn insert_lines(
     );
     database
         .trace(&sql, |sql| {
-            // Safe: the text holds placeholders, never a value.
+            // Safe: the text contains placeholders, never a value.
             let mut query = sqlx::query(AssertSqlSafe(sql)).bind(order_id.to_owned());
             for (sku, quantity) in wanted {
                 query = query.bind(sku.clone()).bind(*quantity);
@@ -203,8 +203,9 @@ async fn insert_lines(
     Ok(())
 }
 
-/// Locks the order's products, in the order of their SKUs: if all do so, no two orders can hold what
-/// the other waits for. SQLite has one lock for the whole database, and the first write took it.
+/// Locks the order's products, in the order of their SKUs: because every order does so, no two orders can
+/// each hold what the other waits for. SQLite has one lock for the whole database, which the first write
+/// took.
 async fn lock_stock(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -219,7 +220,7 @@ async fn lock_stock(
     if database.system() != System::Postgresql {
         return Ok(());
     }
-    // In a savepoint, for a statement that fails ends the transaction that it is in.
+    // In a savepoint, because a statement that fails ends its transaction.
     let mut attempt = transaction.begin().await?;
     let locked = sqlx::query(AT_ONCE)
         .bind(order_id.to_owned())
@@ -245,13 +246,13 @@ async fn lock_stock(
     Ok(())
 }
 
-/// Whether PostgreSQL says that somebody else has the lock (`lock_not_available`).
+/// Whether PostgreSQL reports that another transaction holds the lock (`lock_not_available`).
 fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.as_deref() == Some("55P03")
 }
 
-/// Takes the order's lines from the stock, and says of which products there was enough.
+/// Takes the order's lines from the stock, and returns the products of which there was enough.
 async fn take_stock(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -290,7 +291,7 @@ async fn return_stock(
     Ok(())
 }
 
-/// Whether there was a reservation to be released; it is, then.
+/// Marks the reservation of an order as released. Returns `false` if the order has none to release.
 async fn mark_released(
     database: &Database,
     transaction: &mut Transaction<'_, Any>,
@@ -308,7 +309,7 @@ async fn mark_released(
     Ok(done.rows_affected() == 1)
 }
 
-/// What is the matter with the products that could not be taken.
+/// Finds out why products could not be taken.
 async fn why_not(
     database: &Database,
     wanted: &Wanted,

@@ -1,4 +1,4 @@
-//! The products that a request is about, in its query and in SQL.
+//! The list of products in a request: in its query and in SQL.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// The most products that one request may name. SQLite takes 32,766 parameters a statement, of
-/// which a line of a reservation needs two.
+/// The most products that one request may name. SQLite allows 32,766 parameters in a statement; a line of a
+/// reservation needs two.
 pub(crate) const LIMIT: usize = 1_000;
 
 /// The query `?sku=A,B`.
@@ -20,7 +20,7 @@ pub(crate) struct SkuQuery {
 // === impl SkuQuery ===
 
 impl SkuQuery {
-    /// The products, each once.
+    /// The SKUs, without duplicates.
     pub(crate) fn skus(&self) -> Result<BTreeSet<&str>, Error> {
         let names = self.sku.split(',').map(str::trim);
         let skus: BTreeSet<_> = names.filter(|sku| !sku.is_empty()).collect();
@@ -35,7 +35,7 @@ impl SkuQuery {
     }
 }
 
-/// `$1, $2, …`: as many placeholders as there are products.
+/// `$1, $2, …`: one placeholder for each product.
 pub(crate) fn placeholders(count: usize) -> String {
     let mut list = String::new();
     for n in 1..=count {

@@ -1,9 +1,9 @@
-//! What can be seen of a card without asking its bank: number, expiry, security code.
+//! The checks of a card that need no bank: number, expiry, security code.
 
 use api::Card;
 use jiff::civil::Date;
 
-/// What is wrong with a card. It never holds what was written on it.
+/// Why a card is refused. It never contains the data of the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CardError {
     #[error("the card number must have 12 to 19 digits")]
@@ -18,7 +18,7 @@ pub(crate) enum CardError {
     Cvc,
 }
 
-/// Checks a card on a day, and returns the digits of its number.
+/// Checks a card for a given day, and returns the digits of its number.
 pub(crate) fn validate(card: &Card, today: Date) -> Result<String, CardError> {
     let number = digits_of(&card.number)?;
     if !passes_luhn(&number) {
@@ -37,7 +37,7 @@ pub(crate) fn validate(card: &Card, today: Date) -> Result<String, CardError> {
 // === impl CardError ===
 
 impl CardError {
-    /// The field of the card that it is about.
+    /// The field of the card that is wrong.
     pub(crate) fn field(self) -> &'static str {
         match self {
             CardError::NumberLength | CardError::NumberCheck => "card.number",
@@ -60,8 +60,8 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The check of ISO/IEC 7812-1, annex B: every second digit from the right counts double, and all
-/// digits together make a multiple of ten.
+/// The check of ISO/IEC 7812-1, annex B: every second digit from the right counts double, and the sum of all
+/// digits is a multiple of ten.
 fn passes_luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()
@@ -73,7 +73,7 @@ fn passes_luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The last month of `MM/YY` in which the card is good, as year and month.
+/// The last month in which the card is valid, from `MM/YY`: year and month.
 fn parse_expiry(expiry: &str) -> Option<(i16, i8)> {
     let (month, year) = expiry.split_once('/')?;
     if month.len() != 2 || year.len() != 2 || !is_digits(month) || !is_digits(year) {
@@ -111,7 +111,7 @@ mod tests {
         let american = card("378282246310005", "11/26", "1234");
         assert!(
             validate(&american, TODAY).is_ok(),
-            "it is good to the end of its month"
+            "it is valid to the end of its month"
         );
     }
 

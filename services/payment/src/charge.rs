@@ -1,4 +1,4 @@
-//! Makes a charge: validates the card, then has the provider charge it, once for each order.
+//! Makes a charge: validates the card, then asks the provider to charge it, once for each order.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     provider::ProviderError,
 };
 
-/// How long validating a card takes at the textbook pace.
+/// How long the validation of a card takes at the textbook pace.
 const VALIDATION_TIME: Duration = Duration::from_millis(30);
 
 /// `POST /charges`: 201 if the card is now charged, 200 if it was already.
@@ -32,7 +32,7 @@ pub(crate) async fn charge(
     Ok(process_charge(&payment, &request, &card_number).await?)
 }
 
-/// `GET /charges/{order_id}`: how the charge of an order stands.
+/// `GET /charges/{order_id}`: the state of an order's charge.
 pub(crate) async fn find(
     State(payment): State<Payment>,
     Path(order_id): Path<String>,
@@ -81,8 +81,9 @@ async fn process_charge(
     .await
 }
 
-/// Writes down what is about to happen, has it happen, and writes down what came of it. A request that is
-/// stopped in between finds the order pending, and may ask again: the provider charges once for it.
+/// Stores the charge as pending, calls the provider, and stores the result. If the request is stopped in
+/// between, the charge stays pending, and a new request may repeat it: the provider charges once for each
+/// order.
 async fn charge_once(
     payment: &Payment,
     request: &ChargeRequest,
@@ -119,7 +120,7 @@ async fn settle(
     charge_id: String,
 ) -> Result<(StatusCode, Charge), Error> {
     if !payment.ledger.settle(&request.order_id, &charge_id).await? {
-        // The order was voided while the provider charged: the money goes back.
+        // The order was voided while the provider charged: the money is refunded.
         payment.provider.refund(&charge_id).await?;
         return Err(Error::Voided(request.order_id.clone()));
     }
@@ -132,7 +133,7 @@ async fn settle(
     Ok((StatusCode::CREATED, charge))
 }
 
-/// The day, somewhere: a card is good to the end of its last month, wherever its owner is.
+/// The current day in UTC, for the check of a card's expiry.
 fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }

@@ -1,4 +1,4 @@
-//! Why payment refuses a request, and how it says so.
+//! The reasons for which payment refuses a request, and its replies.
 
 use api::Problem;
 use axum::{
@@ -10,28 +10,29 @@ use telemetry::Failed;
 
 use crate::{card::CardError, provider::ProviderError};
 
-/// Why payment refuses a request. It was recorded where it was born: nothing is recorded here.
+/// Why payment refuses a request. The step in which the error occurred has recorded it: nothing is recorded
+/// here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The request asks for nothing.
+    /// The amount is not positive.
     #[error("the amount is {0} cents; it must be at least 1")]
     Amount(i64),
-    /// The request names no currency.
+    /// The currency is not a code of three letters.
     #[error("the currency is {0:?}; it must be three letters, as in EUR")]
     Currency(String),
-    /// The card cannot be good.
+    /// The data of the card is not valid.
     #[error(transparent)]
     Card(#[from] CardError),
-    /// The bank does not want to.
+    /// The bank declined the card.
     #[error("the bank that issued the card declined the charge")]
     Declined,
-    /// The order was voided: whoever wants to charge it comes too late.
+    /// The order was voided; a charge came too late.
     #[error("the charge of order {0} was voided; nothing will be charged for it")]
     Voided(String),
-    /// The order has a charge, of another amount.
+    /// The order has a charge already, with another amount.
     #[error("order {0} has a charge already, of another amount")]
     OtherAmount(String),
-    /// Nobody ever asked for a charge.
+    /// The order has no charge.
     #[error("order {0} has no charge")]
     UnknownOrder(String),
     /// The provider failed.
@@ -44,7 +45,7 @@ pub(crate) enum Error {
 
 // === impl Error ===
 
-/// Outside of the steps it is an error like any other.
+/// Outside of the steps it is a plain error.
 impl From<Failed<Error>> for Error {
     fn from(failed: Failed<Error>) -> Error {
         failed.into_error()
@@ -77,7 +78,7 @@ impl Error {
             Error::Currency(_) => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid-currency",
-                "The currency is not one",
+                "The currency code is not valid",
             ),
             Error::Card(error) => Problem::new(
                 StatusCode::PAYMENT_REQUIRED,

@@ -1,4 +1,4 @@
-//! What payment does wrong when it is asked to. Each is a mechanism that programs have by mistake.
+//! The faults of payment. Each has a mechanism that programs contain by mistake.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,7 +12,7 @@ use telemetry::record_attribute;
 /// The card that its bank declines, as in the sandbox of the provider.
 const DECLINED_CARD: &str = "4000000000000002";
 
-/// `blocked-runtime`: computes where it should not, or where it may.
+/// `blocked-runtime`: computes on a thread of the runtime, or on one that may block.
 pub(crate) async fn compute(faults: FaultSwitch) {
     let Some(setting) = faults.acts(&faults::BLOCKED_RUNTIME) else {
         return;
@@ -20,14 +20,14 @@ pub(crate) async fn compute(faults: FaultSwitch) {
     let time = setting.milliseconds("ms");
     match setting.word("thread") {
         "blocking" => {
-            // Whether it panicked does not matter: nobody wants the result.
+            // A panic in the computation is ignored: its result is not used.
             let _ = tokio::task::spawn_blocking(move || hash_for(time)).await;
         }
         _ => hash_for(time),
     }
 }
 
-/// `leaked-secret`: the number of the card, as somebody records it who debugs in a hurry.
+/// `leaked-secret`: records the number of the card, as a developer does while debugging in a hurry.
 pub(crate) fn leak(faults: FaultSwitch, card_number: &str) {
     if faults.acts(&faults::LEAKED_SECRET).is_some() {
         record_attribute("card.number", card_number.to_owned());
@@ -46,19 +46,19 @@ pub(crate) fn card_to_charge(faults: FaultSwitch, card_number: String) -> String
 pub(crate) fn panic_if_asked(faults: FaultSwitch) {
     if faults.acts(&faults::PANIC).is_some() {
         let rates: [i64; 0] = [];
-        // What a list that is never empty does when it is: an index out of bounds.
+        // Code that assumes a list is never empty: the index is out of bounds when it is empty.
         let rate = rates[black_box(rates.len())];
         tracing::debug!(rate, "a currency was exchanged");
     }
 }
 
-/// `provider-timeout`: how long payment waits for the provider, if not as long as usual.
+/// `provider-timeout`: how long payment waits for the provider; `None` without the fault.
 pub(crate) fn deadline(faults: FaultSwitch) -> Option<Duration> {
     let setting = faults.acts(&faults::PROVIDER_TIMEOUT)?;
     Some(setting.milliseconds("deadline_ms"))
 }
 
-/// `retry-storm`: how often a call is made once more when the provider is unavailable.
+/// `retry-storm`: the number of retries when the provider is unavailable.
 pub(crate) fn retries(faults: FaultSwitch) -> u32 {
     let setting = faults.acts(&faults::RETRY_STORM);
     setting.map_or(0, |setting| {

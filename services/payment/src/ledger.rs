@@ -1,4 +1,4 @@
-//! What payment knows of each order's charge. It knows no HTTP and no provider.
+//! The charges of all orders. The ledger does not know HTTP or the provider.
 
 use api::{Charge, ChargeRequest, ChargeStatus};
 use telemetry::sql::Database;
@@ -18,7 +18,7 @@ impl Ledger {
         Ledger { database }
     }
 
-    /// How the charge of an order stands.
+    /// The charge of an order.
     pub(crate) async fn find(&self, order_id: &str) -> sqlx::Result<Option<Charge>> {
         const SQL: &str = "SELECT order_id, charge_id, amount_cents, status FROM charges \
                            WHERE order_id = $1";
@@ -33,7 +33,7 @@ impl Ledger {
         row.map(to_charge).transpose()
     }
 
-    /// Opens a charge as pending. If the order has one already, that one stays as it is and is
+    /// Stores a pending charge. If the order has a charge already, that charge stays unchanged and is
     /// returned.
     pub(crate) async fn open(&self, request: &ChargeRequest) -> sqlx::Result<Option<Charge>> {
         const SQL: &str = "INSERT INTO charges (order_id, amount_cents, currency, status) \
@@ -54,7 +54,7 @@ impl Ledger {
         self.find(&request.order_id).await
     }
 
-    /// Records that the provider has charged. `false`: the order was voided in the meantime.
+    /// Records that the provider has charged. Returns `false` if the order was voided in the meantime.
     pub(crate) async fn settle(&self, order_id: &str, charge_id: &str) -> sqlx::Result<bool> {
         const SQL: &str = "UPDATE charges SET status = 'charged', charge_id = $2 \
                            WHERE order_id = $1 AND status <> 'voided'";
@@ -84,7 +84,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Voids the charge of an order, whether there is one yet or not.
+    /// Voids the charge of an order, even if it does not exist yet.
     pub(crate) async fn void(&self, order_id: &str) -> sqlx::Result<Charge> {
         const SQL: &str = "INSERT INTO charges (order_id, amount_cents, currency, status) \
                            VALUES ($1, 0, '', 'voided') \
@@ -103,8 +103,9 @@ impl Ledger {
 }
 
 fn to_charge((order_id, charge_id, amount_cents, status): Row) -> sqlx::Result<Charge> {
-    let status = ChargeStatus::parse(&status)
-        .ok_or_else(|| sqlx::Error::Decode(format!("no charge is {status:?}").into()))?;
+    let status = ChargeStatus::parse(&status).ok_or_else(|| {
+        sqlx::Error::Decode(format!("unknown status of a charge: {status:?}").into())
+    })?;
     Ok(Charge {
         order_id,
         charge_id,

@@ -1,7 +1,7 @@
 //! The payment service: validates cards and charges them through the provider.
 //!
-//! Start with `charge`: it shows a charge being made. `void` undoes one, or keeps one from ever
-//! being made. `ledger` is what payment knows, `provider` whom it asks.
+//! Start with `charge`: it shows how a charge is made. `void` undoes a charge, or prevents it. `ledger`
+//! stores the charges, `provider` is the client of the provider.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -51,16 +51,17 @@ use tokio_util::sync::CancellationToken;
 /// The schema of the service.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long the provider may take. Shorter than checkout's own patience, so that checkout is told.
+/// How long a call to the provider may take. It is shorter than checkout's own limit, so that checkout gets
+/// a reply.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Validates cards and charges them through the provider.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// What every service takes.
+    /// The arguments of every service.
     #[command(flatten)]
     pub service: ServiceArgs<8082>,
-    /// Where the charges are kept.
+    /// The database that stores the charges.
     #[command(flatten)]
     pub database: DatabaseArgs,
     /// Where the payment provider listens.
@@ -74,22 +75,22 @@ pub struct Args {
     pub provider_url: String,
 }
 
-/// What the service works with.
+/// The configuration of the service.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its database, with [`MIGRATIONS`] applied.
     pub database: Database,
-    /// Where the provider listens, without a slash at the end.
+    /// The URL of the provider, without a slash at the end.
     pub provider_url: String,
-    /// How long the provider may take.
+    /// How long a call to the provider may take.
     pub provider_deadline: Duration,
-    /// Whether validating a card takes its simulated time.
+    /// Whether the validation of a card takes its simulated time.
     pub pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, Debug)]
 struct Payment {
     ledger: Ledger,
@@ -98,11 +99,11 @@ struct Payment {
     faults: FaultSwitch,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address, its database or its telemetry cannot be used, and when it can serve no longer.
+/// When its address, its database or its telemetry cannot be used, and when serving fails.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let faults = args.service.fault_switch();
     let telemetry = chassis::start_telemetry("payment", env!("CARGO_PKG_VERSION"), faults)?;
@@ -122,11 +123,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     run(listener, config, telemetry, stop).await
 }
 
-/// The service: answers requests until `shutdown`.
+/// Runs the service: answers requests until `shutdown`.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     config: Config,

@@ -1,4 +1,4 @@
-//! The payment provider as payment calls it: a third party, with words of its own.
+//! The client of the payment provider: a third party with its own API.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct Provider {
     faults: FaultSwitch,
 }
 
-/// Why the provider did not do what it was asked.
+/// Why a call to the provider failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
     #[error("the bank that issued the card declined the charge")]
@@ -64,8 +64,8 @@ impl Provider {
         }
     }
 
-    /// Charges a card, and returns the provider's id of the charge. The order is the key: however
-    /// often it is asked for, it is charged once.
+    /// Charges a card, and returns the provider's id of the charge. The order id is the idempotency key:
+    /// however often this is called, the card is charged once.
     pub(crate) async fn charge(
         &self,
         request: &ChargeRequest,
@@ -104,7 +104,7 @@ impl Provider {
         }
     }
 
-    /// Gives back what was charged. Giving it back twice gives it back once.
+    /// Refunds a charge. A second call refunds nothing.
     pub(crate) async fn refund(&self, charge_id: &str) -> Result<(), ProviderError> {
         let url = format!("{}/v1/charges/{charge_id}/refund", self.url);
         self.send(self.http.post(url), self.deadline)
@@ -112,7 +112,7 @@ impl Provider {
             .map(drop)
     }
 
-    /// Gives back whatever was charged for an order, and lets nothing be charged for it later.
+    /// Refunds any charge of an order, and prevents later charges for it.
     pub(crate) async fn cancel(&self, order_id: &str) -> Result<(), ProviderError> {
         let body = CancellationBody {
             idempotency_key: order_id,

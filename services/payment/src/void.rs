@@ -1,4 +1,4 @@
-//! Undoes a charge, or keeps one from ever being made.
+//! Undoes a charge, or prevents it.
 
 use api::Charge;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use tracing::info_span;
 
 use crate::{Payment, error::Error};
 
-/// `POST /charges/{order_id}/void`: nothing is charged for the order any more, and nothing ever will
-/// be, whatever of it is still on its way. It may be asked again and again.
+/// `POST /charges/{order_id}/void`: nothing is charged for the order any more, and nothing ever will be,
+/// even if a charge is being made now. The request may be repeated.
 pub(crate) async fn void(
     State(payment): State<Payment>,
     Path(order_id): Path<String>,
@@ -17,8 +17,9 @@ pub(crate) async fn void(
     Ok(Json(void_charge(&payment, &order_id).await?))
 }
 
-/// Voids here first: then a charge that is on its way is refused, or finds itself voided and gives
-/// the money back. The provider is told each time, for an earlier try may have ended before that.
+/// Voids the charge in the ledger first: a charge that is being made is then refused, or sees that it is
+/// voided and refunds the money. The provider is called each time, because an earlier attempt may have ended
+/// before that.
 async fn void_charge(payment: &Payment, order_id: &str) -> Result<Charge, Failed<Error>> {
     step(info_span!("void charge", order.id = order_id), async {
         let charge = payment.ledger.void(order_id).await?;

@@ -1,4 +1,4 @@
-//! Charges a card, and gives the money back.
+//! Charges a card, and refunds the money.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const DECLINED_CARD: &str = "4000000000000002";
 /// The body of `POST /v1/charges`. The header `Idempotency-Key` goes with it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ChargeRequest {
-    /// How much, in cents.
+    /// The amount, in cents.
     pub amount_cents: i64,
     /// The currency as ISO 4217 writes it.
     pub currency: String,
@@ -41,25 +41,25 @@ pub struct ChargeRequest {
 /// A charge: the reply of `POST /v1/charges` and `POST /v1/charges/{id}/refund`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// Our id of it.
+    /// The provider's id of the charge.
     pub id: String,
-    /// How it stands: `succeeded` or `refunded`.
+    /// The state of the charge: `succeeded` or `refunded`.
     pub status: String,
-    /// How much, in cents.
+    /// The amount, in cents.
     pub amount_cents: i64,
     /// The currency as ISO 4217 writes it.
     pub currency: String,
 }
 
-/// The body of `POST /v1/cancellations`: for an asker who does not know what became of a charge.
+/// The body of `POST /v1/cancellations`, for a caller that lost the reply to a charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// The key of the charge that is not to be, or that is to be given back.
+    /// The key of the charge that must not be made, or must be refunded.
     pub idempotency_key: String,
 }
 
-/// `POST /v1/charges`: 201 with a new charge, 200 with the one that the key has already, 402 if the
-/// bank declines, 409 if the key was cancelled.
+/// `POST /v1/charges`: 201 with a new charge, 200 with the existing charge of the key, 402 if the bank
+/// declines, 409 if the key was cancelled.
 pub(crate) async fn charge(
     State(provider): State<Provider>,
     headers: HeaderMap,
@@ -99,7 +99,7 @@ async fn enter_charge(
     let (entry, is_new) = provider.ledger.enter(asked.clone()).await?;
     let same_amount = entry.amount_cents == asked.amount_cents && entry.currency == asked.currency;
     match entry.status {
-        // An entry that a cancellation made has no amount: it is refused for what it is.
+        // The entry of a cancellation has no amount to compare: its state refuses the request.
         Status::Refunded | Status::Cancelled => Err(Error::Cancelled),
         _ if !same_amount => Err(Error::OtherAmount),
         Status::Succeeded if is_new => Ok((StatusCode::CREATED, Json(entry.into()))),
@@ -108,7 +108,7 @@ async fn enter_charge(
     }
 }
 
-/// `POST /v1/charges/{charge_id}/refund`: gives the money back, once.
+/// `POST /v1/charges/{charge_id}/refund`: refunds the money, once.
 pub(crate) async fn refund(
     State(provider): State<Provider>,
     Path(charge_id): Path<String>,
@@ -117,8 +117,8 @@ pub(crate) async fn refund(
     entry.map(|entry| Json(entry.into())).ok_or(Error::Unknown)
 }
 
-/// `POST /v1/cancellations`: 204. Whatever was charged under the key is given back, and nothing will
-/// be charged under it any more.
+/// `POST /v1/cancellations`: 204. A charge under the key is refunded, and nothing can be charged under it
+/// any more.
 pub(crate) async fn cancel(
     State(provider): State<Provider>,
     Json(cancellation): Json<Cancellation>,

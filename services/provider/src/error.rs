@@ -1,4 +1,4 @@
-//! Why the provider refuses, and how it says so.
+//! The reasons for which the provider refuses a request, and its replies.
 
 use api::Problem;
 use axum::{
@@ -7,7 +7,7 @@ use axum::{
 };
 use chassis::http::Refusal;
 
-/// Why the provider refuses.
+/// Why the provider refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("POST /v1/charges needs the header Idempotency-Key, so that it may be sent again")]
@@ -61,7 +61,7 @@ impl IntoResponse for Error {
             Error::OutOfOrder(status) => (*status, "out-of-order", "The provider is out of order"),
             Error::Fault(error) => return chassis::fault_switch::refusal(error).into_response(),
             Error::Database(_) => {
-                // It has no telemetry to tell, and what failed is not for its customers.
+                // The provider has no telemetry, and its customers must not see what failed inside.
                 eprintln!("provider: {self}");
                 return Refusal(Problem::internal()).into_response();
             }

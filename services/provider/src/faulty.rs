@@ -1,7 +1,7 @@
-//! What the provider does wrong when it is asked to.
+//! The faults of the provider.
 //!
-//! It has no tracing: it reads the `baggage` header by hand, and says in a header of its reply what it
-//! did. A real third party would not; one strips baggage on the way to it.
+//! The provider has no tracing: it parses the `baggage` header itself, and names the faults that acted in a
+//! header of its reply. A real third party would not do so; remove baggage from the requests to it.
 
 use std::{
     sync::{
@@ -15,21 +15,21 @@ use axum::http::{HeaderMap, StatusCode};
 use chassis::FaultSwitch;
 use faults::{Faults, Setting};
 
-/// What may be wrong with the provider.
+/// Decides which faults act on a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     switch: FaultSwitch,
     calls: Arc<AtomicU64>,
 }
 
-/// What is wrong for one call.
+/// The faults that act on one call.
 #[derive(Debug, Default)]
 pub(crate) struct Wrong {
-    /// How long it takes, in place of the card network.
+    /// The time that the call takes, in place of the card network's.
     pub(crate) latency: Option<Duration>,
-    /// What is answered, in place of a charge.
+    /// The status of the reply, in place of a charge.
     pub(crate) status: Option<StatusCode>,
-    /// The header that tells of it; empty if nothing is wrong.
+    /// The value of the reply header that names the faults; empty if none acts.
     pub(crate) told: String,
 }
 
@@ -43,11 +43,11 @@ impl Trouble {
         }
     }
 
-    /// What is wrong for a call with these headers.
+    /// The faults that act on a call with these headers.
     ///
     /// # Errors
     ///
-    /// When a header asks for a fault that does not exist, or for one twice.
+    /// When a header asks for a fault that does not exist, or asks for one twice.
     pub(crate) fn with(&self, headers: &HeaderMap) -> Result<Wrong, faults::Error> {
         if self.switch == FaultSwitch::Ignored {
             return Ok(Wrong::default());
@@ -74,7 +74,8 @@ impl Trouble {
         })
     }
 
-    /// Whether this call is of the share that fails: exactly so many of any number of calls.
+    /// Whether this call is one of the `share` of calls that fail: of `n` calls exactly `n * share` fail,
+    /// rounded down.
     fn is_next_of_share(&self, share: f64) -> bool {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) as f64;
         ((call + 1.0) * share).floor() > (call * share).floor()

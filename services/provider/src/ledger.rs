@@ -1,4 +1,4 @@
-//! The provider's ledger: what was asked under each key, and what came of it. It knows no HTTP.
+//! The provider's ledger: the charge under each key, and its result. It does not know HTTP.
 
 use sqlx::AnyPool;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ pub(crate) struct Ledger {
     pool: AnyPool,
 }
 
-/// What was asked under a key, and what came of it.
+/// The charge under a key, and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) idempotency_key: String,
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) status: Status,
 }
 
-/// What came of a charge.
+/// The result of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Succeeded,
@@ -37,8 +37,8 @@ impl Ledger {
         Ledger { pool }
     }
 
-    /// Enters a charge, unless there is one under its key: then that one counts. Says whether the
-    /// entry is new.
+    /// Stores a charge. If its key has an entry already, that entry stays. Returns the entry, and whether it
+    /// is new.
     pub(crate) async fn enter(&self, entry: Entry) -> sqlx::Result<(Entry, bool)> {
         let inserted = sqlx::query(
             "INSERT INTO charges (idempotency_key, charge_id, amount_cents, currency, status) \
@@ -64,8 +64,7 @@ impl Ledger {
         Ok((Entry::from_row(row)?, false))
     }
 
-    /// Gives back what was charged under an id, and says how it stands now. `None`: there is no such
-    /// charge.
+    /// Refunds the charge with an id, and returns its entry. `None`: there is no such charge.
     pub(crate) async fn refund(&self, charge_id: &str) -> sqlx::Result<Option<Entry>> {
         sqlx::query(
             "UPDATE charges SET status = 'refunded' WHERE charge_id = $1 AND status = 'succeeded'",
@@ -83,8 +82,7 @@ impl Ledger {
         row.map(Entry::from_row).transpose()
     }
 
-    /// Gives back what was charged under a key; a key without an entry gets one that keeps it from
-    /// being charged later.
+    /// Refunds the charge under a key. A key without an entry gets one that prevents a later charge.
     pub(crate) async fn cancel(&self, idempotency_key: &str) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO charges (idempotency_key, charge_id, amount_cents, currency, status) \
@@ -106,7 +104,7 @@ impl Entry {
     fn from_row(row: Row) -> sqlx::Result<Entry> {
         let (idempotency_key, charge_id, amount_cents, currency, status) = row;
         let status = Status::parse(&status)
-            .ok_or_else(|| sqlx::Error::Decode(format!("no status is {status:?}").into()))?;
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown status {status:?}").into()))?;
         Ok(Entry {
             idempotency_key,
             charge_id,

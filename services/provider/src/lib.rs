@@ -1,9 +1,8 @@
 //! The third-party payment provider: deliberately not instrumented.
 //!
-//! The shop does not own it, so it makes no spans and knows nothing of tracing: what it does is
-//! seen only as the time of the call that payment makes. It is a process like any other all the
-//! same, with a database of its own, and keeps its promise: a charge is made once for each
-//! `Idempotency-Key`, whatever becomes of the replies.
+//! The shop does not own it, so it makes no spans and knows nothing of tracing: a trace shows it only as the
+//! time of payment's call. Otherwise it is a process like the others, with its own database, and keeps its
+//! promise: it charges once for each `Idempotency-Key`, even if replies are lost.
 //!
 //! ```no_run
 //! use chassis::{DatabaseArgs, FaultSwitch, Pace};
@@ -46,26 +45,26 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 /// The payment provider: a third party, without spans.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// What every service takes.
+    /// The arguments of every service.
     #[command(flatten)]
     pub service: ServiceArgs<8083>,
-    /// Where the charges are kept.
+    /// The database that stores the charges.
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
 
-/// What the provider works with.
+/// The configuration of the provider.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its database, with [`MIGRATIONS`] applied.
     pub database: AnyPool,
     /// Whether the card network takes its simulated time.
     pub pace: Pace,
-    /// Whether the faults are honoured that a request asks for.
+    /// Whether the provider honours the faults that a request asks for.
     pub faults: FaultSwitch,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, Debug)]
 struct Provider {
     ledger: Ledger,
@@ -73,11 +72,11 @@ struct Provider {
     trouble: Trouble,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address or its database cannot be used, and when it can serve no longer.
+/// When its address or its database cannot be used, and when serving fails.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let listener = chassis::listen(args.service.listen).await?;
     let config = Config {
@@ -89,12 +88,12 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     run(listener, config, Telemetry::none(), stop).await
 }
 
-/// The provider: answers requests until `shutdown`. Like any third party it is not instrumented: its
-/// telemetry is [`Telemetry::none`].
+/// Runs the provider: answers requests until `shutdown`. It is not instrumented, as a third party is not:
+/// its telemetry is [`Telemetry::none`].
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     config: Config,

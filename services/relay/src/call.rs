@@ -1,4 +1,4 @@
-//! The one thing that the relay does: call each address in turn, in the context of the request.
+//! The only job of the relay: it calls each address in turn, in the context of the request.
 
 use axum::extract::State;
 use chassis::http::Json;
@@ -10,12 +10,12 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Call {
     url: String,
-    /// What is posted there, as JSON.
+    /// The JSON body that is posted.
     #[serde(default)]
     arguments: Value,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     url: String,
@@ -28,12 +28,12 @@ pub(crate) struct Outcome {
 enum Answer {
     /// The status of the reply.
     Status(u16),
-    /// Why there is none.
+    /// The error, if there was no reply.
     Error(String),
 }
 
-/// Makes the calls, one after the other. The reply is 200 whatever came of them: the suite looks at
-/// what arrives, and the body tells the rest.
+/// Makes the calls, one after the other. The reply is always 200: the suite checks the calls that it
+/// receives, and the body contains the results.
 pub(crate) async fn each(
     State(client): State<ClientWithMiddleware>,
     Json(calls): Json<Vec<Call>>,

@@ -1,11 +1,10 @@
-//! A service that does nothing but pass context on: the subject of the W3C trace-context test suite.
+//! A service that only passes context on: the subject of the W3C trace-context test suite.
 //!
-//! The suite (<https://github.com/w3c/trace-context/tree/main/test>) asks a service to call it back
-//! and looks at the headers of the call. What answers here is therefore nothing of its own: the
-//! very boundaries that the shop stands on, [`telemetry::http_server`] and
-//! [`telemetry::http_client`].
+//! The suite (<https://github.com/w3c/trace-context/tree/main/test>) asks a service to call it back and
+//! checks the headers of the call. The relay therefore has no propagation code of its own: it uses the
+//! boundaries of the shop, [`telemetry::http_server`] and [`telemetry::http_client`].
 //!
-//! It calls any address that it is told to, so it must not listen where strangers can reach it.
+//! It calls any address that a request names, so it must not listen where strangers can reach it.
 //!
 //! ```no_run
 //! use telemetry::Telemetry;
@@ -28,16 +27,16 @@ use tokio_util::sync::CancellationToken;
 /// The arguments of `tracelab service relay`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// What every service takes.
+    /// The arguments of every service.
     #[command(flatten)]
     pub service: ServiceArgs<8086>,
 }
 
-/// The process: sets up what the arguments say, and runs until it is told to stop.
+/// Runs the process: sets it up from the arguments, and serves until it is told to stop.
 ///
 /// # Errors
 ///
-/// When its address or its telemetry cannot be used, and when it can serve no longer.
+/// When its address or its telemetry cannot be used, and when serving fails.
 pub async fn main(args: Args) -> Result<(), chassis::Error> {
     let telemetry =
         chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"), FaultSwitch::Ignored)?;
@@ -46,11 +45,11 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
     run(listener, telemetry, stop).await
 }
 
-/// The service: answers requests until `shutdown`. It has nothing to be configured.
+/// Runs the service: answers requests until `shutdown`. It has no configuration.
 ///
 /// # Errors
 ///
-/// When the system takes the listener away.
+/// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
     telemetry: Telemetry,
@@ -59,7 +58,7 @@ pub async fn run(
     chassis::serve(listener, router(), telemetry, shutdown).await
 }
 
-/// The suite is given one address and may ask for any path beneath it.
+/// The suite gets one address and may request any path below it.
 fn router() -> Router {
     Router::new()
         .route("/", post(call::each))

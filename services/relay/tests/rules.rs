@@ -1,5 +1,5 @@
-//! The rules of the public W3C trace-context test suite, level 2 and strict, over real HTTP: what
-//! comes in, and what the call back must carry. Each rule by itself is tested in `telemetry`.
+//! The rules of the public W3C trace-context test suite, level 2 and strict, over real HTTP: for each
+//! received header, the headers that the call back must have. `telemetry` tests each rule alone.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_types, reason = "the bans are for what users run")]
 

@@ -9,7 +9,7 @@ pub const EVENT: &str = "lab.fault";
 /// The attribute that holds the name of the fault.
 pub(crate) const NAME: &str = "lab.fault.name";
 
-/// What the event of a fault says: its name, and its parameters.
+/// The attributes of a fault's event: its name and its parameters.
 pub fn event_attributes(setting: &Setting) -> Vec<KeyValue> {
     let mut attributes = vec![KeyValue::new(NAME, setting.fault().name)];
     attributes.extend(setting.parameters().map(|(parameter, value)| {

@@ -1,4 +1,4 @@
-//! `late-spans`: spans are kept back before they go on.
+//! `late-spans`: spans are delayed before they are exported.
 
 use std::{
     sync::{Arc, mpsc},
@@ -8,7 +8,7 @@ use std::{
 
 use opentelemetry_sdk::trace::{SpanData, SpanProcessor};
 
-/// Keeps spans back, each for its time, and then hands them on.
+/// Delays spans, each by its own time, and then passes them on.
 #[derive(Debug)]
 pub(crate) struct Late {
     kept: mpsc::Sender<(Instant, SpanData)>,
@@ -18,7 +18,7 @@ pub(crate) struct Late {
 // === impl Late ===
 
 impl Late {
-    /// Starts the thread that waits.
+    /// Starts the thread that delays the spans.
     pub(crate) fn start<P: SpanProcessor + 'static>(onward: Arc<P>) -> std::io::Result<Late> {
         let (kept, arriving) = mpsc::channel();
         let thread = thread::Builder::new()
@@ -27,7 +27,7 @@ impl Late {
         Ok(Late { kept, thread })
     }
 
-    /// Keeps a span back. `Err` gives it back: the thread is gone.
+    /// Delays a span. `Err` returns the span: the thread has ended.
     pub(crate) fn keep(&self, span: SpanData, delay: Duration) -> Result<(), Box<SpanData>> {
         let due = Instant::now() + delay;
         self.kept
@@ -35,10 +35,10 @@ impl Late {
             .map_err(|mpsc::SendError((_, span))| Box::new(span))
     }
 
-    /// Hands on at once whatever is kept, since nothing comes after.
+    /// Passes on all delayed spans at once, for the shutdown.
     pub(crate) fn finish(self) {
         drop(self.kept);
-        // A thread that panicked has said so already.
+        // A panic in the thread was reported when it happened.
         let _ = self.thread.join();
     }
 }

@@ -1,13 +1,12 @@
-//! Faults that break tracing itself, for a laboratory: what a wrong clock, a lost span or a careless
-//! client do to a trace.
+//! Faults that break tracing itself, for a laboratory: they show what a wrong clock, a lost span or a
+//! careless client does to a trace.
 //!
-//! Nothing of this belongs into a service. [`Sabotage`] wraps the span processor and the propagator of
-//! a pipeline from outside, and only where a service honours faults; `telemetry` does not know that it
-//! exists. Which fault is meant is in the baggage of the request, so a healthy request beside it is
-//! left alone.
+//! A real service must contain none of this. [`Sabotage`] wraps the span processor and the propagator of a
+//! pipeline from outside, and only where a service honours faults; `telemetry` does not know this crate. The
+//! baggage of a request selects the fault, so other requests stay healthy.
 //!
-//! [`injecting`] and [`below_request`] are for the code of a service that makes a call as it should
-//! not be made.
+//! The functions [`injecting`] and [`below_request`] are for the code of a service that makes a call in a
+//! wrong way.
 
 mod event;
 mod late;
@@ -25,7 +24,7 @@ pub use request::{below_request, remember_request};
 
 use crate::{processor::SabotagedProcessor, propagator::SabotagedPropagator};
 
-/// The layers with which requests can ask a service for tracing to be broken.
+/// The layers with which a request can ask a service to break tracing.
 ///
 /// ```
 /// use sabotage::Sabotage;
@@ -43,7 +42,7 @@ pub struct Sabotage {
 // === impl Sabotage ===
 
 impl Sabotage {
-    /// The faults of the service with this name in the catalogue.
+    /// The faults that the catalogue has for the service with this name.
     pub fn of(service: &'static str) -> Sabotage {
         Sabotage { service }
     }

@@ -1,8 +1,8 @@
-//! `clock-skew`, `missing-span`, `late-spans`, `duplicate-spans`, `unbounded-names`: what comes out
-//! of a service is not what happened.
+//! `clock-skew`, `missing-span`, `late-spans`, `duplicate-spans`, `unbounded-names`: the exported spans
+//! differ from what happened.
 //!
-//! When a span starts, its context has the baggage of the request: a fault that is meant is written
-//! on the span, as the event of a fault. When the span ends, the event tells what is to be done.
+//! When a span starts, its context has the baggage of the request: a fault in it is recorded on the span, as
+//! an event. When the span ends, this event selects what is done to the span.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ use crate::{
     late::Late,
 };
 
-/// The faults that act on spans as they leave.
+/// The faults that act when spans are exported.
 static ON_SPANS: [&Fault; 5] = [
     &faults::CLOCK_SKEW,
     &faults::MISSING_SPAN,
@@ -37,7 +37,7 @@ static ON_SPANS: [&Fault; 5] = [
     &faults::UNBOUNDED_NAMES,
 ];
 
-/// A span processor that meddles with what goes to the one within.
+/// A span processor that changes spans before it passes them to the wrapped processor.
 #[derive(Debug)]
 pub(crate) struct SabotagedProcessor<P> {
     onward: Arc<P>,
@@ -66,7 +66,7 @@ impl<P: SpanProcessor + 'static> SabotagedProcessor<P> {
         let members = baggage
             .iter()
             .map(|(key, (value, properties))| (key.as_str(), value.as_str(), properties.as_str()));
-        // A fault that cannot be read was refused at the edge.
+        // A fault that cannot be read was refused when the request came in.
         Faults::from_members(members).unwrap_or_default()
     }
 
@@ -79,7 +79,7 @@ impl<P: SpanProcessor + 'static> SabotagedProcessor<P> {
         };
         let mut late = self.late.lock();
         if late.is_none() {
-            // Without the thread spans are not late, which the check of the trace will tell.
+            // Without the thread the spans are not late, which the check of the trace will show.
             *late = Late::start(Arc::clone(&self.onward)).ok();
         }
         let kept = match &*late {
@@ -116,7 +116,7 @@ impl<P: SpanProcessor + 'static> SpanProcessor for SabotagedProcessor<P> {
                 return;
             }
         }
-        // Twice as it comes out in the end.
+        // Twice in its final form, with the changes of the other faults.
         let twice = faults
             .iter()
             .any(|setting| setting.fault() == &faults::DUPLICATE_SPANS);
@@ -139,14 +139,14 @@ impl<P: SpanProcessor + 'static> SpanProcessor for SabotagedProcessor<P> {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        // The thread of late spans shares it, and there is none before the first span has ended.
+        // The thread of late spans shares the processor, and does not exist before the first span has ended.
         if let Some(onward) = Arc::get_mut(&mut self.onward) {
             onward.set_resource(resource);
         }
     }
 }
 
-/// The faults that were written on a span when it started.
+/// The faults that were recorded on a span when it started.
 fn recorded(span: &SpanData) -> Vec<Setting> {
     span.events
         .iter()
@@ -161,7 +161,7 @@ fn recorded(span: &SpanData) -> Vec<Setting> {
             let mut setting = Setting::new(faults::find(&name).ok()?);
             for attribute in &event.attributes {
                 let parameter = attribute.key.as_str().strip_prefix("lab.fault.")?;
-                // The name itself is no parameter.
+                // The name of the fault is not a parameter.
                 let _ = setting.set(parameter, &text(&attribute.value));
             }
             Some(setting)
@@ -184,7 +184,7 @@ fn shift(span: &mut SpanData, offset_ms: i64) {
     }
 }
 
-/// `GET /prices?sku=MUG-BLU`, in place of `GET /prices`.
+/// The name `GET /prices?sku=MUG-BLU` in place of `GET /prices`.
 fn name_after_request(span: &mut SpanData) {
     let attribute = |key: &str| {
         let found = span.attributes.iter().find(|kv| kv.key.as_str() == key);

@@ -1,5 +1,5 @@
-//! `lost-context-http`, `lost-context-amqp`, `flipped-sampling`: what is written into the headers of
-//! one call is not what should be.
+//! `lost-context-http`, `lost-context-amqp`, `flipped-sampling`: the headers of one call are written
+//! wrongly.
 
 use std::future::Future;
 
@@ -9,12 +9,12 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt},
 };
 
-/// What is injected into the carriers of a call.
+/// The context that is injected into the carriers of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Injection {
-    /// Nothing at all.
+    /// No context.
     Nothing,
-    /// The context, with the flag that says it is not sampled.
+    /// The context, with the sampled flag cleared.
     Unsampled,
 }
 
@@ -22,12 +22,13 @@ tokio::task_local! {
     static INJECTION: Injection;
 }
 
-/// Does work whose calls carry what `injection` says.
+/// Runs `work`; its calls get the context that `injection` selects.
 pub async fn injecting<F: Future>(injection: Injection, work: F) -> F::Output {
     INJECTION.scope(injection, work).await
 }
 
-/// A propagator that does what [`injecting`] says, and else what the one within does.
+/// A propagator that injects what [`injecting`] selects, and by default the context of the wrapped
+/// propagator.
 #[derive(Debug)]
 pub(crate) struct SabotagedPropagator<P>(pub(crate) P);
 
@@ -51,7 +52,7 @@ impl<P: TextMapPropagator> TextMapPropagator for SabotagedPropagator<P> {
     }
 }
 
-/// The same context, baggage included, of a trace that is said not to be sampled.
+/// The same context with its baggage, and with the sampled flag cleared.
 fn unsampled(context: &Context) -> Context {
     let span = context.span();
     let span = span.span_context();

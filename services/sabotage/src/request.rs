@@ -1,4 +1,5 @@
-//! `wrong-parent`: a call hangs below the span of the request, and not below the step that makes it.
+//! `wrong-parent`: the span of a call is a child of the request's span, and not of the step that makes the
+//! call.
 
 use std::future::Future;
 
@@ -8,12 +9,12 @@ tokio::task_local! {
     static REQUEST: Span;
 }
 
-/// Handles a request so that [`below_request`] finds its span again, however deep it is called.
+/// Stores the current span as the request's while `work` runs; [`below_request`] uses it.
 pub async fn remember_request<F: Future>(work: F) -> F::Output {
     REQUEST.scope(Span::current(), work).await
 }
 
-/// Does work below the span of the request, and not below the step that it belongs to.
+/// Runs `work` with the request's span as its parent, in place of the current step.
 pub async fn below_request<F: Future>(work: F) -> F::Output {
     match REQUEST.try_with(Span::clone) {
         Ok(request) => work.instrument(request).await,

@@ -1,5 +1,5 @@
-//! What each fault of tracing does to the spans and the headers of a service, and that it leaves the
-//! rest alone.
+//! The effect of each tracing fault on the spans and the headers of a service, and that nothing else
+//! changes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{
@@ -33,7 +33,7 @@ impl SpanExporter for Kept {
     }
 }
 
-/// A request of a service under sabotage.
+/// A request to a service with sabotaged tracing.
 struct Request {
     kept: Kept,
     provider: SdkTracerProvider,
@@ -41,7 +41,7 @@ struct Request {
 }
 
 impl Request {
-    /// To `service`, with this one member in its baggage.
+    /// A request to `service`, with this one member in its baggage.
     fn to(service: &'static str, key: &'static str, value: &'static str) -> Request {
         let kept = Kept::default();
         let processor = Sabotage::of(service).processor(SimpleSpanProcessor::new(kept.clone()));

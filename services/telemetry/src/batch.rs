@@ -1,15 +1,14 @@
 //! The queue between a span's end and its export, which counts what it loses.
 //!
-//! The SDK has a batch processor too. It drops spans when its queue is full and says so once, at
-//! shutdown, while `force_flush` and `shutdown` answer `Ok`: of a burst of 20,000 spans 2,560 may
-//! arrive without a word. This one knows at every moment that
+//! The SDK also has a batch processor. It drops spans when its queue is full and reports that once, at
+//! shutdown, while `force_flush` and `shutdown` return `Ok`: of 20,000 spans in a burst, only 2,560 may
+//! arrive, without a message. This processor knows at every moment that
 //!
 //! > ended = exported + dropped + failed + queued
 //!
-//! and says so as soon as a span is lost. Exports run on a thread of their own with a runtime of
-//! its own, so that a flush never waits for the runtime that it blocks. The thread is woken by the first
-//! span of a batch and by the last, not by those between: to wake it costs whoever ended the span more
-//! than the span does.
+//! and reports a loss as soon as it happens. Exports run on a thread with its own runtime, so that a flush
+//! never waits for the runtime that it blocks. Only the first and the last span of a batch wake the thread:
+//! to wake it costs the thread that ends a span more than the span itself.
 
 use std::{
     sync::{
@@ -36,38 +35,39 @@ use tokio::{
 
 use crate::{config::BatchConfig, error::InstallError};
 
-/// What became of the spans of this process so far.
+/// The number of spans of this process, by their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sampled spans that have ended.
     pub ended: u64,
-    /// Spans that the receiver took.
+    /// Spans that the receiver accepted.
     pub exported: u64,
     /// Spans that ended while the queue was full, or after shutdown.
     pub dropped: u64,
-    /// Spans whose export failed for good.
+    /// Spans whose export failed after all retries.
     pub failed: u64,
-    /// Spans that wait or are on their way.
+    /// Spans that wait in the queue or are being exported.
     pub queued: u64,
 }
 
-/// The span processor: takes spans as they end and exports them in batches.
+/// The span processor: queues spans as they end and exports them in batches.
 #[derive(Debug)]
 pub(crate) struct BatchProcessor {
     handle: BatchHandle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Reads the counts and asks for a flush, from anywhere.
+/// A handle that reads the counts and requests a flush, from any thread.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchHandle {
     counters: Arc<Counters>,
     spans: mpsc::Sender<SpanData>,
-    /// Told when as many spans wait as go into a batch.
+    /// Notified when the queue holds enough spans for a batch.
     batch_is_full: Arc<Notify>,
     max_export_batch_size: usize,
     commands: mpsc::UnboundedSender<Command>,
-    /// How long a flush may take: what is queued is exported in one go, or the receiver is away.
+    /// How long a flush may take: a flush exports the queue in one go, so a longer one means that the
+    /// receiver is away.
     patience: Duration,
 }
 
@@ -89,8 +89,8 @@ enum Command {
 // === impl BatchProcessor ===
 
 impl BatchProcessor {
-    /// Starts the export thread. `build` makes the exporter inside the thread's runtime, where its
-    /// connections will live.
+    /// Starts the export thread. `build` makes the exporter inside the runtime of that thread, because its
+    /// connections belong to the runtime.
     pub(crate) fn start<E, F>(
         endpoint: String,
         config: BatchConfig,
@@ -138,8 +138,8 @@ impl BatchProcessor {
             .unwrap_or_else(|_| Err("the export thread ended at once".to_owned()))
             .map_err(InstallError::Exporter)?;
 
-        // An export and its retries may take the timeout once for what is on its way, and once for
-        // what is queued behind it.
+        // An export with its retries may take the timeout once for the batch that is being sent, and once
+        // for the queue behind it.
         let patience = config.export_timeout * 2;
         let handle = BatchHandle {
             counters,
@@ -170,8 +170,8 @@ impl SpanProcessor for BatchProcessor {
         let counters = &self.handle.counters;
         counters.ended.fetch_add(1, Ordering::Relaxed);
         if self.handle.spans.try_send(span).is_err() {
-            // The export thread reports it: this is the hot path of whoever ended the span. Release,
-            // so that whoever sees the drop sees the end as well.
+            // The export thread reports the loss: this code is on the hot path of the thread that ends the
+            // span. `Release`, so that a thread that sees the drop also sees the end.
             counters.dropped.fetch_add(1, Ordering::Release);
         }
         self.handle.wake_if_a_batch_is_full();
@@ -207,7 +207,8 @@ impl SpanProcessor for BatchProcessor {
 impl BatchHandle {
     pub(crate) fn counts(&self) -> Counts {
         let counters = &self.counters;
-        // `ended` is read last: a span is counted there first, so the sum never runs ahead of it.
+        // `ended` is read last: every span is counted there first, so the sum of the others never exceeds
+        // it.
         let exported = counters.exported.load(Ordering::Acquire);
         let dropped = counters.dropped.load(Ordering::Acquire);
         let failed = counters.failed.load(Ordering::Acquire);
@@ -227,7 +228,9 @@ impl BatchHandle {
         if self.commands.send(Command::Flush(done)).is_ok()
             && timeout(self.patience, wait).await.is_err()
         {
-            tracing::warn!("the flush of the trace pipeline took too long and goes on behind");
+            tracing::warn!(
+                "the flush of the trace pipeline took too long and continues in the background"
+            );
         }
         self.counts()
     }
@@ -239,7 +242,7 @@ impl BatchHandle {
         }
     }
 
-    /// Sends a command from outside any runtime and waits until it is done.
+    /// Sends a command from outside any runtime and waits for its answer.
     fn command(
         &self,
         command: impl FnOnce(blocking::Sender<()>) -> Command,
@@ -266,7 +269,7 @@ struct Worker<E> {
     counters: Arc<Counters>,
     batch_is_full: Arc<Notify>,
     batch: Vec<SpanData>,
-    /// When losses were last reported, and how many there were by then.
+    /// The time of the last report of losses, and the number of lost spans in it.
     reported: Option<(Instant, u64)>,
 }
 
@@ -284,7 +287,7 @@ impl<E: SpanExporter> Worker<E> {
                     deadline = Instant::now() + self.config.schedule_delay;
                     self.take(span).await;
                 }
-                // While it waits here, a span that ends wakes nobody.
+                // During this wait a span that ends does not wake the thread.
                 () = sleep_until(deadline), if !self.batch.is_empty() => {
                     self.drain(&mut ended).await;
                 }
@@ -305,7 +308,8 @@ impl<E: SpanExporter> Worker<E> {
                     }
                     Some(Command::Shutdown(done)) => {
                         ended.close();
-                        // Once closed it ends, with those that are being put in at this moment.
+                        // After it is closed the queue ends, including the spans that are being added at
+                        // this moment.
                         while let Some(span) = ended.recv().await {
                             self.take(span).await;
                         }
@@ -319,8 +323,8 @@ impl<E: SpanExporter> Worker<E> {
         }
     }
 
-    /// Exports all that has ended by now. What ends meanwhile waits for its turn, so that a flush
-    /// comes to an end under load as well.
+    /// Exports all spans that have ended before the call. Spans that end later wait for the next export, so
+    /// that a flush also ends under load.
     async fn drain(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
         self.take_what_waits(ended).await;
         self.export_rest().await;
@@ -367,7 +371,7 @@ impl<E: SpanExporter> Worker<E> {
         self.report(problem);
     }
 
-    /// Says on standard error what was lost: at once the first time, then every ten seconds.
+    /// Reports losses on standard error: the first at once, further ones at most every ten seconds.
     fn report(&mut self, problem: Option<String>) {
         const EVERY: Duration = Duration::from_secs(10);
         let dropped = self.counters.dropped.load(Ordering::Acquire);
@@ -391,8 +395,8 @@ impl<E: SpanExporter> Worker<E> {
     }
 }
 
-/// Of a key that was set twice the last value counts, as the specification says of setting an
-/// attribute. The SDK keeps both; keys that are not unique are invalid in OTLP.
+/// Keeps the last value of a key that was set twice, as the specification of setting an attribute demands.
+/// The SDK keeps both, and OTLP does not allow duplicate keys.
 fn keep_last_values(attributes: &mut Vec<KeyValue>) {
     let mut index = 0;
     while let Some((attribute, later)) = attributes[index..].split_first() {

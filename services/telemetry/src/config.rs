@@ -1,9 +1,9 @@
-//! What the standard `OTEL_*` variables say, checked before anything starts.
+//! The configuration from the standard `OTEL_*` variables, checked before anything starts.
 //!
-//! The SDK reads most of these variables itself and falls back in silence where a value is wrong.
-//! A laboratory must not run with another sampler than it was told, so each value is parsed here,
-//! and a bad one is one clear error. Specification: "OpenTelemetry Environment Variable
-//! Specification" and "OTLP Exporter Configuration".
+//! The SDK reads most of these variables itself and silently falls back to a default where a value is wrong.
+//! A laboratory must not run with another sampler than the one it was given, so each value is parsed here,
+//! and a wrong value is one clear error. Specification: "OpenTelemetry Environment Variable Specification"
+//! and "OTLP Exporter Configuration".
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use thiserror::Error;
 
 use crate::propagation::Propagator;
 
-/// Everything that a service's telemetry is set up from.
+/// The settings of a service's telemetry.
 #[derive(Debug)]
 pub struct Config {
     /// `service.name` where neither `OTEL_SERVICE_NAME` nor `OTEL_RESOURCE_ATTRIBUTES` gives one.
     pub service_name: &'static str,
     /// `service.version` where `OTEL_RESOURCE_ATTRIBUTES` gives none.
     pub service_version: &'static str,
-    /// Where spans go.
+    /// The destination of the spans.
     pub export: Export,
-    /// Which traces are recorded.
+    /// The sampler: which traces are recorded.
     pub sampler: Sampler,
-    /// The queue before the exporter.
+    /// The queue in front of the exporter.
     pub batch: BatchConfig,
-    /// What crosses process boundaries.
+    /// The propagators: the context that crosses process boundaries.
     pub propagators: Vec<Propagator>,
 }
 
-/// Where spans go.
+/// The destination of the spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
     /// Nowhere: `OTEL_SDK_DISABLED=true`. No span is made; context that was received is passed on.
@@ -38,16 +38,16 @@ pub enum Export {
     None,
     /// To an OTLP receiver.
     Otlp {
-        /// How they are carried.
+        /// The OTLP transport.
         protocol: Protocol,
-        /// Where to. Shown in messages; the exporter reads the variables once more by itself.
+        /// The endpoint, for messages only; the exporter reads the variables itself.
         endpoint: String,
-        /// How long one attempt may take, and all of those with which it is tried again.
+        /// How long one export may take, its retries included.
         timeout: Duration,
     },
 }
 
-/// How OTLP is carried.
+/// The OTLP transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// OTLP/gRPC.
@@ -56,14 +56,14 @@ pub enum Protocol {
     HttpProtobuf,
 }
 
-/// The queue before the exporter, as the `OTEL_BSP_*` variables give it.
+/// The queue in front of the exporter, as the `OTEL_BSP_*` variables set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchConfig {
-    /// How many spans may wait; those that end while it is full are dropped and counted.
+    /// The capacity, in spans; spans that end while the queue is full are dropped and counted.
     pub max_queue_size: usize,
-    /// How many spans one export carries at most.
+    /// The most spans in one export.
     pub max_export_batch_size: usize,
-    /// How long a span waits at most before it is exported.
+    /// The longest time that a span waits before it is exported.
     pub schedule_delay: Duration,
     /// How long one export may take, its retries included.
     pub export_timeout: Duration,
@@ -75,9 +75,9 @@ pub struct BatchConfig {
 pub struct ConfigError {
     /// The name of the variable.
     pub variable: &'static str,
-    /// What it holds.
+    /// Its value.
     pub value: String,
-    /// What would be right.
+    /// The values that are allowed.
     pub expected: String,
 }
 
@@ -102,8 +102,7 @@ impl Config {
         })
     }
 
-    /// Reads variables from wherever `lookup` finds them. An empty value counts as unset, as the
-    /// specification says.
+    /// Reads the variables through `lookup`. An empty value counts as unset, as the specification demands.
     ///
     /// # Errors
     ///
@@ -304,7 +303,7 @@ impl Variables<'_> {
                     return Err(wrong(PROPAGATORS, &names, expected));
                 }
             };
-            // The specification asks that each is used once, however often it is named.
+            // The specification demands that a propagator that is named twice is used once.
             if !propagators.contains(&propagator) {
                 propagators.push(propagator);
             }

@@ -7,13 +7,13 @@ use thiserror::Error;
 /// Why telemetry could not be set up.
 #[derive(Debug, Error)]
 pub enum InstallError {
-    /// The exporter refused its settings.
+    /// The exporter refused its configuration.
     #[error("the OTLP exporter cannot be built: {0}")]
     Exporter(String),
-    /// The thread of the batch could not be started.
+    /// The export thread could not be started.
     #[error("the export thread cannot be started: {0}")]
     Thread(#[from] io::Error),
-    /// Someone else set a global subscriber before.
+    /// The process has a global subscriber already.
     #[error("telemetry is set up twice in one process: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }

@@ -1,9 +1,9 @@
-//! How an error is recorded on a span.
+//! Records errors on spans.
 //!
-//! An exception is a span event (semantic conventions, "Exceptions on spans"); the span's status
-//! becomes error and its `error.type` names the error's type. An error is recorded once, on the span in
-//! which it was born; the spans above say with their own status what it meant for them. A
-//! [`step`](crate::step()) does both by itself.
+//! An exception is a span event (semantic conventions, "Exceptions on spans"); the status of the span
+//! becomes error, and its `error.type` is the error's type. An error is recorded once, on the span in which
+//! it occurred first; the spans above it get only a status of their own. A [`step`](crate::step()) does
+//! both.
 
 use std::error::Error;
 
@@ -19,15 +19,15 @@ pub fn record<E: Error>(error: &E) {
     record_as(type_name::<E>(), error);
 }
 
-/// Marks the current span as failed with an `E` because something beneath it failed and was recorded
-/// there, under this text.
+/// Marks the current span as failed with an `E`, without an exception: the error of a span below it, with
+/// this text, caused the failure and is recorded there.
 pub(crate) fn propagate<E: Error>(text: &str) {
     let span = Span::current();
     span.set_attribute(ERROR_TYPE, type_name::<E>());
     span.set_status(Status::error(text.to_owned()));
 }
 
-/// Records a panic on a span: what it said stands in for the message of an error.
+/// Records a panic on a span: the panic's message takes the place of an error's.
 pub(crate) fn record_panic(span: &Span, payload: &(dyn std::any::Any + Send)) {
     let message = payload
         .downcast_ref::<&str>()
@@ -51,7 +51,7 @@ fn record_as(error_type: &'static str, error: &dyn Error) {
         KeyValue::new(EXCEPTION_TYPE, error_type),
         KeyValue::new(EXCEPTION_MESSAGE, error.to_string()),
     ];
-    // Rust's errors carry causes rather than stack traces; they tell the same story.
+    // The stack trace holds the chain of causes: Rust's errors have no stack trace.
     let causes = causes(error);
     if !causes.is_empty() {
         attributes.push(KeyValue::new(EXCEPTION_STACKTRACE, causes.join("\n")));
@@ -67,7 +67,7 @@ fn causes(error: &dyn Error) -> Vec<String> {
         .collect()
 }
 
-/// The name of an error's type, without the generics that would make it unbounded.
+/// The name of an error's type, without its generics, which would make the number of names unbounded.
 fn type_name<E>() -> &'static str {
     let name = std::any::type_name::<E>();
     name.split('<').next().unwrap_or(name)

@@ -6,9 +6,9 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 
 use crate::config::Protocol;
 
-/// The exporter of spans. Endpoint, headers and compression are read from the standard variables by its
-/// builder; failed exports are retried with backoff by the exporter. It has an HTTP client of ours, since
-/// one of its own would need CA certificates.
+/// Builds the exporter of spans. Its builder reads endpoint, headers and compression from the standard
+/// variables; the exporter retries failed exports with backoff. It uses a client of the crate `http_client`,
+/// because its own client would need CA certificates.
 pub(crate) fn span_exporter(protocol: Protocol, timeout: Duration) -> Result<SpanExporter, String> {
     let built = match protocol {
         Protocol::Grpc => SpanExporter::builder()

@@ -18,12 +18,12 @@ use crate::{
     signals::traces::{Traces, TracesConfig},
 };
 
-/// What is logged unless `RUST_LOG` says otherwise. That a broker went away is told by the service
-/// that needs it, once; lapin would tell it in its own words as well.
+/// The log filter unless `RUST_LOG` is set. The service that needs the broker reports its loss once; lapin
+/// would report it again.
 const DEFAULT_LOG: &str = "warn,lapin=off";
 
-/// The telemetry of a process. Keep it for the life of the process, and call
-/// [`shutdown`](Telemetry::shutdown) at its end.
+/// The telemetry of a process. Keep it while the process runs, and call [`shutdown`](Telemetry::shutdown) at
+/// its end.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     /// `None` where the process is not instrumented.
@@ -37,7 +37,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the exporter or its thread cannot be made, and when this process has telemetry already.
+    /// When the exporter or the export thread cannot be made, and when this process has telemetry already.
     pub fn install(self) -> Result<Telemetry, InstallError> {
         self.install_with(NoLayers)
     }
@@ -71,7 +71,7 @@ impl Config {
     }
 }
 
-/// Messages of the services go to standard error; standard output is for machines.
+/// The logs of the services go to standard error; standard output is for machines.
 fn log<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -79,7 +79,7 @@ where
     tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
-        // Standard error may be closed; that is no reason to panic.
+        // Standard error may be closed, which must not cause a panic.
         .log_internal_errors(false)
         .compact()
         .with_filter(
@@ -90,22 +90,22 @@ where
 // === impl Telemetry ===
 
 impl Telemetry {
-    /// The telemetry of a process that is not instrumented: it makes no span and passes no context on.
+    /// The telemetry of a process that is not instrumented: it makes no spans and passes no context on.
     pub fn none() -> Telemetry {
         Telemetry { traces: None }
     }
 
-    /// Whether this process takes part in traces, be it only by passing their context on.
+    /// Whether this process takes part in traces, even if it only passes their context on.
     pub fn is_instrumented(&self) -> bool {
         self.traces.is_some()
     }
 
-    /// How many spans ended so far, and how many of them were exported.
+    /// The numbers of spans that have ended, were exported, and were lost so far.
     pub fn counts(&self) -> Counts {
         self.traces.as_ref().map(Traces::counts).unwrap_or_default()
     }
 
-    /// Exports all spans that have ended, and returns the counts then.
+    /// Exports all spans that have ended, and returns the counts after that.
     pub async fn flush(&self) -> Counts {
         match &self.traces {
             Some(traces) => traces.flush().await,
@@ -113,7 +113,7 @@ impl Telemetry {
         }
     }
 
-    /// Exports what is left and ends the pipeline. Spans that end later are not recorded.
+    /// Exports the remaining spans and ends the pipeline. Spans that end later are not recorded.
     pub async fn shutdown(self) -> Counts {
         match self.traces {
             Some(traces) => traces.shutdown().await,

@@ -1,12 +1,12 @@
-//! [`Layers`]: where a program wraps the span processor and the propagator of its pipeline.
+//! [`Layers`]: how a program wraps the span processor and the propagator of its pipeline.
 //!
-//! What a layer does is its own affair: this crate knows of none. Most programs have no use for one.
+//! This crate contains no layer. Most programs need none.
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_sdk::trace::SpanProcessor;
 
-/// What a program puts around the parts of its pipeline. Each method takes a part and returns what
-/// stands in its place; by default that is the part itself.
+/// The wrappers that a program puts around parts of its pipeline. Each method takes a part and returns its
+/// replacement; by default it returns the part itself.
 pub trait Layers {
     /// Wraps the span processor: it sees each span when it starts and when it ends.
     fn processor<P>(&self, inner: P) -> impl SpanProcessor + 'static
@@ -16,7 +16,7 @@ pub trait Layers {
         inner
     }
 
-    /// Wraps the propagator: it reads and writes the context of each call and message.
+    /// Wraps the propagator: it reads and writes the context of each call and each message.
     fn propagator<P>(&self, inner: P) -> impl TextMapPropagator + Send + Sync + 'static
     where
         P: TextMapPropagator + Send + Sync + 'static,
@@ -25,7 +25,7 @@ pub trait Layers {
     }
 }
 
-/// Nothing stands between the parts.
+/// No layers: the pipeline is not wrapped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoLayers;
 

@@ -1,8 +1,8 @@
-//! OpenTelemetry for the services of the shop: set-up, strict W3C propagation, and one file for
-//! each boundary that context crosses.
+//! OpenTelemetry for the services of the shop: set-up, strict W3C propagation, and one file for each
+//! boundary that context crosses.
 //!
-//! This is the reference for how a Rust service is instrumented, and the only crate that knows the
-//! SDK's set-up. Read it in this order:
+//! This is the reference for the instrumentation of a Rust service, and the only crate that sets up the SDK.
+//! Read it in this order:
 //!
 //! 1. [`config`]: what the standard `OTEL_*` variables say.
 //! 2. [`install`]: sets up a process from it, with a `resource`, a propagator, and a pipeline for each of the
@@ -11,8 +11,9 @@
 //! 4. [`batch`]: the queue between a span's end and its export, which counts what it loses.
 //! 5. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
 //! 6. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
-//! 7. [`step()`]: a span of the business, which records the error that it ends with; [`exception`] is how.
-//! 8. [`layers`]: where a program wraps the span processor and the propagator, if it has to.
+//! 7. [`step()`]: a span of business code, which records the error of the step; [`exception`] does the
+//! recording.
+//! 8. [`layers`]: wrappers for the span processor and the propagator, for programs that need them.
 //!
 //! ```
 //! use telemetry::{Config, Failed, step};
@@ -34,7 +35,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Business code does a [`step()`] in a span, and names its attributes; it never touches context. It must not know this crate's insides, and this crate must not know the shop.
+//! Business code does a [`step()`] in a span and names its attributes; it never handles context. It must not
+//! know this crate's internals, and this crate must not know the shop.
 
 #![warn(clippy::missing_errors_doc)]
 

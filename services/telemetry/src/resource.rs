@@ -1,4 +1,4 @@
-//! The resource: who sends the telemetry of this process.
+//! The resource: the description of the process that sends telemetry.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::{
@@ -9,10 +9,11 @@ use opentelemetry_semantic_conventions::resource::{
     SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
 };
 
-/// The resource of a service. What the environment says wins over what the service knows of itself.
+/// The resource of a service. The environment takes precedence over the service's own values.
 pub(crate) fn resource(service_name: &'static str, service_version: &'static str) -> Resource {
-    // Asked by itself, this detector lets `OTEL_SERVICE_NAME` win, as the specification says; in the
-    // builder `OTEL_RESOURCE_ATTRIBUTES` would. It answers `unknown_service:…` where neither is set.
+    // Called on its own, this detector gives `OTEL_SERVICE_NAME` precedence, as the specification demands;
+    // in the builder `OTEL_RESOURCE_ATTRIBUTES` would win. It returns `unknown_service:…` where neither is
+    // set.
     let given_name = SdkProvidedResourceDetector
         .detect()
         .get(&SERVICE_NAME.into())

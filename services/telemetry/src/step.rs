@@ -1,8 +1,8 @@
-//! [`step`]: one step of the business in a span of its own, which records the error that it ends with.
+//! [`step`]: one step of the business in its own span, which records the error of the step.
 //!
-//! An error is recorded once, on the span of the step in which it was born: as an exception, and in the
-//! status. On the way up, the spans of the steps above get the status alone. [`Failed`] is how a step
-//! knows which of the two it is.
+//! An error is recorded once, on the span of the step in which it occurred: as an exception, and in the
+//! status. The spans of the steps above get the status only. [`Failed`] tells a step whether the error is
+//! recorded already.
 
 use std::error::Error;
 
@@ -10,18 +10,18 @@ use tracing::{Instrument, Span};
 
 use crate::exception;
 
-/// An error on its way up through the steps. It knows whether a span has recorded it.
+/// An error on its way up through the steps. It remembers whether a span has recorded it.
 ///
-/// The operator `?` makes one of any error that can become an `E`. It is not itself an [`Error`]: where
-/// the steps end, [`into_error`](Failed::into_error) gives back the plain one.
+/// The operator `?` converts any error that can become an `E`. The type itself is not an [`Error`]: above
+/// the last step, [`into_error`](Failed::into_error) returns the plain error.
 #[derive(Debug)]
 pub struct Failed<E> {
     error: E,
-    /// What it said when it was recorded, on the span of the deepest step that it went through.
+    /// The text with which it was recorded, on the span of the deepest step that it passed.
     recorded: Option<String>,
 }
 
-/// Does `work` in `span`. If it fails, the span records the error.
+/// Does `work` in `span`. The span records an error of `work`.
 ///
 /// ```
 /// use telemetry::{Failed, step};
@@ -39,7 +39,7 @@ pub struct Failed<E> {
 ///
 /// # Errors
 ///
-/// Those of `work`.
+/// The errors of `work`.
 pub async fn step<T, E: Error>(
     span: Span,
     work: impl Future<Output = Result<T, Failed<E>>>,
@@ -47,12 +47,12 @@ pub async fn step<T, E: Error>(
     step_within(work).instrument(span).await
 }
 
-/// Does `work` in the current span, such as that of a message that is processed. If it fails, the span
-/// records the error.
+/// Does `work` in the current span, such as the span of a message that is processed. The span records an
+/// error of `work`.
 ///
 /// # Errors
 ///
-/// Those of `work`.
+/// The errors of `work`.
 pub async fn step_within<T, E: Error>(
     work: impl Future<Output = Result<T, Failed<E>>>,
 ) -> Result<T, Failed<E>> {
@@ -62,7 +62,7 @@ pub async fn step_within<T, E: Error>(
 // === impl Failed ===
 
 impl<E> Failed<E> {
-    /// The error, for code that is no step.
+    /// Takes the plain error out, for code that is not a step.
     pub fn into_error(self) -> E {
         self.error
     }
@@ -72,7 +72,7 @@ impl<E> Failed<E> {
         &self.error
     }
 
-    /// What a step makes of the error of a step below. It stays recorded, under what it said there.
+    /// Converts the error of a step below. It stays recorded, with its original text.
     pub fn map<F>(self, change: impl FnOnce(E) -> F) -> Failed<F> {
         Failed {
             error: change(self.error),
@@ -80,7 +80,7 @@ impl<E> Failed<E> {
         }
     }
 
-    /// Records the error on the current span: all of it the first time, then only the status.
+    /// Records the error on the current span: with an exception the first time, later only in the status.
     fn record(self) -> Failed<E>
     where
         E: Error,

@@ -1,5 +1,5 @@
-//! The back ends: each file sends what its back end takes, to the path and with the headers that it wants.
-//! A local receiver stands in for the back end; no byte leaves the machine.
+//! The back ends: each file sends the format that its back end takes, to the right path and with the right
+//! headers. A local receiver takes the place of the back end; no data leaves the machine.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,23 +20,23 @@ use trace::Span;
 use super::rig::{set_up, there_is_a_collector};
 use crate::support::run_with;
 
-/// What a back end was sent.
+/// A request that a back end received.
 #[derive(Debug)]
 struct Sent {
-    /// `None` of gRPC, where the service has but one.
+    /// `None` for gRPC, whose service has one path only.
     path: Option<String>,
     headers: HeaderMap,
     spans: Vec<Span>,
 }
 
-/// A receiver in place of a back end.
+/// A receiver that takes the place of a back end.
 #[derive(Clone, Default)]
 struct BackEnd(Arc<Mutex<Vec<Sent>>>);
 
 // === impl BackEnd ===
 
 impl BackEnd {
-    /// Over HTTP; its address.
+    /// Starts a back end for HTTP; returns its address.
     async fn http(&self) -> String {
         let sent = Arc::clone(&self.0);
         let take = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
@@ -55,7 +55,7 @@ impl BackEnd {
         address
     }
 
-    /// As OTLP/gRPC; its address.
+    /// Starts a back end for OTLP/gRPC; returns its address.
     async fn grpc(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -68,7 +68,7 @@ impl BackEnd {
         address
     }
 
-    /// How many spans it was sent, once each request was as it must be.
+    /// Checks each request, and returns the number of spans that were received.
     fn spans(&self, path: Option<&str>, headers: &[(&str, &str)]) -> usize {
         let sent = self.0.lock().unwrap();
         for request in sent.iter() {
@@ -100,8 +100,7 @@ impl TraceService for BackEnd {
     }
 }
 
-/// Runs the shop through a set-up: what came to the lab is as it should be, and as much came to the back
-/// end.
+/// Runs the shop through a set-up: the lab gets what it should, and the back end gets as many spans.
 async fn feed(file: &str, env: &[(&str, &str)], sent: impl Fn() -> usize) {
     let path = set_up(file);
     let out = tempfile::TempDir::new().unwrap();
@@ -134,7 +133,7 @@ async fn feed(file: &str, env: &[(&str, &str)], sent: impl Fn() -> usize) {
         .map(|path| formats::read(&std::fs::read(path).unwrap()).unwrap().len())
         .sum();
     assert!(judged >= 3 * 40, "{file}: {judged} spans were judged");
-    // The Collector has stopped, so all is out. The traces of carts and of the catalogue come on top.
+    // The Collector has stopped, so everything is sent. The traces of carts and of the catalogue are extra.
     assert!(
         sent() >= judged,
         "{file}: {} of {judged} spans and more",

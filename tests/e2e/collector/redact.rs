@@ -1,4 +1,4 @@
-//! `redact.yaml`: secrets are gone, whatever they are called and wherever they stand, and nothing else is.
+//! `redact.yaml`: secrets are removed, whatever their key and their place, and nothing else is.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use trace::Value;
 use super::rig::{Rig, id, set_up, there_is_a_collector};
 use crate::support::{eventually, run_with};
 
-/// The card of the load generator's customers, as `leaked-secret` writes it down.
+/// The card of the load generator's customers, as `leaked-secret` records it.
 const CARD: &str = "4242";
 
-/// All that `run --out` has left of the traces of the faulty phase.
+/// All traces of the faulty phase, as `run --out` stored them.
 fn traces(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder.join("leaked-secret/faulty")).unwrap();
     files
@@ -51,7 +51,7 @@ async fn the_leaked_secret_comes_out_nowhere() {
             ],
         )
         .await;
-        // The scenario expects the secret: without it, it fails.
+        // The scenario expects the secret, so it fails without it.
         assert_eq!(report["verdict"], verdict, "{file}: {report}{stderr}");
         let traces = traces(out.path());
         assert_eq!(traces.len(), 3, "{file}");

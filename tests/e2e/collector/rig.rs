@@ -1,5 +1,5 @@
-//! What the tests of the Collector stand on: one that runs with a set-up, a sink behind it, and traces
-//! that are made for them.
+//! The rig of the Collector's tests: a Collector that runs with a set-up, a sink behind it, and artificial
+//! traces.
 
 use std::{collections::HashMap, path::PathBuf, process::Stdio, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     support::{PATIENCE, tracelab},
 };
 
-/// Whether there is a Collector. If not, it is said; with `TRACELAB_REAL=1` the test fails.
+/// Whether a Collector is installed. If not, a message says so; with `TRACELAB_REAL=1` the test fails.
 pub(crate) fn there_is_a_collector() -> bool {
     match Program::find(None) {
         Ok(_) => true,
@@ -33,13 +33,13 @@ pub(crate) fn there_is_a_collector() -> bool {
     }
 }
 
-/// A set-up of ours.
+/// The path of a set-up of this repository.
 pub(crate) fn set_up(name: &str) -> PathBuf {
     // Tests run in the folder of their package.
     std::path::absolute("collector-config").unwrap().join(name)
 }
 
-/// All set-ups of ours that are files.
+/// The files of all set-ups of this repository.
 pub(super) fn set_ups() -> Vec<PathBuf> {
     let of_folder = |folder: PathBuf| {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -53,7 +53,7 @@ pub(super) fn set_ups() -> Vec<PathBuf> {
     files
 }
 
-/// A Collector, and the sink that it sends to.
+/// A Collector, and the sink to which it sends.
 pub(super) struct Rig {
     pub(super) store: Store,
     pub(super) pid: Pid,
@@ -89,7 +89,7 @@ impl Rig {
         }
     }
 
-    /// An address of it, by the variable that its set-up takes it from.
+    /// One of its addresses, by the variable with which its set-up reads it.
     pub(super) fn url(&self, variable: &str) -> String {
         format!("http://{}", self.addresses[variable])
     }
@@ -102,7 +102,8 @@ impl Rig {
         assert_eq!(reply.status(), 200, "{:?}", reply.text().await);
     }
 
-    /// Tells it to stop as a supervisor does, upon which it pushes out what it holds. All that came out.
+    /// Stops it as a supervisor does, upon which it exports what it holds; returns everything that the sink
+    /// got.
     pub(super) async fn stop(mut self) -> Vec<Trace> {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
@@ -114,14 +115,14 @@ impl Rig {
             .collect()
     }
 
-    /// Closes its standard input, as happens when the one who started it dies.
+    /// Closes its standard input, as happens when its parent process dies.
     pub(super) fn orphan(&mut self) {
         drop(self.child.stdin.take());
     }
 }
 
-/// Starts `tracelab collector` or another part on a port, 0 for any that is free: its process, and the
-/// line that says that it is ready.
+/// Starts `tracelab collector` or another part on a port, 0 for any free one; returns its process, and the
+/// line that reports that it is ready.
 pub(crate) async fn spawn(command: &mut Command, port: u16) -> (Child, Value) {
     let mut child = command
         .args([
@@ -132,7 +133,7 @@ pub(crate) async fn spawn(command: &mut Command, port: u16) -> (Child, Value) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        // Its end is that of its standard input, so that it can end the Collector.
+        // It ends with its standard input, so that it can stop the Collector.
         .kill_on_drop(false)
         .spawn()
         .unwrap();
@@ -143,7 +144,7 @@ pub(crate) async fn spawn(command: &mut Command, port: u16) -> (Child, Value) {
     (child, serde_json::from_str(&line).unwrap())
 }
 
-/// A trace that is made for a test: a server span in one service, and a client span beneath it.
+/// An artificial trace: a server span in one service, and a client span below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Made {
     Healthy,
@@ -151,7 +152,7 @@ pub(super) enum Made {
     Slow,
 }
 
-/// The id of the trace with this number: its digits are as good as random.
+/// The id of the trace with this number: its digits are as good as random ones.
 pub(super) fn id(number: u64) -> String {
     // The finalizer of SplitMix64, a bijection.
     let mix = |mut z: u64| {
@@ -163,7 +164,7 @@ pub(super) fn id(number: u64) -> String {
     format!("{:016x}{:016x}", mix(number), mix(mix(number) ^ 1))
 }
 
-/// The spans of some traces, as one request of OTLP/JSON.
+/// The spans of these traces, as one request of OTLP/JSON.
 pub(super) fn request(traces: &[(String, Made)]) -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = u64::try_from(now.unwrap().as_nanos()).unwrap();

@@ -1,4 +1,5 @@
-//! `tracelab run --via`: what passes without a Collector passes through one, and none is left behind.
+//! `tracelab run --via`: scenarios that pass without a Collector also pass through one, and no Collector is
+//! left running.
 
 use std::process::Stdio;
 
@@ -108,7 +109,7 @@ async fn a_run_that_is_killed_leaves_no_collector_behind() {
     if !there_is_a_collector() {
         return;
     }
-    // By the name of a file of its own its processes are known among those of others.
+    // A unique file name identifies its processes among others.
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("mine.yaml");
     std::fs::copy(set_up("base.yaml"), &file).unwrap();
@@ -138,7 +139,7 @@ async fn a_run_that_is_killed_leaves_no_collector_behind() {
     .await;
 }
 
-/// The processes that have this word in their command line.
+/// The processes whose command line contains this word.
 fn processes_with(word: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap();
     entries

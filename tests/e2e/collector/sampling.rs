@@ -1,8 +1,8 @@
-//! `tail-sampling.yaml`, `combined.yaml` and `head-sampling.yaml`: what must be kept is kept whole, and of
-//! the rest the share that the file says.
+//! `tail-sampling.yaml`, `combined.yaml` and `head-sampling.yaml`: traces that must be kept are kept whole,
+//! and of the others the share that the file sets.
 //!
-//! Shares are judged on traces that are made for it, of which there are many, with bounds that one run in
-//! ten million would miss; that the shop is sampled likewise, on the shop's own.
+//! Shares are measured on many artificial traces, with bounds that one run in ten million would miss by
+//! chance; the shop's own traces show that the shop is sampled in the same way.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use trace::Trace;
 use super::rig::{Made, Rig, id, request, set_up, there_is_a_collector};
 use crate::support::{eventually, run_with};
 
-/// How many standard deviations a share may be off: one run in ten million is.
+/// The allowed deviation of a share, in standard deviations: one run in ten million exceeds it.
 const DEVIATIONS: f64 = 5.4;
 
-/// How many traces are made.
+/// The number of artificial traces.
 const MADE: u64 = 2_000;
 
 fn assert_is_share(kept: usize, of: usize, share: f64) {
@@ -36,8 +36,8 @@ fn made() -> HashMap<String, Made> {
     (0..MADE).map(|number| (id(number), of(number))).collect()
 }
 
-/// Sends all traces through a set-up that waits for a second, each in two halves; what came out when
-/// all were decided on.
+/// Sends all traces, each in two halves, through a set-up that waits for a second; returns what came out
+/// after all were decided.
 async fn through(file: &str, made: &HashMap<String, Made>) -> HashMap<String, Trace> {
     let rig = Rig::start(file, &[("TAIL_SAMPLING_WAIT", "1s")]).await;
     let all: Vec<(String, Made)> = made.iter().map(|(id, made)| (id.clone(), *made)).collect();
@@ -51,7 +51,7 @@ async fn through(file: &str, made: &HashMap<String, Made>) -> HashMap<String, Tr
             rig.send(&request).await;
         }
     }
-    // The last to be sent is decided on last.
+    // The trace that is sent last is decided last.
     let last = id(MADE + 1);
     rig.send(&request(&[(last.clone(), Made::Failed)])).await;
     let last = last.parse().unwrap();
@@ -62,7 +62,7 @@ async fn through(file: &str, made: &HashMap<String, Made>) -> HashMap<String, Tr
         .collect()
 }
 
-/// All of a kind came, each with both its spans; how many healthy ones came.
+/// Checks that all traces of a kind came with both spans; returns the number of healthy ones.
 fn assert_bad_ones_are_kept(made: &HashMap<String, Made>, came: &HashMap<String, Trace>) -> usize {
     for (id, made) in made.iter().filter(|(_, made)| **made != Made::Healthy) {
         assert!(came.contains_key(id), "{made:?} {id} is missing");
@@ -114,7 +114,7 @@ async fn probabilistic_sampler_keeps_a_quarter_and_says_so_in_tracestate() {
     }
     let rig = Rig::start("head-sampling.yaml", &[]).await;
     let made: Vec<(String, Made)> = made().into_iter().collect();
-    // Its receiver speaks gRPC, as another Collector does that sends on.
+    // Its receiver speaks gRPC, which another Collector sends.
     let undecided = rig.url("COLLECTOR_UNDECIDED_GRPC");
     let before = Rig::start(
         "base.yaml",
@@ -208,7 +208,7 @@ async fn a_run_through_a_tail_sampler_knows_what_may_be_missing() {
         "{report}"
     );
 
-    // One whose policy promises to keep errors, and that hides them from it, is found out.
+    // A Collector whose policy promises to keep errors, but never sees them, is detected.
     let folder = tempfile::TempDir::new().unwrap();
     let broken = folder.path().join("broken.yaml");
     let text = std::fs::read_to_string(set_up("tail-sampling.yaml")).unwrap();

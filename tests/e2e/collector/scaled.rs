@@ -1,4 +1,4 @@
-//! `scaled/`: two agents, two gateways, and no trace that is split over both.
+//! `scaled/`: two agents, two gateways, and no trace that is split between the gateways.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! `spanmetrics.yaml`: the metrics say what the traces say, and name traces that are there.
+//! `spanmetrics.yaml`: the metrics agree with the traces, and their exemplars name existing traces.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,7 +24,7 @@ async fn counts_and_durations_are_those_of_the_traces_and_exemplars_name_them() 
     let rig = Rig::start("spanmetrics.yaml", &[("SPANMETRICS_INTERVAL", "300ms")]).await;
     let up = Up::start_with(&["--otlp", &rig.url("COLLECTOR_OTLP_GRPC")]).await;
     let url = format!("{}/metrics", rig.url("COLLECTOR_PROMETHEUS"));
-    // Exemplars are those of the last interval, so they are gathered while the shop is busy.
+    // Exemplars exist only for the last interval, so they are collected while the shop is busy.
     let exemplars = eventually("exemplars", async || {
         up.order().await.expect(201);
         let found = exemplars_in(&scrape(&url).await?);
@@ -33,7 +33,7 @@ async fn counts_and_durations_are_those_of_the_traces_and_exemplars_name_them() 
     .await;
     let failed = up.checkout("no-such-cart").await;
     assert_ne!(failed.status, 201);
-    // When the shop has stopped, all its spans are on their way.
+    // When the shop has stopped, all its spans are sent.
     up.stop().await;
 
     let of_traces = eventually("metrics that say what the traces say", async || {
@@ -43,7 +43,7 @@ async fn counts_and_durations_are_those_of_the_traces_and_exemplars_name_them() 
         let same = of_metrics.len() == of_traces.len()
             && of_traces.iter().all(|(series, trace)| {
                 of_metrics.get(series).is_some_and(|metric| {
-                    // A sum of doubles, in whichever order.
+                    // A sum of floating-point numbers, in any order.
                     metric.calls == trace.calls
                         && (metric.total_ms - trace.total_ms).abs()
                             <= 1e-6 * trace.total_ms.max(1.0)
@@ -75,7 +75,7 @@ async fn counts_and_durations_are_those_of_the_traces_and_exemplars_name_them() 
     }
 }
 
-/// The metrics as Prometheus is told them, with exemplars.
+/// The metrics in the format for Prometheus, with exemplars.
 async fn scrape(url: &str) -> Option<String> {
     let request = reqwest::Client::new()
         .get(url)
@@ -83,7 +83,7 @@ async fn scrape(url: &str) -> Option<String> {
     request.send().await.ok()?.text().await.ok()
 }
 
-/// The traces that are named as exemplars.
+/// The trace ids of the exemplars.
 fn exemplars_in(text: &str) -> HashSet<String> {
     text.lines()
         .filter_map(|line| line.split_once(" # ")?.1.split_once("trace_id=\""))
@@ -99,7 +99,7 @@ fn all(rig: &Rig) -> Vec<Trace> {
         .collect()
 }
 
-/// What the traces say.
+/// The numbers from the traces.
 fn measure(traces: &[Trace]) -> BTreeMap<Series, Measured> {
     let mut measured: BTreeMap<Series, Measured> = BTreeMap::new();
     for span in traces.iter().flat_map(Trace::spans) {
@@ -132,7 +132,7 @@ fn series(span: &Span) -> Series {
     )
 }
 
-/// What the metrics say, in the text that Prometheus reads.
+/// The numbers from the metrics, in the text format of Prometheus.
 fn read(text: &str) -> BTreeMap<Series, Measured> {
     let mut measured: BTreeMap<Series, Measured> = BTreeMap::new();
     for line in text.lines() {

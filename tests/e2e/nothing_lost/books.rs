@@ -1,11 +1,11 @@
-//! What the services have in their databases, and the mails that were sent.
+//! The orders in the databases of the services, and the mails that were sent.
 
 use std::collections::BTreeSet;
 
 use super::{ground::Ground, load::Answer};
 use crate::support::eventually;
 
-/// Waits until nothing is left to be done, and looks that each table holds the same orders, each once.
+/// Waits until no work is left, and checks that every table has the same orders, each once.
 pub(super) async fn all_accounts_agree(ground: &Ground, answers: &[Answer]) -> BTreeSet<String> {
     let column = |service, query| ground.column(service, query);
     eventually("no order to be pending, no message unsent", async || {

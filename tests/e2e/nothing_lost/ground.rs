@@ -1,4 +1,4 @@
-//! The lab, what it stands on, and what can be done to its parts.
+//! The lab with its parts, and the outages of the parts.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub(super) const SERVICES: [&str; 5] = ["checkout", "payment", "provider", "inve
 /// How long a part is stopped.
 const STOPPED: Duration = Duration::from_secs(1);
 
-/// A lab, and the real parts that it stands on, if it does.
+/// A lab, and the real parts that it uses, if any.
 pub(super) struct Ground {
     pub(super) up: Up,
     pub(super) postgres: Option<Postgres>,
@@ -27,7 +27,7 @@ pub(super) struct Ground {
     pub(super) collector: Option<Collector>,
 }
 
-/// What may be killed.
+/// A part that can be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Service(&'static str),
@@ -36,7 +36,7 @@ pub(super) enum Part {
     Collector,
 }
 
-/// What was done to a part.
+/// An outage of a part.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
     pub(super) part: Part,
@@ -44,7 +44,7 @@ pub(super) struct Outage {
     pub(super) killed: bool,
 }
 
-/// The first of as many free ports in a row as a lab takes.
+/// The first of as many consecutive free ports as a lab needs.
 fn ports_of_a_lab() -> u16 {
     loop {
         let ports = free_ports::<9>();
@@ -161,7 +161,7 @@ impl Ground {
         let pid = self.pid(part).await;
         let at = Instant::now();
         signal(pid, Signal::STOP);
-        // The length of the outage is what is tried here; nothing is waited for.
+        // The length of the outage is the purpose of this sleep; it waits for no event.
         sleep(STOPPED).await;
         signal(pid, Signal::CONT);
         Outage {
@@ -187,7 +187,7 @@ impl Ground {
             .unwrap()
     }
 
-    /// A column of a table of a service, as it is now.
+    /// The present values of a column in a table of a service.
     pub(super) async fn column(&self, service: &str, query: &'static str) -> Vec<String> {
         let pool = self.pool(service).await;
         let rows: Vec<(String,)> = sqlx::query_as(query).fetch_all(&pool).await.unwrap();

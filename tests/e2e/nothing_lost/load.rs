@@ -1,4 +1,4 @@
-//! Orders that come whether or not the shop keeps up.
+//! Orders at a constant rate, even if the shop is too slow for it.
 
 use std::{
     sync::Arc,
@@ -11,7 +11,7 @@ use trace::TraceId;
 
 use crate::support::{Up, eventually};
 
-/// The pause between two orders, whether or not the one before it was answered.
+/// The pause between two orders, even if the first is not answered yet.
 const BETWEEN_ORDERS: Duration = Duration::from_millis(100);
 
 /// How long a client waits for an answer.
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) answer: Option<Answer>,
 }
 
-/// A success.
+/// Whether it was answered with success.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) order_id: String,
@@ -68,7 +68,7 @@ async fn try_order(client: &reqwest::Client, checkout: &str) -> Option<Answer> {
     })
 }
 
-/// Orders that come until it is told to end.
+/// A load of orders that continues until it is told to end.
 pub(super) struct Load {
     asked: Arc<Mutex<Vec<Asked>>>,
     task: tokio::task::JoinHandle<()>,
@@ -102,7 +102,7 @@ impl Load {
         asked.iter().filter(|asked| asked.answer.is_some()).count()
     }
 
-    /// Waits until some more orders have succeeded.
+    /// Waits until six further orders have succeeded.
     pub(super) async fn goes_on(&self) {
         let before = self.successes().await;
         eventually("orders to succeed again", async || {
@@ -111,7 +111,7 @@ impl Load {
         .await;
     }
 
-    /// No new orders; those that were asked for are answered, or given up.
+    /// Places no new orders, and waits until the others are answered or given up.
     pub(super) async fn end(self) -> Vec<Asked> {
         self.task.abort();
         let _ = self.task.await;

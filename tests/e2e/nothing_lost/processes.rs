@@ -1,10 +1,10 @@
-//! Processes and those that they have started.
+//! Processes and their descendants.
 
 use std::{collections::HashMap, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process and all that it has started.
+/// A process and all its descendants.
 pub(super) fn family(of: Pid) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -18,7 +18,7 @@ pub(super) fn family(of: Pid) -> Vec<Pid> {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
             continue;
         };
-        // The name of the process, in brackets, may hold anything.
+        // The name of the process, in brackets, may contain any character.
         let parent = stat
             .rsplit_once(')')
             .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
@@ -33,10 +33,10 @@ pub(super) fn family(of: Pid) -> Vec<Pid> {
     family.into_iter().filter_map(Pid::from_raw).collect()
 }
 
-/// Sends a signal to a process and all that it has started.
+/// Sends a signal to a process and all its descendants.
 pub(super) fn signal(of: Pid, signal: Signal) {
     for pid in family(of) {
-        // It may have ended since.
+        // The process may have ended since.
         let _ = kill_process(pid, signal);
     }
 }

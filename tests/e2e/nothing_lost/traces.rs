@@ -1,4 +1,4 @@
-//! What the traces tell of the orders, and what the kills have taken from them.
+//! Compares the traces with the orders, and with the kills that explain missing spans.
 
 use std::{
     collections::HashSet,
@@ -13,14 +13,14 @@ use super::{
     load::Asked,
 };
 
-/// How long spans may be on their way at the end.
+/// How long the last spans may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is missing where a span names a parent that is not there: it may be of any service.
+/// The mark for a missing parent, which may belong to any service.
 const A_PARENT: &str = "a parent";
 
-/// What a trace of an order lacks: services that did their part and left no span of it. The provider
-/// is somebody else's, and leaves none.
+/// The spans that the trace of an order lacks: the services that did their part and have no span in it. The
+/// provider is a third party without spans.
 pub(super) fn missing(trace: Option<&Trace>) -> Vec<&'static str> {
     let traced = SERVICES
         .into_iter()
@@ -44,19 +44,19 @@ pub(super) fn missing(trace: Option<&Trace>) -> Vec<&'static str> {
     missing
 }
 
-/// Whether a kill explains that the spans of a service are missing from an order: of the service
-/// itself, which lost what it had not sent, or of the Collector, which lost what it had.
+/// Whether a kill explains that the spans of a service are missing from an order: a kill of the service
+/// itself, which lost its unsent spans, or of the Collector, which lost the spans in its memory.
 pub(super) fn is_explained(asked: &Asked, service: &str, outages: &[Outage]) -> bool {
-    // Spans that ended shortly before are still on their way.
+    // Spans that ended shortly before the kill are not sent yet.
     let from = asked.began.checked_sub(Duration::from_secs(2));
-    // A message is processed some time after the answer: after the outages of the broker, of the
-    // database and of its consumer, if it must be.
+    // A message is processed some time after the answer: in the worst case after the outages of the broker,
+    // of the database and of its consumer.
     let to = asked.ended + Duration::from_secs(40);
     outages.iter().any(|outage| {
         let loses_them = match outage.part {
             Part::Service(name) => name == service || service == A_PARENT,
             Part::Collector => true,
-            // What they hold is no span.
+            // The other parts hold no spans.
             Part::Broker | Part::Database => false,
         };
         let then = from.is_none_or(|from| from <= outage.at) && outage.at <= to;
@@ -64,8 +64,8 @@ pub(super) fn is_explained(asked: &Asked, service: &str, outages: &[Outage]) -> 
     })
 }
 
-/// Waits for the last spans: until no trace lacks any that no kill explains, or for as long as nothing
-/// would change that.
+/// Waits for the last spans: until every gap in a trace is explained by a kill, or until the time for spans
+/// to arrive is over.
 pub(super) async fn spans_have_arrived(ground: &Ground, asked: &[Asked], outages: &[Outage]) {
     let deadline = Instant::now() + PATIENCE;
     for asked in asked {
@@ -83,7 +83,7 @@ pub(super) async fn spans_have_arrived(ground: &Ground, asked: &[Asked], outages
     }
 }
 
-/// A publish that failed, and a later one by the relay, in one trace.
+/// Whether one trace has a publish that failed, and a later one by the relay.
 pub(super) fn was_mended(trace: &Trace) -> bool {
     let sends = |failed: bool| {
         trace.spans().iter().any(|span| {

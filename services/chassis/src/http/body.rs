@@ -1,4 +1,4 @@
-//! Reads the body of a request, up to a bound.
+//! Reads the body of a request, up to a limit.
 
 use api::Problem;
 use axum::{
@@ -10,13 +10,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 /// The largest body that a service of the shop takes, in bytes. A cart of 200 lines is some 10 KiB.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// How much of a body that is too large is read and thrown away, in bytes.
+/// How many bytes of a body that is too large are read and discarded.
 ///
-/// A client that is still sending when the connection closes sees a broken pipe, not the reply. So
-/// a body that is merely too large is read to its end; only an absurd one is cut off.
+/// A client that is still sending when the connection closes sees a broken pipe instead of the reply. So a
+/// body that is a little too large is read to its end; only a much larger one is cut off.
 const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
 
-/// The whole body, if it is no larger than [`BODY_LIMIT`].
+/// Reads the whole body, if it is not larger than [`BODY_LIMIT`].
 pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     let read = Limited::new(&mut body, BODY_LIMIT).collect().await;
     match read {
@@ -36,7 +36,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, P
     }
 }
 
-/// Whether the client waits for leave to send its body; it has sent none of it, then.
+/// Whether the client waits for `100 Continue` before it sends its body; it has then sent none of it.
 fn expects_continue(headers: &HeaderMap) -> bool {
     headers
         .get(header::EXPECT)

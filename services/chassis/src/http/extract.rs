@@ -1,6 +1,7 @@
 //! Extractors that refuse with a [`Refusal`]: [`Json`], [`Query`] and [`Path`].
 //!
-//! They read as axum's own do; only what they say of a request that they cannot use is the shop's.
+//! They read as axum's own extractors do; only their replies to requests that they cannot use are the
+//! shop's.
 
 use std::error::Error;
 
@@ -17,11 +18,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{body, refusal::Refusal};
 
-/// A body of JSON, in a request or a reply.
+/// A JSON body of a request or a reply.
 ///
-/// A request is refused with 415 if it does not say that it is JSON, 413 past
-/// [`BODY_LIMIT`](super::BODY_LIMIT), 400 with line and column if it is not JSON, and 422 with the
-/// path of the field if it is JSON that does not mean a `T`.
+/// A request is refused with 415 if its content type is not JSON, with 413 if its body is larger than
+/// [`BODY_LIMIT`](super::BODY_LIMIT), with 400 and line and column if the body is not JSON, and with 422 and
+/// the path of the field if it is JSON but not a `T`.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -58,7 +59,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Whether the body says that it is JSON: `application/json`, or a type that ends in `+json`.
+/// Whether the content type is JSON: `application/json`, or a type that ends in `+json`.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(content_type)) = headers.get(header::CONTENT_TYPE).map(|v| v.to_str()) else {
         return false;
@@ -81,7 +82,7 @@ fn unsupported_media_type(headers: &HeaderMap) -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported-media-type",
-        "The body of the request is not said to be JSON",
+        "The content type of the request is not JSON",
     )
     .detail(format!(
         "Content-Type {found}; it must be application/json."
@@ -103,7 +104,7 @@ fn unusable_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid-body",
-            "The body of the request does not mean what is needed here",
+            "The body of the request is JSON of the wrong form",
         )
     } else {
         Problem::new(
@@ -112,8 +113,8 @@ fn unusable_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
             "The body of the request is not JSON",
         )
     };
-    // The path of the whole body is written as a dot, one that was not understood as a question mark:
-    // there is no field to name.
+    // The path of the whole body is a dot, and the path of a part that was not understood is a question
+    // mark: in both cases there is no field to name.
     let problem = match field.filter(|field| !matches!(*field, "." | "?")) {
         Some(field) => problem
             .detail(format!("{field}: {error}"))
@@ -170,7 +171,7 @@ where
 
 fn unusable_path(rejection: &PathRejection) -> Problem {
     if rejection.status().is_server_error() {
-        // The route does not name what the handler asks for: a mistake of ours, not the caller's.
+        // The route does not have the parameter that the handler asks for: our mistake, not the caller's.
         return Problem::internal();
     }
     Problem::new(
@@ -181,7 +182,7 @@ fn unusable_path(rejection: &PathRejection) -> Problem {
     .detail(innermost(rejection))
 }
 
-/// What the first cause says: the causes above it only say what was being tried.
+/// The text of the innermost cause: the causes around it only say what was tried.
 fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {

@@ -1,11 +1,11 @@
-//! What a router answers when it has no route for a request.
+//! The replies of a router to a request for which it has no route.
 
 use api::Problem;
 use axum::http::{Method, StatusCode, Uri};
 
 use super::refusal::Refusal;
 
-/// For [`axum::Router::fallback`]: there is nothing at this address.
+/// For [`axum::Router::fallback`]: 404, nothing is at this address.
 pub async fn not_found(uri: Uri) -> Refusal {
     Refusal(
         Problem::new(
@@ -17,8 +17,8 @@ pub async fn not_found(uri: Uri) -> Refusal {
     )
 }
 
-/// For [`axum::Router::method_not_allowed_fallback`]: the address is right, the method is not.
-/// The `Allow` header, which axum adds, says which would be.
+/// For [`axum::Router::method_not_allowed_fallback`]: 405, the address exists but does not take this method.
+/// axum adds the `Allow` header with the methods that it takes.
 pub async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
     Refusal(
         Problem::new(

@@ -1,7 +1,7 @@
-//! How the services of the shop read a request and refuse one.
+//! How the services of the shop read requests and refuse them.
 //!
-//! [`Json`], [`Query`] and [`Path`] read as axum's own do; what they cannot use they refuse with a
-//! [`Refusal`], which is an [`api::Problem`] as a reply.
+//! [`Json`], [`Query`] and [`Path`] read as axum's own extractors do; they refuse a request that they cannot
+//! use with a [`Refusal`], which is an [`api::Problem`] as a reply.
 
 mod body;
 mod extract;

@@ -7,7 +7,7 @@ use axum::{
 };
 use opentelemetry::{Context, trace::TraceContextExt};
 
-/// Replies with a problem, and with the id of the trace that tells how it came to be.
+/// A reply that contains a problem and the id of the trace that shows its cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal(pub Problem);
 
@@ -32,7 +32,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The trace that is being recorded here and now, if one is.
+/// The trace id of the current request, if the request is recorded.
 fn current_trace_id() -> Option<String> {
     let context = Context::current();
     let span = context.span();

@@ -1,4 +1,4 @@
-//! Opens databases that are there, and some that are not.
+//! Opens existing databases, and databases that do not exist.
 
 use chassis::DatabaseArgs;
 use sqlx::migrate::Migrator;

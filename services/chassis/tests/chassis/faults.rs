@@ -1,4 +1,4 @@
-//! Which requests for a fault a service refuses, and what faults for everyone do to the baggage of a
+//! The requests for a fault that a service refuses, and the effect of standing faults on the baggage of a
 //! request.
 
 use axum::{Router, http::HeaderValue, routing::get};
@@ -10,7 +10,7 @@ use crate::{service::Service, silent_telemetry::silent_telemetry};
 
 const SLOW: &str = "lab.fault.slow-provider=on;latency_ms=800";
 
-/// A service that says which fault acts and how many members its baggage has.
+/// A service that replies with the fault that acts and the number of members in its baggage.
 struct Faulty(Service);
 
 impl Faulty {
@@ -34,7 +34,7 @@ impl Faulty {
         (reply.status().as_u16(), reply.json().await.unwrap())
     }
 
-    /// Asks with one header, and expects that `slow-provider` acts.
+    /// Sends one header, and expects that `slow-provider` acts.
     async fn expect_to_act(&self, header: &str) -> Value {
         let (status, body) = self.ask(&[header.as_bytes()]).await;
         assert_eq!(status, 200, "{body}");
@@ -42,7 +42,7 @@ impl Faulty {
         body
     }
 
-    /// Asks, and expects to be refused with all of these words.
+    /// Sends headers, and expects a refusal that contains all of these words.
     async fn expect_refusal(&self, headers: &[&[u8]], words: &[&str]) {
         let (status, body) = self.ask(headers).await;
         assert_eq!(status, 400, "{body}");
@@ -67,13 +67,13 @@ async fn what_acts() -> String {
     json!({ "acts": acts, "members": telemetry::baggage_members().len() }).to_string()
 }
 
-/// So many members that are no faults.
+/// `count` members that are not faults.
 fn members(count: usize) -> String {
     let members: Vec<String> = (0..count).map(|number| format!("k{number}=v")).collect();
     members.join(",")
 }
 
-/// Two members that are no faults, of so many bytes together.
+/// Two members that are not faults, with `count` bytes together.
 fn bytes(count: usize) -> String {
     let half = "v".repeat(count / 2);
     let text = format!("a={half},b=");
@@ -93,10 +93,10 @@ async fn a_fault_acts_as_the_64th_member_and_is_refused_as_the_65th() {
     let full = members(64);
     let joined = format!("{full},{SLOW}");
     service.expect_refusal(&[joined.as_bytes()], &words).await;
-    // Headers count together.
+    // The limits apply to all headers together.
     let apart = [full.as_bytes(), SLOW.as_bytes()];
     service.expect_refusal(&apart, &words).await;
-    // What is in front counts.
+    // Only the members within the limits count, from the front.
     let body = service.expect_to_act(&format!("{SLOW},{full}")).await;
     assert_eq!(body["members"], 64);
 }
@@ -153,7 +153,7 @@ async fn a_malformed_fault_is_refused_with_what_is_wrong() {
         ),
         ("lab.fault.slow provider=on", "slow-provider"),
         ("lab.fault.=on", "there is no fault"),
-        // This one only the propagator does not take.
+        // Only the propagator refuses this member.
         (
             "lab.fault.slow-provider=on%3B latency_ms%3D5",
             "without blanks",
@@ -163,7 +163,7 @@ async fn a_malformed_fault_is_refused_with_what_is_wrong() {
     }
     let latin: [&[u8]; 1] = [b"name=caf\xe9,lab.fault.slow-provider=on"];
     service.expect_refusal(&latin, &["printable ASCII"]).await;
-    // In a header of its own it is not touched by what the other holds.
+    // In a separate header the member is not affected by the bytes of the other header.
     let apart: [&[u8]; 2] = [b"name=caf\xe9", SLOW.as_bytes()];
     let (status, body) = service.ask(&apart).await;
     assert_eq!(status, 200, "{body}");
@@ -209,7 +209,7 @@ async fn faults_for_everyone_stay_where_a_request_fills_the_baggage_by_itself() 
     assert_eq!(body["members"], 64);
     let body = service.expect_to_act(&bytes(8_192)).await;
     assert_eq!(body["members"], 3, "one of the two of its own is too long");
-    // A request that asks for a fault, even for one that is refused, gets no other.
+    // A request that asks for a fault, even for one that is refused, gets no standing fault.
     let (_, body) = service.ask(&[b"lab.fault.panic=on"]).await;
     assert_eq!(body["acts"], Value::Null);
     let malformed: [&[u8]; 1] = [b"name=caf\xe9,lab.fault.slow-provider=on"];

@@ -1,4 +1,4 @@
-//! What every service of the shop stands on, over real HTTP and on real database files.
+//! The chassis of the shop's services, over real HTTP and on real database files.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 

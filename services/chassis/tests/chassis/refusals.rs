@@ -1,4 +1,4 @@
-//! What a router that uses the extractors says to requests that it cannot use.
+//! The replies of a router with the extractors to requests that they cannot use.
 
 use api::{CartLine, PutCart};
 use axum::{

@@ -1,4 +1,4 @@
-//! What every service of the shop answers, whatever it does.
+//! The routes and replies that every service of the shop has.
 
 use axum::{
     Router,
@@ -31,7 +31,7 @@ async fn get_from(service: &Service, path: &str) -> Response {
     Client::new().get(service.url(path)).send().await.unwrap()
 }
 
-/// The trace that a reply says it belongs to.
+/// The trace id in a reply.
 fn trace_of(response: &Response) -> Option<String> {
     let header = response.headers().get("traceresponse")?.to_str().unwrap();
     Some(header.split('-').nth(1).unwrap().to_owned())

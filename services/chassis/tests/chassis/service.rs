@@ -13,7 +13,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts what `serve` makes of a listener and a stop.
+    /// Binds a listener, and starts the future that `serve` makes of it and of a stop token.
     pub(crate) async fn start<F>(serve: impl FnOnce(TcpListener, CancellationToken) -> F) -> Service
     where
         F: Future<Output = Result<(), chassis::Error>> + Send + 'static,
@@ -33,7 +33,7 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
-    /// Asks the service to stop; what is returned waits until it has.
+    /// Asks the service to stop; the returned future ends when it has stopped.
     pub(crate) fn stop(self) -> JoinHandle<Result<(), chassis::Error>> {
         drop(self.stop);
         self.served

@@ -1,7 +1,7 @@
-//! A database that nobody has used, for one test.
+//! A new database for one test.
 //!
-//! It is a file, which goes with its folder. Where `TEST_POSTGRES_URL` names a PostgreSQL server by
-//! one of its databases, it is a new database there, which goes with the server.
+//! It is a file that is deleted with its folder. Where `TEST_POSTGRES_URL` names a database of a PostgreSQL
+//! server, it is a new database on that server, and is not deleted before the server.
 
 use std::{
     env, process,
@@ -12,7 +12,7 @@ use chassis::DatabaseArgs;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 
-/// The arguments that open the database; `name` is what the test calls it.
+/// The arguments that open the database; `name` identifies it within the test.
 pub(crate) async fn fresh_database(folder: &TempDir, name: &str) -> DatabaseArgs {
     let database = match env::var("TEST_POSTGRES_URL") {
         Ok(server) => create_database(&server, name).await,

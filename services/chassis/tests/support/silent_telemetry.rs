@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use telemetry::Telemetry;
 
-/// The telemetry of this process. There is one for a process, so its tests share it.
+/// The telemetry of this process. A process can have only one, so its tests share it.
 pub(crate) fn silent_telemetry() -> Telemetry {
     static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
     TELEMETRY

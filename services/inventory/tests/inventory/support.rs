@@ -1,4 +1,4 @@
-//! Starts an inventory of its own for each test.
+//! Starts a separate inventory service for each test.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{fresh_database::fresh_database, silent_telemetry::silent_telemetry};
 
-/// An inventory that runs until it is dropped.
+/// An inventory service that runs until it is dropped.
 pub(crate) struct Inventory {
     address: SocketAddr,
     client: Client,
@@ -81,7 +81,7 @@ impl Inventory {
     }
 }
 
-/// The problem that a reply must be.
+/// Checks that a reply is a problem, and returns it.
 pub(crate) async fn problem(response: Response) -> Problem {
     assert_eq!(
         response.headers()["content-type"],

@@ -1,5 +1,5 @@
-//! The payment service over real HTTP, on a real database file, with a real provider; where the
-//! provider must misbehave, one stands in that does.
+//! The payment service over real HTTP, on a real database file, with a real provider. A stand-in takes the
+//! provider's place where the provider must misbehave.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 

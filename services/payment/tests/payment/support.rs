@@ -1,4 +1,4 @@
-//! Starts a payment service of its own for each test, and a provider for it.
+//! Starts a separate payment service for each test, and a provider for it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -29,7 +29,7 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
-    /// With a provider as it should be.
+    /// Starts it with a healthy provider.
     pub(crate) async fn start() -> Payment {
         let folder = TempDir::new().unwrap();
         let stop = CancellationToken::new();
@@ -54,7 +54,7 @@ impl Payment {
         Payment::with(folder, format!("http://{provider}"), PATIENT, stop).await
     }
 
-    /// With a provider that does as the test says.
+    /// Starts it with a stand-in for the provider, which the test defines.
     pub(crate) async fn with_provider(provider: Router, deadline: Duration) -> Payment {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +65,7 @@ impl Payment {
         Payment::with(folder, format!("http://{address}"), deadline, stop).await
     }
 
-    /// With no provider at all.
+    /// Starts it without a provider.
     pub(crate) async fn alone() -> Payment {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let nobody = listener.local_addr().unwrap();
@@ -128,8 +128,8 @@ impl Payment {
         self.client.post(url).send().await.unwrap()
     }
 
-    /// Whether the provider has charged for an order, and has not given it back: it says so to
-    /// whoever asks again under the same key.
+    /// Whether the provider has charged for an order and has not refunded it: a second request with the same
+    /// key shows it.
     pub(crate) async fn is_charged_at_provider(&self, request: &ChargeRequest) -> bool {
         let body = provider::ChargeRequest {
             amount_cents: request.amount_cents,
@@ -168,7 +168,7 @@ pub(crate) fn request(order_id: &str, card_number: &str) -> ChargeRequest {
     }
 }
 
-/// The charge that a reply must be.
+/// Checks that a reply is a charge, and returns it.
 pub(crate) async fn charge_in(response: Response) -> Charge {
     let status = response.status();
     let text = response.text().await.unwrap();
@@ -176,7 +176,7 @@ pub(crate) async fn charge_in(response: Response) -> Charge {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The problem that a reply must be.
+/// Checks that a reply is a problem, and returns it.
 pub(crate) async fn problem(response: Response) -> Problem {
     assert_eq!(
         response.headers()["content-type"],

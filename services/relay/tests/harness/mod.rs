@@ -1,4 +1,4 @@
-//! Asks a real relay to call back, as the public suite does, and keeps what the calls carried.
+//! Asks a real relay to call back, as the public suite does, and records the headers of the calls.
 
 use std::{
     net::SocketAddr,
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::silent_telemetry::silent_telemetry;
 
-/// A relay on a free port, and someone whom it calls.
+/// A relay on a free port, and the server that it calls.
 pub(crate) struct Harness {
     relay: SocketAddr,
     callee: SocketAddr,
@@ -24,26 +24,26 @@ pub(crate) struct Harness {
 
 type Calls = Arc<Mutex<Vec<(HeaderMap, String)>>>;
 
-/// What one call back carried.
+/// The headers and the body of one call back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Carried {
     /// The trace id of its one valid `traceparent`.
     pub(crate) trace_id: String,
     pub(crate) parent_id: String,
     pub(crate) flags: String,
-    /// All `tracestate` headers.
+    /// The values of all `tracestate` headers.
     pub(crate) tracestate: Vec<String>,
-    /// All `baggage` headers.
+    /// The values of all `baggage` headers.
     pub(crate) baggage: Vec<String>,
     /// The body.
     pub(crate) body: String,
 }
 
-/// What the relay itself replied.
+/// The relay's own reply.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// Its head, as it came.
+    /// The head of the reply, as it was received.
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -74,13 +74,13 @@ impl Harness {
         }
     }
 
-    /// Has the relay call back once, in the context of these headers.
+    /// Makes the relay call back once, in the context of these headers.
     pub(crate) async fn call_back(&self, headers: &[(&str, &str)]) -> Carried {
         let mut carried = self.call_back_times(1, headers).await;
         carried.remove(0)
     }
 
-    /// Has the relay call back several times within one request.
+    /// Makes the relay call back several times within one request.
     pub(crate) async fn call_back_times(
         &self,
         times: usize,
@@ -99,7 +99,7 @@ impl Harness {
         format!("http://{}/{call}", self.callee)
     }
 
-    /// Posts to the relay byte by byte, since no HTTP client would send some of these headers.
+    /// Posts to the relay over a plain socket, because no HTTP client would send some of these headers.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut request = format!("POST {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n");
         for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! The account of the batch, with exporters that are slow, that fail and that are away.
+//! The counts of the batch processor, with exporters that are slow, that fail, and that do not answer.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{fmt, sync::atomic::AtomicUsize, time::Instant as StdInstant};
@@ -21,7 +21,7 @@ fn a_burst_over_a_small_queue_is_accounted_for_to_the_span() {
     let counts = processor.handle().counts();
     assert_eq!(counts.ended, 1_000);
     assert_eq!(counts.exported, 0, "the exporter takes nothing yet");
-    // At most a full queue waits, one batch is on its way, and one is being filled.
+    // At most a full queue waits, one batch is being exported, and one is being filled.
     assert!(counts.dropped >= 1_000 - 10 - 4 - 4, "{counts:?}");
 
     exporter.permit_all();
@@ -74,7 +74,7 @@ fn an_export_without_an_answer_is_given_up_and_counted_as_failed() {
     let processor = start(&exporter, config);
     (0..3).for_each(|number| processor.on_end(span(number)));
     wait_until(|| {
-        // The flush itself is as impatient as the export; what counts is that it comes to an end.
+        // The flush has the same timeout as the export; the test only needs it to end.
         let _ = processor.force_flush();
         processor.handle().counts().failed == 3
     });
@@ -126,7 +126,7 @@ fn a_flush_comes_to_an_end_while_spans_go_on_ending() {
     };
     let processor = Arc::new(start(&exporter, config));
     let ending = Arc::downgrade(&processor);
-    // Each batch that is exported makes another one: the queue is never empty again.
+    // Each exported batch causes another span: the queue is never empty again.
     exporter.on_each_export(move || {
         if let Some(processor) = ending.upgrade() {
             (0..4).for_each(|number| processor.on_end(span(number)));
@@ -229,7 +229,7 @@ struct Desk {
 enum Answer {
     Take,
     Fail,
-    /// Nothing, until the test permits it.
+    /// Exports nothing until the test permits it.
     WhenPermitted,
 }
 
@@ -253,7 +253,7 @@ impl Exporter {
         *self.0.on_each_export.lock() = Box::new(act);
     }
 
-    /// The names of the spans, in the order in which they came.
+    /// The names of the spans, in the order of their export.
     fn taken(&self) -> Vec<String> {
         let taken = self.0.taken.lock();
         taken.iter().map(|span| span.name.to_string()).collect()
@@ -302,7 +302,7 @@ fn small_queue() -> BatchConfig {
     }
 }
 
-/// Its delay is longer than any test: what is exported was asked for.
+/// Its delay is longer than any test, so that every export was requested.
 fn roomy_queue() -> BatchConfig {
     BatchConfig {
         schedule_delay: Duration::from_secs(3_600),

@@ -1,8 +1,7 @@
 //! The boundary to a message broker: PRODUCER and CONSUMER spans around lapin.
 //!
-//! Context travels in the headers of the message. Semantic conventions: "Messaging" and "RabbitMQ"
-//! (in development): a destination is `{exchange}:{routing key}`, with `:{queue}` behind it for a
-//! consumer.
+//! Context travels in the headers of the message. Semantic conventions: "Messaging" and "RabbitMQ" (in
+//! development): a destination is `{exchange}:{routing key}`; for a consumer, `:{queue}` follows.
 
 use std::time::Duration;
 
@@ -28,18 +27,18 @@ use crate::propagation;
 /// How long a broker may take to confirm a message.
 const CONFIRM_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A message to be sent. It is persistent, mandatory, and sent only when the broker says so.
+/// A message to send. It is persistent and mandatory; sending succeeds only when the broker confirms it.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// The exchange that it is published to.
+    /// The exchange to which it is published.
     pub exchange: &'a str,
     /// The key by which the exchange routes it.
     pub routing_key: &'a str,
-    /// Its id, by which consumers know that they had it before.
+    /// The id of the message, by which consumers recognize a second delivery.
     pub id: &'a str,
     /// The media type of the body.
     pub content_type: &'a str,
-    /// What it says.
+    /// The body.
     pub body: &'a [u8],
 }
 
@@ -49,23 +48,23 @@ pub enum SendError {
     /// The broker is away, or the channel was closed.
     #[error("the broker could not be reached: {0}")]
     Broker(#[from] lapin::Error),
-    /// There is no connection at the moment.
+    /// There is no connection now.
     #[error("there is no connection to the broker")]
     Disconnected,
     /// The broker did not confirm in time; the message may have arrived.
     #[error("the broker did not confirm within {CONFIRM_PATIENCE:?}")]
     Timeout,
-    /// No queue is bound for it.
+    /// No queue is bound for the routing key.
     #[error("no queue takes messages of {exchange}:{routing_key} ({reply})")]
     Returned {
-        /// The exchange that it was published to.
+        /// The exchange to which it was published.
         exchange: String,
-        /// The key that no queue is bound with.
+        /// The routing key.
         routing_key: String,
-        /// What the broker said.
+        /// The broker's reply.
         reply: String,
     },
-    /// The broker could not keep it.
+    /// The broker could not store the message.
     #[error("the broker refused the message")]
     Refused,
     /// The channel was not put into confirm mode.
@@ -76,13 +75,13 @@ pub enum SendError {
     TooLong(String),
 }
 
-/// How a consumer's span stands to the producer's.
+/// The relation of a consumer's span to the producer's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessagingRelation {
-    /// The consumer goes on in the producer's trace, and links to its span as well.
+    /// The consumer's span is in the producer's trace, and also links to the producer's span.
     #[default]
     Parent,
-    /// The consumer starts a trace of its own that links to the producer's span.
+    /// The consumer's span starts a new trace and links to the producer's span.
     Link,
 }
 
@@ -90,13 +89,13 @@ pub enum MessagingRelation {
 
 /// Publishes a message in its PRODUCER span, and waits until the broker has confirmed it.
 ///
-/// Without a channel, because there is no connection at the moment, the attempt fails at once and is
-/// seen in the trace all the same.
+/// Without a channel, because there is no connection now, the attempt fails at once. The trace shows the
+/// attempt.
 ///
 /// # Errors
 ///
-/// When the broker did not confirm that it has the message. It may have it all the same after a
-/// [`Timeout`](SendError::Timeout).
+/// When the broker did not confirm the message. After a [`Timeout`](SendError::Timeout) the broker may still
+/// have it.
 pub async fn send(channel: Option<&Channel>, message: Message<'_>) -> Result<(), SendError> {
     let span = producer_span(&message);
     let mut headers = FieldTable::default();
@@ -133,7 +132,7 @@ fn producer_span(message: &Message<'_>) -> Span {
     )
 }
 
-/// The default exchange has no name to be shown: what is left is the name of the queue.
+/// The default exchange has an empty name, which is left out: the name of the queue remains.
 fn destination(exchange: &str, routing_key: &str) -> String {
     match exchange {
         "" => routing_key.to_owned(),
@@ -200,8 +199,8 @@ impl SendError {
 
 /// The CONSUMER span in which a delivery is processed. It always links to the span that sent it.
 ///
-/// `origin` is what the message was first published as (`exchange:routing key`): a redelivery comes
-/// through a retry queue and no longer says so itself.
+/// `origin` is the address to which the message was first published (`exchange:routing key`): a redelivery
+/// comes through a retry queue and no longer has its own.
 pub fn process_span(
     delivery: &Delivery,
     origin: &str,
@@ -232,7 +231,7 @@ pub fn process_span(
     let creation = sender.span().span_context().clone();
     match relation {
         MessagingRelation::Parent => propagation::adopt(&span, sender),
-        // The baggage still comes along: it belongs to the request, not to the trace.
+        // The baggage is kept: it belongs to the request, not to the trace.
         MessagingRelation::Link => {
             propagation::adopt(&span, propagation::baggage_alone(&sender));
         }
@@ -243,8 +242,8 @@ pub fn process_span(
 
 /// The CONSUMER span in which several deliveries are processed together.
 ///
-/// It has many senders and can be the child of one span only, so it starts a trace of its own and
-/// links to each.
+/// The span has several senders but can be the child of one span only, so it starts a new trace and links to
+/// each sender.
 pub fn batch_span(deliveries: &[Delivery], origin: &str, queue: &str) -> Span {
     let destination = format!("{origin}:{queue}");
     let span = tracing::info_span!(

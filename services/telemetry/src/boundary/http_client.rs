@@ -1,8 +1,8 @@
-//! The boundary where a request goes out: a reqwest middleware that opens the CLIENT span and
-//! writes the context into the headers.
+//! The boundary for outgoing requests: a reqwest middleware that opens the CLIENT span and writes the
+//! context into the headers.
 //!
-//! Business code uses the client as it would use reqwest's own. Semantic conventions: "HTTP client"
-//! (stable); without a URL template, the name of the span is the method alone.
+//! Business code uses the client like reqwest's own. Semantic conventions: "HTTP client" (stable); without a
+//! URL template, the name of the span is the method alone.
 
 use axum::http::Extensions;
 use opentelemetry::{global, trace::Status};
@@ -22,12 +22,12 @@ pub fn client() -> ClientWithMiddleware {
     traced(::http_client::with(|it| it))
 }
 
-/// Makes the requests of a client carry the current context.
+/// Adds the middleware to a client: its requests then carry the current context.
 pub fn traced(client: reqwest::Client) -> ClientWithMiddleware {
     ClientBuilder::new(client).with(Tracing).build()
 }
 
-/// How often the request was sent before, as an extension of a request that is sent once more.
+/// How many times the request was sent before, as an extension of a request that is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResendCount(pub u32);
 
@@ -75,7 +75,7 @@ fn client_span(request: &Request) -> Span {
     )
 }
 
-/// Seen from the client a 4xx is an error as well: the call did not do what it was made for.
+/// For a client a 4xx is an error as well: the call did not achieve its purpose.
 fn record_response(span: &Span, response: &Response) {
     let status = response.status();
     span.set_attribute(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
@@ -97,17 +97,17 @@ fn error_type(error: &reqwest_middleware::Error) -> &'static str {
     }
 }
 
-/// What the operating system said: reqwest's own text repeats the URL, which the span has.
+/// The error of the operating system. reqwest's own text also contains the URL, which the span already has.
 fn innermost(error: &dyn std::error::Error) -> String {
     let last = std::iter::successors(Some(error), |&cause| cause.source()).last();
     last.map(ToString::to_string).unwrap_or_default()
 }
 
-/// The conventions forbid user and password in `url.full`.
+/// Removes user and password from a URL: the conventions forbid them in `url.full`.
 fn without_credentials(url: &reqwest::Url) -> reqwest::Url {
     let mut url = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
-        // These fail only for URLs that cannot have credentials, which then have none to hide.
+        // The setters fail only for URLs that cannot have credentials, and so have none to hide.
         let _ = url.set_username("REDACTED");
         let _ = url.set_password(Some("REDACTED"));
     }

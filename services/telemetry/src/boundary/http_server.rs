@@ -1,4 +1,4 @@
-//! The boundary where a request comes in: an axum middleware that opens the SERVER span.
+//! The boundary for incoming requests: an axum middleware that opens the SERVER span.
 //!
 //! Use it with `axum::middleware::from_fn(telemetry::http_server::trace)` in `Router::layer`, so
 //! that the matched route is known. Semantic conventions: "HTTP server" (stable).
@@ -52,7 +52,7 @@ pub async fn trace(request: Request, next: Next) -> Response {
         }
         response
     };
-    // The task goes on when this future is dropped, which is what a caller's hanging up does.
+    // The task continues when this future is dropped, which happens when a caller hangs up.
     match tokio::spawn(work.instrument(span)).await {
         Ok(response) => response,
         Err(_) => internal_error(),
@@ -65,7 +65,7 @@ fn server_span(request: &Request) -> Span {
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
-    // The raw path would make as many names as there are orders: without a route, the method alone.
+    // The raw path would give one name for each order. Without a route, the name is the method alone.
     let name = match route {
         Some(route) => format!("{method} {route}"),
         None => method.to_owned(),
@@ -96,7 +96,7 @@ fn server_span(request: &Request) -> Span {
     )
 }
 
-/// The caller's context, or an empty one: then this span starts a trace.
+/// The caller's context. It is empty if the request has none: then this span starts a trace.
 fn extract(request: &Request) -> Context {
     global::get_text_map_propagator(|propagator| {
         propagator.extract_with_context(&Context::new(), &HeaderExtractor(request.headers()))
@@ -111,7 +111,7 @@ fn record_error(span: &Span, status: StatusCode) {
     }
 }
 
-/// What the caller of a handler that panicked gets (RFC 9457), with the trace to look at.
+/// The reply when a handler panicked (RFC 9457), with the trace id.
 fn internal_error() -> Response {
     let problem = serde_json::json!({
         "type": "about:blank",
@@ -138,7 +138,8 @@ fn split_host(host: &str) -> (Option<&str>, Option<i64>) {
     }
 }
 
-/// An IPv6 address is in brackets where a port may follow; in `server.address` none does.
+/// Removes the brackets of an IPv6 address: they are needed where a port may follow, and `server.address`
+/// has none.
 pub(crate) fn without_brackets(address: &str) -> &str {
     address.trim_matches(['[', ']'])
 }

@@ -1,4 +1,4 @@
-//! The boundaries that context crosses, a file each.
+//! The boundaries that context crosses, one file for each.
 
 pub mod amqp;
 pub mod http_client;

@@ -1,7 +1,7 @@
 //! The boundary to a database: a CLIENT span around one statement of sqlx, on SQLite or PostgreSQL.
 //!
-//! Semantic conventions: "Database client" (stable). The name of the span is the query's summary,
-//! such as `SELECT products`; the text keeps its placeholders, so it holds no value of a user.
+//! Semantic conventions: "Database client" (stable). The name of the span is the summary of the query, such
+//! as `SELECT products`; the recorded text keeps its placeholders, so it contains no user data.
 
 use std::{
     future::Future,
@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{Dispatch, Instrument, Span, instrument::WithSubscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// A database of a service: its pool, and what the conventions want to know of it.
+/// A database of a service: its pool, and the attributes that the conventions ask for.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// The connections.
+    /// The connection pool.
     pub pool: AnyPool,
     system: System,
     namespace: String,
@@ -30,11 +30,11 @@ pub struct Database {
     network: Option<Network>,
 }
 
-/// The way to a database and back, where it is simulated: the future is ready when a statement would
-/// have been there and back.
+/// The simulated network between a service and its database: the future is ready after the time of one round
+/// trip.
 pub type Network = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Which database it is.
+/// The database system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
     /// `sqlite`.
@@ -62,19 +62,19 @@ impl Database {
         }
     }
 
-    /// The same database, behind a simulated network: each statement takes the way there and back inside
-    /// its span, as the client of a database elsewhere sees it.
+    /// The same database behind a simulated network: the span of each statement contains a round trip, as a
+    /// client of a database on another machine sees it.
     pub fn behind(self, network: Option<Network>) -> Self {
         Database { network, ..self }
     }
 
-    /// Which database it is.
+    /// The database system.
     pub fn system(&self) -> System {
         self.system
     }
 
-    /// Runs one statement in its CLIENT span. `run` is given the text once more, so that what is
-    /// recorded is what is run.
+    /// Runs one statement in its CLIENT span. `run` receives the text, so that the recorded statement is the
+    /// one that runs.
     ///
     /// # Errors
     ///
@@ -98,12 +98,12 @@ impl Database {
         outcome
     }
 
-    /// A connection of the pool. Only if somebody has to wait for one, the wait is a span: time in a
-    /// queue is else a gap that nothing explains.
+    /// Takes a connection from the pool. A wait for one has a span; otherwise the time in the queue would be
+    /// a gap without a cause. Without a wait there is no span.
     ///
     /// # Errors
     ///
-    /// When no connection is free in the time that the pool allows, or none can be made.
+    /// When no connection becomes free before the timeout of the pool, or none can be opened.
     pub async fn connection(&self) -> sqlx::Result<PoolConnection<Any>> {
         if let Some(connection) = self.pool.try_acquire() {
             return Ok(connection);
@@ -119,8 +119,8 @@ impl Database {
         acquire.instrument(span).await
     }
 
-    /// Begins a transaction. What is done in it has spans; that it begins and ends has none, but a
-    /// wait for its connection has.
+    /// Begins a transaction. Its statements have spans, and so has a wait for its connection; its begin and
+    /// its end have none.
     ///
     /// # Errors
     ///
@@ -130,8 +130,8 @@ impl Database {
         out_of_sight(Transaction::begin(connection, None)).await
     }
 
-    /// Begins a transaction that is about to write. SQLite has one lock for all who write, and it
-    /// is taken here; only if somebody else has it, the wait is a span.
+    /// Begins a transaction that is about to write. SQLite has one lock for all writers, which this call
+    /// takes; a wait for the lock has a span.
     ///
     /// # Errors
     ///
@@ -151,15 +151,15 @@ impl Database {
             }
             taken => taken,
         };
-        // Whatever came of it, others who get this connection wait as they always do.
+        // In both cases the next user of this connection waits as usual.
         out_of_sight(busy_timeout(&mut connection, LOCK_PATIENCE)).await?;
         taken?;
-        // It has begun already: any statement will do to tell sqlx so.
+        // The transaction has begun already; sqlx needs some statement to record that.
         let begun = Transaction::begin(connection, Some("SELECT 1".into_sql_str()));
         out_of_sight(begun).await
     }
 
-    /// The span of somebody who has to wait.
+    /// The span of a wait for a connection or a lock.
     pub fn waiting(&self, what: &'static str) -> Span {
         tracing::info_span!(
             "wait",
@@ -169,11 +169,11 @@ impl Database {
         )
     }
 
-    /// Ends a transaction and keeps what was done in it.
+    /// Commits a transaction.
     ///
     /// # Errors
     ///
-    /// When the database could not keep it.
+    /// When the database could not commit.
     pub async fn commit(&self, transaction: Transaction<'static, Any>) -> sqlx::Result<()> {
         out_of_sight(transaction.commit()).await
     }
@@ -210,7 +210,7 @@ impl System {
     }
 }
 
-/// What takes no longer is no wait: somebody is just giving back what is wanted.
+/// A wait up to this time gets no span: the connection or lock is just being given back.
 const NO_WAIT: Duration = Duration::from_millis(1);
 
 /// How long a writer of SQLite waits for the lock.
@@ -222,8 +222,8 @@ async fn take_write_lock(connection: &mut AnyConnection, patience: Duration) -> 
     connection.execute("BEGIN IMMEDIATE").await.map(drop)
 }
 
-/// Asks for the write lock again and again. SQLite would do so by itself, but with pauses that grow to
-/// a tenth of a second: a lock that is free again would be found so long after.
+/// Requests the write lock repeatedly. SQLite's own retries have pauses of up to a tenth of a second, and so
+/// would notice a free lock that much later.
 async fn wait_for_write_lock(connection: &mut AnyConnection) -> sqlx::Result<()> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     busy_timeout(connection, NO_WAIT).await?;
@@ -236,29 +236,30 @@ async fn wait_for_write_lock(connection: &mut AnyConnection) -> sqlx::Result<()>
 }
 
 async fn busy_timeout(connection: &mut AnyConnection, patience: Duration) -> sqlx::Result<()> {
-    // Safe: the text holds a number.
+    // Safe: the text contains a number only.
     let sql = AssertSqlSafe(format!("PRAGMA busy_timeout = {}", patience.as_millis()));
     connection.execute(sql).await.map(drop)
 }
 
-/// Whether SQLite says that somebody else has the lock (`SQLITE_BUSY`, with its extended codes).
+/// Whether SQLite reports that another connection holds the lock (`SQLITE_BUSY`, with its extended codes).
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.and_then(|code| code.parse::<i32>().ok())
         .is_some_and(|code| code & 0xff == 5)
 }
 
-/// Runs a future of sqlx where it sees no current span.
+/// Runs a future of sqlx without a current span.
 ///
-/// For SQLite, sqlx hands the current span to a thread of its own, which lets go of it a moment after
-/// it has answered. So two threads drop one span at the same time, and then tracing-subscriber 0.3
-/// may leave an ancestor of it open for ever: seen as a SERVER span that was never exported, once in
-/// some ten thousand requests. A span that never leaves its task is always closed.
+/// For SQLite, sqlx passes the current span to its own thread, which releases it a moment after it has
+/// answered. Two threads may then drop one span at the same time, and tracing-subscriber 0.3 may leave one
+/// of its ancestors open for ever: a SERVER span was not exported about once in ten thousand requests. A
+/// span that never leaves its task is always closed.
 async fn out_of_sight<F: Future>(work: F) -> F::Output {
     work.with_subscriber(Dispatch::none()).await
 }
 
-/// Having no row is an answer, not an error; all else is one, with the database's own code.
+/// Records the error of a statement on its span, with the database's own code. A missing row is an answer
+/// and not an error.
 fn record_error(span: &Span, error: &sqlx::Error) {
     if matches!(error, sqlx::Error::RowNotFound) {
         return;

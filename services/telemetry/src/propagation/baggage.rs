@@ -1,10 +1,10 @@
-//! `baggage`, after the W3C recommendation <https://www.w3.org/TR/baggage/>.
+//! The propagator of `baggage`, after the W3C recommendation <https://www.w3.org/TR/baggage/>.
 //!
-//! A malformed member is dropped and the others are kept; members beyond the limits (64 of them, 8,192
-//! bytes in all headers) are dropped. Nothing in a header can make extraction fail.
+//! A malformed member is dropped and the others are kept; members beyond the limits (64 members, 8,192 bytes
+//! in all headers) are dropped. No header can make extraction fail.
 //!
-//! The bytes that count are those of the header that is sent on. It is written as short as the
-//! specification allows, so it is not longer than what came in: what one service takes, the next takes.
+//! The limit in bytes applies to the header that is sent on. It is written as short as the specification
+//! allows, so it is not longer than the received one: what one service accepts, the next service accepts.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 const BAGGAGE: &str = "baggage";
 
-/// How many members a request may have.
+/// The most members of a request.
 pub const MAX_MEMBERS: usize = 64;
 
-/// How many bytes the members of a request may have, with the commas between them.
+/// The most bytes of the members of a request, with the commas between them.
 pub const MAX_BYTES: usize = 8_192;
 
-/// What must be percent-encoded in a value: all but the baggage octets, and the percent sign itself.
+/// The bytes that are percent-encoded in a value: all but the baggage octets, and the percent sign itself.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -67,7 +67,7 @@ impl TextMapPropagator for StrictBaggagePropagator {
         let headers = extractor.get_all(BAGGAGE).unwrap_or_default();
         let mut taken = Taken::default();
         for member in headers.iter().flat_map(|header| header.split(',')) {
-            // What becomes of a member is for `dropped` to say.
+            // Dropped members are reported by `dropped`.
             let _ = taken.take(member);
         }
         if taken.baggage.is_empty() {
@@ -85,30 +85,30 @@ impl TextMapPropagator for StrictBaggagePropagator {
 /// A member of a `baggage` header that the propagator drops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// The member as it came, without white space around it. Bytes that are no UTF-8 are U+FFFD.
+    /// The member as it was received, without white space around it. Bytes that are not UTF-8 are U+FFFD.
     pub member: String,
-    /// Why it is dropped.
+    /// The reason.
     pub why: Why,
 }
 
 /// Why a member of a `baggage` header is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It stands in a header that has bytes other than printable ASCII.
+    /// Its header contains bytes other than printable ASCII.
     NotAscii,
-    /// It is not written as section 3.3.1 says.
+    /// It does not have the form of section 3.3.1.
     Malformed,
-    /// There are [`MAX_MEMBERS`] before it.
+    /// [`MAX_MEMBERS`] members precede it.
     TooMany,
-    /// With it, the members would have so many bytes, which is more than [`MAX_BYTES`].
+    /// With it, the members would have `bytes` bytes, more than [`MAX_BYTES`].
     TooLong {
-        /// How many bytes.
+        /// The number of bytes.
         bytes: usize,
     },
 }
 
-/// The members of the `baggage` headers of a request that the propagator drops, in their order. Empty
-/// members are none.
+/// The members of a request's `baggage` headers that the propagator drops, in their order. Empty members are
+/// not counted as members.
 pub fn dropped(headers: &HeaderMap) -> Vec<Dropped> {
     let mut taken = Taken::default();
     let mut dropped = Vec::new();
@@ -129,7 +129,7 @@ pub fn dropped(headers: &HeaderMap) -> Vec<Dropped> {
     dropped
 }
 
-/// A context that has the baggage of another, and nothing of its trace.
+/// A context with the baggage of another context, and nothing of its trace.
 pub(crate) fn baggage_alone(context: &Context) -> Context {
     let entries = context.baggage().iter();
     Context::new().with_baggage(entries.map(|(key, (value, properties))| {
@@ -137,11 +137,11 @@ pub(crate) fn baggage_alone(context: &Context) -> Context {
     }))
 }
 
-/// The members of a request so far.
+/// The members of a request that were taken so far.
 #[derive(Default)]
 struct Taken {
     baggage: Baggage,
-    /// How many bytes each key has with its value and its properties when it is sent on.
+    /// The length of each member when it is sent on, in bytes: key, value and properties.
     bytes: HashMap<String, usize>,
 }
 
@@ -154,7 +154,7 @@ struct Member {
 // === impl Taken ===
 
 impl Taken {
-    /// Takes one more member. Of a key that comes twice the last stays.
+    /// Adds a member. If its key exists already, the new member replaces the old one.
     fn take(&mut self, member: &str) -> Result<(), Why> {
         let member = parse_member(member).ok_or(Why::Malformed)?;
         let is_known = self.bytes.contains_key(&member.key);
@@ -163,7 +163,7 @@ impl Taken {
         }
         let own = written(&member.key, &member.value, &member.properties).len();
         let others = self.bytes.iter().filter(|(key, _)| **key != member.key);
-        // A comma before each but the first.
+        // A comma precedes every member but the first.
         let bytes = own + others.map(|(_, bytes)| bytes + 1).sum::<usize>();
         if bytes > MAX_BYTES {
             return Err(Why::TooLong { bytes });
@@ -175,7 +175,7 @@ impl Taken {
     }
 }
 
-/// A member as it is sent on.
+/// The text of a member when it is sent on.
 fn written(key: &str, value: &str, properties: &str) -> String {
     let value = utf8_percent_encode(value, ENCODED);
     match properties.is_empty() {
@@ -203,14 +203,14 @@ fn parse_member(member: &str) -> Option<Member> {
         .collect();
     Some(Member {
         key: key.to_owned(),
-        // A percent sign that encodes nothing stands for itself, and bytes that are not UTF-8 become
-        // U+FFFD, as the recommendation says.
+        // A percent sign that encodes nothing is kept, and bytes that are not UTF-8 become U+FFFD, as the
+        // recommendation demands.
         value: percent_decode_str(value).decode_utf8_lossy().into_owned(),
         properties: properties?.join(";"),
     })
 }
 
-/// A property is a key, or a key and a value.
+/// Section 3.3.1: a property is a key, or a key and a value.
 fn is_property(property: &str) -> bool {
     match property.split_once('=') {
         None => is_token(property),
@@ -228,7 +228,7 @@ fn is_token(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// Printable ASCII without blank, double quote, comma, semicolon and backslash.
+/// Section 3.3.1: printable ASCII without blank, double quote, comma, semicolon and backslash.
 fn is_baggage_octet(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
 }

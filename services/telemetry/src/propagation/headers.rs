@@ -1,5 +1,5 @@
-//! HTTP headers as a carrier. Repeated headers stay apart: what a second `traceparent` means is for
-//! the propagator to say.
+//! HTTP headers as a carrier. Repeated headers stay separate: the propagator decides what a second
+//! `traceparent` means.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
@@ -7,7 +7,7 @@ use opentelemetry::propagation::{Extractor, Injector};
 /// Reads context from the headers of a request.
 pub(crate) struct HeaderExtractor<'a>(pub(crate) &'a HeaderMap);
 
-/// Writes context into the headers of a request, in place of what was there.
+/// Writes context into the headers of a request; it replaces what the headers had.
 pub(crate) struct HeaderInjector<'a>(pub(crate) &'a mut HeaderMap);
 
 // === impl HeaderExtractor ===
@@ -22,8 +22,8 @@ impl Extractor for HeaderExtractor<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        // A value that is not ASCII stands as text that no propagator takes, so that it is not
-        // mistaken for a header that is absent.
+        // A value that is not ASCII is passed on as a text that every propagator refuses, so that it is not
+        // taken for a missing header.
         let values: Vec<_> = self
             .0
             .get_all(key)

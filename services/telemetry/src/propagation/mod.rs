@@ -1,8 +1,7 @@
-//! How context crosses a process boundary: `traceparent`, `tracestate` and `baggage`.
+//! The propagation of context across process boundaries: `traceparent`, `tracestate` and `baggage`.
 //!
-//! The stock propagator is lenient: it takes headers that the specification tells to discard. Ours
-//! follows W3C Trace Context level 2 to the letter, and passes the public test suite in strict
-//! mode.
+//! The stock propagator is lenient: it accepts headers that the specification tells receivers to discard.
+//! Ours follows W3C Trace Context level 2 exactly, and passes the public test suite in strict mode.
 
 pub mod baggage;
 mod headers;
@@ -34,7 +33,7 @@ pub enum Propagator {
     Baggage,
 }
 
-/// All the propagators of a process as one.
+/// Combines the propagators of a process into one.
 pub(crate) fn composite(propagators: &[Propagator]) -> TextMapCompositePropagator {
     TextMapCompositePropagator::new(
         propagators
@@ -59,8 +58,8 @@ pub fn current_trace_id() -> Option<String> {
         .then(|| span_context.trace_id().to_string())
 }
 
-/// Records a baggage entry of the current context as an attribute of the current span, if it is
-/// there. Baggage is passed on with each call but is on no span unless somebody puts it there.
+/// Records a baggage entry of the current context as an attribute of the current span, if the entry exists.
+/// Baggage is passed on with each call, but only code like this puts it on a span.
 pub fn record_baggage(key: &'static str) {
     let span = Span::current();
     let context = span.context();
@@ -74,7 +73,7 @@ pub fn record_attribute(key: &'static str, value: String) {
     Span::current().set_attribute(key, value);
 }
 
-/// The members of the current context's baggage: key, value, and properties with semicolons between.
+/// The members of the current context's baggage: key, value, and properties separated by semicolons.
 pub fn baggage_members() -> Vec<(String, String, String)> {
     members(&Span::current().context())
 }
@@ -91,10 +90,10 @@ pub(crate) fn members(context: &Context) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// The `traceresponse` of a context: which trace and span a reply came from. A draft of the W3C
-/// (Trace Context Response, an editor's draft), in the format of `traceparent`.
+/// The `traceresponse` of a context: the trace and the span that a reply comes from, in the format of
+/// `traceparent` (Trace Context Response, an editor's draft of the W3C).
 pub(crate) fn traceresponse(context: &Context) -> Option<String> {
-    // A context that is still the caller's own has no span of ours: there was none to answer with.
+    // If the span of the context is the caller's, this process made no span: there is none to name.
     let is_ours = !context.span().span_context().is_remote();
     is_ours.then(|| trace_context::traceparent(context))?
 }

@@ -1,5 +1,5 @@
-//! Context that outlives its request: work that is done later, or by another process, goes on in
-//! the same trace.
+//! Context that outlives its request: work that is done later, or by another process, continues the same
+//! trace.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The current context as text, for a database row. It holds what a message header would.
+/// The current context as text, for a database row. It contains the same fields as a message header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SavedContext(HashMap<String, String>);
@@ -31,13 +31,13 @@ impl SavedContext {
         adopt(span, self.context());
     }
 
-    /// The fields as JSON text.
+    /// Writes the fields as JSON text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a map of strings is always valid JSON")
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote. Text that is something else is an empty
-    /// context: work is not lost because its trace is.
+    /// Reads the text that [`to_json`](Self::to_json) wrote. Any other text is an empty context: work is
+    /// done even if its trace is lost.
     pub fn from_json(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
@@ -49,8 +49,7 @@ impl SavedContext {
     }
 }
 
-/// Gives a span its remote parent. Where no OpenTelemetry layer is installed there is nothing to
-/// give it to.
+/// Sets the remote parent of a span. Without an OpenTelemetry layer it has no effect.
 pub(crate) fn adopt(span: &Span, parent: Context) {
     if let Err(error) = span.set_parent(parent)
         && matches!(error, tracing_opentelemetry::SetParentError::AlreadyStarted)

@@ -1,4 +1,4 @@
-//! `traceparent` and `tracestate`, after W3C Trace Context level 2.
+//! The propagator of `traceparent` and `tracestate`, after W3C Trace Context level 2.
 //!
 //! Section numbers below are those of <https://www.w3.org/TR/trace-context-2/>.
 
@@ -11,7 +11,7 @@ use opentelemetry::{
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// Section 3.2.2.5.2: the trace id is random, so that others may sample by it.
+/// Section 3.2.2.5.2: the trace id is random, so that other systems may sample by it.
 const RANDOM: TraceFlags = TraceFlags::new(0x02);
 
 /// Section 3.3.1.1: a list has at most 32 members.
@@ -23,15 +23,15 @@ pub struct StrictTraceContextPropagator {
     fields: [String; 2],
 }
 
-/// What a received context said and the SDK does not hand on to the spans beneath it. It rides in
-/// the [`Context`] beside the span, and so reaches every header that goes out in the same trace.
+/// The parts of a received context that the SDK does not pass on to child spans. They are stored in the
+/// [`Context`] beside the span, and so reach every header that is sent in the same trace.
 #[derive(Debug)]
 struct Received {
-    /// The random-trace-id flag, which has to stay as it came (section 3.2.2.5.2). The SDK clears
-    /// all flags where a trace is not sampled.
+    /// The random-trace-id flag, which must be passed on unchanged (section 3.2.2.5.2). The SDK clears all
+    /// flags where a trace is not sampled.
     random: bool,
-    /// A valid `tracestate` that [`TraceState`] cannot hold, as it came. (The stock type refuses a
-    /// vendor of 14 characters, which the specification allows.)
+    /// A valid `tracestate` that [`TraceState`] cannot hold, unchanged. (The stock type refuses a vendor of
+    /// 14 characters, which the specification allows.)
     tracestate: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl TextMapPropagator for StrictTraceContextPropagator {
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        // Section 4.3, step 3: with no single valid traceparent, tracestate is not even looked at.
+        // Section 4.3, step 3: without exactly one valid traceparent, tracestate is ignored.
         let Some(parent) = single(extractor, TRACEPARENT).and_then(parse_traceparent) else {
             return context.clone();
         };
@@ -100,10 +100,10 @@ pub(crate) fn traceparent(context: &Context) -> Option<String> {
     }
     let random = match context.get::<Received>() {
         Some(received) => received.random,
-        // A trace that was not received began here, and the SDK draws its ids at random.
+        // A trace without a received context began here, and the SDK makes random ids.
         None => true,
     };
-    // Level 2 knows these two flags; section 3.2.2.5.3 has all others set to zero.
+    // Level 2 defines these two flags; section 3.2.2.5.3 demands zero for all others.
     let sampled = span_context.trace_flags() & TraceFlags::SAMPLED;
     let flags = if random { sampled | RANDOM } else { sampled };
     let (trace_id, span_id) = (span_context.trace_id(), span_context.span_id());
@@ -121,13 +121,13 @@ fn parse_traceparent(header: &str) -> Option<Parent> {
     let header = trim_ows(header);
     let (version, rest) = header.split_once('-')?;
     let version = hex(version, 2)?;
-    // Version 255 is invalid, now and for ever.
+    // Version 255 is invalid in every level.
     if version == 0xff {
         return None;
     }
     let (trace_id, rest) = rest.split_once('-')?;
     let (span_id, rest) = rest.split_once('-')?;
-    // A future version may go on after the flags, but only behind another dash.
+    // A future version may have more fields after the flags, but only after another dash.
     let flags = match rest.split_once('-') {
         Some(_) if version == 0 => return None,
         Some((flags, _future)) => flags,
@@ -148,8 +148,8 @@ fn parse_traceparent(header: &str) -> Option<Parent> {
     })
 }
 
-/// Reads all `tracestate` headers as one list (section 3.3.1), or `None` if any part is invalid:
-/// then the whole list is discarded (section 4.3, step 5).
+/// Reads all `tracestate` headers as one list (section 3.3.1). `None` if any part is invalid: the whole list
+/// is then discarded (section 4.3, step 5).
 fn parse_tracestate<'a>(headers: &[&'a str]) -> Option<Vec<(&'a str, &'a str)>> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for member in headers
@@ -179,8 +179,9 @@ fn list(members: &[(&str, &str)]) -> String {
     members.join(",")
 }
 
-/// Section 3.3.1.3.1. A simple key has at most 256 characters; `tenant@system` has at most 241 and
-/// 14. (Level 2 relaxed where the `@` may stand; the public suite still asks for this.)
+/// Section 3.3.1.3.1: whether a key is valid. A simple key has at most 256 characters; the parts of
+/// `tenant@system` have at most 241 and 14. (Level 2 allows the `@` in other places; the public suite still
+/// tests this rule.)
 fn is_key(key: &str) -> bool {
     match key.split_once('@') {
         None => is_key_part(key, 256),
@@ -196,8 +197,8 @@ fn is_key_part(part: &str, longest: usize) -> bool {
         })
 }
 
-/// Section 3.3.1.3.2: 1 to 256 printable ASCII characters without `,` and `=`. (The last may be no
-/// blank; at that place it is white space around the member, and trimmed.)
+/// Section 3.3.1.3.2: whether a value is valid: 1 to 256 printable ASCII characters without `,` and `=`.
+/// (The last one may not be a blank; a blank there is white space around the member, and is trimmed.)
 fn is_value(value: &str) -> bool {
     (1..=256).contains(&value.len())
         && value
@@ -205,7 +206,7 @@ fn is_value(value: &str) -> bool {
             .all(|byte| (0x20..=0x7e).contains(&byte) && byte != b'=' && byte != b',')
 }
 
-/// The value of a header that must be there exactly once.
+/// The value of a header that must occur exactly once; `None` otherwise.
 fn single<'a>(extractor: &'a dyn Extractor, name: &str) -> Option<&'a str> {
     match extractor.get_all(name)?.as_slice() {
         [value] => Some(value),
@@ -213,12 +214,12 @@ fn single<'a>(extractor: &'a dyn Extractor, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Optional white space of HTTP (RFC 9110, section 5.6.3).
+/// Trims the optional white space of HTTP (RFC 9110, section 5.6.3).
 fn trim_ows(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// A number of exactly so many lower-case hexadecimal digits.
+/// Reads a number of exactly `digits` lower-case hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let lower_case = text
         .bytes()

@@ -1,3 +1,3 @@
-//! The signals of OpenTelemetry, a pipeline each.
+//! The signals of OpenTelemetry, with one pipeline for each.
 
 pub mod traces;

@@ -1,7 +1,7 @@
 //! Traces: sampler → processor → batch → exporter, and the bridge from `tracing`.
 //!
-//! Spans are made with `tracing`; the bridge hands them to the OpenTelemetry SDK. Log events do not
-//! become span events, or each would be told twice once logs are exported as well.
+//! Spans are made with `tracing`; the bridge passes them to the OpenTelemetry SDK. Log events do not become
+//! span events; otherwise each would be exported twice once logs are exported as well.
 
 use opentelemetry::{
     global,
@@ -22,7 +22,7 @@ use crate::{
     layers::Layers,
 };
 
-/// What the trace pipeline is built from.
+/// The settings of the trace pipeline.
 pub(crate) struct TracesConfig {
     pub(crate) service_name: &'static str,
     pub(crate) resource: Resource,
@@ -40,7 +40,7 @@ pub(crate) struct Traces {
     batch: Option<BatchHandle>,
 }
 
-/// What stands between `tracing` and a pipeline.
+/// The layer between `tracing` and a pipeline.
 pub(crate) type Bridge = Box<dyn Layer<Registry> + Send + Sync>;
 
 // === impl Traces ===
@@ -50,7 +50,7 @@ impl Traces {
     ///
     /// # Errors
     ///
-    /// When the exporter or its thread cannot be made.
+    /// When the exporter or the export thread cannot be made.
     pub(crate) fn start(
         config: TracesConfig,
         layers: &impl Layers,
@@ -60,7 +60,7 @@ impl Traces {
             .with_sampler(config.sampler);
         let (provider, batch) = match config.export {
             Export::SdkDisabled => {
-                // Context that was received still goes on, as the specification asks.
+                // Received context is still passed on, as the specification demands.
                 let silent = Traces {
                     provider: None,
                     batch: None,
@@ -88,14 +88,14 @@ impl Traces {
         Ok((traces, bridge))
     }
 
-    /// Makes it the pipeline of those who ask OpenTelemetry itself for a tracer.
+    /// Makes this the global pipeline, for code that asks OpenTelemetry itself for a tracer.
     pub(crate) fn set_global(&self) {
         if let Some(provider) = &self.provider {
             global::set_tracer_provider(provider.clone());
         }
     }
 
-    /// How many spans ended, and where they are now.
+    /// The number of spans that have ended, and their present states.
     pub(crate) fn counts(&self) -> Counts {
         let batch = self.batch.as_ref();
         batch.map(BatchHandle::counts).unwrap_or_default()
@@ -109,13 +109,14 @@ impl Traces {
         }
     }
 
-    /// Exports what is left and ends the pipeline.
+    /// Exports the remaining spans and ends the pipeline.
     pub(crate) async fn shutdown(self) -> Counts {
         let (Some(batch), Some(provider)) = (self.batch, self.provider) else {
             return Counts::default();
         };
         batch.flush().await;
-        // The provider's shutdown waits for the export thread: not on a runtime thread.
+        // The provider's shutdown blocks until the export thread ends: it must not run on a thread of the
+        // runtime.
         let stopped = tokio::task::spawn_blocking(move || provider.shutdown()).await;
         if let Ok(Err(error)) = stopped {
             tracing::warn!(%error, "the trace pipeline did not stop cleanly");
@@ -126,12 +127,12 @@ impl Traces {
 
 // === The bridge ===
 
-/// The bridge from `tracing` spans to OpenTelemetry spans. What the layer adds by default (threads,
-/// code locations, busy and idle times) is switched off: a learner should see the attributes that
-/// the conventions name, and no others.
+/// The bridge from `tracing` spans to OpenTelemetry spans. The layer's default attributes (threads, code
+/// locations, busy and idle times) are switched off: a learner should see only the attributes that the
+/// conventions name.
 ///
-/// [`Config::install`](crate::Config::install) uses it; by itself it serves tests, which put a recorder
-/// behind the tracer.
+/// [`Config::install`](crate::Config::install) uses it. Tests use it alone, with a recorder behind the
+/// tracer.
 pub fn bridge<S, T>(tracer: T) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -151,7 +152,7 @@ where
         .with_filter(filter_fn(is_ours))
 }
 
-/// Spans of the services, and not those that libraries open for their own debugging.
+/// Accepts spans of the services, and not the spans that libraries make for their own debugging.
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     const LIBRARIES: [&str; 8] = [
         "h2",

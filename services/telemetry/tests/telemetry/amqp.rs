@@ -1,5 +1,5 @@
-//! The boundary to a message broker, as far as it can be seen without one: the spans, and the
-//! headers of a message as a carrier. The wire is tested where there is a broker.
+//! The boundary to a message broker, without a broker: the spans, and the headers of a message as a carrier.
+//! The end-to-end tests use a real broker.
 
 use lapin::{
     BasicProperties,
@@ -175,7 +175,7 @@ fn process(delivery: &Delivery, relation: MessagingRelation) -> tracing::Span {
     amqp::process_span(delivery, "shop:order.placed", "email", relation)
 }
 
-/// A message that came through the retry queue, and so does not say itself what it was sent as.
+/// A message from the retry queue, whose headers no longer have its original exchange and routing key.
 fn delivery<'a>(headers: impl IntoIterator<Item = (&'a str, AMQPValue)>) -> Delivery {
     let mut table = FieldTable::default();
     for (name, value) in headers {

@@ -175,7 +175,7 @@ fn what_is_dropped_is_named_with_the_reason() {
     );
     let members: Vec<_> = (0..65).map(|n| format!("k{n}={n}")).collect();
     let full = members.join(",");
-    // A key that is there already takes no place of its own.
+    // A key that exists already does not count as another member.
     assert_eq!(
         of(&[full.as_bytes(), b"k0=again"]),
         [("k64=64".to_owned(), Why::TooMany)]

@@ -1,4 +1,4 @@
-//! The bridge from `tracing` to OpenTelemetry: what becomes a span, and what does not.
+//! The bridge from `tracing` to OpenTelemetry: which `tracing` spans and events are exported.
 
 use opentelemetry::Value;
 

@@ -1,4 +1,4 @@
-//! How an error is recorded on a span.
+//! The recording of errors on spans.
 
 use opentelemetry::trace::Status;
 use telemetry::exception;

@@ -1,8 +1,8 @@
 //! The whole pipeline, from the standard variables to a real receiver.
 //!
-//! The variables belong to a process, so the service of these tests is one: the test runs itself
-//! again with the variables of the case, and what the process makes of them is asked of the
-//! receiver and of what the process prints.
+//! The variables belong to a process, so the service of these tests is a separate process: the test runs its
+//! own binary again with the variables of the case, and checks what the receiver got and what the process
+//! printed.
 
 use std::{collections::BTreeMap, env, net::SocketAddr};
 
@@ -18,7 +18,7 @@ use crate::{
     server::closed_port,
 };
 
-/// Marks the process that is the service.
+/// The variable that marks the process of the service.
 const IS_SERVICE: &str = "TELEMETRY_TEST_IS_SERVICE";
 
 const SPANS: u64 = 3;
@@ -57,7 +57,7 @@ async fn spans_arrive_with_who_sent_them() {
     );
 }
 
-/// As in a container that holds the program and nothing else.
+/// An environment as in a container that contains only the program.
 #[tokio::test]
 async fn a_machine_needs_no_ca_certificates() {
     const TEST: &str = "export::a_machine_needs_no_ca_certificates";
@@ -188,7 +188,7 @@ async fn without_an_exporter_context_is_passed_on_and_with_the_sdk_disabled_noth
 
 #[derive(Debug)]
 struct Service {
-    /// The one line of JSON that it printed.
+    /// The line of JSON that it printed.
     said: serde_json::Value,
     log: String,
 }
@@ -197,7 +197,7 @@ fn is_service() -> bool {
     env::var_os(IS_SERVICE).is_some()
 }
 
-/// What the process does that is the service. Its runtime has one thread, as that of payment has.
+/// The work of the service process. Its runtime has one thread, as payment's has.
 async fn be_the_service() {
     let config = telemetry::Config::from_env("checkout", "1.2.3").unwrap();
     let telemetry = config.install().unwrap();
@@ -213,7 +213,7 @@ async fn be_the_service() {
     println!("\n{said}");
 }
 
-/// Runs one test of this binary as the service, with these variables and no other `OTEL_*`.
+/// Runs one test of this binary as the service, with these variables and no other `OTEL_*` variables.
 async fn service(test: &str, variables: Vec<(&str, String)>) -> Service {
     let mut command = Command::new(env::current_exe().unwrap());
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {
@@ -246,7 +246,7 @@ fn to(receiver: &Receiver, protocol: &str) -> Vec<(&'static str, String)> {
     variables(address, protocol)
 }
 
-/// As [`to`], with little patience for an answer that cannot come.
+/// As [`to`], with a short timeout for a reply that cannot come.
 fn away(address: SocketAddr, protocol: &str) -> Vec<(&'static str, String)> {
     let mut variables = variables(address, protocol);
     variables.push(("OTEL_EXPORTER_OTLP_TIMEOUT", "300".to_owned()));
@@ -270,7 +270,7 @@ fn spans(taken: &[ResourceSpans]) -> Vec<&Span> {
         .collect()
 }
 
-/// The attributes of the one resource; all of them are text.
+/// The attributes of the one resource; all of them are strings.
 fn resource(taken: &[ResourceSpans]) -> BTreeMap<String, String> {
     let resource = taken.first().and_then(|first| first.resource.as_ref());
     let attributes = &resource.expect("a resource was received").attributes;

@@ -1,4 +1,4 @@
-//! The boundary where a request goes out, over real connections.
+//! The boundary for outgoing requests, over real connections.
 
 use axum::{Router, http::HeaderMap, http::StatusCode, routing::get};
 use opentelemetry::{
@@ -107,7 +107,7 @@ async fn user_and_password_are_not_recorded() {
     let server = serve(Router::new()).await;
     let url: reqwest::Url = format!("http://ada:secret@{server}/").parse().unwrap();
     let client = telemetry::http_client::client();
-    // reqwest turns them into a header, but not where the request is made by hand.
+    // reqwest turns credentials into a header, but not for a request that is built by hand.
     client.get(url.clone()).send().await.unwrap();
     let request = reqwest::Request::new(reqwest::Method::GET, url);
     client.execute(request).await.unwrap();

@@ -1,4 +1,4 @@
-//! The boundary where a request comes in, over real connections.
+//! The boundary for incoming requests, over real connections.
 
 use std::sync::Arc;
 
@@ -252,7 +252,7 @@ async fn the_context_of_the_caller_arrives() {
     );
 }
 
-/// Reads the baggage as any library would, and records it as a service does.
+/// Reads the baggage through the standard API, and records it as a service does.
 async fn read_baggage() -> String {
     telemetry::propagation::record_baggage("lab.request");
     telemetry::propagation::record_baggage("not.there");
@@ -311,7 +311,7 @@ async fn handlers_of_concurrent_requests_each_see_their_own_trace() {
     }
 }
 
-/// The trace as this crate sees it, and as `opentelemetry` itself does; both within an inner span.
+/// The trace id according to this crate, and according to `opentelemetry` itself; both within an inner span.
 #[tracing::instrument(name = "step")]
 async fn current_ids() -> String {
     tokio::task::yield_now().await;
@@ -333,7 +333,7 @@ async fn a_caller_that_hangs_up_ends_neither_the_work_nor_its_span() {
             tracing::info_span!("the work is done").in_scope(|| "done")
         }
     };
-    // Outside the middleware, to learn when the server lets go of the request.
+    // Outside the middleware, to see when the server drops the request.
     let (abandoned, mut seen_abandoned) = mpsc::unbounded_channel();
     let watch = from_fn(move |request: Request, next: Next| {
         let on_drop = SendOnDrop(abandoned.clone());

@@ -1,4 +1,4 @@
-//! What the telemetry of a service promises, tested on real connections, files and processes.
+//! The guarantees of the services' telemetry, tested on real connections, files and processes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(
     clippy::disallowed_methods,

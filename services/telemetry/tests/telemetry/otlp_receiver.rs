@@ -28,14 +28,14 @@ pub(crate) struct Receiver {
     desk: Arc<Desk>,
 }
 
-/// How a receiver answers.
+/// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It takes everything.
+    /// It accepts everything.
     Take,
-    /// It takes nothing, and trying again is of no use.
+    /// It refuses everything, with an error that must not be retried.
     Refuse,
-    /// It is too busy for the first request.
+    /// It is too busy for the first request, and accepts the others.
     TooBusyAtFirst,
 }
 

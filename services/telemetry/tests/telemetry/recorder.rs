@@ -1,6 +1,6 @@
-//! Keeps the spans of one test, behind the very bridge that the services use.
+//! Records the spans of one test, behind the same bridge that the services use.
 //!
-//! The subscriber is that of the thread, so that tests run side by side: use it in tests whose
+//! The subscriber is set for the thread only, so that tests can run concurrently: use it in tests whose
 //! runtime has one thread, as `#[tokio::test]` has by default.
 
 use std::{
@@ -43,7 +43,7 @@ impl SpanExporter for Kept {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Records what is sampled by the default sampler.
+    /// A recorder with the default sampler.
     pub(crate) fn start() -> Self {
         Self::with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
     }
@@ -70,7 +70,7 @@ impl Recorder {
         self.kept.0.lock().unwrap().clone()
     }
 
-    /// Waits until exactly so many spans have ended.
+    /// Waits until exactly `count` spans have ended.
     pub(crate) async fn ended(&self, count: usize) -> Vec<SpanData> {
         let patience = Instant::now() + Duration::from_secs(20);
         loop {
@@ -93,7 +93,7 @@ impl Recorder {
     }
 }
 
-/// The one span of that name.
+/// The only span with this name.
 #[track_caller]
 pub(crate) fn named<'a>(spans: &'a [SpanData], name: &str) -> &'a SpanData {
     let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
@@ -103,19 +103,19 @@ pub(crate) fn named<'a>(spans: &'a [SpanData], name: &str) -> &'a SpanData {
     one.unwrap_or_else(|| panic!("no span {name:?} in {names:?}"))
 }
 
-/// All attributes of a span, each of which must be there once.
+/// All attributes of a span. A key that occurs twice is a panic.
 #[track_caller]
 pub(crate) fn attributes(span: &SpanData) -> BTreeMap<String, Value> {
     by_key(&span.attributes)
 }
 
-/// All attributes of an event, each of which must be there once.
+/// All attributes of an event. A key that occurs twice is a panic.
 #[track_caller]
 pub(crate) fn event_attributes(event: &Event) -> BTreeMap<String, Value> {
     by_key(&event.attributes)
 }
 
-/// What a test expects of [`attributes`].
+/// The attributes that a test expects, in the form of [`attributes`].
 pub(crate) fn expected<const N: usize>(entries: [(&str, Value); N]) -> BTreeMap<String, Value> {
     entries
         .into_iter()

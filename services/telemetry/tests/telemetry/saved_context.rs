@@ -1,4 +1,4 @@
-//! Context that outlives its request, such as that of an outbox row.
+//! Context that outlives its request, as in the row of an outbox.
 
 use telemetry::SavedContext;
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use axum::{Router, middleware::from_fn};
 use tokio::net::TcpListener;
 
-/// Serves a router with a SERVER span for each request, as long as the runtime of the test lives.
+/// Serves a router with a SERVER span for each request, until the runtime of the test ends.
 pub(crate) async fn serve_traced(router: Router) -> SocketAddr {
     serve(router.layer(from_fn(telemetry::http_server::trace))).await
 }
 
-/// Serves a router as it is.
+/// Serves a router without middleware.
 pub(crate) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -164,7 +164,7 @@ async fn database() -> (TempDir, Database) {
     (folder, database)
 }
 
-/// What sqlx sees it hands to a thread of its own, and then a span may never be closed.
+/// sqlx passes a span that it sees to its own thread, and such a span may never be closed.
 #[tokio::test]
 async fn sqlx_never_sees_a_span_that_it_could_hand_on() {
     let (_folder, db) = database().await;

@@ -1,4 +1,4 @@
-//! How the spans of steps record the error that they end with.
+//! The recording of errors on the spans of steps.
 
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;

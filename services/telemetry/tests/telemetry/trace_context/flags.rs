@@ -1,4 +1,4 @@
-//! The flags of `traceparent` (section 3.2.2.5), through the spans in between as well.
+//! The flags of `traceparent` (section 3.2.2.5), also through intermediate spans.
 
 use opentelemetry_sdk::trace::Sampler;
 use telemetry::SavedContext;

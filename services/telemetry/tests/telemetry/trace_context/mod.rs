@@ -23,7 +23,7 @@ fn received(headers: &[(&str, &str)]) -> SpanContext {
     context.span().span_context().clone()
 }
 
-/// What goes out when these headers came in and no span is in between.
+/// The headers that are sent for these received headers, without a span between.
 fn passed_on(headers: &[(&str, &str)]) -> Headers {
     let propagator = StrictTraceContextPropagator::default();
     let context = propagator.extract_with_context(&Context::new(), &Headers::of(headers));
@@ -32,14 +32,14 @@ fn passed_on(headers: &[(&str, &str)]) -> Headers {
     sent
 }
 
-/// The `tracestate` that goes out when these came in.
+/// The `tracestate` that is sent for these received ones.
 fn state(tracestates: &[&str]) -> Option<String> {
     let mut headers = vec![("traceparent", VALID)];
     headers.extend(tracestates.iter().map(|value| ("tracestate", *value)));
     passed_on(&headers).get("tracestate").map(ToOwned::to_owned)
 }
 
-/// What the child of a child of a context sends, as the fields of a carrier.
+/// The fields that the child of a child of a context sends.
 fn sent_by_a_child_of(context: &SavedContext) -> serde_json::Value {
     let outer = tracing::info_span!("outer");
     context.adopt(&outer);

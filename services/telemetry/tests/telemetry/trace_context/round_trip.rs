@@ -1,4 +1,4 @@
-//! What goes out when a context came in: the same, and nothing that is invalid.
+//! Round trips of a context: the sent headers equal the received ones, and are never invalid.
 
 use opentelemetry::{Context, propagation::TextMapPropagator};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ proptest! {
     }
 }
 
-/// Any text, valid headers, and valid headers with a piece replaced.
+/// Arbitrary text, valid headers, and valid headers with one part replaced.
 fn near(sample: &'static str) -> impl Strategy<Value = String> {
     let valid = if sample.starts_with("00") {
         VALID

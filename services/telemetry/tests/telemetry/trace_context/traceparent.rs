@@ -1,4 +1,4 @@
-//! `traceparent`: what is taken, and what starts a trace instead (section 3.2).
+//! `traceparent`: which headers are accepted, and which start a new trace instead (section 3.2).
 
 use super::{TRACE, VALID, assert_refused, assert_starts_a_trace, assert_taken, received};
 
@@ -90,7 +90,7 @@ fn each_part_has_exactly_its_number_of_lower_case_hexadecimal_digits() {
         ] {
             let mut parts = PARTS;
             parts[position] = &bad;
-            // In a trailing part the blank is the white space around the header.
+            // At the end, the blank is white space around the header.
             if position == 3 && bad.ends_with(' ') {
                 continue;
             }
