@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Latency, Line, Plan, Progress, Step,
+    Error, Latency, Line, LoadProgress, Plan, Step,
     attack::Attack,
     journey::{self, ShopClient},
     ledger::Ledger,
@@ -15,7 +15,7 @@ use crate::{
 
 /// Where the lines of the ledger go, besides the observer.
 pub struct Recording {
-    /// Whether they are kept in memory, for [`Outcome::lines`]. A load that goes on for ever had
+    /// Whether they are kept in memory, for [`LoadReport::lines`]. A load that goes on for ever had
     /// better not.
     pub keep: bool,
     /// Where they are written, as a line of JSON each.
@@ -26,11 +26,11 @@ pub struct Recording {
 
 /// What a load came to.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct LoadReport {
     /// The ledger, in the order in which requests ended, if it was kept.
     pub lines: Vec<Line>,
     /// The lines, counted, whether they were kept or not.
-    pub progress: Progress,
+    pub progress: LoadProgress,
     /// How many journeys were planned; `None` if only time limited them.
     pub journeys: Option<u64>,
     /// How long customers waited for the reply to their checkout, from the planned instant; `None`
@@ -65,9 +65,9 @@ pub struct Outcome {
 pub async fn drive(
     plan: Plan,
     recording: Recording,
-    observer: impl Fn(&Progress, &Line) + Send + Sync + 'static,
+    observer: impl Fn(&LoadProgress, &Line) + Send + Sync + 'static,
     stop: CancellationToken,
-) -> Result<Outcome, Error> {
+) -> Result<LoadReport, Error> {
     process::keep_from_goose()?;
     let begun = Instant::now();
     let ledger = Ledger::new(recording.keep, recording.journal, Box::new(observer));
@@ -104,7 +104,7 @@ pub async fn drive(
             ledger: sent,
         });
     }
-    Ok(Outcome {
+    Ok(LoadReport {
         lines: closed.lines,
         progress: closed.progress,
         journeys: plan.load.journeys(),

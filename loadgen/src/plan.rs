@@ -39,14 +39,14 @@ pub struct Weighted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Journey {
     /// Fill a cart, then check out.
-    Order(Order),
+    Order(OrderJourney),
     /// Requests to a service of the user's own, one after another. Each starts a trace of its own.
     Requests(Vec<Request>),
 }
 
 /// What is ordered of the shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct OrderJourney {
     /// How many lines the cart has; each is a product of its own.
     pub cart_lines: NonZeroUsize,
     /// These products, in place of any. Empty: any that the seed chooses.
@@ -70,10 +70,10 @@ pub struct Request {
 
 // === impl Order ===
 
-impl Default for Order {
+impl Default for OrderJourney {
     /// Three lines, no coupon.
-    fn default() -> Order {
-        Order {
+    fn default() -> OrderJourney {
+        OrderJourney {
             cart_lines: NonZeroUsize::new(3).expect("3 is not 0"),
             skus: Vec::new(),
             coupon: false,
@@ -92,8 +92,8 @@ impl From<Journey> for Weighted {
     }
 }
 
-impl From<Order> for Weighted {
-    fn from(order: Order) -> Weighted {
+impl From<OrderJourney> for Weighted {
+    fn from(order: OrderJourney) -> Weighted {
         Journey::Order(order).into()
     }
 }

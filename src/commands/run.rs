@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ::collector::{Passage, Program, Setup};
+use ::collector::{CollectorEffect, Program, Setup};
 use ::scenario::{Scenario, Target};
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -231,7 +231,10 @@ impl Args {
 
     /// The Collectors that telemetry is sent through, once they were asked whether they take their
     /// set-ups, and what becomes of traces on their way.
-    async fn via(&self, scenarios: &[Scenario]) -> anyhow::Result<Option<(Collectors, Passage)>> {
+    async fn via(
+        &self,
+        scenarios: &[Scenario],
+    ) -> anyhow::Result<Option<(Collectors, CollectorEffect)>> {
         let Some(path) = &self.via else {
             return Ok(None);
         };
@@ -249,7 +252,7 @@ impl Args {
         for file in setup.files() {
             program.check(file).await?;
         }
-        let passage = setup.passage()?;
+        let effect = setup.effect()?;
         let absolute = |path: &Path| std::path::absolute(path);
         let (file, gateway) = match &setup {
             Setup::One(file) => (absolute(file)?, None),
@@ -260,11 +263,14 @@ impl Args {
             file,
             gateway,
         };
-        Ok(Some((collectors, passage)))
+        Ok(Some((collectors, effect)))
     }
 
-    async fn settings(&self, via: Option<(Collectors, Passage)>) -> anyhow::Result<Settings> {
-        let (collectors, passage) = via.unzip();
+    async fn settings(
+        &self,
+        via: Option<(Collectors, CollectorEffect)>,
+    ) -> anyhow::Result<Settings> {
+        let (collectors, effect) = via.unzip();
         let phases: Vec<Phase> = match self.only.as_slice() {
             [] => Phase::ALL.to_vec(),
             only => only.iter().map(|phase| Phase::from(*phase)).collect(),
@@ -278,7 +284,7 @@ impl Args {
                     ..self.shop.config().await?
                 })),
             },
-            passage: passage.unwrap_or(Passage::STRAIGHT),
+            collector_effect: effect.unwrap_or(CollectorEffect::NONE),
             phases,
             overrides: Overrides {
                 requests: self.requests,

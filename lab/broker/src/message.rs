@@ -6,7 +6,7 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::ShortString;
 use bytes::Bytes;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 use crate::wire;
 
 /// What a message costs besides its octets. It keeps a flood of empty messages from being free.
@@ -25,7 +25,7 @@ pub(crate) struct Message {
     /// Whether it is kept where its queue is durable.
     pub(crate) is_persistent: bool,
     /// Counts it for as long as anything refers to it.
-    _held: Held,
+    _held: Reservation,
 }
 
 /// What a message is made of.

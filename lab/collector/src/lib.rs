@@ -1,7 +1,7 @@
 //! An OpenTelemetry Collector between the services and the sink.
 //!
 //! [`Program`] finds one and asks it whether it takes a file; [`Setup`] is the file, or the two of an
-//! agent and its gateways; [`Passage`] is what becomes of traces on their way through it, read from the
+//! agent and its gateways; [`CollectorEffect`] is what becomes of traces on their way through it, read from the
 //! file, so that whoever checks what comes out knows what may be missing; [`run`] runs one until it is
 //! told to stop.
 //!
@@ -12,8 +12,8 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod effect;
 mod error;
-mod passage;
 mod program;
 mod run;
 mod setup;
@@ -21,9 +21,9 @@ pub mod variable;
 mod yaml;
 
 pub use self::{
+    effect::{CollectorEffect, Sampling},
     error::Error,
-    passage::{Passage, Sampling},
     program::Program,
-    run::{Ready, Run, run},
+    run::{CollectorRun, Ready, run},
     setup::Setup,
 };

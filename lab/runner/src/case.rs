@@ -16,7 +16,7 @@ pub struct Case {
     /// The traces that have to do with it.
     pub related: Vec<Trace>,
     /// Whether it is missing because it was sampled out, as it may be.
-    pub left_out: bool,
+    pub sampled_out: bool,
     /// What became of it.
     pub verdict: Verdict,
     /// What its trace must look like, held against it; `None` where nothing is said of it.
@@ -71,7 +71,7 @@ impl Unexplained {
 impl Case {
     /// Whether this is a request that the scenario speaks of, and that has not been sampled out.
     pub fn is_judged(&self) -> bool {
-        self.line.step.counts() && self.line.started.is_some() && !self.left_out
+        self.line.step.counts() && self.line.started.is_some() && !self.sampled_out
     }
 
     /// Whether the diagnosis reports a finding of this name.

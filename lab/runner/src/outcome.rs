@@ -54,8 +54,8 @@ pub struct PhaseReport {
     /// How many could not be judged.
     pub unsupported: usize,
     /// How many more are missing because they were sampled out, as they may be.
-    #[serde(skip_serializing_if = "is_none_of_them")]
-    pub left_out: usize,
+    #[serde(rename = "left_out", skip_serializing_if = "is_none_of_them")]
+    pub sampled_out: usize,
     /// Spans that belong to no request; `None` where others make requests too.
     pub unexplained_spans: Option<usize>,
     /// Spans that were lost between their end and the sink, or in the sink.

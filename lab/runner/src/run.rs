@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     case::Unexplained,
     conditions::Conditions,
-    drive::Driven,
+    drive::PhaseTraces,
     environment::Environment,
     error::RunError,
     judge::judge_unexplained,
@@ -74,7 +74,7 @@ pub async fn run(
 }
 
 /// What the loads of scenarios, by their places, came to where no time is simulated.
-type WithoutPace = BTreeMap<usize, Vec<Driven>>;
+type WithoutPace = BTreeMap<usize, Vec<PhaseTraces>>;
 
 /// Who is told of the progress, and what went before.
 #[derive(Clone, Copy)]

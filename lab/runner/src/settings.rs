@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use collector::Passage;
+use collector::CollectorEffect;
 use reqwest::Url;
 use supervisor::Config;
 
@@ -14,7 +14,7 @@ pub struct Settings {
     /// In which lab.
     pub lab: LabChoice,
     /// What becomes of traces between the services and the sink.
-    pub passage: Passage,
+    pub collector_effect: CollectorEffect,
     /// Which phases; the twin is driven all the same where a scenario compares with it.
     pub phases: Vec<Phase>,
     /// In place of what the scenarios say.

@@ -133,13 +133,13 @@ pub static POOL_EXHAUSTION: Fault = Fault {
     parameters: &[
         Parameter {
             name: "connections",
-            summary: "how many are taken, of those that there are",
+            summary: "how many connections are taken",
             range: Range::Integer(1, 100),
             default: Some(Value::Integer(10)),
         },
         Parameter {
             name: "hold_ms",
-            summary: "how long they are kept",
+            summary: "how long the connections are kept",
             range: Range::Integer(1, 10_000),
             default: Some(Value::Integer(200)),
         },
@@ -198,7 +198,7 @@ pub static SLOW_PROVIDER: Fault = Fault {
     summary: "the provider replies late",
     parameters: &[Parameter {
         name: "latency_ms",
-        summary: "how long it takes",
+        summary: "how long a reply takes",
         range: Range::Integer(1, 60_000),
         default: Some(Value::Integer(800)),
     }],
@@ -251,7 +251,7 @@ pub static RETRY_STORM: Fault = Fault {
     summary: "asks the provider again and again, without a pause, when it is unavailable",
     parameters: &[Parameter {
         name: "attempts",
-        summary: "how often it asks once more",
+        summary: "how often it retries",
         range: Range::Integer(1, 50),
         default: Some(Value::Integer(5)),
     }],
@@ -324,13 +324,13 @@ pub static BATCH_CONSUME: Fault = Fault {
     parameters: &[
         Parameter {
             name: "size",
-            summary: "how many messages at most",
+            summary: "the most messages of one span",
             range: Range::Integer(2, 100),
             default: Some(Value::Integer(10)),
         },
         Parameter {
             name: "wait_ms",
-            summary: "how long it waits for more",
+            summary: "how long it waits for more messages",
             range: Range::Integer(1, 10_000),
             default: Some(Value::Integer(200)),
         },
@@ -386,7 +386,7 @@ pub static CLOCK_SKEW: Fault = Fault {
     summary: "the clock that stamps the service's spans is off",
     parameters: &[Parameter {
         name: "offset_ms",
-        summary: "by how much",
+        summary: "how far the clock is off",
         range: Range::Integer(-3_600_000, 3_600_000),
         default: Some(Value::Integer(-500)),
     }],
@@ -421,7 +421,7 @@ pub static LATE_SPANS: Fault = Fault {
     summary: "spans are exported late",
     parameters: &[Parameter {
         name: "delay_ms",
-        summary: "by how much",
+        summary: "how much later they are exported",
         range: Range::Integer(1, 60_000),
         default: Some(Value::Integer(2_000)),
     }],
@@ -466,7 +466,7 @@ pub static SPAN_FLOOD: Fault = Fault {
     summary: "a loop makes a span for each of its rounds",
     parameters: &[Parameter {
         name: "spans",
-        summary: "how many",
+        summary: "how many spans it makes",
         range: Range::Integer(1, 100_000),
         default: Some(Value::Integer(5_000)),
     }],

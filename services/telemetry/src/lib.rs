@@ -12,7 +12,7 @@
 //! 5. [`propagation`]: `traceparent`, `tracestate` and `baggage`, read strictly.
 //! 6. The boundaries: [`http_server`], [`http_client`], [`sql`], [`amqp`].
 //! 7. [`step()`]: a span of business code, which records the error of the step; [`exception`] does the
-//! recording.
+//!    recording.
 //! 8. [`layers`]: wrappers for the span processor and the propagator, for programs that need them.
 //!
 //! ```

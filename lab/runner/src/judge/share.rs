@@ -3,7 +3,7 @@
 use collector::Sampling;
 use diagnose::plural;
 
-use crate::{drive::Driven, plan::PhasePlan, sampled_out::may_be_missing};
+use crate::{drive::PhaseTraces, plan::PhasePlan, sampled_out::may_be_missing};
 
 /// How unlikely a share must be to be wrong: a run in ten million would be blamed for nothing.
 const UNLIKELY: f64 = 1e-7;
@@ -11,7 +11,7 @@ const UNLIKELY: f64 = 1e-7;
 /// What is wrong with the share that came out, if it is wrong.
 pub(super) fn wrong_share(
     plan: PhasePlan<'_>,
-    driven: &Driven,
+    driven: &PhaseTraces,
     sampling: Option<Sampling>,
 ) -> Option<String> {
     let share = sampling?.share?;
