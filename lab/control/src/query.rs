@@ -1,4 +1,4 @@
-//! The parameters of a search, from the text of a URL.
+//! Parses the parameters of a search from the text of a URL.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use sink::Query;
 
 use crate::problem::Problem;
 
-/// The most traces that are found if no limit is given.
+/// The highest number of traces in an answer if the request gives no limit.
 const LIMIT: usize = 100;
 
 const KNOWN: &str = "service, name, min_duration, error, attribute and limit";
 
-/// The query that the parameters make. Each may be there once, and none with an empty value.
+/// Parses the parameters into a query. Each parameter may occur once, and not with an empty value.
 pub(crate) fn parse(parameters: Vec<(String, String)>) -> Result<Query, Problem> {
     let mut query = Query {
         limit: Some(LIMIT),
@@ -80,7 +80,7 @@ fn limit(text: &str) -> Option<usize> {
     text.parse().ok().filter(|&limit| limit > 0)
 }
 
-/// A decimal number and its unit, with nothing between them.
+/// Parses a decimal number and its unit, with nothing between them.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);
