@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Latency, Line, Plan, Progress, Step,
+    Error, Latency, Line, LoadProgress, Plan, Step,
     attack::Attack,
     journey::{self, ShopClient},
     ledger::Ledger,
@@ -15,7 +15,7 @@ use crate::{
 
 /// The destinations of the ledger's lines, apart from the observer.
 pub struct Recording {
-    /// Whether the lines are kept in memory, for [`Outcome::lines`]. An endless load should not keep them.
+    /// Whether the lines are kept in memory, for [`LoadReport::lines`]. An endless load should not keep them.
     pub keep: bool,
     /// The journal: receives the lines as JSON, one for each request.
     pub journal: Option<Box<dyn Write + Send>>,
@@ -25,11 +25,11 @@ pub struct Recording {
 
 /// The result of a load.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct LoadReport {
     /// The lines of the ledger, in the order in which the requests ended; empty if they were not kept.
     pub lines: Vec<Line>,
     /// The counts of the lines, whether the lines were kept or not.
-    pub progress: Progress,
+    pub progress: LoadProgress,
     /// The number of planned journeys; `None` if only the time was limited.
     pub journeys: Option<u64>,
     /// The time that customers waited for the reply to their checkout, from the planned instant; `None` if no
@@ -64,9 +64,9 @@ pub struct Outcome {
 pub async fn drive(
     plan: Plan,
     recording: Recording,
-    observer: impl Fn(&Progress, &Line) + Send + Sync + 'static,
+    observer: impl Fn(&LoadProgress, &Line) + Send + Sync + 'static,
     stop: CancellationToken,
-) -> Result<Outcome, Error> {
+) -> Result<LoadReport, Error> {
     process::keep_from_goose()?;
     let begun = Instant::now();
     let ledger = Ledger::new(recording.keep, recording.journal, Box::new(observer));
@@ -103,7 +103,7 @@ pub async fn drive(
             ledger: sent,
         });
     }
-    Ok(Outcome {
+    Ok(LoadReport {
         lines: closed.lines,
         progress: closed.progress,
         journeys: plan.load.journeys(),

@@ -18,7 +18,7 @@ use reqwest::{Client, redirect};
 use uuid::Uuid;
 
 use crate::{
-    Error, Journey, Order, Plan, Request, Weighted,
+    Error, Journey, OrderJourney, Plan, Request, Weighted,
     dispatcher::Ticket,
     ledger::{Clock, Ledger, Line, RequestId, Step},
 };
@@ -72,7 +72,7 @@ impl ShopClient {
             run: Uuid::new_v4().simple().to_string(),
             skus: Vec::new(),
         };
-        let orders: Vec<&Order> = plan
+        let orders: Vec<&OrderJourney> = plan
             .journeys
             .iter()
             .filter_map(|weighted| match &weighted.journey {

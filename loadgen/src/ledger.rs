@@ -81,7 +81,7 @@ pub struct UnixNanos(pub u64);
 
 /// The progress of a load: counts of requests, including the request for the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Progress {
+pub struct LoadProgress {
     /// Requests with a reply of success (2xx).
     pub succeeded: u64,
     /// Requests with any other reply.
@@ -95,7 +95,7 @@ pub struct Progress {
 }
 
 /// Called with every line, and with the progress of the load after it.
-pub(crate) type Observer = Box<dyn Fn(&Progress, &Line) + Send + Sync>;
+pub(crate) type Observer = Box<dyn Fn(&LoadProgress, &Line) + Send + Sync>;
 
 /// Records the lines of one load.
 pub(crate) struct Ledger {
@@ -106,7 +106,7 @@ pub(crate) struct Ledger {
 /// The content of a ledger when it is closed.
 pub(crate) struct Closed {
     pub(crate) lines: Vec<Line>,
-    pub(crate) progress: Progress,
+    pub(crate) progress: LoadProgress,
     pub(crate) checkout: Option<Latency>,
     pub(crate) service: Option<Latency>,
     pub(crate) steps: Vec<(Step, Latency)>,
@@ -125,7 +125,7 @@ struct Entries {
     keep: bool,
     journal: Option<Box<dyn Write + Send>>,
     journal_error: Option<io::Error>,
-    progress: Progress,
+    progress: LoadProgress,
     checkout: Recorder,
     service: Recorder,
     steps: BTreeMap<Step, Recorder>,
@@ -215,9 +215,9 @@ impl fmt::Display for Step {
     }
 }
 
-// === impl Progress ===
+// === impl LoadProgress ===
 
-impl Progress {
+impl LoadProgress {
     /// The number of requests that were sent.
     pub fn sent(&self) -> u64 {
         self.succeeded + self.refused + self.unanswered
@@ -259,7 +259,7 @@ impl Ledger {
                 keep,
                 journal,
                 journal_error: None,
-                progress: Progress::default(),
+                progress: LoadProgress::default(),
                 checkout: Recorder::new(),
                 service: Recorder::new(),
                 steps: BTreeMap::new(),

@@ -25,10 +25,10 @@ mod process;
 mod report;
 
 pub use self::{
-    drive::{Outcome, Recording, drive},
+    drive::{LoadReport, Recording, drive},
     error::Error,
     latency::Latency,
-    ledger::{Line, Progress, RequestId, Step, UnixNanos},
-    plan::{Journey, Order, Plan, Request, Weighted},
+    ledger::{Line, LoadProgress, RequestId, Step, UnixNanos},
+    plan::{Journey, OrderJourney, Plan, Request, Weighted},
     process::reserve_ctrl_c,
 };

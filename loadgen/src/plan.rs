@@ -40,14 +40,14 @@ pub struct Weighted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Journey {
     /// Fill a cart, then check out.
-    Order(Order),
+    Order(OrderJourney),
     /// Requests to a service of the user, one after another. Each starts a separate trace.
     Requests(Vec<Request>),
 }
 
 /// The content of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct OrderJourney {
     /// The number of cart lines; each line is a different product.
     pub cart_lines: NonZeroUsize,
     /// The products of the cart. Empty: the seed chooses products.
@@ -71,10 +71,10 @@ pub struct Request {
 
 // === impl Order ===
 
-impl Default for Order {
+impl Default for OrderJourney {
     /// Three lines, no coupon.
-    fn default() -> Order {
-        Order {
+    fn default() -> OrderJourney {
+        OrderJourney {
             cart_lines: NonZeroUsize::new(3).expect("3 is not 0"),
             skus: Vec::new(),
             coupon: false,
@@ -93,8 +93,8 @@ impl From<Journey> for Weighted {
     }
 }
 
-impl From<Order> for Weighted {
-    fn from(order: Order) -> Weighted {
+impl From<OrderJourney> for Weighted {
+    fn from(order: OrderJourney) -> Weighted {
         Journey::Order(order).into()
     }
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use trace::milliseconds;
 
-use crate::{Outcome, Progress};
+use crate::{LoadProgress, LoadReport};
 
-// === impl Outcome ===
+// === impl LoadReport ===
 
-impl Outcome {
+impl LoadReport {
     /// Renders the report for people: the numbers of orders and requests, and the latency of checkouts.
     pub fn text(&self) -> String {
-        let Progress {
+        let LoadProgress {
             succeeded,
             refused,
             unanswered,
@@ -36,7 +36,7 @@ impl Outcome {
 
     /// The document of `tracelab run`, with no expectations: a load passes if every request did.
     pub fn to_json(&self) -> Value {
-        let Progress {
+        let LoadProgress {
             succeeded,
             refused,
             unanswered,
@@ -80,11 +80,11 @@ mod tests {
     use super::*;
     use crate::Latency;
 
-    fn outcome(refused: u64) -> Outcome {
+    fn outcome(refused: u64) -> LoadReport {
         let latency = |ms: u64| Duration::from_micros(ms * 1_000 + 250);
-        Outcome {
+        LoadReport {
             lines: Vec::new(),
-            progress: Progress {
+            progress: LoadProgress {
                 succeeded: 40 - refused,
                 refused,
                 unanswered: 0,
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_load_with_a_refused_request_fails() {
-        let verdict = |outcome: Outcome| outcome.to_json()["verdict"].clone();
+        let verdict = |outcome: LoadReport| outcome.to_json()["verdict"].clone();
         assert_eq!(verdict(outcome(0)), "pass");
         assert_eq!(verdict(outcome(1)), "fail");
     }

@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
-use ::collector::{Program, Run};
+use ::collector::{CollectorRun, Program};
 
 use crate::exit::Outcome;
 
@@ -43,7 +43,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         return Err(::collector::Error::Unreadable { file, source }.into());
     }
     let stop = chassis::stop_signal(args.exit_with_parent)?;
-    let run = Run {
+    let run = CollectorRun {
         program,
         file: args.file,
         listen: args.listen,

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use faults::{Faults, Setting};
-use loadgen::{Order, Plan, Progress, Recording};
+use loadgen::{LoadProgress, OrderJourney, Plan, Recording};
 use parking_lot::Mutex;
 use schedule::{Arrivals, Load, Rate, Stage, parse_load_duration};
 
@@ -121,10 +121,10 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     }
     let stop = stop::on_signals()?;
     let lab = args.lab.describe().await?;
-    let order = Order {
+    let order = OrderJourney {
         cart_lines: args.lines,
         coupon: args.coupon,
-        ..Order::default()
+        ..OrderJourney::default()
     };
     let faults = Faults::of(args.fault.iter().cloned()).context("--fault")?;
     let plan = Plan {
@@ -224,7 +224,7 @@ fn html(text: &str) -> Result<PathBuf, WrongInput> {
     }
 }
 
-fn show_progress() -> impl Fn(&Progress, &loadgen::Line) + Send + Sync + 'static {
+fn show_progress() -> impl Fn(&LoadProgress, &loadgen::Line) + Send + Sync + 'static {
     let terminal = std::io::stderr().is_terminal();
     let (every, end) = if terminal {
         (TERMINAL, "\r")

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ::collector::{Passage, Program, Setup};
+use ::collector::{CollectorEffect, Program, Setup};
 use ::scenario::{Scenario, Target};
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -230,7 +230,10 @@ impl Args {
 
     /// Checks the Collectors of `--via`: each must accept its set-up. Returns them with their effect on the
     /// traces that pass through them; `None` without `--via`.
-    async fn via(&self, scenarios: &[Scenario]) -> anyhow::Result<Option<(Collectors, Passage)>> {
+    async fn via(
+        &self,
+        scenarios: &[Scenario],
+    ) -> anyhow::Result<Option<(Collectors, CollectorEffect)>> {
         let Some(path) = &self.via else {
             return Ok(None);
         };
@@ -248,7 +251,7 @@ impl Args {
         for file in setup.files() {
             program.check(file).await?;
         }
-        let passage = setup.passage()?;
+        let effect = setup.effect()?;
         let absolute = |path: &Path| std::path::absolute(path);
         let (file, gateway) = match &setup {
             Setup::One(file) => (absolute(file)?, None),
@@ -259,11 +262,14 @@ impl Args {
             file,
             gateway,
         };
-        Ok(Some((collectors, passage)))
+        Ok(Some((collectors, effect)))
     }
 
-    async fn settings(&self, via: Option<(Collectors, Passage)>) -> anyhow::Result<Settings> {
-        let (collectors, passage) = via.unzip();
+    async fn settings(
+        &self,
+        via: Option<(Collectors, CollectorEffect)>,
+    ) -> anyhow::Result<Settings> {
+        let (collectors, effect) = via.unzip();
         let phases: Vec<Phase> = match self.only.as_slice() {
             [] => Phase::ALL.to_vec(),
             only => only.iter().map(|phase| Phase::from(*phase)).collect(),
@@ -277,7 +283,7 @@ impl Args {
                     ..self.shop.config().await?
                 })),
             },
-            passage: passage.unwrap_or(Passage::STRAIGHT),
+            collector_effect: effect.unwrap_or(CollectorEffect::NONE),
             phases,
             overrides: Overrides {
                 requests: self.requests,

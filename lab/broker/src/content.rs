@@ -5,7 +5,7 @@
 use amq_protocol::protocol::basic;
 use bytes::Bytes;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::wire::{BASIC_CLASS, ContentHeader};
 
@@ -22,7 +22,7 @@ enum Progress {
     BodyAwaited {
         header: ContentHeader,
         body: Vec<u8>,
-        held: Held,
+        held: Reservation,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Counts the bytes of held messages, and raises an alarm at the limit.
 //!
-//! The owner of bytes keeps a [`Held`], which releases them when it is dropped; so the count is right in
+//! The owner of bytes keeps a [`Reservation`], which releases them when it is dropped; so the count is right in
 //! whatever way a message leaves. This module must not know what a message is.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct Inner {
 
 /// Bytes that are counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     inner: Arc<Inner>,
     bytes: usize,
 }
@@ -44,8 +44,8 @@ impl Memory {
     }
 
     /// Counts `bytes` until the result is dropped.
-    pub(crate) fn hold(&self, bytes: usize) -> Held {
-        let mut held = Held {
+    pub(crate) fn hold(&self, bytes: usize) -> Reservation {
+        let mut held = Reservation {
             inner: Arc::clone(&self.inner),
             bytes: 0,
         };
@@ -90,9 +90,9 @@ impl Inner {
     }
 }
 
-// === impl Held ===
+// === impl Reservation ===
 
-impl Held {
+impl Reservation {
     /// Counts `bytes` more.
     pub(crate) fn grow(&mut self, bytes: usize) {
         self.bytes += bytes;
@@ -103,7 +103,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.inner.held.fetch_sub(self.bytes, Ordering::SeqCst);
         if *self.inner.alarm.borrow() {

@@ -6,7 +6,7 @@ use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::ShortString;
 use bytes::Bytes;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 use crate::wire;
 
 /// The bytes that a message counts in addition to its octets, so that a flood of empty messages reaches the
@@ -26,7 +26,7 @@ pub(crate) struct Message {
     /// Whether it is stored in durable queues.
     pub(crate) is_persistent: bool,
     /// Counts its bytes until the last reference is dropped.
-    _held: Held,
+    _held: Reservation,
 }
 
 /// The parts of a message.

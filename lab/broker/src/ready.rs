@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::journal::Kept;
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 use crate::message::Message;
 
 /// A message in a queue.
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     /// Its entry in the store, if it is stored.
     _kept: Option<Kept>,
     /// Counts the bytes of this place: one message may have a place in many queues.
-    _held: Held,
+    _held: Reservation,
 }
 
 /// The bytes that a place in a queue counts.

@@ -1,7 +1,7 @@
 //! An OpenTelemetry Collector between the services and the sink.
 //!
 //! [`Program`] finds a Collector and checks a set-up with it; [`Setup`] is the set-up file, or the two files
-//! of an agent and its gateways; [`Passage`] is the effect of the Collector on traces, read from the file,
+//! of an agent and its gateways; [`CollectorEffect`] is the effect of the Collector on traces, read from the file,
 //! which says which traces may be missing behind it; [`run`] runs one until it is stopped.
 //!
 //! The files take their addresses from the environment, by the names in [`variable`]. This crate must not
@@ -11,8 +11,8 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod effect;
 mod error;
-mod passage;
 mod program;
 mod run;
 mod setup;
@@ -20,9 +20,9 @@ pub mod variable;
 mod yaml;
 
 pub use self::{
+    effect::{CollectorEffect, Sampling},
     error::Error,
-    passage::{Passage, Sampling},
     program::Program,
-    run::{Ready, Run, run},
+    run::{CollectorRun, Ready, run},
     setup::Setup,
 };

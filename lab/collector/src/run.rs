@@ -42,7 +42,7 @@ const TRIES: usize = 4;
 
 /// The settings of a run.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct CollectorRun {
     /// The Collector.
     pub program: Program,
     /// Its set-up file.
@@ -71,7 +71,7 @@ pub struct Ready {
 ///
 /// When it cannot be started, does not listen in time, or ends by itself.
 pub async fn run(
-    what: Run,
+    what: CollectorRun,
     ready: impl FnOnce(Ready),
     line: impl Fn(&str) + Clone + Send + 'static,
     shutdown: CancellationToken,
@@ -100,9 +100,9 @@ fn in_use(said: &[String]) -> bool {
         .any(|line| line.contains("address already in use"))
 }
 
-// === impl Run ===
+// === impl CollectorRun ===
 
-impl Run {
+impl CollectorRun {
     /// Whether any of its ports is chosen here.
     fn chooses(&self) -> bool {
         self.listen.is_some()
@@ -160,7 +160,7 @@ struct Running {
 impl Running {
     /// Starts it and waits until it listens; `None` in the result if it was stopped before.
     async fn start(
-        what: &Run,
+        what: &CollectorRun,
         addresses: &HashMap<&'static str, String>,
         line: impl Fn(&str) + Clone + Send + 'static,
         shutdown: &CancellationToken,

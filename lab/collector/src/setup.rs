@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Passage, passage, variable};
+use crate::{CollectorEffect, Error, effect, variable};
 
 /// The set-up of the Collectors between the services and the sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ impl Setup {
     /// # Errors
     ///
     /// When a file cannot be read.
-    pub fn passage(&self) -> Result<Passage, Error> {
-        let mut whole = Passage::STRAIGHT;
+    pub fn effect(&self) -> Result<CollectorEffect, Error> {
+        let mut whole = CollectorEffect::NONE;
         for file in self.files() {
-            whole = whole.then(passage::of_text(&read(file)?));
+            whole = whole.then(effect::of_text(&read(file)?));
         }
         Ok(whole)
     }

@@ -10,7 +10,7 @@ use std::{
 use diagnose::{Finding, THRESHOLDS, diagnose};
 use faults::{Faults, Setting};
 use futures::future::join_all;
-use loadgen::{Order, Plan, Recording, Step};
+use loadgen::{OrderJourney, Plan, Recording, Step};
 use protocol::{OrderRequest, PlacedOrder, PlacedOrders, Taken};
 use reqwest::Url;
 use schedule::Load;
@@ -66,10 +66,10 @@ pub async fn place_order(
     checkout: &Url,
     cart_lines: NonZeroUsize,
 ) -> Result<PlacedOrder, OrderError> {
-    let order = Order {
+    let order = OrderJourney {
         cart_lines,
         coupon: true,
-        ..Order::default()
+        ..OrderJourney::default()
     };
     let mut placed = place(checkout, order, NonZeroUsize::MIN, &Faults::NONE).await?;
     Ok(placed.swap_remove(0))
@@ -107,7 +107,7 @@ pub(crate) async fn place_orders<F: Future<Output = Vec<Trace>>>(
         .for_each(|companion| faults.replace(companion));
     // All orders want the same products, unless they need more lines than the fault names products.
     let same = lines.is_none() && needed.lines <= needed.skus.len();
-    let order = Order {
+    let order = OrderJourney {
         cart_lines: lines.unwrap_or(several(needed.lines.max(LINES))),
         skus: match same {
             true => needed.skus.iter().map(|sku| (*sku).to_owned()).collect(),
@@ -192,7 +192,7 @@ fn most_to_find(orders: &[Vec<Trace>], all: &[Vec<Trace>]) -> usize {
 /// Places orders at the same time, and returns those that the shop answered.
 async fn place(
     checkout: &Url,
-    order: Order,
+    order: OrderJourney,
     orders: NonZeroUsize,
     faults: &Faults,
 ) -> Result<Vec<PlacedOrder>, OrderError> {

@@ -16,7 +16,7 @@ pub struct Case {
     /// The other traces that are connected with it: by a link, an order id or a message id.
     pub related: Vec<Trace>,
     /// Whether the trace is missing because it was sampled out, which is allowed.
-    pub left_out: bool,
+    pub sampled_out: bool,
     /// The verdict on the request.
     pub verdict: Verdict,
     /// The comparison of the trace with its expectation; `None` if the scenario has no expectation for it.
@@ -71,7 +71,7 @@ impl Unexplained {
 impl Case {
     /// Whether this is a request that the scenario judges and that was not sampled out.
     pub fn is_judged(&self) -> bool {
-        self.line.step.counts() && self.line.started.is_some() && !self.left_out
+        self.line.step.counts() && self.line.started.is_some() && !self.sampled_out
     }
 
     /// Whether the diagnosis reports a finding with this name.

@@ -10,9 +10,9 @@
 
 use std::time::Duration;
 
-use collector::Passage;
+use collector::CollectorEffect;
 use expect::{Observed, Verdict};
-use loadgen::{Line, Outcome, Recording, UnixNanos};
+use loadgen::{Line, LoadReport, Recording, UnixNanos};
 use reqwest::Url;
 use scenario::{Expectation, Target};
 use tokio::time::Instant;
@@ -41,9 +41,9 @@ const LONG_REST: Duration = Duration::from_secs(2);
 
 /// The result of driving a phase, before it is judged.
 #[derive(Debug)]
-pub(crate) struct Driven {
+pub(crate) struct PhaseTraces {
     pub(crate) phase: Phase,
-    pub(crate) load: Outcome,
+    pub(crate) load: LoadReport,
     /// The trace of each line, in the order of the lines.
     pub(crate) found: Vec<Found>,
     pub(crate) lost_spans: u64,
@@ -53,11 +53,11 @@ pub(crate) struct Driven {
 
 /// The conditions under which a phase is driven.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms<'a> {
+pub(crate) struct DriveSettings<'a> {
     pub(crate) overrides: Overrides,
     pub(crate) seed: u64,
     pub(crate) patience: Duration,
-    pub(crate) passage: Passage,
+    pub(crate) collector_effect: CollectorEffect,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -65,9 +65,9 @@ pub(crate) struct Terms<'a> {
 pub(crate) async fn drive(
     plan: PhasePlan<'_>,
     environment: &Environment,
-    terms: Terms<'_>,
+    terms: DriveSettings<'_>,
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
-) -> Result<Driven, RunError> {
+) -> Result<PhaseTraces, RunError> {
     let lost_before = environment.lost_spans().await;
     let watch = StallWatch::start();
     let target = target(plan, environment)?;
@@ -76,7 +76,7 @@ pub(crate) async fn drive(
     let name = plan.scenario.name.clone();
     let told = {
         let (progress, name, phase) = (progress.clone(), name.clone(), plan.phase);
-        move |so_far: &loadgen::Progress, line: &Line| {
+        move |so_far: &loadgen::LoadProgress, line: &Line| {
             if line.step.counts() {
                 progress(Progress::Driving {
                     scenario: name.clone(),
@@ -105,7 +105,7 @@ pub(crate) async fn drive(
     })
     .await;
     let lost_spans = environment.lost_spans().await.saturating_sub(lost_before);
-    Ok(Driven {
+    Ok(PhaseTraces {
         phase: plan.phase,
         load,
         found,
@@ -137,14 +137,14 @@ async fn settle(
     plan: PhasePlan<'_>,
     environment: &Environment,
     lines: &[Line],
-    terms: Terms<'_>,
+    terms: DriveSettings<'_>,
     settled: impl Fn(usize, usize),
 ) -> Vec<Found> {
-    let Passage {
+    let CollectorEffect {
         delay,
         decides_after,
         sampling,
-    } = terms.passage;
+    } = terms.collector_effect;
     let all_decided = Instant::now() + decides_after + delay + LONG_REST;
     let mut waiting: Vec<Waiting> = lines
         .iter()
@@ -232,9 +232,9 @@ impl Waiting {
     }
 }
 
-// === impl Driven ===
+// === impl PhaseTraces ===
 
-impl Driven {
+impl PhaseTraces {
     /// The lines that the scenario judges, with their traces.
     pub(crate) fn judged(&self) -> impl Iterator<Item = (&Line, &Found)> {
         self.load

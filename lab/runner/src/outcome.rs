@@ -54,8 +54,8 @@ pub struct PhaseReport {
     /// The number of traces that could not be judged.
     pub unsupported: usize,
     /// The number of further traces that are missing because they were sampled out, which is allowed.
-    #[serde(skip_serializing_if = "is_none_of_them")]
-    pub left_out: usize,
+    #[serde(rename = "left_out", skip_serializing_if = "is_none_of_them")]
+    pub sampled_out: usize,
     /// The number of spans that belong to no request; `None` if the lab has other clients too.
     pub unexplained_spans: Option<usize>,
     /// The number of spans that were lost between their end and the sink, or in the sink.

@@ -121,7 +121,7 @@ impl<'s> PhasePlan<'s> {
 
 fn journey(weighted: &scenario::Weighted) -> Weighted {
     let journey = match &weighted.journey {
-        scenario::Journey::Order(order) => loadgen::Journey::Order(loadgen::Order {
+        scenario::Journey::Order(order) => loadgen::Journey::Order(loadgen::OrderJourney {
             cart_lines: several(order.cart_lines),
             skus: order.skus.clone(),
             coupon: order.coupon,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     case::Unexplained,
     conditions::Conditions,
-    drive::Driven,
+    drive::PhaseTraces,
     environment::Environment,
     error::RunError,
     judge::judge_unexplained,
@@ -74,7 +74,7 @@ pub async fn run(
 }
 
 /// The loads of scenarios without simulated times, by the index of the scenario.
-type WithoutPace = BTreeMap<usize, Vec<Driven>>;
+type WithoutPace = BTreeMap<usize, Vec<PhaseTraces>>;
 
 /// The receiver of the progress, with the state of the run so far.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use trace::Trace;
 
 use crate::{
     conditions::Conditions,
-    drive::{Driven, Terms, drive},
+    drive::{DriveSettings, PhaseTraces, drive},
     environment::Environment,
     error::RunError,
     judge::{self, Evidence, LatencyLine, Measured},
@@ -31,13 +31,13 @@ pub(crate) struct ScenarioRun {
 }
 
 /// The phases of a scenario, each with its traces, or with the reason why it was not driven.
-type Phases<'s> = Vec<(PhasePlan<'s>, Result<Driven, String>)>;
+type Phases<'s> = Vec<(PhasePlan<'s>, Result<PhaseTraces, String>)>;
 
 /// Runs the wanted phases of a scenario, and judges them.
 pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     environment: &Environment,
     scenario: Scenario,
-    without_pace: &[Driven],
+    without_pace: &[PhaseTraces],
     settings: &Settings,
     progress: &P,
     stop: &CancellationToken,
@@ -58,7 +58,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         .map(|(plan, what)| match what {
             Err(reason) => judge::not_run(*plan, reason),
             Ok(what) => {
-                let other_phases: Vec<&Driven> = driven
+                let other_phases: Vec<&PhaseTraces> = driven
                     .iter()
                     .filter(|(other, _)| other.phase != plan.phase)
                     .filter_map(|(_, what)| what.as_ref().ok())
@@ -72,7 +72,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
                     conditions,
                     as_written: settings.as_written,
                     stalled: what.stalled.is_some(),
-                    sampling: settings.passage.sampling,
+                    sampling: settings.collector_effect.sampling,
                 };
                 judge::judge(*plan, what, evidence)
             }
@@ -98,11 +98,11 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
     progress: &P,
     stop: &CancellationToken,
 ) -> Result<Phases<'s>, RunError> {
-    let terms = Terms {
+    let terms = DriveSettings {
         overrides: settings.overrides,
         seed: settings.seed,
         patience: settings.patience,
-        passage: settings.passage,
+        collector_effect: settings.collector_effect,
         stop,
     };
     let needs_twin =
@@ -150,9 +150,9 @@ fn compares_with_twin(scenario: &Scenario) -> bool {
 }
 
 fn of<'d>(
-    driven: &'d [(PhasePlan<'_>, Result<Driven, String>)],
+    driven: &'d [(PhasePlan<'_>, Result<PhaseTraces, String>)],
     phase: Phase,
-) -> Option<&'d Driven> {
+) -> Option<&'d PhaseTraces> {
     let mut phases = driven.iter();
     let (_, what) = phases.find(|(plan, _)| plan.phase == phase)?;
     what.as_ref().ok()
@@ -160,7 +160,7 @@ fn of<'d>(
 
 fn measure_twin(
     scenario: &Scenario,
-    driven: &[(PhasePlan<'_>, Result<Driven, String>)],
+    driven: &[(PhasePlan<'_>, Result<PhaseTraces, String>)],
 ) -> Option<Twin> {
     let twin = of(driven, Phase::Twin).filter(|_| compares_with_twin(scenario))?;
     let traces: Vec<(Trace, Vec<Trace>)> = twin
@@ -176,8 +176,8 @@ fn measure_twin(
 fn latency_lines(
     scenario: &Scenario,
     phase: Phase,
-    driven: &[(PhasePlan<'_>, Result<Driven, String>)],
-    without_pace: &[Driven],
+    driven: &[(PhasePlan<'_>, Result<PhaseTraces, String>)],
+    without_pace: &[PhaseTraces],
     conditions: Conditions,
 ) -> Vec<LatencyLine> {
     let unpaced = |phase| without_pace.iter().find(|driven| driven.phase == phase);

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use collector::Passage;
+use collector::CollectorEffect;
 use reqwest::Url;
 use supervisor::Config;
 
@@ -14,7 +14,7 @@ pub struct Settings {
     /// The lab in which scenarios are run.
     pub lab: LabChoice,
     /// The effect of a Collector on traces between the services and the sink.
-    pub passage: Passage,
+    pub collector_effect: CollectorEffect,
     /// The phases that are run. The twin is also driven if a scenario compares with it.
     pub phases: Vec<Phase>,
     /// The values that replace those of the scenarios.

@@ -90,14 +90,14 @@ pub struct Weighted {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Journey {
     /// Fill a cart, check out.
-    Order(Order),
+    Order(OrderJourney),
     /// Requests to a service of the user's own, one after another. Only with a target of their own.
     Requests(Vec<Request>),
 }
 
 /// What is ordered of the shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct OrderJourney {
     /// How many different articles are in the cart: 1 to 200; 1 unless the file says otherwise.
     pub cart_lines: u32,
     /// These articles, in place of any that the seed chooses: `skus`. Empty: any.

@@ -47,8 +47,8 @@ pub use expectation::{
     Operand, PathShare, Pattern, Reference, Text, Timing, Want,
 };
 pub use file::{
-    FindingWant, Journey, LatencyWant, Order, Percentile, Request, Scenario, Target, TimeWant,
-    Variant, Weighted,
+    FindingWant, Journey, LatencyWant, OrderJourney, Percentile, Request, Scenario, Target,
+    TimeWant, Variant, Weighted,
 };
 pub use need::Need;
 pub use range::{Count, DoubleRange, DurationRange, IntRange};

@@ -4,7 +4,7 @@ use api::{CartLine, PutCart};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
 
 use super::ShopClient;
-use crate::{Journey, Order};
+use crate::{Journey, OrderJourney};
 
 /// Separates the random stream for journeys from the stream for products.
 const CHOICE: u64 = 0x5851_F42D_4C95_7F2D;
@@ -38,7 +38,7 @@ impl ShopClient {
     /// The cart of a journey: different products, chosen by seed and number alone.
     ///
     /// One of each product, so that a long load does not empty the stock earlier than necessary.
-    pub(super) fn cart(&self, journey: u64, order: &Order) -> PutCart {
+    pub(super) fn cart(&self, journey: u64, order: &OrderJourney) -> PutCart {
         let skus: Vec<&String> = match order.skus.is_empty() {
             false => order.skus.iter().collect(),
             true => {

@@ -11,7 +11,7 @@ use super::{
     ShopClient,
     exchange::{Body, PlannedRequest},
 };
-use crate::{Order, dispatcher::Ticket, ledger::Step};
+use crate::{OrderJourney, dispatcher::Ticket, ledger::Step};
 
 /// A number that card networks reserve for tests.
 const CARD_NUMBER: &str = "4242 4242 4242 4242";
@@ -22,7 +22,7 @@ impl ShopClient {
         user: &mut GooseUser,
         ticket: Ticket,
         late: Duration,
-        order: &Order,
+        order: &OrderJourney,
     ) -> bool {
         let cart_id = Uuid::new_v4().to_string();
         let path = format!("/carts/{cart_id}");

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use loadgen::{Error, Line, Order, Recording, Step};
+use loadgen::{Error, Line, OrderJourney, Recording, Step};
 use schedule::Load;
 use tokio_util::sync::CancellationToken;
 
@@ -141,10 +141,10 @@ async fn the_journey_is_what_was_planned() {
     let shop = Shop::open(Mood::Friendly).await;
     let mut plan = plan(&shop, closed(2, 4));
     plan.journeys = vec![
-        Order {
+        OrderJourney {
             cart_lines: NonZeroUsize::new(5).unwrap(),
             coupon: true,
-            ..Order::default()
+            ..OrderJourney::default()
         }
         .into(),
     ];
@@ -259,9 +259,9 @@ async fn a_load_for_a_time_starts_no_journey_after_it() {
 async fn a_cart_larger_than_the_catalogue_is_refused() {
     let shop = Shop::open(Mood::Friendly).await;
     let mut plan = plan(&shop, closed(1, 1));
-    let order = Order {
+    let order = OrderJourney {
         cart_lines: NonZeroUsize::new(21).unwrap(),
-        ..Order::default()
+        ..OrderJourney::default()
     };
     plan.journeys = vec![order.into()];
     loadgen::reserve_ctrl_c().unwrap();
@@ -299,9 +299,9 @@ async fn the_products_that_are_named_are_bought_and_no_others() {
         assert_eq!(outcome.progress.orders, 1);
         shop.carts()[0].lines[0].sku.clone()
     };
-    let order = |sku: &str| Order {
+    let order = |sku: &str| OrderJourney {
         skus: vec![sku.to_owned()],
-        ..Order::default()
+        ..OrderJourney::default()
     };
     let mut plan = plan(&shop, closed(2, 4));
     plan.journeys = vec![order(&named).into()];
@@ -321,9 +321,9 @@ async fn journeys_are_chosen_by_weight_and_by_the_seed() {
     let shop = Shop::open(Mood::Friendly).await;
     let mut plan = plan(&shop, closed(4, 200));
     let order = |lines: usize| {
-        loadgen::Journey::Order(Order {
+        loadgen::Journey::Order(OrderJourney {
             cart_lines: NonZeroUsize::new(lines).unwrap(),
-            ..Order::default()
+            ..OrderJourney::default()
         })
     };
     plan.journeys = vec![

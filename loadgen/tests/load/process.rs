@@ -71,7 +71,7 @@ async fn ctrl_c_belongs_to_the_caller() {
     });
     let shop = Shop::open(Mood::Friendly).await;
     let signalled = std::sync::Once::new();
-    let signal = move |progress: &loadgen::Progress, _: &loadgen::Line| {
+    let signal = move |progress: &loadgen::LoadProgress, _: &loadgen::Line| {
         if progress.orders >= 3 {
             signalled.call_once(|| kill_process(getpid(), Signal::INT).unwrap());
         }

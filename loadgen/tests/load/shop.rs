@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post, put},
 };
 use futures::StreamExt;
-use loadgen::{Line, Order, Outcome, Plan, Recording, Step};
+use loadgen::{Line, LoadReport, OrderJourney, Plan, Recording, Step};
 use schedule::Load;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ struct Inner {
 pub(crate) fn plan(shop: &Shop, load: Load) -> Plan {
     Plan {
         target: shop.url.clone(),
-        journeys: vec![Order::default().into()],
+        journeys: vec![OrderJourney::default().into()],
         baggage: String::new(),
         load,
         seed: 7,
@@ -79,7 +79,7 @@ pub(crate) fn closed(users: usize, requests: u64) -> Load {
     }
 }
 
-pub(crate) async fn drive(plan: Plan) -> Outcome {
+pub(crate) async fn drive(plan: Plan) -> LoadReport {
     // The process may have been started with Ctrl-C ignored.
     loadgen::reserve_ctrl_c().unwrap();
     loadgen::drive(plan, kept(), |_, _| (), CancellationToken::new())
@@ -95,7 +95,7 @@ pub(crate) fn kept() -> Recording {
     }
 }
 
-pub(crate) fn lines_of(outcome: &Outcome, step: Step) -> Vec<&Line> {
+pub(crate) fn lines_of(outcome: &LoadReport, step: Step) -> Vec<&Line> {
     outcome
         .lines
         .iter()

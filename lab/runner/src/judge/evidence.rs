@@ -4,7 +4,7 @@ use collector::Sampling;
 use expect::Twin;
 
 use super::latency::LatencyLine;
-use crate::{conditions::Conditions, drive::Driven};
+use crate::{conditions::Conditions, drive::PhaseTraces};
 
 /// What a phase is judged by, besides its own traces.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Evidence<'a> {
     /// The times of the twin, if the scenario compares with them.
     pub(crate) twin: Option<&'a Twin>,
     /// The other phases.
-    pub(crate) other_phases: &'a [&'a Driven],
+    pub(crate) other_phases: &'a [&'a PhaseTraces],
     /// The results of the latency wants.
     pub(crate) latency: Vec<LatencyLine>,
     /// What the environment offers to the needs of a want.

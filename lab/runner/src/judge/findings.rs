@@ -9,7 +9,9 @@ use serde::Serialize;
 use trace::{Trace, TraceId};
 
 use super::evidence::Evidence;
-use crate::{case::Case, conditions::Conditions, drive::Driven, phase::Phase, plan::PhasePlan};
+use crate::{
+    case::Case, conditions::Conditions, drive::PhaseTraces, phase::Phase, plan::PhasePlan,
+};
 
 /// Whether a scenario can only be judged with its twin, whose traces are complete.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
@@ -153,7 +155,7 @@ pub(crate) fn counts(cases: &[Case]) -> BTreeMap<String, usize> {
 }
 
 /// Diagnoses each trace once: a batch may belong to several requests.
-fn findings(cases: &[Case], beside: &[&Driven]) -> HashMap<TraceId, Vec<Finding>> {
+fn findings(cases: &[Case], beside: &[&PhaseTraces]) -> HashMap<TraceId, Vec<Finding>> {
     let mut seen = HashSet::new();
     let mut traces: Vec<Trace> = Vec::new();
     for case in cases.iter().filter(|case| case.is_judged()) {

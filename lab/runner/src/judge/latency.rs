@@ -7,7 +7,7 @@ use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
 use trace::{Span, milliseconds};
 
-use crate::{conditions::Conditions, drive::Driven};
+use crate::{conditions::Conditions, drive::PhaseTraces};
 
 /// One want about a time, and its result.
 #[derive(Clone, Debug, Serialize)]
@@ -45,8 +45,8 @@ impl LatencyLine {
 
 /// The data for a want: the same load, driven at the pace that the want asks for.
 pub(crate) struct Measured<'a> {
-    pub(crate) phase: Option<&'a Driven>,
-    pub(crate) twin: Option<&'a Driven>,
+    pub(crate) phase: Option<&'a PhaseTraces>,
+    pub(crate) twin: Option<&'a PhaseTraces>,
 }
 
 /// Compares a want with the measured times: one line for each percentile. A want whose needs are not met is
@@ -56,7 +56,7 @@ pub(crate) fn lines(
     measured: &Measured<'_>,
     conditions: Conditions,
 ) -> Vec<LatencyLine> {
-    let times = |driven: Option<&Driven>| {
+    let times = |driven: Option<&PhaseTraces>| {
         driven.map_or_else(Vec::new, |driven| times(driven, want.span.as_ref()))
     };
     let (of_phase, of_twin) = (times(measured.phase), times(measured.twin));
@@ -141,7 +141,7 @@ fn what(want: &LatencyWant) -> String {
 }
 
 /// The times of all requests, or of all spans that fit the pattern, in ascending order.
-fn times(driven: &Driven, span: Option<&Pattern>) -> Vec<Duration> {
+fn times(driven: &PhaseTraces, span: Option<&Pattern>) -> Vec<Duration> {
     let mut times: Vec<Duration> = match span {
         None => driven
             .judged()

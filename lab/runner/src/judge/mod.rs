@@ -14,7 +14,7 @@ use expect::Verdict;
 
 use crate::{
     case::Case,
-    drive::Driven,
+    drive::PhaseTraces,
     outcome::{Failure, Latencies, PhaseReport, PhaseRun, Requests},
     phase::Phase,
     plan::PhasePlan,
@@ -30,7 +30,7 @@ pub(crate) use latency::{Measured, lines as latency_lines};
 const TOLD: usize = 20;
 
 /// Judges a phase that was driven.
-pub(crate) fn judge(plan: PhasePlan<'_>, driven: &Driven, evidence: Evidence<'_>) -> PhaseRun {
+pub(crate) fn judge(plan: PhasePlan<'_>, driven: &PhaseTraces, evidence: Evidence<'_>) -> PhaseRun {
     let Evidence {
         conditions,
         sampling,
@@ -54,7 +54,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, driven: &Driven, evidence: Evidence<'_>
         passed: with(Verdict::Pass),
         failed: with(Verdict::Fail),
         unsupported: with(Verdict::Unsupported),
-        left_out: count_sampled_out(&cases),
+        sampled_out: count_sampled_out(&cases),
         unexplained_spans: None,
         dropped_spans: driven.lost_spans,
         stalled: driven.stalled.filter(|_| excused),
@@ -90,7 +90,7 @@ pub(crate) fn not_run(plan: PhasePlan<'_>, reason: &str) -> PhaseRun {
         passed: 0,
         failed: 0,
         unsupported: 0,
-        left_out: 0,
+        sampled_out: 0,
         unexplained_spans: Some(0),
         dropped_spans: 0,
         stalled: None,
@@ -127,7 +127,7 @@ pub(crate) fn judge_unexplained(run: &mut PhaseRun) {
 /// the findings or the sampled share of the phase.
 fn verdict(
     plan: PhasePlan<'_>,
-    driven: &Driven,
+    driven: &PhaseTraces,
     cases: &[Case],
     evidence: &Evidence<'_>,
     wrong: Option<String>,
@@ -173,6 +173,6 @@ fn verdict_on_requests(cases: &[Case]) -> (Verdict, Option<String>) {
 fn count_sampled_out(cases: &[Case]) -> usize {
     cases
         .iter()
-        .filter(|case| case.left_out && case.line.step.counts())
+        .filter(|case| case.sampled_out && case.line.step.counts())
         .count()
 }

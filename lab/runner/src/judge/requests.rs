@@ -7,7 +7,7 @@ use trace::Trace;
 
 use super::latency::LatencyLine;
 use crate::{
-    case::Case, drive::Driven, plan::PhasePlan, sampled_out::may_be_missing, traces::Found,
+    case::Case, drive::PhaseTraces, plan::PhasePlan, sampled_out::may_be_missing, traces::Found,
 };
 
 const NO_TRACE: &str = "its trace never came";
@@ -19,7 +19,7 @@ const NOT_KNOWN: &str = "whether it looks as the faulty trace does cannot be kno
 /// Judges all requests of a phase.
 pub(super) fn judge_all(
     plan: PhasePlan<'_>,
-    driven: &Driven,
+    driven: &PhaseTraces,
     twin: Option<&Twin>,
     latency: &[LatencyLine],
     sampling: Option<Sampling>,
@@ -34,11 +34,11 @@ pub(super) fn judge_all(
         .zip(&driven.found)
         .map(|(line, found)| {
             let judged = line.step.counts();
-            let left_out = found.trace.is_none()
+            let sampled_out = found.trace.is_none()
                 && line.started.is_some()
                 && may_be_missing(plan, line, sampling);
             let (verdict, report, why) = match &found.trace {
-                None if left_out => (Verdict::Pass, None, None),
+                None if sampled_out => (Verdict::Pass, None, None),
                 Some(_) if line.unsampled => (Verdict::Fail, None, Some(NOT_SAMPLED)),
                 // The request was never sent, so it has no trace.
                 None if line.started.is_none() => (Verdict::Pass, None, None),
@@ -50,7 +50,7 @@ pub(super) fn judge_all(
                 line: line.clone(),
                 trace: found.trace.clone(),
                 related: found.related.clone(),
-                left_out,
+                sampled_out,
                 verdict,
                 report,
                 findings: Vec::new(),

@@ -3,7 +3,7 @@
 use collector::Sampling;
 use diagnose::plural;
 
-use crate::{drive::Driven, plan::PhasePlan, sampled_out::may_be_missing};
+use crate::{drive::PhaseTraces, plan::PhasePlan, sampled_out::may_be_missing};
 
 /// The probability below which a share counts as wrong: one correct run in ten million fails.
 const UNLIKELY: f64 = 1e-7;
@@ -11,7 +11,7 @@ const UNLIKELY: f64 = 1e-7;
 /// What is wrong with the share of kept traces; `None` if the share is plausible.
 pub(super) fn wrong_share(
     plan: PhasePlan<'_>,
-    driven: &Driven,
+    driven: &PhaseTraces,
     sampling: Option<Sampling>,
 ) -> Option<String> {
     let share = sampling?.share?;

@@ -187,7 +187,7 @@ fn push_only_phase(text: &mut String, report: &PhaseReport) {
         report.passed,
         report.traces,
         report.unsupported,
-        left_out(report)
+        sampled_out(report)
     );
     let _ = writeln!(text, "  spans    {}", spans(report));
     if !report.findings.is_empty() {
@@ -277,13 +277,13 @@ fn traces(report: &PhaseReport) -> String {
         0 => String::new(),
         some => format!(", {some} unsupported"),
     };
-    let left_out = left_out(report);
+    let sampled_out = sampled_out(report);
     let traces = plural(*traces, "trace");
-    format!("{passed} of {traces} {how}{unsupported}{left_out}")
+    format!("{passed} of {traces} {how}{unsupported}{sampled_out}")
 }
 
-fn left_out(report: &PhaseReport) -> String {
-    match report.left_out {
+fn sampled_out(report: &PhaseReport) -> String {
+    match report.sampled_out {
         0 => String::new(),
         some => format!(", {some} more sampled out"),
     }

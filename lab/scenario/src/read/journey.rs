@@ -5,7 +5,7 @@ use super::{
     scalars::Doc,
 };
 use crate::{
-    Error, Journey, Order, Request, Weighted,
+    Error, Journey, OrderJourney, Request, Weighted,
     yaml::{Data, Node},
 };
 
@@ -27,9 +27,9 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// The most lines that a cart may have.
 const MOST_LINES: i64 = 200;
 
-impl Default for Order {
+impl Default for OrderJourney {
     fn default() -> Self {
-        Order {
+        OrderJourney {
             cart_lines: 1,
             skus: Vec::new(),
             coupon: false,
@@ -41,7 +41,7 @@ impl Default for Weighted {
     fn default() -> Self {
         Weighted {
             weight: 1,
-            journey: Journey::Order(Order::default()),
+            journey: Journey::Order(OrderJourney::default()),
         }
     }
 }
@@ -87,7 +87,7 @@ fn of_fields(doc: &Doc<'_>, fields: &Fields<'_>) -> Result<Journey, Error> {
             .error(node.at, "the number of lines is that of the skus")
             .with_hint("leave cart-lines out"));
     }
-    let usual = Order::default();
+    let usual = OrderJourney::default();
     let skus: Vec<String> = fields
         .map("skus", |node| {
             let names = doc.list(node)?.iter();
@@ -96,7 +96,7 @@ fn of_fields(doc: &Doc<'_>, fields: &Fields<'_>) -> Result<Journey, Error> {
                 .collect()
         })?
         .unwrap_or_default();
-    Ok(Journey::Order(Order {
+    Ok(Journey::Order(OrderJourney {
         cart_lines: match skus.len() {
             0 => fields
                 .map("cart-lines", |node| doc.integer(node, 1..=MOST_LINES))?

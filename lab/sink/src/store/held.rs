@@ -51,7 +51,7 @@ pub(super) enum Reason {
 pub(super) struct State {
     max_bytes: usize,
     max_trace_bytes: usize,
-    traces: HashMap<TraceId, Held>,
+    traces: HashMap<TraceId, StoredTrace>,
     /// The ids of `traces`, oldest first.
     order: VecDeque<TraceId>,
     evicted: Evicted,
@@ -67,7 +67,7 @@ pub(super) struct State {
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct StoredTrace {
     /// The batches as received: a reader takes handles on them, and copies after the lock is released.
     batches: Vec<Arc<[Span]>>,
     spans: usize,
@@ -228,7 +228,7 @@ impl State {
             .sum::<usize>();
         let held = self.traces.entry(id).or_insert_with(|| {
             self.order.push_back(id);
-            Held::default()
+            StoredTrace::default()
         });
         self.bytes += bytes - held.bytes;
         held.bytes = bytes;

@@ -1,4 +1,4 @@
-//! [`Passage`]: the effect of a Collector on the traces that pass through it.
+//! [`CollectorEffect`]: the effect of a Collector on the traces that pass through it.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{variable, yaml};
 
 /// The effect of a set-up on the traces that pass through it, read from its file.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Passage {
+pub struct CollectorEffect {
     /// The longest time for which batches may hold a span, over the whole way.
     pub delay: Duration,
     /// The longest time from the first span of a trace to the sampling decision.
@@ -35,19 +35,19 @@ const BATCH: Duration = Duration::from_millis(200);
 const DECISION_WAIT: Duration = Duration::from_secs(30);
 const GROUP_WAIT: Duration = Duration::from_secs(1);
 
-// === impl Passage ===
+// === impl CollectorEffect ===
 
-impl Passage {
+impl CollectorEffect {
     /// All traces pass, without delay.
-    pub const STRAIGHT: Passage = Passage {
+    pub const NONE: CollectorEffect = CollectorEffect {
         delay: Duration::ZERO,
         decides_after: Duration::ZERO,
         sampling: None,
     };
 
     /// The effect of one Collector followed by another.
-    pub(crate) fn then(self, next: Passage) -> Passage {
-        Passage {
+    pub(crate) fn then(self, next: CollectorEffect) -> CollectorEffect {
+        CollectorEffect {
             delay: self.delay + next.delay,
             decides_after: self.decides_after + next.decides_after,
             sampling: match (self.sampling, next.sampling) {
@@ -81,23 +81,23 @@ impl Sampling {
 }
 
 /// The effect of a set-up file on the traces that arrive where the services send them.
-pub(crate) fn of_text(text: &str) -> Passage {
+pub(crate) fn of_text(text: &str) -> CollectorEffect {
     let Some(file) = yaml::parse(text) else {
-        return Passage::STRAIGHT;
+        return CollectorEffect::NONE;
     };
-    let mut passage = Passage::STRAIGHT;
+    let mut effect = CollectorEffect::NONE;
     for pipeline in fed(&file) {
         let processors = list(&pipeline["processors"]);
-        let whole = processors.fold(Passage::STRAIGHT, |passage, name| {
-            passage.then(through(name, &file["processors"][name]))
+        let whole = processors.fold(CollectorEffect::NONE, |effect, name| {
+            effect.then(through(name, &file["processors"][name]))
         });
-        passage = Passage {
-            delay: passage.delay.max(whole.delay),
-            decides_after: passage.decides_after.max(whole.decides_after),
-            sampling: passage.sampling.or(whole.sampling),
+        effect = CollectorEffect {
+            delay: effect.delay.max(whole.delay),
+            decides_after: effect.decides_after.max(whole.decides_after),
+            sampling: effect.sampling.or(whole.sampling),
         };
     }
-    passage
+    effect
 }
 
 /// The pipelines of traces that are fed, directly or through connectors, by the receivers that the services
@@ -130,37 +130,37 @@ fn fed(file: &Value) -> Vec<&Value> {
     }
 }
 
-fn through(name: &str, settings: &Value) -> Passage {
+fn through(name: &str, settings: &Value) -> CollectorEffect {
     let time = |key: &str, default| duration(&settings[key]).unwrap_or(default);
     match kind(name) {
-        "batch" => Passage {
+        "batch" => CollectorEffect {
             delay: time("timeout", BATCH),
-            ..Passage::STRAIGHT
+            ..CollectorEffect::NONE
         },
-        "groupbytrace" => Passage {
+        "groupbytrace" => CollectorEffect {
             delay: time("wait_duration", GROUP_WAIT),
-            ..Passage::STRAIGHT
+            ..CollectorEffect::NONE
         },
-        "tail_sampling" => Passage {
+        "tail_sampling" => CollectorEffect {
             decides_after: time("decision_wait", DECISION_WAIT),
             sampling: tail_sampling(&settings["policies"]),
-            ..Passage::STRAIGHT
+            ..CollectorEffect::NONE
         },
         "probabilistic_sampler" => {
             let share = percentage(&settings["sampling_percentage"]);
-            Passage {
+            CollectorEffect {
                 sampling: (share != Some(1.0)).then_some(Sampling {
                     share,
                     ..Sampling::UNKNOWN
                 }),
-                ..Passage::STRAIGHT
+                ..CollectorEffect::NONE
             }
         }
-        "filter" => Passage {
+        "filter" => CollectorEffect {
             sampling: Some(Sampling::UNKNOWN),
-            ..Passage::STRAIGHT
+            ..CollectorEffect::NONE
         },
-        _ => Passage::STRAIGHT,
+        _ => CollectorEffect::NONE,
     }
 }
 
@@ -265,10 +265,10 @@ mod tests {
     use super::*;
     use crate::Setup;
 
-    fn passage(name: &str) -> Passage {
+    fn effect(name: &str) -> CollectorEffect {
         // Tests run in the folder of their package.
         let folder = Path::new("../../collector-config");
-        Setup::open(&folder.join(name)).unwrap().passage().unwrap()
+        Setup::open(&folder.join(name)).unwrap().effect().unwrap()
     }
 
     const ERRORS_AND_SLOW: Sampling = Sampling {
@@ -279,19 +279,19 @@ mod tests {
 
     #[test]
     fn what_the_set_ups_let_through_is_read_from_them() {
-        let base = passage("base.yaml");
+        let base = effect("base.yaml");
         assert_eq!(base.sampling, None);
         assert_eq!(base.delay, Duration::from_millis(200));
 
-        let tail = passage("tail-sampling.yaml");
+        let tail = effect("tail-sampling.yaml");
         assert_eq!(tail.decides_after, Duration::from_secs(5));
         assert_eq!(tail.sampling, Some(ERRORS_AND_SLOW));
 
-        let scaled = passage("scaled");
+        let scaled = effect("scaled");
         assert_eq!(scaled.sampling, Some(ERRORS_AND_SLOW));
         assert_eq!(scaled.delay, Duration::from_millis(400));
 
-        let combined = passage("combined.yaml").sampling.unwrap();
+        let combined = effect("combined.yaml").sampling.unwrap();
         assert_eq!(
             combined,
             Sampling {
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_sampler_behind_another_receiver_is_not_in_the_way() {
-        assert_eq!(passage("head-sampling.yaml").sampling, None);
+        assert_eq!(effect("head-sampling.yaml").sampling, None);
     }
 
     #[test]
