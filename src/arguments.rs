@@ -1,4 +1,4 @@
-//! Values of arguments that several commands take, and what is said of one that cannot be used.
+//! Parsers of arguments that several commands take, with the messages for wrong values.
 
 use std::num::NonZeroUsize;
 
@@ -6,13 +6,13 @@ use reqwest::Url;
 
 use crate::exit::WrongInput;
 
-/// A number of things of which there must be one.
+/// Parses a number that must be 1 or more.
 pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, WrongInput> {
     text.parse()
         .map_err(|_| WrongInput("it must be a whole number from 1".to_owned()))
 }
 
-/// The address of a lab's page.
+/// Parses the address of a lab's page.
 pub(crate) fn lab_url(text: &str) -> Result<Url, WrongInput> {
     let url: Option<Url> = text.parse().ok();
     url.filter(|url| url.scheme() == "http" && url.has_host())

@@ -1,6 +1,6 @@
-//! The tables of the book that repeat what the code says, and the test that they do.
+//! Generates the tables of the book that repeat facts of the code, and tests that the book is up to date.
 //!
-//! A table stands in its chapter between `<!-- table: NAME -->` and `<!-- end -->`. `scripts/book` writes it.
+//! A table is between `<!-- table: NAME -->` and `<!-- end -->` in its chapter. `scripts/book` writes it.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{collections::BTreeMap, path::Path};
@@ -58,7 +58,7 @@ fn a_table_is_replaced_and_nothing_else() {
     assert_eq!(with_table("<!-- table: x -->\n", "x", "new\n"), None);
 }
 
-/// A chapter with another table between the marks of `name`; `None` if it lacks them.
+/// Replaces the table between the marks of `name` in a chapter; `None` if the marks are missing.
 fn with_table(chapter: &str, name: &str, table: &str) -> Option<String> {
     let (before, rest) = chapter.split_once(&format!("<!-- table: {name} -->\n"))?;
     let end = rest.find("<!-- end -->\n")?;
@@ -100,7 +100,7 @@ fn fault_table() -> String {
     table(&heads, rows)
 }
 
-/// The footnotes of a fault; the chapter has their texts.
+/// The footnotes of a fault. Their texts are in the chapter.
 fn notes(fault: &Fault) -> String {
     let everyone = (fault.reach == Reach::Everyone).then_some(" ¹");
     let postgresql = (fault.needs == Some(Need::Postgresql)).then_some(" ²");
@@ -162,7 +162,7 @@ fn command_table() -> String {
 
 fn variable_table() -> String {
     let cli = Cli::command();
-    // One row for each variable and meaning: `AMQP_URL` is the same for all that read it.
+    // One row for each variable and meaning: `AMQP_URL` means the same for all programs that read it.
     let mut rows: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
     for (path, command) in commands(&cli) {
         for argument in command.get_arguments() {
@@ -185,7 +185,7 @@ fn variable_table() -> String {
     )
 }
 
-/// The commands that do something, with their paths below `tracelab`, in the order of the help.
+/// The commands that have no subcommands, with their paths below `tracelab`, in the order of the help.
 fn commands(parent: &clap::Command) -> Vec<(String, &clap::Command)> {
     let mut all = Vec::new();
     for command in parent.get_subcommands() {

@@ -1,4 +1,4 @@
-//! The events of a lab, on standard error.
+//! Prints the events of a lab on standard error.
 
 use indicatif::ProgressBar;
 use supervisor::{Event, Events};
@@ -12,8 +12,8 @@ pub(crate) async fn print(mut events: Events) {
     }
 }
 
-/// Prints events above a progress bar. Lines of the services are printed if `lines_too`: under faults they complain
-/// much.
+/// Prints events above a progress bar. Lines of the services are printed if `lines_too`: under faults the
+/// services write many errors.
 pub(crate) fn print_above(
     bar: ProgressBar,
     lines_too: bool,
@@ -26,7 +26,7 @@ pub(crate) fn print_above(
     }
 }
 
-/// A start that succeeds is not printed.
+/// Whether an event is printed. A successful start is not.
 fn is_printed(event: &Event) -> bool {
     !matches!(event, Event::Started { .. } | Event::Ready { .. })
 }

@@ -1,23 +1,23 @@
-//! What the process exits with: 0 all passed, 1 an expectation failed, 2 the input was wrong,
-//! 3 the environment failed.
+//! The exit codes of the process: 0 all passed, 1 an expectation failed, 2 the input was wrong, 3 the
+//! environment failed.
 
 use std::process::ExitCode;
 
-/// How a command ended that ran to its end.
+/// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All went well.
+    /// Everything passed.
     Passed,
     /// An expectation failed.
     Failed,
 }
 
-/// An input that cannot be used: its message says what is wrong, where, and what would be right.
+/// An error in the input. The message says what is wrong, where, and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct WrongInput(pub(crate) String);
 
-/// The exit code of a command; what stopped it goes to standard error, in one message.
+/// The exit code of a command. If an error stopped the command, one message goes to standard error.
 pub(crate) fn code(outcome: anyhow::Result<Outcome>) -> ExitCode {
     let error = match outcome {
         Ok(Outcome::Passed) => return ExitCode::from(0),

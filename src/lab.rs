@@ -1,4 +1,4 @@
-//! A running lab, for the commands that talk to one.
+//! [`LabArgs`]: a running lab, for the commands that use one.
 
 use ::trace::{Span, TraceId};
 use faults::Faults;
@@ -7,7 +7,7 @@ use reqwest::{StatusCode, Url};
 
 use crate::{arguments::lab_url, exit::WrongInput};
 
-/// Which running lab a command talks to.
+/// The running lab that a command uses.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabArgs {
     /// The address of the lab's page.
@@ -24,12 +24,12 @@ pub(crate) struct LabArgs {
 // === impl LabArgs ===
 
 impl LabArgs {
-    /// Where everything of the lab listens.
+    /// The description of the lab: the addresses of its components.
     pub(crate) async fn describe(&self) -> anyhow::Result<LabDescription> {
         self.client().describe().await.map_err(explained)
     }
 
-    /// The spans of a trace that the lab has.
+    /// The spans of a trace in the lab.
     pub(crate) async fn spans(&self, id: TraceId) -> anyhow::Result<Vec<Span>> {
         self.client().trace(id).await.map_err(explained)
     }
@@ -54,7 +54,7 @@ impl LabArgs {
     }
 }
 
-/// The error with what the user can do about it.
+/// Adds to the error what the user can do about it.
 fn explained(error: ClientError) -> anyhow::Error {
     match error {
         ClientError::Unreachable { url, source } => {

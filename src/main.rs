@@ -1,5 +1,5 @@
-//! The `tracelab` command: arguments and wiring, no logic. Each subcommand is a file of `commands`; what several of
-//! them share is beside this file.
+//! The `tracelab` command: arguments and wiring, no logic. Each subcommand is a file of `commands`; the other
+//! files here are shared by several commands.
 
 use std::process::ExitCode;
 

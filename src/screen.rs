@@ -1,10 +1,10 @@
-//! Standard output: how wide it is, whether it takes colours, and how it is written.
+//! Standard output: its width, its colours, and writing to it.
 
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
-/// How a waterfall is drawn on standard output.
+/// The style of a waterfall on standard output.
 #[expect(
     clippy::disallowed_methods,
     reason = "NO_COLOR is of the terminal, and configures nothing else"
@@ -16,7 +16,7 @@ pub(crate) fn style() -> waterfall::Style {
         .map(|size| usize::from(size.ws_col))
         .filter(|&columns| terminal && columns > 0)
         .unwrap_or(waterfall::DEFAULT_WIDTH);
-    // https://no-color.org: set and not empty means none.
+    // https://no-color.org: a value that is not empty switches colours off.
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     waterfall::Style {
         width,
@@ -24,7 +24,7 @@ pub(crate) fn style() -> waterfall::Style {
     }
 }
 
-/// How a report is printed.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -34,7 +34,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Writes all of a text to standard output.
+/// Writes a whole text to standard output.
 pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
     output

@@ -1,4 +1,4 @@
-//! [`ShopArgs`]: how the shop of a lab behaves, as the command line says it.
+//! [`ShopArgs`]: the arguments for the behaviour of a lab's shop.
 
 use std::time::{Duration, Instant};
 
@@ -8,31 +8,30 @@ use supervisor::{Config, Relation};
 
 use crate::exit::WrongInput;
 
-/// How long a broker may still have consumers of a lab that is gone.
+/// The longest time for which a broker may still count consumers of a lab that has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is asked meanwhile.
+/// The time between two checks of the number of consumers.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The reply code of a connection that ends in order.
+/// The reply code of a connection that is closed without an error.
 const REPLY_SUCCESS: u16 = 200;
 
-/// How the shop of a lab behaves: the arguments that `up` and `run` have in common.
+/// The behaviour of a lab's shop: the arguments that `up` and `run` share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShopArgs {
-    /// Whether steps that a demo cannot do for real take a simulated time.
+    /// Whether steps that a demo cannot really do take a simulated time.
     ///
-    /// What a scenario says of such times cannot be judged at the pace none: it is unsupported there.
+    /// At the pace none, wants of a scenario about such times cannot be judged: they are unsupported.
     #[arg(long, value_enum, default_value_t)]
     pace: chassis::Pace,
 
-    /// Whether the consumer of a message goes on in the producer's trace, or starts one with a link.
+    /// Whether the consumer of a message continues the producer's trace, or starts a new trace with a link.
     #[arg(long, value_enum, default_value_t)]
     messaging_relation: email::Relation,
 
     /// Use this PostgreSQL server, such as postgres://USER:PASSWORD@HOST:PORT, and not SQLite files.
     ///
-    /// Each service gets a database of its own there, which is dropped at the end unless --data keeps
-    /// it.
+    /// Each service gets its own database there, which is dropped at the end unless --data keeps it.
     #[arg(long, value_name = "URL", value_parser = postgres_url)]
     database: Option<String>,
 
@@ -44,14 +43,15 @@ pub(crate) struct ShopArgs {
 // === impl ShopArgs ===
 
 impl ShopArgs {
-    /// Whether the shop takes its time as the scenarios are written for.
+    /// Whether the shop has the pace that the scenarios are written for.
     pub(crate) fn is_textbook(&self) -> bool {
         self.pace == chassis::Pace::Textbook
     }
 
-    /// A lab of this very program whose shop behaves like this.
+    /// The configuration of a lab whose shop behaves as these arguments say, with this program for its
+    /// children.
     ///
-    /// A broker that is named is asked first whether the shop can use it.
+    /// An external broker is checked first.
     pub(crate) async fn config(&self) -> anyhow::Result<Config> {
         if let Some(url) = &self.amqp {
             check_broker(url).await?;
@@ -70,7 +70,7 @@ impl ShopArgs {
     }
 }
 
-/// A pace of a service as the pace of a lab.
+/// Converts the pace of a service into the pace of a lab.
 pub(crate) fn of_lab(pace: chassis::Pace) -> Pace {
     match pace {
         chassis::Pace::Textbook => Pace::Textbook,
@@ -78,8 +78,8 @@ pub(crate) fn of_lab(pace: chassis::Pace) -> Pace {
     }
 }
 
-/// Connects, and declares what the shop needs. The services try again and again, since a broker may come
-/// back; what is wrong from the start is said before anything runs.
+/// Connects to the broker, and declares the queues and exchanges of the shop. The services retry for ever,
+/// since a broker may come back; this check reports a wrong address before anything is started.
 async fn check_broker(url: &str) -> anyhow::Result<()> {
     let setup = email::topology::declare;
     let (connection, channel) = chassis::amqp::open(url, "tracelab", setup)
@@ -87,7 +87,7 @@ async fn check_broker(url: &str) -> anyhow::Result<()> {
         .context("--amqp names a broker that the shop cannot use")?;
     let mut consumers = email::topology::consumers(&channel).await?;
     let asked = Instant::now();
-    // Those of a lab that has just ended are forgotten in a moment.
+    // A broker forgets the consumers of a lab that has just ended after a moment.
     while consumers > 0 && asked.elapsed() < PATIENCE {
         tokio::time::sleep(LOOK).await;
         consumers = email::topology::consumers(&channel).await?;

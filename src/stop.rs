@@ -1,4 +1,4 @@
-//! How a command that runs until it is stopped learns of it.
+//! The token that stops a command on a signal.
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A token that is cancelled by SIGINT and SIGTERM.
 ///
-/// Ctrl-C is taken from goose, which would end the load alone; it ends the whole lab.
+/// Ctrl-C is taken from goose, which would end only the load; here it ends the whole lab.
 pub(crate) fn on_signals() -> anyhow::Result<CancellationToken> {
     loadgen::reserve_ctrl_c()?;
     let stop = CancellationToken::new();

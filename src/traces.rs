@@ -1,4 +1,4 @@
-//! Traces that a command is given: ids of a running lab, files, standard input.
+//! Reads the traces that are arguments of a command: ids of a running lab, files, standard input.
 
 use std::{
     collections::HashSet,
@@ -10,7 +10,7 @@ use ::trace::{Span, SpanId, Trace, TraceId, tree};
 
 use crate::{exit::WrongInput, lab::LabArgs};
 
-/// Where a trace is.
+/// The source of a trace.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TraceArgs {
     /// The id of a trace of a running lab: 32 hexadecimal digits.
@@ -32,7 +32,7 @@ pub(crate) struct TraceArgs {
 // === impl TraceArgs ===
 
 impl TraceArgs {
-    /// The one of the lab, or all of the file.
+    /// Reads the trace of the lab, or all traces of the file.
     pub(crate) async fn traces(&self) -> anyhow::Result<Vec<Trace>> {
         let spans = match (&self.id, &self.file) {
             (Some(id), _) => self.lab.spans(*id).await?,
@@ -43,8 +43,8 @@ impl TraceArgs {
     }
 }
 
-/// The traces that ids and files name, each once. A trace that two of them have, as a batch that belongs
-/// to several requests, is no reason to find its spans twice.
+/// Reads the traces that ids and files name. A trace that occurs in several files, such as a batch that
+/// belongs to several requests, is read once.
 pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<Trace>> {
     let mut spans: Vec<Span> = Vec::new();
     let mut read_before: HashSet<(TraceId, SpanId, u64, u64)> = HashSet::new();
@@ -76,7 +76,7 @@ fn is_nearly_an_id(name: &str) -> bool {
     hexadecimal && !Path::new(name).exists()
 }
 
-/// All spans of a trace file; - is standard input.
+/// Reads all spans of a trace file; - is standard input.
 pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
     let name = if path.as_os_str() == "-" {
         "standard input".into()

@@ -1,17 +1,16 @@
-//! Goose, and how it is held: users are started, make journeys as long as there are tickets, and
+//! [`Attack`]: runs goose under control. Users are started, make journeys as long as there are tickets, and
 //! leave. Nothing here knows what a journey is made of.
 //!
-//! Goose 0.19 does three things that a load generator in a larger program cannot have:
+//! Goose 0.19 does three things that a larger program cannot accept from a load generator:
 //!
 //! - it prints on standard output when the last user was started, unless its metrics are reset at
 //!   that point (`--no-reset-metrics` and `--iterations` both make it print);
 //! - if its metrics are reset, the requests before that are not in its count;
 //! - it looks only twice a second whether the users are done.
 //!
-//! So the reset stays on and the users are held at a [`Gate`] until it is over. Each of them tells
-//! goose at once that it is leaving, as goose's users do when they are done, and then makes its
-//! journeys. Once all have told it, goose never resets again, waits for the users to finish, and
-//! ends when the last one does.
+//! So the reset stays on, and the users wait at a [`Gate`] until it is over. Each user first reports to goose
+//! that it is leaving, as goose's users do when they are done, and then makes its journeys. Once all users
+//! have reported, goose never resets again, waits for the users to finish, and ends when the last one does.
 
 use std::{
     path::{Path, PathBuf},
@@ -36,20 +35,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Error, dispatcher::Dispatcher, journey::ShopClient};
 
-/// How long goose takes to start its users: a millisecond for each, and no less than this.
+/// The shortest time in which goose starts its users; it takes a millisecond for each user.
 ///
-/// After the last user it waits one more turn before it looks who is leaving. A turn that is too
-/// short for a user to say so would cost half a second.
+/// After the last user goose waits one more turn before it reads which users are leaving. If the turn is too
+/// short for a user to report this, half a second is lost.
 const SHORTEST_RAMP: Duration = Duration::from_millis(20);
 
-/// How often it is looked whether goose has taken notice of all users.
+/// The time between two checks whether goose has read the reports of all users.
 const GATE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What all users of an attack share.
+/// The state that all users of an attack share.
 pub(crate) struct Attack {
     pub(crate) shop: ShopClient,
     load: Load,
-    /// Made when the gate opens, since that is when the load begins.
+    /// Created when the gate opens, since the load begins then.
     dispatcher: OnceCell<Dispatcher>,
     gate: Gate,
     report: Option<PathBuf>,
@@ -66,7 +65,7 @@ struct Gate {
 // === impl Attack ===
 
 impl Attack {
-    /// `report` is where goose writes its own report, as HTML, if anywhere.
+    /// `report` is the file for goose's own report, as HTML.
     pub(crate) fn new(
         shop: ShopClient,
         load: Load,
@@ -88,14 +87,14 @@ impl Attack {
         }
     }
 
-    /// Runs goose on the current runtime. The number of requests that it counted.
+    /// Runs goose on the current runtime. Returns the number of requests that it counted.
     pub(crate) async fn execute(self: Arc<Attack>, target: &Url) -> Result<u64, Error> {
         let goose_error = |error: goose::GooseError| Error::Goose(error.to_string());
         let users = self.gate.users;
         let configuration =
             configuration(target, users, self.report.as_deref()).map_err(goose_error)?;
-        // Each user is given our client before its first request. Goose has to build one all the same:
-        // one for all users, and of a kind that needs no CA certificates.
+        // Each user gets our client before its first request. Goose must build a client in any case: one for
+        // all users, which needs no CA certificates.
         let never_used = GooseClientBuilder::new()
             .without_cookies()
             .accept_invalid_certs(true);
@@ -124,9 +123,9 @@ impl Attack {
         }))
     }
 
-    /// All journeys of one user. Goose would run this again and again; once is enough.
+    /// Makes all journeys of one user. Goose would repeat this function; one run is enough.
     async fn make_journeys(&self, user: &mut GooseUser) -> TransactionResult {
-        // A user has its own copy of the configuration, and leaves after as many iterations.
+        // A user has its own copy of the configuration, and leaves after this number of iterations.
         user.config.iterations = Some(1);
         user.client = Client::clone(&self.shop.client);
         if !self.gate.pass(user, &self.stop).await {
@@ -198,14 +197,14 @@ fn requests(metrics: &GooseMetrics) -> u64 {
 impl Gate {
     /// Waits until the gate is open. `false` if the load was stopped before.
     async fn pass(&self, user: &mut GooseUser, stop: &CancellationToken) -> bool {
-        // Taken away, so that goose does not announce the user once more when it leaves.
+        // The channel is removed, so that goose does not announce the user again when it leaves.
         if let Some(leaving) = user.shutdown_channel.take() {
-            // Goose counts its users from 1 here. An error means that goose is gone, and with it
-            // whoever would open the gate; then the load is stopped as well.
+            // Goose counts its users from 1 here. An error means that goose has ended and the gate will not
+            // open; then the load is stopped as well.
             let _ = leaving.send(user.weighted_users_index + 1);
             if self.announced.fetch_add(1, Ordering::AcqRel) + 1 == self.users {
-                // All are announced. Once goose has read that, it waits for them and nothing else;
-                // a reset of its metrics can only have been before.
+                // All users are announced. Once goose has read that, it only waits for them; any reset of its
+                // metrics was before.
                 while !leaving.is_empty() && !stop.is_cancelled() {
                     tokio::time::sleep(GATE_INTERVAL).await;
                 }

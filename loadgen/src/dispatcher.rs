@@ -1,8 +1,8 @@
-//! Who may start a journey, and when.
+//! [`Dispatcher`]: decides when a user may start a journey.
 //!
-//! All users draw from one counter, so exactly as many journeys are made as were planned, whatever
-//! the number of users. In open load a ticket also says when its journey is to start, and that is
-//! a function of its number alone: a slow shop cannot slow down the schedule.
+//! All users draw from one counter, so the number of journeys is exactly as planned, for any number of users.
+//! In open load a ticket also says when its journey starts. That instant depends on the ticket's number
+//! alone: a slow shop cannot slow down the schedule.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,12 +14,12 @@ use schedule::{Load, Schedule};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Leave to make one journey.
+/// The permission to make one journey.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     /// The number of the journey; the first is 0.
     pub(crate) journey: u64,
-    /// When it was to start. In closed load that is when a user was free to start it.
+    /// The planned start. In closed load it is the instant at which a user was free to start.
     pub(crate) planned: Instant,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Ticket {
 pub(crate) struct Dispatcher {
     source: Source,
     begun: Instant,
-    /// No ticket is given out once this is cancelled.
+    /// The dispatcher gives out no ticket once this is cancelled.
     stop: CancellationToken,
 }
 
@@ -40,7 +40,7 @@ enum Source {
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// The dispatcher of a load that begins at an instant, mostly now.
+    /// Makes the dispatcher of a load that begins at `begun`, usually now.
     pub(crate) fn new(
         load: &Load,
         seed: u64,
@@ -70,7 +70,7 @@ impl Dispatcher {
         }
     }
 
-    /// The next ticket, when it is time; `None` when there are no more.
+    /// Waits for the next ticket; `None` when there are no more.
     pub(crate) async fn draw(&self) -> Option<Ticket> {
         if self.stop.is_cancelled() {
             return None;
@@ -101,8 +101,8 @@ impl Dispatcher {
         }
     }
 
-    /// The journeys of open load that were due by `instant`, and that nobody came to start. They are
-    /// given out with that.
+    /// The tickets of open load that were due by `instant` and that no user has drawn. They count as given
+    /// out afterwards.
     pub(crate) fn overdue_at(&self, instant: Instant) -> Vec<Ticket> {
         let Source::At(schedule) = &self.source else {
             return Vec::new();

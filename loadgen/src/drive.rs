@@ -1,4 +1,4 @@
-//! [`drive`]: a plan is carried out, and its ledger is checked against goose's count.
+//! [`drive`]: carries out a plan, and checks its ledger against goose's count.
 
 use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,55 +13,54 @@ use crate::{
     process,
 };
 
-/// Where the lines of the ledger go, besides the observer.
+/// The destinations of the ledger's lines, apart from the observer.
 pub struct Recording {
-    /// Whether they are kept in memory, for [`LoadReport::lines`]. A load that goes on for ever had
-    /// better not.
+    /// Whether the lines are kept in memory, for [`LoadReport::lines`]. An endless load should not keep them.
     pub keep: bool,
-    /// Where they are written, as a line of JSON each.
+    /// The journal: receives the lines as JSON, one for each request.
     pub journal: Option<Box<dyn Write + Send>>,
-    /// Where goose writes its own report of requests and errors, as HTML (`.html`).
+    /// The file for goose's own report of requests and errors, as HTML (`.html`).
     pub report: Option<PathBuf>,
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Debug)]
 pub struct LoadReport {
-    /// The ledger, in the order in which requests ended, if it was kept.
+    /// The lines of the ledger, in the order in which the requests ended; empty if they were not kept.
     pub lines: Vec<Line>,
-    /// The lines, counted, whether they were kept or not.
+    /// The counts of the lines, whether the lines were kept or not.
     pub progress: LoadProgress,
-    /// How many journeys were planned; `None` if only time limited them.
+    /// The number of planned journeys; `None` if only the time was limited.
     pub journeys: Option<u64>,
-    /// How long customers waited for the reply to their checkout, from the planned instant; `None`
-    /// if no checkout was answered.
+    /// The time that customers waited for the reply to their checkout, from the planned instant; `None` if no
+    /// checkout was answered.
     pub checkout: Option<Latency>,
-    /// How long the service took for the same requests, from the instant at which they were sent. In
-    /// an overloaded shop it hides the time that customers wait for their turn.
+    /// The time that the service took for the same requests, from the instant at which they were sent. In an
+    /// overloaded shop it hides the time that customers wait for their turn.
     pub service: Option<Latency>,
-    /// How long customers waited for each kind of request, from the planned instant.
+    /// The time that customers waited for each kind of request, from the planned instant.
     pub steps: Vec<(Step, Latency)>,
-    /// How long it took, from the first request to the last reply.
+    /// The time from the first request to the last reply.
     pub elapsed: Duration,
-    /// Whether it was stopped before all was done.
+    /// Whether the load was stopped before all journeys were made.
     pub stopped: bool,
 }
 
 /// Carries out a plan: reads the catalogue, lets goose make the journeys, and returns when the last
 /// one is over.
 ///
-/// `observer` is told of every line, one after another; it must be quick, since users wait for it.
-/// When `stop` is cancelled no journey starts any more, and those under way are finished. The same
-/// happens if the returned future is dropped; then they are not waited for.
+/// `observer` is called with every line, one after another; it must be quick, since users wait for it. When
+/// `stop` is cancelled no journey starts any more, and running journeys are finished. The same happens if the
+/// returned future is dropped; then the running journeys are not awaited.
 ///
-/// It runs on the current runtime, prints nothing, and leaves Ctrl-C to the caller (see
-/// [`reserve_ctrl_c`](crate::reserve_ctrl_c)). A process can drive several loads, one after another
-/// or side by side.
+/// The load runs on the current runtime, prints nothing, and leaves Ctrl-C to the caller (see
+/// [`reserve_ctrl_c`](crate::reserve_ctrl_c)). A process can drive several loads, one after another or side
+/// by side.
 ///
 /// # Errors
 ///
-/// When nothing could be driven, and when the ledger is not what it should be. A request that fails
-/// is a line of the ledger, not an error, except the first one, which reads the catalogue.
+/// When no load could be driven, or the ledger is not consistent. A failed request is a line of the ledger,
+/// not an error, except the first request, which reads the catalogue.
 pub async fn drive(
     plan: Plan,
     recording: Recording,
@@ -75,7 +74,7 @@ pub async fn drive(
     let shop = ShopClient::connect(&plan, client, ledger).await?;
     let before_goose = shop.ledger.sent();
 
-    // A child, since the caller's own token is not for us to cancel.
+    // A child token, since the caller's token must not be cancelled here.
     let stop = stop.child_token();
     let _stop_if_dropped = stop.clone().drop_guard();
     let attack = Arc::new(Attack::new(
@@ -116,7 +115,7 @@ pub async fn drive(
     })
 }
 
-/// Lets goose run to its end. What it counted, and when it was stopped, if it was.
+/// Runs goose to its end. Returns goose's count, and the instant of the stop if the load was stopped.
 async fn execute(
     attack: &Arc<Attack>,
     plan: &Plan,
@@ -127,7 +126,7 @@ async fn execute(
     }
     let mut running = std::pin::pin!(Arc::clone(attack).execute(&plan.target));
     tokio::select! {
-        // What was stopped may have ended by the time that this is looked at.
+        // A stopped load may have ended by the time that this select runs.
         biased;
         () = stop.cancelled() => {}
         counted = &mut running => return (counted, None),

@@ -7,26 +7,26 @@ use thiserror::Error;
 
 /// Why a load could not be driven, or its ledger cannot be relied on.
 ///
-/// A request that fails is no such error: it is a line of the ledger.
+/// A failed request is not such an error: it is a line of the ledger.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The catalogue, which every journey chooses from, could not be read.
     #[error("cannot read the products of the shop at {target}: {reason}")]
     Catalogue {
-        /// The checkout service that was asked.
+        /// The checkout service.
         target: Url,
-        /// What it said, or why it said nothing.
+        /// The answer of the service, or the error of the request.
         reason: String,
     },
-    /// The shop sells fewer products than a cart is to have lines.
+    /// The shop sells fewer products than a cart needs lines.
     #[error("a cart of {wanted} lines needs as many products; the shop has {available}")]
     TooFewProducts {
-        /// The lines of a cart, by the plan.
+        /// The number of cart lines, by the plan.
         wanted: usize,
-        /// The products in the catalogue.
+        /// The number of products in the catalogue.
         available: usize,
     },
-    /// A product that is to be bought is not sold.
+    /// The shop does not sell a product of the plan.
     #[error("the shop has no product {sku:?}")]
     UnknownProduct {
         /// The product, by the plan.
@@ -35,7 +35,7 @@ pub enum Error {
     /// Goose refused its configuration or failed.
     #[error("goose failed: {0}")]
     Goose(String),
-    /// Ctrl-C is listened for or ignored in this process, and goose would change that.
+    /// This process has a handler for Ctrl-C or ignores it, and goose would change that.
     #[error(
         "goose would take Ctrl-C away from this process: call loadgen::reserve_ctrl_c() before \
          anything listens for it"
@@ -47,14 +47,14 @@ pub enum Error {
     /// A line could not be written to the journal. The load was stopped at once.
     #[error("cannot write the ledger")]
     Journal(#[source] io::Error),
-    /// Goose counted other requests than the ledger has lines for.
+    /// The number of requests that goose counted differs from the number of ledger lines.
     #[error(
         "goose counted {goose} requests and the ledger has {ledger}: the ledger cannot be relied on"
     )]
     Disagreement {
-        /// The requests that goose counted.
+        /// The number of requests that goose counted.
         goose: u64,
-        /// The requests that were sent, by the ledger.
+        /// The number of sent requests in the ledger.
         ledger: u64,
     },
 }

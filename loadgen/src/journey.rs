@@ -1,8 +1,8 @@
-//! What a customer does in the shop, and what of it goes into the ledger.
+//! [`ShopClient`]: what a customer does in the shop, and what the ledger records of it.
 //!
-//! `order` and `requests` are the two kinds of journey, `choice` decides which one a customer goes on and what is bought,
-//! `exchange` makes one request and reads its reply. Requests go through goose, which makes and counts them. Nothing here
-//! knows when a journey is to start or how many there are.
+//! `order` and `requests` are the two kinds of journey, `choice` decides which journey a customer makes and
+//! what is bought, `exchange` makes one request and reads its reply. Requests go through goose, which sends
+//! and counts them. Nothing here knows when a journey starts or how many journeys there are.
 
 mod catalogue;
 mod choice;
@@ -23,12 +23,12 @@ use crate::{
     ledger::{Clock, Ledger, Line, RequestId, Step},
 };
 
-/// How many products, from the first, are chosen from.
+/// The number of products, from the first in the catalogue, that carts are filled from.
 const SHOP_WINDOW: usize = 200;
 
-/// A client for all users.
+/// Makes the HTTP client for all users.
 ///
-/// It minds no proxy and follows no redirect, since what is measured is the shop.
+/// It uses no proxy and follows no redirect, since the shop itself is measured.
 pub(crate) fn client(patience: Duration) -> Client {
     http_client::with(|it| {
         it.no_proxy()
@@ -38,7 +38,7 @@ pub(crate) fn client(patience: Duration) -> Client {
     })
 }
 
-/// What all journeys of a load have in common.
+/// The data that all journeys of a load share.
 pub(crate) struct ShopClient {
     pub(crate) client: Client,
     pub(crate) ledger: Ledger,
@@ -47,7 +47,7 @@ pub(crate) struct ShopClient {
     baggage: String,
     seed: u64,
     patience: Duration,
-    /// Tells the requests of this load from those of any other.
+    /// Distinguishes the requests of this load from those of any other load.
     run: String,
     skus: Vec<String>,
 }
@@ -89,7 +89,7 @@ impl ShopClient {
                 return Err(Error::UnknownProduct { sku: sku.clone() });
             }
         }
-        // What is further back in the catalogue may be out of stock.
+        // Products at the end of the catalogue may be out of stock.
         shop.skus = catalogue.into_iter().take(SHOP_WINDOW).collect();
         let wanted = orders.iter().map(|order| order.cart_lines.get()).max();
         let wanted = wanted.unwrap_or_default();
@@ -102,7 +102,7 @@ impl ShopClient {
         Ok(shop)
     }
 
-    /// What decides by chance.
+    /// The seed of all random choices.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
@@ -123,7 +123,7 @@ impl ShopClient {
         }
     }
 
-    /// Writes down that no request of a journey was ever made, and why.
+    /// Records that no request of a journey was made, and why.
     pub(crate) fn never_start(&self, ticket: Ticket, why: &str) -> bool {
         let steps: Vec<Step> = match self.journey_of(ticket.journey) {
             Journey::Order(_) => vec![Step::Cart, Step::Checkout],

@@ -1,30 +1,30 @@
-//! How long something took, over many times, as percentiles.
+//! Percentiles of measured times.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// How long something took, over many times. Exact to three digits (HDR histogram).
+/// Percentiles of measured times, exact to three digits (HDR histogram).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
-    /// How many times were measured.
+    /// The number of measured times.
     pub count: u64,
-    /// Half of them took no longer.
+    /// Half of the times are not longer.
     pub p50: Duration,
-    /// Nine in ten took no longer.
+    /// Nine in ten times are not longer.
     pub p90: Duration,
-    /// Ninety-nine in a hundred took no longer.
+    /// Ninety-nine in a hundred times are not longer.
     pub p99: Duration,
-    /// Nine hundred and ninety-nine in a thousand took no longer.
+    /// Nine hundred and ninety-nine in a thousand times are not longer.
     pub p999: Duration,
-    /// The longest.
+    /// The longest time.
     pub max: Duration,
 }
 
 /// Collects times, in microseconds.
 pub(crate) struct Recorder(Histogram<u64>);
 
-/// The longest time that is told apart from longer ones.
+/// The longest time that can be recorded; longer times count as this one.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 // === impl Recorder ===
@@ -41,7 +41,7 @@ impl Recorder {
         self.0.saturating_record(micros);
     }
 
-    /// `None` if nothing was recorded.
+    /// The percentiles; `None` if nothing was recorded.
     pub(crate) fn latency(&self) -> Option<Latency> {
         let quantile = |q| Duration::from_micros(self.0.value_at_quantile(q));
         (!self.0.is_empty()).then(|| Latency {

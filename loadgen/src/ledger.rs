@@ -1,6 +1,6 @@
-//! The ledger: what was asked of the shop and what it answered, a line a request.
+//! The ledger: every request to the shop and its answer, one line for each request.
 //!
-//! It knows nothing of goose and nothing of how a request is made.
+//! The ledger knows nothing about goose and nothing about how a request is made.
 
 use std::{
     collections::BTreeMap,
@@ -19,74 +19,74 @@ use crate::latency::{Latency, Recorder};
 /// A request and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// What the request was called in its baggage, as `lab.request`.
+    /// The name of the request in its baggage, as `lab.request`.
     pub request_id: RequestId,
-    /// The journey that it was part of; the first is 0. `None` for a request that served all.
+    /// The number of its journey; the first is 0. `None` for a request that served all journeys.
     pub journey: Option<u64>,
-    /// Which request of the journey it was.
+    /// The step of the journey.
     pub step: Step,
-    /// When it was to start.
+    /// The planned start.
     ///
-    /// In open load that is where the schedule had it; for a later step of a journey, where the
-    /// schedule would have had it if the journey had begun on time. Otherwise it is when it started.
+    /// In open load it is the time of the schedule; for a later step of a journey, the time at which the step
+    /// would have started if the journey had begun on time. In closed load it is the actual start.
     pub planned: UnixNanos,
-    /// When it started; `None` if it never did, and `reply` says why.
+    /// The actual start; `None` if the request was never sent: then `reply` says why.
     pub started: Option<UnixNanos>,
-    /// When its reply had been read to the end, or when it was clear that there would be none.
+    /// The end: the reply was read to its end, or the request failed.
     pub ended: Option<UnixNanos>,
-    /// The trace that the shop made of it, by the reply's `traceresponse` header.
+    /// The trace of the request in the shop, by the reply's `traceresponse` header.
     pub trace_id: Option<TraceId>,
-    /// Whether the same header says that the trace is not recorded: a sampler has left it out.
+    /// Whether the same header says that the trace is not recorded: a sampler decided against it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsampled: bool,
-    /// The span that the request said it came from, where the load generator started the trace
-    /// itself. It is nowhere to be found: the load generator makes no spans.
+    /// The parent span that the request named, if the load generator started the trace. No such span exists:
+    /// the load generator makes no spans.
     #[serde(default)]
     pub sent_span_id: Option<SpanId>,
     /// The status code of the reply; `None` if there was no reply.
     pub status: Option<u16>,
-    /// The order that it placed, or that it could not complete.
+    /// The order that the request placed, or could not complete.
     pub order_id: Option<String>,
-    /// The message that told the shop of the order.
+    /// The message that announced the order in the shop.
     pub message_id: Option<String>,
-    /// What the shop said instead of yes, or why it said nothing. `None` if all went well.
+    /// The error text of the shop, or the reason why there is no reply. `None` if the request succeeded.
     pub reply: Option<String>,
 }
 
-/// What a request is called in its baggage. No two are called the same, over all runs.
+/// The name of a request in its baggage. It is unique over all runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 
-/// Which request of a journey it is. In JSON it is what it is in print.
+/// The step of a journey. JSON and text show it in the same form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum Step {
-    /// The catalogue, which is read once, before the journeys.
+    /// Reads the catalogue, once, before the journeys.
     Catalogue,
-    /// A cart is filled.
+    /// Fills a cart.
     Cart,
-    /// The order is placed. It is the step whose latency counts.
+    /// Places the order. The latency of this step counts.
     Checkout,
-    /// A request to a service of the user's own: its method and its path. Its latency counts as well.
+    /// A request to a service of the user: its method and its path. Its latency counts as well.
     Request(String),
 }
 
-/// Nanoseconds since the Unix epoch, as OTLP counts time.
+/// Nanoseconds since the Unix epoch, the unit of OTLP.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct UnixNanos(pub u64);
 
-/// How far a load has come: counts of requests, the one for the catalogue among them.
+/// The progress of a load: counts of requests, including the request for the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LoadProgress {
-    /// Requests that got a reply which says that all went well (2xx).
+    /// Requests with a reply of success (2xx).
     pub succeeded: u64,
-    /// Requests that got any other reply.
+    /// Requests with any other reply.
     pub refused: u64,
-    /// Requests that got no reply, or one that broke off.
+    /// Requests without a complete reply.
     pub unanswered: u64,
     /// Requests that were planned and never sent.
     pub never_started: u64,
@@ -94,16 +94,16 @@ pub struct LoadProgress {
     pub orders: u64,
 }
 
-/// Told of every line, and of how far the load has come with it.
+/// Called with every line, and with the progress of the load after it.
 pub(crate) type Observer = Box<dyn Fn(&LoadProgress, &Line) + Send + Sync>;
 
-/// Takes the lines of one load.
+/// Records the lines of one load.
 pub(crate) struct Ledger {
     entries: Mutex<Entries>,
     observer: Observer,
 }
 
-/// What a ledger came to.
+/// The content of a ledger when it is closed.
 pub(crate) struct Closed {
     pub(crate) lines: Vec<Line>,
     pub(crate) progress: LoadProgress,
@@ -113,7 +113,7 @@ pub(crate) struct Closed {
     pub(crate) journal_error: Option<io::Error>,
 }
 
-/// Tells the time of day by a clock that does not jump.
+/// A clock for the time of day that never jumps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     epoch: Duration,
@@ -134,14 +134,14 @@ struct Entries {
 // === impl Line ===
 
 impl Line {
-    /// How long the customer waited, from the planned instant; `None` without a reply.
+    /// The time that the customer waited, from the planned instant; `None` without a reply.
     pub fn latency(&self) -> Option<Duration> {
         self.status?;
         let nanos = self.ended?.0.saturating_sub(self.planned.0);
         Some(Duration::from_nanos(nanos))
     }
 
-    /// How long the service took, from the instant at which the request was sent; `None` without a
+    /// The time that the service took, from the instant at which the request was sent; `None` without a
     /// reply.
     pub fn service_time(&self) -> Option<Duration> {
         self.status?;
@@ -149,7 +149,7 @@ impl Line {
         Some(Duration::from_nanos(nanos))
     }
 
-    /// Whether the shop said yes.
+    /// Whether the request succeeded (2xx).
     pub fn succeeded(&self) -> bool {
         self.status
             .is_some_and(|status| (200..300).contains(&status))
@@ -189,7 +189,7 @@ impl Step {
         }
     }
 
-    /// Whether it is what a customer comes for: the checkout, or a request to a service of the user's own.
+    /// Whether the latency of the step counts: the checkout, or a request to a service of the user.
     pub fn counts(&self) -> bool {
         matches!(self, Step::Checkout | Step::Request(_))
     }
@@ -218,12 +218,12 @@ impl fmt::Display for Step {
 // === impl LoadProgress ===
 
 impl LoadProgress {
-    /// The requests that were sent.
+    /// The number of requests that were sent.
     pub fn sent(&self) -> u64 {
         self.succeeded + self.refused + self.unanswered
     }
 
-    /// The requests that did not succeed, those that never started included.
+    /// The number of requests that did not succeed, including those that never started.
     pub fn failed(&self) -> u64 {
         self.refused + self.unanswered + self.never_started
     }
@@ -274,7 +274,7 @@ impl Ledger {
         entries.progress.count(&line);
         entries.measure(&line);
         entries.write(&line);
-        // While the lock is held, so that an observer sees the lines one after another.
+        // Under the lock, so that an observer receives the lines one after another.
         (self.observer)(&entries.progress, &line);
         if entries.keep {
             entries.lines.push(line);
@@ -282,13 +282,13 @@ impl Ledger {
         entries.journal_error.is_none()
     }
 
-    /// The requests that were sent up to now.
+    /// The number of requests that were sent so far.
     pub(crate) fn sent(&self) -> u64 {
         let entries = self.entries.lock();
         entries.progress.sent()
     }
 
-    /// What the ledger came to. It is empty afterwards.
+    /// Takes the content of the ledger, which is empty afterwards.
     pub(crate) fn close(&self) -> Closed {
         let mut entries = self.entries.lock();
         if let Some(mut journal) = entries.journal.take()
@@ -328,8 +328,8 @@ impl Entries {
         recorder.or_insert_with(Recorder::new).record(latency);
     }
 
-    /// Writes the line to the journal. After an error no more is written, since a line may be
-    /// there in part.
+    /// Writes the line to the journal. After an error nothing more is written, since the last line may be
+    /// incomplete.
     fn write(&mut self, line: &Line) {
         let Some(journal) = &mut self.journal else {
             return;
@@ -346,7 +346,7 @@ impl Entries {
 // === impl Clock ===
 
 impl Clock {
-    /// A clock that agrees with the system's now, and does not follow it when it is set.
+    /// Makes a clock that agrees with the system's clock now, and does not follow later changes of it.
     pub(crate) fn new() -> Clock {
         Clock {
             epoch: SystemTime::now()

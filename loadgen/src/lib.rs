@@ -1,13 +1,13 @@
-//! Goose journeys through the shop, and the ledger of what was asked and answered.
+//! Goose journeys through the shop, and the ledger of requests and answers.
 //!
-//! [`drive`] carries out a [`Plan`]: goose users go through the shop (`PUT /carts/{id}`, then
-//! `POST /checkout`), and every request leaves a [`Line`] in the ledger, answered or not. The
-//! ledger is the ground truth of a run: what the instruments see is held against it.
+//! [`drive`] carries out a [`Plan`]: goose users go through the shop (`PUT /carts/{id}`, then `POST
+//! /checkout`), and every request leaves a [`Line`] in the ledger, answered or not. The ledger is the ground
+//! truth of a run: the instruments are checked against it.
 //!
-//! Orders start no traces here: they send no `traceparent`, only baggage `lab.request=<id>`, and the trace id is that
-//! of the reply's `traceresponse` header (a draft of the W3C). Requests to services of one's own, which may not answer
-//! with it, send a `traceparent` whose trace id is chosen here. Nothing here knows OpenTelemetry, and nothing here knows
-//! how traces are stored.
+//! Orders start no traces here: they send no `traceparent`, only baggage `lab.request=<id>`, and the trace id
+//! comes from the reply's `traceresponse` header (a draft of the W3C). Services of the user may not send this
+//! header, so requests to them carry a `traceparent` whose trace id is chosen here. This crate knows nothing
+//! about OpenTelemetry or how traces are stored.
 #![warn(
     clippy::missing_errors_doc,
     reason = "callers in other crates must know when a call fails"

@@ -1,4 +1,4 @@
-//! What is to be driven: where, which journey, how much of it.
+//! [`Plan`]: the target, the journeys and the amount of a load.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -8,63 +8,64 @@ use std::{
 use reqwest::Url;
 use schedule::Load;
 
-/// What is to be driven.
+/// The plan of a load.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The checkout service, or a service of the user's own.
+    /// The checkout service, or a service of the user.
     pub target: Url,
-    /// What customers do; each does one of these, chosen by seed, number and weight. Never empty.
+    /// The journeys of customers. Each customer makes one of them, chosen by seed, number and weight. Never
+    /// empty.
     pub journeys: Vec<Weighted>,
-    /// How many customers there are, and when they come.
+    /// The number of customers, and when they arrive.
     pub load: Load,
-    /// Further members of the baggage of every request of a journey; may be empty.
+    /// Additional members of the baggage of every request of a journey; may be empty.
     pub baggage: String,
-    /// Decides what is bought, which journey is gone on, and when customers come who come by
-    /// chance. Equal seeds fill equal carts, whatever order the journeys run in.
+    /// The seed that decides which products are bought, which journeys are made, and when customers arrive in
+    /// Poisson arrivals. Equal seeds fill equal carts, in whatever order the journeys run.
     pub seed: u64,
-    /// How long a customer waits: for a reply, and, in open load, for a turn that is overdue.
+    /// The longest time that a customer waits for a reply and, in open load, for an overdue turn.
     pub patience: Duration,
 }
 
-/// A journey, and how often it is gone on in comparison with the others.
+/// A journey with its weight among the journeys of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weighted {
-    /// How often.
+    /// The weight: how often the journey is made in comparison with the others.
     pub weight: NonZeroU32,
-    /// What is done.
+    /// The journey.
     pub journey: Journey,
 }
 
-/// What one customer does.
+/// The requests of one customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Journey {
     /// Fill a cart, then check out.
     Order(OrderJourney),
-    /// Requests to a service of the user's own, one after another. Each starts a trace of its own.
+    /// Requests to a service of the user, one after another. Each starts a separate trace.
     Requests(Vec<Request>),
 }
 
-/// What is ordered of the shop.
+/// The content of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderJourney {
-    /// How many lines the cart has; each is a product of its own.
+    /// The number of cart lines; each line is a different product.
     pub cart_lines: NonZeroUsize,
-    /// These products, in place of any. Empty: any that the seed chooses.
+    /// The products of the cart. Empty: the seed chooses products.
     pub skus: Vec<String>,
     /// Whether the coupon `WELCOME10` is used.
     pub coupon: bool,
 }
 
-/// A request to a service of the user's own.
+/// A request to a service of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// GET, POST, PUT, PATCH, DELETE or HEAD.
     pub method: String,
-    /// The path and the query, with a slash at the beginning.
+    /// The path and the query, beginning with a slash.
     pub path: String,
-    /// Header fields that are sent along.
+    /// The header fields of the request.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, if there is one.
     pub body: Option<String>,
 }
 

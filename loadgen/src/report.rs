@@ -1,4 +1,4 @@
-//! What a load came to, for people and for machines.
+//! The reports on a load, for people and for machines.
 
 use serde_json::{Value, json};
 use trace::milliseconds;
@@ -8,7 +8,7 @@ use crate::{LoadProgress, LoadReport};
 // === impl LoadReport ===
 
 impl LoadReport {
-    /// The report for people: how many orders and requests, and how long a checkout took.
+    /// Renders the report for people: the numbers of orders and requests, and the latency of checkouts.
     pub fn text(&self) -> String {
         let LoadProgress {
             succeeded,

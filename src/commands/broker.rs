@@ -9,8 +9,7 @@ use std::{
 use crate::exit::Outcome;
 
 /// Run the embedded AMQP 0-9-1 broker, in the foreground.
-///
-/// One node. Any user and password will do. Without --store all that it holds is gone when it stops.
+/// One node. It accepts any user and password. Without --store it loses all its data when it stops.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +17,7 @@ Examples:
   tracelab broker --listen 127.0.0.1:0      take a free port, printed on standard output
   tracelab broker --store broker.db         durable queues and persistent messages survive")]
 pub(crate) struct Args {
-    /// Where to listen. Port 0 takes a free one; the address is printed on standard output.
+    /// The address to listen on. Port 0 takes a free port; the address is printed on standard output.
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -26,20 +25,21 @@ pub(crate) struct Args {
     )]
     listen: SocketAddr,
 
-    /// How many MiB of messages it holds before it takes no more.
+    /// How many MiB of messages the broker holds before it blocks publishers.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     memory: usize,
 
-    /// Keep durable exchanges, durable queues and persistent messages in this file. They survive the
-    /// process; a message is confirmed only when it is kept.
+    /// Keep durable exchanges, durable queues and persistent messages in this file. They survive the process;
+    /// a message is confirmed only after it is in the file.
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
 
-    /// Confirm a message only when the disk has it (fsync): so it survives the machine too.
+    /// Confirm a message only after it is on the disk (fsync), so that it survives a crash of the machine
+    /// too.
     #[arg(long, requires = "store")]
     fsync: bool,
 
-    /// Stop when standard input is closed, as it is when the process at its other end dies.
+    /// Stop when standard input is closed, which happens when the process at its other end dies.
     #[arg(long)]
     exit_with_parent: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Standard error without a reader is no reason to end.
+        // A standard error without a reader is no reason to end.
         .log_internal_errors(false)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .without_time()

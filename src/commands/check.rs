@@ -1,4 +1,4 @@
-//! `tracelab check FILE…`: recorded traces against a scenario, without running anything.
+//! `tracelab check FILE…`: checks recorded traces against a scenario, without a lab.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,10 @@ use crate::{
 
 /// Check recorded traces against what a scenario expects.
 ///
-/// The files may be what `tracelab run --out` leaves, what the Collector's file exporter writes
-/// (OTLP as JSON or protobuf), what Jaeger's page downloads, or Zipkin's JSON v2, also packed with gzip or
-/// zstd. Traces that link to each other
-/// or name the same order are looked at together; those that are of something else (another root) are
-/// named and not checked.
+/// The files may be what `tracelab run --out` writes, what the Collector's file exporter writes (OTLP as JSON
+/// or protobuf), what Jaeger's page downloads, or Zipkin's JSON v2, also packed with gzip or zstd. Traces
+/// that link to each other or name the same order are checked together. Traces with another root than the
+/// scenario expects are listed and not checked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,11 +31,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SCENARIO")]
     expect: String,
 
-    /// Fail if something could not be evaluated.
+    /// Fail if a part of the scenario could not be evaluated.
     #[arg(long)]
     strict: bool,
 
-    /// How the report is printed.
+    /// The format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,4 +1,4 @@
-//! `tracelab collector`: an OpenTelemetry Collector with one of the set-ups, as an ordinary process.
+//! `tracelab collector`: runs an OpenTelemetry Collector with one of the set-ups, as an ordinary process.
 
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
@@ -8,8 +8,9 @@ use crate::exit::Outcome;
 
 /// Run an OpenTelemetry Collector with a set-up, in the foreground.
 ///
-/// It is found on PATH (otelcol-contrib or otelcol) or where scripts/parts builds it. Set-ups are in
-/// collector-config/; each takes its addresses from the environment, as the README.md there lists them.
+/// The program is searched on PATH (otelcol-contrib or otelcol) and where scripts/parts builds it. Set-ups
+/// are in collector-config/; each takes its addresses from the environment, as the README.md there lists
+/// them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -17,20 +18,20 @@ Examples:
   tracelab collector collector-config/tail-sampling.yaml --collector ./otelcol-contrib
   tracelab up --otlp http://127.0.0.1:14317   and the shop sends to it")]
 pub(crate) struct Args {
-    /// The set-up: a file.
+    /// The set-up file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The program of the Collector, if it is not to be looked for.
+    /// The program of the Collector, instead of a search.
     #[arg(long, value_name = "BIN")]
     collector: Option<PathBuf>,
 
-    /// Where to receive OTLP/gRPC. Port 0 takes a free one. With this, all other addresses that the
-    /// environment does not give are on free ports; they are printed on standard output.
+    /// The address for OTLP/gRPC. Port 0 takes a free port. With this option, all other addresses that the
+    /// environment does not set get free ports; they are printed on standard output.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
-    /// Stop when standard input is closed, as it is when the process at its other end dies.
+    /// Stop when standard input is closed, which happens when the process at its other end dies.
     #[arg(long)]
     exit_with_parent: bool,
 }

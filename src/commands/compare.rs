@@ -1,4 +1,4 @@
-//! `tracelab compare A B`: what changed between two traces, or two sets of traces.
+//! `tracelab compare A B`: the differences between two traces, or two sets of traces.
 
 use ::diagnose::compare;
 
@@ -12,8 +12,8 @@ use crate::{
 /// Compare two traces, or two sets of traces: which spans appeared, vanished, became slower, and how much
 /// of the change of the whole each explains.
 ///
-/// A and B are each the id of a trace of a running lab, a file of traces, or several of them with commas
-/// between.
+/// A and B are each the id of a trace of a running lab, a file of traces, or a list of these, separated by
+/// commas.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,18 +21,18 @@ Examples:
   tracelab compare before.otlp.json after.otlp.json --format json
   tracelab compare twin/1.otlp.json,twin/2.otlp.json faulty/1.otlp.json,faulty/2.otlp.json")]
 pub(crate) struct Args {
-    /// What it was: ids or files, with commas between.
+    /// The traces before the change: ids or files, separated by commas.
     #[arg(value_name = "A")]
     before: String,
 
-    /// What it is now: ids or files, with commas between.
+    /// The traces after the change: ids or files, separated by commas.
     #[arg(value_name = "B")]
     after: String,
 
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How the comparison is printed.
+    /// The format of the comparison.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

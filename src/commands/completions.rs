@@ -1,4 +1,4 @@
-//! `tracelab completions SHELL`: what a shell needs to complete commands and options.
+//! `tracelab completions SHELL`: prints the completion script for a shell.
 
 use clap::Command;
 use clap_complete::{Shell, generate};

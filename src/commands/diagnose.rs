@@ -9,9 +9,9 @@ use crate::{exit::Outcome, lab::LabArgs, screen, traces};
 /// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
 /// an error, and what went wrong, with evidence.
 ///
-/// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Jaeger JSON, Zipkin
-/// JSON v2), or - for standard input. Traces that are named together are looked at together: some things
-/// only several of them show, such as a lock that one holds and another waits for.
+/// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Jaeger JSON, Zipkin JSON
+/// v2), or - for standard input. Traces that are named together are diagnosed together: some findings need
+/// several traces, such as a lock that one trace holds and another waits for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,28 +28,28 @@ pub(crate) struct Args {
     )]
     traces: Vec<String>,
 
-    /// Diagnose the traces of this folder, which `tracelab run --out DIR --traces all` left, and say how
-    /// right the rules are: precision and recall of each, and every mistake.
+    /// Diagnose the traces of this folder, which `tracelab run --out DIR --traces all` wrote, and report the
+    /// quality of the rules: precision and recall of each, and every mistake.
     #[arg(long, value_name = "DIR")]
     evaluate: Option<PathBuf>,
 
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How the diagnosis is printed.
+    /// The format of the diagnosis.
     #[arg(long, value_enum, default_value_t)]
     format: DiagnosisFormat,
 }
 
-/// How a diagnosis is printed.
+/// The formats of a diagnosis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DiagnosisFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON document.
+    /// A single JSON document.
     Json,
-    /// Markdown, for a pull request or an incident's page.
+    /// Markdown, for a pull request or an incident report.
     Markdown,
 }
 

@@ -1,4 +1,4 @@
-//! `tracelab expect from TRACE`: the expectation that a trace fulfils.
+//! `tracelab expect from TRACE`: writes the expectation that a trace fulfils.
 
 use ::trace::Trace;
 
@@ -16,7 +16,7 @@ pub(crate) enum Expect {
 
 /// Write the `expect:` block that a trace fulfils: a start for a scenario of your own.
 ///
-/// What is different in each trace is left open: durations, ids, addresses.
+/// Values that differ from trace to trace are left out: durations, ids, addresses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

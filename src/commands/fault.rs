@@ -1,4 +1,4 @@
-//! `tracelab fault`: the catalogue of faults, and those that are switched on for everyone.
+//! `tracelab fault`: the catalogue of faults, and the faults that are switched on for everyone.
 
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How the list is printed.
+    /// The format of the list.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -49,21 +49,21 @@ pub(crate) struct SetArgs {
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How the faults that are on then are printed.
+    /// The format of the list of faults that are on afterwards.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClearArgs {
-    /// The faults to switch off; without any, all.
+    /// The faults to switch off; all faults if none is named.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How the faults that are still on are printed.
+    /// The format of the list of faults that are still on.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -98,7 +98,7 @@ pub(crate) async fn main(fault: Fault) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The faults that are on.
+/// Renders the faults that are on.
 fn shown(on: &Faults, format: Format) -> String {
     if format == Format::Json {
         return format!("{}\n", on.to_json());

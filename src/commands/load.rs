@@ -1,4 +1,4 @@
-//! `tracelab load`: keeps a running lab busy, with no expectations.
+//! `tracelab load`: keeps a running lab busy, without expectations.
 
 use std::{
     fs::File,
@@ -22,14 +22,15 @@ use crate::{
     stop,
 };
 
-/// How often the progress is said where there is no terminal, and shown where there is one.
+/// The time between two lines of progress without a terminal; below, the time between two updates on a
+/// terminal.
 const PLAIN: Duration = Duration::from_secs(10);
 const TERMINAL: Duration = Duration::from_millis(200);
 
 /// Keep the shop of a running lab busy.
 ///
-/// With --rate, orders come on a schedule however long the ones before them take; with --users, each
-/// user orders again as soon as the last order is answered. Ctrl-C ends it with the report.
+/// With --rate, orders start on a schedule, even if earlier orders are still running; with --users, each user
+/// orders again as soon as the last order is answered. Ctrl-C ends the load and prints the report.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,40 +43,40 @@ pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How many orders start in a second, such as 5/s or 300/m. The default is 1/s.
+    /// The number of orders that start in a second, such as 5/s or 300/m. The default is 1/s.
     #[arg(long, value_name = "N/s", conflicts_with = "users")]
     rate: Option<Rate>,
 
-    /// How the rate changes, in place of --rate: RATE:TIME, or FROM-TO:TIME, one after another.
+    /// The course of the rate, in place of --rate: RATE:TIME, or FROM-TO:TIME, one after another.
     #[arg(long, value_name = "STAGE", value_delimiter = ',', conflicts_with_all = ["users", "rate", "duration"])]
     stages: Vec<Stage>,
 
-    /// How the instants at which orders start lie between each other.
+    /// The distribution of the times between orders.
     #[arg(long, value_enum, default_value_t, conflicts_with = "users")]
     arrivals: ArrivalsArg,
 
-    /// How many users order one after the other.
+    /// The number of users, each of whom places one order after the other.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     users: Option<NonZeroUsize>,
 
-    /// How many orders in all, in place of --duration.
+    /// The total number of orders, in place of --duration.
     #[arg(long, value_name = "N", requires = "users", conflicts_with = "duration",
         value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
-    /// How long it takes until all users are there, or until the rate is reached.
+    /// The time until all users are there, or until the rate is reached.
     #[arg(long, value_name = "TIME", value_parser = parse_load_duration, conflicts_with = "stages")]
     ramp: Option<Duration>,
 
-    /// How long, such as 90s, 10m, 1h, or forever.
+    /// The length of the load, such as 90s, 10m, 1h, or forever.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_load_duration)]
     duration: Duration,
 
-    /// How many lines each cart has.
+    /// The number of lines of each cart.
     #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one)]
     lines: NonZeroUsize,
 
-    /// Whether customers give a discount code.
+    /// Use a discount code in each order.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     coupon: bool,
 
@@ -83,11 +84,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Setting>,
 
-    /// Decides what is bought: equal seeds fill equal carts.
+    /// The seed that decides which products are bought: equal seeds fill equal carts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Write the ledger into this file, a line of JSON a request.
+    /// Write the ledger into this file: one line of JSON for each request.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
 
@@ -95,18 +96,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.html", value_parser = html)]
     report: Option<PathBuf>,
 
-    /// How the report is printed.
+    /// The format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// How instants lie between each other, as the command line has it.
+/// The distribution of the times between orders, as an argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum ArrivalsArg {
-    /// Evenly.
+    /// Equal times between orders.
     #[default]
     Constant,
-    /// By chance, as independent customers come.
+    /// Random times between orders, as with independent customers.
     Poisson,
 }
 

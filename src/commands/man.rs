@@ -13,7 +13,7 @@ Examples:
   tracelab man --out ~/.local/share/man/man1
   tracelab man --out /tmp/man && man /tmp/man/tracelab-run.1")]
 pub(crate) struct Args {
-    /// The folder, which is made if it is not there.
+    /// The folder, which is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

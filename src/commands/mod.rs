@@ -49,16 +49,16 @@ pub(crate) enum Command {
 // === impl Command ===
 
 impl Command {
-    /// The number of threads that the command's tasks run on.
+    /// The number of threads that run the command's tasks.
     pub(crate) fn workers(&self) -> usize {
         match self {
-            // What blocks a thread blocks all of payment, as its story needs.
+            // One thread: a call that blocks the thread must block all of payment, as its scenario needs.
             Command::Service(service::Service::Payment(_)) => 1,
             _ => 2,
         }
     }
 
-    /// Executes the command. `cli` describes all commands, for those that print it.
+    /// Executes the command. `cli` describes all commands, for the commands that print this description.
     pub(crate) async fn execute(self, cli: clap::Command) -> anyhow::Result<Outcome> {
         match self {
             Command::Up(args) => up::main(args).await,

@@ -1,4 +1,4 @@
-//! `tracelab order`: one more order in a running lab, and its trace.
+//! `tracelab order`: places an order in a running lab, and shows its trace.
 
 use std::num::NonZeroUsize;
 
@@ -30,11 +30,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
 
-    /// How many lines the cart has [default: as many as the faults need, and else 3].
+    /// The number of cart lines [default: as many as the faults need, otherwise 3].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     lines: Option<NonZeroUsize>,
 
-    /// How many such orders are placed at once [default: as many as the faults need, and else 1].
+    /// The number of orders that are placed at the same time [default: as many as the faults need, otherwise
+    /// 1].
     #[arg(long, value_name = "N", value_parser = several)]
     orders: Option<NonZeroUsize>,
 
@@ -42,8 +43,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Setting>,
 
-    /// What is printed: the waterfall of the order in which most is to be found, or {"trace_id",
-    /// "order_id", "status", "others", "taken"}.
+    /// What is printed: the waterfall of the order with the most findings, or {"trace_id", "order_id",
+    /// "status", "others", "taken"}.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -89,7 +90,7 @@ async fn waterfall(lab: &LabArgs, placed: &PlacedOrder) -> anyhow::Result<String
     Ok(waterfall::render(&trace, &screen::style()))
 }
 
-/// What was taken because the faults need it, and the orders that were placed beside; a line each.
+/// Lists the settings that the faults needed, and the other orders that were placed, one line each.
 fn company(placed: &PlacedOrders) -> String {
     let mut text = String::new();
     if let Some(taken) = &placed.taken {

@@ -1,4 +1,4 @@
-//! `tracelab run SCENARIO…`: the load of each scenario, and a verdict on every trace.
+//! `tracelab run SCENARIO…`: runs the load of each scenario, and judges every trace.
 
 use std::{
     io::IsTerminal,
@@ -32,10 +32,10 @@ const SIDE_BY_SIDE: usize = 6;
 
 /// Run scenarios, and check every trace that comes out.
 ///
-/// A private lab is started on free ports, so several runs can go side by side. Each scenario is run
-/// with its fault, without it (the twin), and as its near miss: the first must look as the scenario
-/// says, the others must not. The exit code is 0 if all passed, 1 if an expectation failed, 2 if the
-/// input was wrong, 3 if the environment failed.
+/// A private lab is started on free ports, so several runs can go side by side. Each scenario is run with its
+/// fault, without it (the twin), and as its near miss: the first must look as the scenario says, the others
+/// must not. The exit code is 0 if all passed, 1 if an expectation failed, 2 if the input was wrong, 3 if the
+/// environment failed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -62,15 +62,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FAULT.PARAM=VALUE")]
     set: Vec<SetParameter>,
 
-    /// Run in a lab that runs already, by the address of its page, and not in one of its own.
+    /// Use the running lab whose page is at this address, instead of a private lab.
     #[arg(long, value_name = "URL", value_parser = lab_url, conflicts_with_all = ["pace", "messaging_relation", "database", "amqp"])]
     lab: Option<Url>,
 
     /// Send all telemetry through an OpenTelemetry Collector, and check what comes out of it.
     ///
-    /// FILE is its set-up, such as collector-config/base.yaml, or a folder with agent.yaml and
-    /// gateway.yaml. Of a set-up that samples it is known which traces may be missing: the others must
-    /// be there.
+    /// FILE is its set-up, such as collector-config/base.yaml, or a folder with agent.yaml and gateway.yaml.
+    /// A set-up that samples says which traces may be missing; all other traces must arrive.
     #[arg(long, value_name = "FILE", conflicts_with = "lab")]
     via: Option<PathBuf>,
 
@@ -78,82 +77,82 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BIN", requires = "via")]
     collector: Option<PathBuf>,
 
-    /// How many requests each phase makes, in place of the scenario's own number.
+    /// The number of requests of each phase, in place of the scenario's number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
 
-    /// How many users at a time, in place of the scenario's own number.
+    /// The number of concurrent users, in place of the scenario's number.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     users: Option<NonZeroUsize>,
 
     #[command(flatten)]
     shop: ShopArgs,
 
-    /// How long traces may take to settle once the load is over, in seconds.
+    /// The longest time for traces to settle after the load, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     patience: u64,
 
-    /// Decides what is bought: equal seeds fill equal carts.
+    /// The seed that decides which products are bought: equal seeds fill equal carts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Where to receive OTLP/gRPC for a scenario with a target of its own.
+    /// The address for OTLP/gRPC from the services of a scenario with a target.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4317)))]
     otlp_grpc: SocketAddr,
 
-    /// Where to receive OTLP/HTTP for a scenario with a target of its own.
+    /// The address for OTLP/HTTP from the services of a scenario with a target.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4318)))]
     otlp_http: SocketAddr,
 
-    /// Leave the report, the ledgers and traces in this folder.
+    /// Write the report, the ledgers and traces into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Which traces are left there.
+    /// Which traces are written there.
     #[arg(long, value_enum, default_value_t, requires = "out")]
     traces: TracesArg,
 
-    /// Fail if something could not be evaluated.
+    /// Fail if a part of a scenario could not be evaluated.
     #[arg(long)]
     strict: bool,
 
-    /// Say on standard error what the services say: under faults they complain.
+    /// Print the output of the services on standard error; under faults it has many errors.
     #[arg(long, short)]
     verbose: bool,
 
-    /// How the report is printed.
+    /// The format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
 }
 
-/// A phase, as the command line has it.
+/// A phase, as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum PhaseArg {
     /// The scenario itself, with its faults.
     Faulty,
-    /// The same without the fault.
+    /// The same load without the fault.
     Twin,
-    /// What looks alike and is healthy.
+    /// A load that looks alike and is healthy.
     NearMiss,
 }
 
-/// Which traces are kept, as the command line has it.
+/// Which traces are written, as an argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum TracesArg {
-    /// Those that are not as they should be.
+    /// The traces of failed requests.
     #[default]
     Failed,
-    /// All that were judged.
+    /// All judged traces.
     All,
 }
 
-/// How a report is printed.
+/// The formats of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON document.
+    /// A single JSON document.
     Json,
     /// JUnit XML, for continuous integration.
     Junit,
@@ -229,8 +228,8 @@ impl Args {
         }
     }
 
-    /// The Collectors that telemetry is sent through, once they were asked whether they take their
-    /// set-ups, and what becomes of traces on their way.
+    /// Checks the Collectors of `--via`: each must accept its set-up. Returns them with their effect on the
+    /// traces that pass through them; `None` without `--via`.
     async fn via(
         &self,
         scenarios: &[Scenario],
@@ -321,7 +320,8 @@ fn print(args: &Args, finished: &[Finished], report: &Report) -> anyhow::Result<
     screen::print(&text)
 }
 
-/// Stories and traces are told of scenarios that were asked for by name; of all they would be a book.
+/// Renders the report. Stories and traces are shown for scenarios that were chosen by name; for all scenarios
+/// the text would be too long.
 fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
     let style = screen::style();
     let texts = finished
@@ -337,7 +337,7 @@ fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
     text
 }
 
-/// A bar on a terminal; elsewhere [`show`] prints plain lines.
+/// Makes a progress bar for a terminal; without a terminal [`show`] prints plain lines.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = "{msg:<44} {wide_bar} {pos}/{len}";

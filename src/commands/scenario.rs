@@ -1,4 +1,4 @@
-//! `tracelab scenario`: the files that say what is run and what must come out.
+//! `tracelab scenario`: lists, shows, checks and creates scenario files.
 
 use std::{
     fmt::Write as _,
@@ -39,7 +39,7 @@ pub(crate) enum Scenario {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// How the list is printed.
+    /// The format of the list.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -59,14 +59,14 @@ pub(crate) struct LintArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NewArgs {
-    /// Its name: lower-case letters, digits and dashes.
+    /// The name of the scenario: lower-case letters, digits and dashes.
     name: String,
 
-    /// The fault that it is about.
+    /// The fault that the scenario is about.
     #[arg(long, value_name = "FAULT", conflicts_with = "target")]
     fault: Option<String>,
 
-    /// A service of your own that it is about, and not the shop.
+    /// The address of a service of your own that the scenario is about, instead of the shop.
     #[arg(long, value_name = "URL")]
     target: Option<Url>,
 }
@@ -121,7 +121,7 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
     let target = args.target.as_ref().map(Url::as_str);
     let text = scenario::skeleton(&args.name, fault, target);
     let path = PathBuf::from(format!("{}.yaml", args.name));
-    // Whatever is wrong with it is the name.
+    // Only the name can be wrong in this text.
     scenario::parse(&path.display().to_string(), &text)?;
     write_new(&path, &text)?;
     screen::print(format!(

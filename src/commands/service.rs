@@ -1,4 +1,4 @@
-//! `tracelab service NAME`: one service of the shop, as an ordinary process.
+//! `tracelab service NAME`: runs one service of the shop, as an ordinary process.
 
 use crate::exit::Outcome;
 

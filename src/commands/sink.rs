@@ -1,4 +1,5 @@
-//! `tracelab sink`: the OTLP receiver and its page, without a shop, or for a shop whose services run elsewhere.
+//! `tracelab sink`: runs the OTLP receiver and its page, without a shop, or for a shop whose services run
+//! elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +22,8 @@ use crate::{
 
 /// Run the OTLP receiver and its page, in the foreground, for services of your own.
 ///
-/// With --service it is the lab of a shop whose services run elsewhere, such as a container each:
-/// orders and faults are passed on to them. They must send their telemetry here.
+/// With --service it is the lab of a shop whose services run elsewhere, for example each in a container: it
+/// passes orders and faults on to them. The services must send their telemetry to this sink.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,33 +32,34 @@ Examples:
   tracelab sink --service checkout=http://checkout:8081 --service payment=http://payment:8082 \\
     --service inventory=http://inventory:8084 --service email=http://email:8085 --postgresql")]
 pub(crate) struct Args {
-    /// Where to listen for OTLP/gRPC.
+    /// The address for OTLP/gRPC.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4317)))]
     grpc: SocketAddr,
 
-    /// Where to listen for OTLP/HTTP.
+    /// The address for OTLP/HTTP.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4318)))]
     http: SocketAddr,
 
-    /// Where to serve the page and the lab's HTTP API.
+    /// The address of the page and the lab's HTTP API.
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)))]
     page: SocketAddr,
 
-    /// How many MiB of traces it keeps; beyond that the oldest are evicted.
+    /// How many MiB of traces the sink keeps; above this limit it evicts the oldest.
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     memory: usize,
 
-    /// A service of the shop that runs elsewhere, and its address; may be given more than once.
+    /// A service of the shop that runs elsewhere, with its address; may be given more than once.
     #[arg(long, value_name = "NAME=URL")]
     service: Vec<ServiceArg>,
 
-    /// Those services keep their data in PostgreSQL, and not in SQLite.
+    /// The services use PostgreSQL, and not SQLite.
     #[arg(long, requires = "service")]
     postgresql: bool,
 
-    /// The pace at which those services run.
+    /// The pace of the services.
     ///
-    /// Unless it is said to be textbook, what a scenario needs this pace for is unsupported there.
+    /// Without this option, or at another pace than textbook, scenarios that need the textbook pace are
+    /// unsupported there.
     #[arg(long, value_enum, requires = "service")]
     pace: Option<chassis::Pace>,
 }
@@ -103,7 +105,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             () = stop.cancelled() => {}
             () = control::answer(Shop::External(&shop), &mut requests) => {}
         }
-        // Requests are refused from here on; the page says so until it has stopped.
+        // From here on requests are refused; the page answers with an error until it has stopped.
         drop(requests);
         Ok(())
     };

@@ -1,4 +1,4 @@
-//! `tracelab trace`: shows a trace, of a running lab or of a file.
+//! `tracelab trace`: shows a trace of a running lab or of a file.
 
 use ::trace::Trace;
 

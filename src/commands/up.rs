@@ -1,4 +1,4 @@
-//! `tracelab up`: the whole lab in the foreground, until Ctrl-C.
+//! `tracelab up`: runs the whole lab in the foreground, until Ctrl-C.
 
 use std::{
     num::NonZeroUsize,
@@ -22,12 +22,12 @@ use crate::{
     stop,
 };
 
-/// How long the first order's trace may take to be whole.
+/// The longest wait until the trace of the first order is whole.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Start the shop and its instruments, place a first order, and show its trace.
 ///
-/// Every service is a process of its own. One that dies is started again; Ctrl-C stops everything.
+/// Every service is a separate process. A service that dies is started again; Ctrl-C stops everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,11 +41,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "free_ports")]
     port_base: Option<u16>,
 
-    /// Listen on any ports that are free.
+    /// Listen on any free ports.
     #[arg(long)]
     free_ports: bool,
 
-    /// Send the services' telemetry there (OTLP/gRPC), and not to the sink.
+    /// Send the services' telemetry to this receiver (OTLP/gRPC), and not to the sink.
     #[arg(long, value_name = "URL", value_parser = http_url)]
     otlp: Option<String>,
 
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
-    /// What is printed: for people, or one JSON line when all is ready.
+    /// The format of the output: text for people, or one JSON line when all is ready.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -94,14 +94,14 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             () = control::answer(Shop::Supervised { lab: &lab, page }, &mut requests) => {}
         }
     }
-    // Requests are refused from here on; the page says so until it has stopped.
+    // From here on requests are refused; the page answers with an error until it has stopped.
     drop(requests);
     if args.format == Format::Text {
         eprintln!("stopping");
     }
     let stopped = lab.stop().await;
     stop_page.cancel();
-    // An error of one of these is a panic, which was printed when it happened.
+    // An error of one of these tasks is a panic, which was printed when it happened.
     let _ = serving.await;
     let _ = told.await;
     for part in stopped.killed {
@@ -148,7 +148,7 @@ async fn show_first_order(
     screen::print(&text)
 }
 
-/// The waterfall of the first order, and when it was whole.
+/// Renders the waterfall of the first order, and the time at which its trace was whole.
 async fn first_trace(lab: &Lab, id: TraceId, started: Instant) -> String {
     let asked = Instant::now();
     let flush = || async { drop(lab.flush().await) };

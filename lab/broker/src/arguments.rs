@@ -1,7 +1,7 @@
-//! The `x-…` arguments of a queue: read, refused, compared.
+//! The `x-…` arguments of a queue: parsed, refused, compared.
 //!
-//! What RabbitMQ knows and this broker lacks is refused with `NOT_IMPLEMENTED`; names that RabbitMQ
-//! does not know either are ignored, as it does. The texts are RabbitMQ's.
+//! Arguments that RabbitMQ supports and this broker does not are refused with `NOT_IMPLEMENTED`. Names that
+//! RabbitMQ does not know either are ignored, as RabbitMQ does. The texts are RabbitMQ's.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use crate::field_value::{as_integer, is_same, shown, type_name, with_type};
 use crate::reply_code::{Refusal, ReplyCode};
 
-/// Arguments that must be the same when a queue is declared again, in the order of comparison.
+/// The arguments that must be equal when a queue is declared again, in the order of comparison.
 const COMPARED: [&str; 12] = [
     "x-expires",
     "x-message-ttl",
@@ -26,63 +26,63 @@ const COMPARED: [&str; 12] = [
     "x-dead-letter-strategy",
 ];
 
-/// The longest time that a timer takes, in milliseconds, as in RabbitMQ: some 49 days.
+/// The longest time of a timer, in milliseconds, as in RabbitMQ: some 49 days.
 const MAX_TIMER: i64 = u32::MAX as i64;
 
-/// What the arguments of a queue say.
+/// The parsed arguments of a queue.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
     pub(crate) kind: Kind,
-    /// How often a message of a quorum queue may come back before it dies.
+    /// How many times a message of a quorum queue may be returned before it is dead-lettered.
     pub(crate) delivery_limit: Option<u32>,
-    /// After this time a message dies.
+    /// The time to live of messages in the queue.
     pub(crate) message_ttl: Option<Duration>,
-    /// After this time without use the queue dies.
+    /// The time without use after which the queue is deleted.
     pub(crate) expires: Option<Duration>,
-    /// Most messages that wait.
+    /// The highest number of waiting messages.
     pub(crate) max_length: Option<usize>,
-    /// Most octets of bodies that wait.
+    /// The highest sum of the body sizes of waiting messages, in octets.
     pub(crate) max_length_bytes: Option<usize>,
-    /// Which message gives way at the limit.
+    /// What happens to messages when the queue is full.
     pub(crate) overflow: Overflow,
-    /// Where dead messages go.
+    /// The destination of dead messages.
     pub(crate) dead_letter: Option<DeadLetterTo>,
-    /// As they were declared.
+    /// The arguments as they were declared.
     declared: FieldTable,
 }
 
-/// What kind of queue it is.
+/// The kind of a queue.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     #[default]
     Classic,
-    /// Always durable, and so are its messages; it counts how often each comes back. The quorum is of
-    /// one, as on a RabbitMQ of one node.
+    /// Always durable, and so are its messages; it counts the returns of each message. The quorum has one
+    /// member, as on a RabbitMQ of one node.
     Quorum,
 }
 
-/// Which message gives way when a queue is full.
+/// What happens to messages when a queue is full.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overflow {
-    /// The oldest is dropped, or dead-lettered.
+    /// The oldest message is dropped, or dead-lettered.
     #[default]
     DropHead,
-    /// The new one is refused, which its publisher learns by a `basic.nack`.
+    /// The new message is refused with a `basic.nack` to its publisher.
     RejectPublish,
-    /// The same, and the new one is dead-lettered.
+    /// The new message is refused in the same way, and dead-lettered.
     RejectPublishDeadLetter,
 }
 
-/// Where the dead messages of a queue go.
+/// The destination of a queue's dead messages.
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetterTo {
     pub(crate) exchange: String,
-    /// The messages keep their own routing key if there is none.
+    /// The routing key; `None`: each message keeps its own.
     pub(crate) routing_key: Option<String>,
 }
 
 impl Arguments {
-    /// Reads the arguments of the queue that is described so (`queue 'q' in vhost '/'`).
+    /// Parses the arguments of a queue. `queue` describes it in error texts (`queue 'q' in vhost '/'`).
     pub(crate) fn parse(declared: FieldTable, queue: &str) -> Result<Self, Refusal> {
         let reader = Reader {
             table: &declared,
@@ -111,12 +111,12 @@ impl Arguments {
         })
     }
 
-    /// As they were declared.
+    /// The arguments as they were declared.
     pub(crate) fn declared(&self) -> &FieldTable {
         &self.declared
     }
 
-    /// Refuses a declaration that asks for something else than what is there.
+    /// Refuses a declaration whose arguments differ from those of the existing queue.
     pub(crate) fn check_equivalent(
         &self,
         received: &FieldTable,
@@ -155,7 +155,7 @@ impl Arguments {
     }
 }
 
-/// The time to live that a message's `expiration` property gives, in milliseconds as text.
+/// Parses a message's `expiration` property: its time to live, in milliseconds as text.
 pub(crate) fn expiration(text: &str) -> Result<Duration, Refusal> {
     let why = match text.parse::<i64>() {
         Ok(ms @ 0..=MAX_TIMER) => return Ok(Duration::from_millis(ms.unsigned_abs())),
@@ -169,7 +169,7 @@ pub(crate) fn expiration(text: &str) -> Result<Duration, Refusal> {
     ))
 }
 
-/// Reads one table and says in its refusals whose it is.
+/// Reads the arguments of one queue, and names the queue in refusals.
 struct Reader<'a> {
     table: &'a FieldTable,
     queue: &'a str,
@@ -195,7 +195,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Classic queues take the argument and do not know it, as in RabbitMQ.
+    /// The delivery limit. Classic queues accept the argument and ignore it, as in RabbitMQ.
     fn delivery_limit(&self, kind: Kind) -> Result<Option<u32>, Refusal> {
         let limit = self.integer("x-delivery-limit", 0, MAX_TIMER)?;
         Ok(limit
@@ -203,8 +203,7 @@ impl Reader<'_> {
             .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
     }
 
-    /// Dead-lettering here is at-least-once always: a message leaves its queue and comes to the next in
-    /// one step.
+    /// Dead-lettering here is always at-least-once: a message moves from its queue to the next in one step.
     fn check_strategy(&self, kind: Kind) -> Result<(), Refusal> {
         match self.string("x-dead-letter-strategy")?.as_deref() {
             Some(strategy)
@@ -300,7 +299,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether saying this is the same as saying nothing.
+/// Whether this value has the same effect as no value.
 fn is_default(name: &str, value: &AMQPValue) -> bool {
     name == "x-queue-type" && shown(value) == "classic"
 }

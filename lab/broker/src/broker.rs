@@ -1,4 +1,4 @@
-//! The broker that all connections share: its state behind one mutex, its memory, its timer, its store.
+//! [`Broker`]: what all connections share: the state behind one mutex, the memory, the timer, the store.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use crate::memory::Memory;
 use crate::state::State;
 use crate::store::{Store, StoreError, Writer};
 
-/// What connections share.
+/// What the connections share.
 #[derive(Debug)]
 pub(crate) struct Broker {
     state: Mutex<State>,
     journal: Journal,
-    /// Who writes the journal down, if anyone does.
+    /// The thread that writes the journal to the store; `None` without a store.
     writer: Mutex<Option<Writer>>,
     pub(crate) memory: Memory,
     pub(crate) config: Config,
 }
 
 impl Broker {
-    /// A broker that is what its store remembers.
+    /// Opens a broker with the content of its store.
     pub(crate) fn open(config: Config) -> Result<Arc<Self>, StoreError> {
         let memory = Memory::new(config.memory_limit);
         let Some(path) = &config.store else {
@@ -57,7 +57,8 @@ impl Broker {
         })
     }
 
-    /// Writes down what is left to be, and nothing more: all that is kept stays so.
+    /// Writes the last changes to the store, and then stops the journal: everything that is stored stays
+    /// stored.
     pub(crate) fn close(&self) {
         self.with(|_, _| self.journal.close());
         let writer = lock(&self.writer).take();
@@ -66,13 +67,13 @@ impl Broker {
         }
     }
 
-    /// Does something to the state, and lets what follows from it happen. Nothing in it waits.
+    /// Executes an operation on the state, and everything that follows from it. Nothing in it waits.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut State, Instant) -> T) -> T {
         let mut state = lock(&self.state);
         let now = Instant::now();
         let result = operation(&mut state, now);
         state.settle(now);
-        // Handed over before anyone else changes the state: in the order in which it happened.
+        // The batch is sent before the state can change again, so batches are in the order of the changes.
         if let Some(batch) = self.journal.take()
             && let Some(writer) = &*lock(&self.writer)
         {
@@ -81,7 +82,7 @@ impl Broker {
         result
     }
 
-    /// Lets messages and queues die when their time has come. Never ends.
+    /// Expires messages and queues at their deadlines. Never returns.
     pub(crate) async fn keep_time(&self) {
         let changed = self.with(|state, _| Arc::clone(&state.first_deadline_changed));
         loop {
@@ -100,7 +101,7 @@ impl Broker {
     }
 }
 
-/// One connection's panic must not end the service of the others.
+/// Locks the mutex. A panic of one connection must not end the service of the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }

@@ -1,5 +1,5 @@
-//! A channel as the broker's state knows it: its consumers, what it has not acknowledged, what it
-//! has not been confirmed. It must not know queues beyond their names.
+//! A channel in the broker's state: its consumers, its unacknowledged messages, its pending confirms. It must
+//! not know queues beyond their names.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use amq_protocol::types::ShortString;
 use crate::ready::Entry;
 use crate::reply_code::{Refusal, ReplyCode};
 
-/// A connection, for as long as the broker runs.
+/// The id of a connection, unique while the broker runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-/// A channel of a connection.
+/// The key of a channel: its connection and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ChannelKey {
     pub(crate) connection: ConnectionId,
@@ -24,19 +24,19 @@ pub(crate) struct ChannelKey {
 /// An open channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// The queue of each consumer tag.
+    /// The queues of its consumers, by consumer tag.
     pub(crate) consumers: HashMap<ShortString, Arc<str>>,
-    /// By delivery tag.
+    /// The unacknowledged messages, by delivery tag.
     pub(crate) unacked: BTreeMap<u64, Unacked>,
     last_delivery_tag: u64,
-    /// The prefetch of the consumers that are added from now on (`basic.qos`, `global` unset).
+    /// The prefetch of consumers that are added later (`basic.qos`, `global` unset).
     pub(crate) prefetch: u16,
-    /// The prefetch that all its consumers share (`global` set); zero: any number.
+    /// The prefetch that all its consumers share (`global` set); zero: no limit.
     pub(crate) shared_prefetch: u16,
-    /// How many messages its consumers have unacknowledged together.
+    /// The number of unacknowledged messages of all its consumers.
     pub(crate) consumed: u32,
     pub(crate) confirms: Option<Confirms>,
-    /// The queue that an empty queue name stands for.
+    /// The queue that an empty queue name refers to.
     pub(crate) last_queue: Option<Arc<str>>,
 }
 
@@ -45,25 +45,25 @@ pub(crate) struct Channel {
 pub(crate) struct Unacked {
     pub(crate) queue: Arc<str>,
     pub(crate) queue_id: u64,
-    /// The consumer that it went to; none after `basic.get`.
+    /// The consumer that received the message; `None` after `basic.get`.
     pub(crate) consumer: Option<ShortString>,
     pub(crate) entry: Entry,
 }
 
-/// Publisher confirms: which of the messages that came in have been answered.
+/// Publisher confirms: the messages that were published and not yet confirmed.
 ///
-/// They are answered in the order in which they came, each when all before it are.
+/// They are confirmed in the order in which they were published: each after all messages before it.
 #[derive(Debug, Default)]
 pub(crate) struct Confirms {
     answered: u64,
     waiting: VecDeque<Answer>,
 }
 
-/// What a publisher is told of a message.
+/// The answer to the publisher of a message.
 #[derive(Debug)]
 struct Answer {
     is_taken: bool,
-    /// The batch of the journal that must be stored before.
+    /// The batch of the journal that must be stored first.
     ticket: u64,
 }
 
@@ -93,9 +93,9 @@ impl Channel {
         self.last_delivery_tag
     }
 
-    /// Takes the messages that an acknowledgement is about, in the order of their delivery.
+    /// Takes the messages of an acknowledgement, in the order of their delivery.
     ///
-    /// Tag zero with `multiple` means all; any other tag must be there.
+    /// Tag zero with `multiple` means all; any other tag must exist.
     pub(crate) fn take_unacked(
         &mut self,
         tag: u64,
@@ -117,7 +117,7 @@ impl Channel {
         Ok(taken)
     }
 
-    /// The queue that a method means: an empty name is the last one that was declared here.
+    /// The queue that a method refers to: an empty name is the last queue that was declared on this channel.
     pub(crate) fn queue_meant(&self, name: &ShortString) -> Result<Arc<str>, Refusal> {
         match (name.as_str(), &self.last_queue) {
             ("", Some(last)) => Ok(Arc::clone(last)),
@@ -133,13 +133,13 @@ impl Channel {
 // === impl Confirms ===
 
 impl Confirms {
-    /// Counts a message. `ticket` is the batch of the journal that keeps it; zero is none.
+    /// Counts a published message. `ticket` is the batch of the journal that stores it; zero means none.
     pub(crate) fn count(&mut self, is_taken: bool, ticket: u64) {
         self.waiting.push_back(Answer { is_taken, ticket });
     }
 
-    /// The answers to all messages that may be answered, neighbours together; `stored` is the last
-    /// batch of the journal that is safe.
+    /// The confirms that may be sent now; consecutive equal confirms are combined. `stored` is the last batch
+    /// of the journal that is stored.
     pub(crate) fn due(&mut self, stored: u64) -> Vec<AMQPClass> {
         let mut answers = Vec::new();
         let mut taken = 0;

@@ -1,12 +1,12 @@
-//! Times that outlive the process.
+//! Converts between instants of this process and times of day.
 //!
-//! Within the process time is monotonic; what is stored must be the time of day.
+//! Within the process time is monotonic; stored times must be times of day.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// When it is `at`, in milliseconds since the Unix epoch.
+/// The time of day at `at`, in milliseconds since the Unix epoch.
 pub(crate) fn since_epoch_ms(at: Instant, now: Instant) -> u64 {
     let today = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -15,7 +15,7 @@ pub(crate) fn since_epoch_ms(at: Instant, now: Instant) -> u64 {
     u64::try_from(then.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The instant of a time of day; what is over is now.
+/// The instant of a time of day; a time in the past becomes now.
 pub(crate) fn instant_of(ms: u64, now: Instant) -> Instant {
     let today = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,5 +1,5 @@
-//! One connection, from its handshake to its end, and the two tasks that it consists of: the
-//! session, which reads and answers, and the sending of what is in the outbox.
+//! One connection, from its handshake to its end, and its two tasks: the session, which reads and answers,
+//! and the sender of the outbox.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::reply_code::{Refusal, ReplyCode};
 use crate::session::{End, Session};
 use crate::state::Connection;
 
-/// How long a client may take to acknowledge that its connection is closed, and to take what is
-/// still to be sent to it.
+/// The longest time that a client may take to receive the rest of the outbox and to acknowledge that its
+/// connection is closed.
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Serves a client until it closes, fails, or is told that the broker shuts down.
+/// Serves a client until it closes, fails, or the broker shuts down.
 pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: CancellationToken) {
-    // Replies are small and waited for; what belongs together is written together.
+    // Replies are small and the client waits for them; data that belongs together is written in one call.
     let _ = stream.set_nodelay(true);
     let agreed = tokio::select! {
         agreed = handshake::agree(&mut stream, &broker.config) => agreed,
@@ -62,7 +62,8 @@ pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: 
             End::Refused(Refusal::new(ReplyCode::ConnectionForced, "broker is shutting down"))
         }
     };
-    // Before the client learns of the end, so that what was its own is gone when it does.
+    // The connection is removed before the client learns of the end, so that its exclusive queues are deleted
+    // by then.
     drop(registration);
     session.part(end).await;
     outbox.close();
@@ -72,7 +73,7 @@ pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: 
     }
 }
 
-/// A connection's entry in the state, which goes with it, however it ends.
+/// The connection's entry in the state. It is removed when this is dropped.
 struct Registration {
     broker: Arc<Broker>,
     id: ConnectionId,

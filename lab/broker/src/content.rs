@@ -1,6 +1,6 @@
-//! Puts a published message together from its frames: method, header, bodies (AMQP 0-9-1, 4.2.6).
+//! Assembles a published message from its frames: method, header, bodies (AMQP 0-9-1, 4.2.6).
 //!
-//! It must not know queues or connections; it knows the order in which frames must come.
+//! It must not know queues or connections; it knows the order in which frames must arrive.
 
 use amq_protocol::protocol::basic;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use crate::memory::{Memory, Reservation};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::wire::{BASIC_CLASS, ContentHeader};
 
-/// A message that is not yet whole.
+/// A message that is not complete yet.
 #[derive(Debug)]
 pub(crate) struct Partial {
     publish: basic::Publish,
@@ -26,7 +26,7 @@ enum Progress {
     },
 }
 
-/// A message as it was received.
+/// A complete message as it was received.
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) publish: basic::Publish,
@@ -34,7 +34,7 @@ pub(crate) struct Content {
     pub(crate) body: Bytes,
 }
 
-/// What a frame made of a message.
+/// The result of a frame for a message.
 #[derive(Debug)]
 pub(crate) enum Step {
     More(Partial),
@@ -49,7 +49,7 @@ impl Partial {
         }
     }
 
-    /// Takes the header.
+    /// Accepts the header frame.
     pub(crate) fn header(
         self,
         header: ContentHeader,
@@ -87,7 +87,7 @@ impl Partial {
         .step())
     }
 
-    /// Takes a piece of the body.
+    /// Accepts a body frame.
     pub(crate) fn body(mut self, piece: &[u8], memory: &Memory) -> Result<Step, Refusal> {
         let Progress::BodyAwaited { header, body, held } = &mut self.progress else {
             return Err(self.interrupted());
@@ -110,7 +110,7 @@ impl Partial {
         Ok(self.step())
     }
 
-    /// The refusal of a frame that came where this message should have gone on.
+    /// The refusal of a frame that arrived in the middle of this message.
     pub(crate) fn interrupted(&self) -> Refusal {
         let text = match self.progress {
             Progress::HeaderAwaited => {
@@ -133,7 +133,7 @@ impl Partial {
             Progress::BodyAwaited {
                 header, mut body, ..
             } if body.len() as u64 == header.body_size => {
-                // What the vector has reserved beyond the body would not be counted.
+                // The vector may have reserved more than the body, and that would not be counted.
                 body.shrink_to_fit();
                 Step::Whole(Content {
                     publish: self.publish,

@@ -1,8 +1,8 @@
-//! What becomes of a message that dies: its `x-death` header, and where it goes.
+//! Dead-lettering: the `x-death` header of a message that dies, and its destination.
 //!
-//! The header is written as RabbitMQ 3.x does it (`rabbit_dead_letter`): one table for each queue
-//! and reason, the latest first, with a count. A message that comes back to a queue without ever
-//! having been rejected on the way would go round forever, and is dropped.
+//! The header has the form of RabbitMQ 3.x (`rabbit_dead_letter`): one table for each queue and reason, the
+//! latest first, with a count. A message that returns to a queue without a rejection on the way would
+//! circulate forever, so it is dropped.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::message::{Message, Parts};
 use crate::state::State;
 use crate::wire;
 
-/// Why a message died.
+/// The reason why a message died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     Rejected,
@@ -30,7 +30,7 @@ pub(crate) enum Reason {
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
     pub(crate) message: Arc<Message>,
-    /// The queue in which it died.
+    /// The queue in which the message died.
     pub(crate) queue: Arc<str>,
     pub(crate) reason: Reason,
     pub(crate) to: DeadLetterTo,
@@ -48,11 +48,11 @@ impl Reason {
 }
 
 impl State {
-    /// Publishes a dead message to where its queue sends them. Like RabbitMQ it says nothing if
-    /// that exchange does not exist or leads nowhere.
+    /// Publishes a dead message to the dead-letter exchange of its queue. Like RabbitMQ it is silent if this
+    /// exchange does not exist or leads nowhere.
     pub(crate) fn publish_dead_letter(&mut self, dead: DeadLetter, now: Instant) {
         let routing_key = match &dead.to.routing_key {
-            // Longer than a routing key can be on the wire: nothing can be bound to it.
+            // This key is longer than any key on the wire: no binding can match it.
             Some(key) => match ShortString::try_new(key.as_str()) {
                 Ok(key) => key,
                 Err(_) => return,
@@ -93,7 +93,7 @@ impl State {
     }
 }
 
-/// The headers with this death recorded in them.
+/// Returns the headers with this death added.
 fn with_death(
     headers: FieldTable,
     dead: &DeadLetter,
@@ -157,8 +157,7 @@ fn counted_once_more(mut death: FieldTable) -> FieldTable {
     death
 }
 
-/// Whether a message with these headers has been in the queue before, and has only died of itself
-/// since then.
+/// Whether a message with these headers was in the queue before, and no client has rejected it since.
 fn is_cycle(headers: &FieldTable, queue: &str) -> bool {
     let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
         return false;
@@ -190,8 +189,8 @@ fn seconds_since_epoch() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// The properties without `expiration`, so that a message does not die a second time of the same
-/// cause in its dead-letter queue. The codec can set a property and not unset it.
+/// Returns the properties without `expiration`, so that the message does not expire again in its dead-letter
+/// queue. The codec can set a property but not unset it.
 fn without_expiration(old: BasicProperties) -> BasicProperties {
     let mut new = BasicProperties::default();
     macro_rules! keep {

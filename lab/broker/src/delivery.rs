@@ -1,4 +1,4 @@
-//! From a queue to its consumers, and back when a message is not acknowledged.
+//! Moves messages from a queue to its consumers, and back if they are not acknowledged.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,22 +17,22 @@ use crate::reply_code::Refusal;
 use crate::state::{Connection, State};
 use crate::wire;
 
-/// What a client says about messages that it was given.
+/// The decision of a client about delivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Done,
-    /// Give it to someone again.
+    /// Put the message back into its queue.
     Requeue,
-    /// It is not delivered again: it is dead-lettered, or dropped.
+    /// Do not deliver it again: it is dead-lettered, or dropped.
     Reject,
 }
 
 impl State {
-    /// Gives the messages of a queue to its consumers, as far as they take them; then drops what is
-    /// too much and what is too old.
+    /// Delivers the messages of a queue to its consumers, as far as they accept them; then drops messages
+    /// above the limits and expired messages.
     ///
-    /// In this order a message with a time to live of zero still reaches a consumer that waits for
-    /// it, and a queue of length zero passes messages on.
+    /// In this order a message with a time to live of zero still reaches a waiting consumer, and a queue of
+    /// length zero passes messages on.
     pub(crate) fn serve(&mut self, name: &str, now: Instant) {
         let Some(queue) = self.queues.get_mut(name) else {
             return;
@@ -109,7 +109,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes what a client says about a message, or about all up to it.
+    /// Applies the decision of a client about a message, or about all messages up to it.
     pub(crate) fn acknowledge(
         &mut self,
         at: ChannelKey,
@@ -133,7 +133,7 @@ impl State {
         Ok(())
     }
 
-    /// Gives back all that a channel has not acknowledged.
+    /// Requeues all unacknowledged messages of a channel.
     pub(crate) fn recover(&mut self, at: ChannelKey) {
         for unacked in std::mem::take(&mut self.channel_mut(at).unacked).into_values() {
             self.release(at, &unacked);
@@ -141,7 +141,7 @@ impl State {
         }
     }
 
-    /// Puts a message back to its place in its queue, if that is still there.
+    /// Puts a message back to its place in its queue, if the queue still exists.
     pub(crate) fn requeue(&mut self, unacked: Unacked) {
         if let Some(queue) = self
             .queues
@@ -168,7 +168,7 @@ impl State {
         }
     }
 
-    /// Makes room in the prefetch windows that a message was counted in.
+    /// Makes room in the prefetch windows that counted a message.
     fn release(&mut self, at: ChannelKey, unacked: &Unacked) {
         let Some(tag) = &unacked.consumer else {
             return;
@@ -184,7 +184,7 @@ impl State {
 }
 
 impl Queue {
-    /// Drops the messages at the head whose time to live is over.
+    /// Drops the expired messages at the head of the queue.
     fn drop_dead(
         &mut self,
         dead_letters: &mut VecDeque<DeadLetter>,
@@ -201,7 +201,7 @@ impl Queue {
         }
     }
 
-    /// Sends a dead message to where this queue sends them, if it sends them anywhere.
+    /// Sends a dead message to the queue's dead-letter exchange; drops it if there is none.
     fn bury(&self, entry: Entry, reason: Reason, dead_letters: &mut VecDeque<DeadLetter>) {
         if let Some(to) = self.arguments.dead_letter.clone() {
             dead_letters.push_back(DeadLetter {
@@ -214,7 +214,7 @@ impl Queue {
     }
 }
 
-/// The header of a message as a consumer gets it: a quorum queue says how often it came back.
+/// The header of a message for a consumer: a quorum queue adds the number of returns.
 fn header_of(entry: &Entry, kind: Kind) -> Bytes {
     if kind == Kind::Classic || entry.returned == 0 {
         return entry.message.header.clone();
@@ -228,13 +228,13 @@ fn header_of(entry: &Entry, kind: Kind) -> Bytes {
     wire::header_payload(entry.message.body.len(), &properties.with_headers(headers))
 }
 
-/// A count as it goes on the wire.
+/// Converts a count to its type on the wire.
 pub(crate) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Whether a consumer may be given a message: by its own prefetch, by that of its channel, and
-/// because its client reads what it is sent.
+/// Whether a consumer may receive a message: its prefetch and that of its channel have room, and its client
+/// reads fast enough.
 fn can_take(connections: &HashMap<ConnectionId, Connection>, consumer: &Consumer) -> bool {
     let Some(connection) = connections.get(&consumer.at.connection) else {
         return false;
@@ -246,7 +246,7 @@ fn can_take(connections: &HashMap<ConnectionId, Connection>, consumer: &Consumer
     has_window && connection.outbox.has_room()
 }
 
-/// Delivers the first message of a queue to its first consumer, which then goes to the end.
+/// Delivers the first message of a queue to its first consumer, which then moves to the end.
 fn deliver(queue: &mut Queue, connections: &mut HashMap<ConnectionId, Connection>) {
     let Some(consumer) = queue.consumers.front_mut() else {
         return;

@@ -1,7 +1,7 @@
-//! Exchanges: what kind they are, what is bound to them, and where a routing key leads.
+//! Exchanges: their kinds, their bindings, and the routing by keys.
 //!
-//! It must not know messages or queues beyond their names. The default exchange is none of these:
-//! it leads to the queue of the routing key's name (see `publish`).
+//! It must not know messages, or queues beyond their names. The default exchange is not here: it routes to
+//! the queue that has the name of the routing key (see `publish`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use amq_protocol::types::FieldTable;
 
 use crate::topic;
 
-/// How an exchange routes.
+/// The routing rule of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Direct,
@@ -24,8 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) kind: Kind,
     pub(crate) durable: bool,
     pub(crate) auto_delete: bool,
-    /// Clients may not publish to it. Without bindings between exchanges only a dead-letter
-    /// exchange can make use of that.
+    /// Whether clients may not publish to it. Without bindings between exchanges only a dead-letter exchange
+    /// can use such an exchange.
     pub(crate) internal: bool,
     bindings: BTreeMap<String, Vec<Binding>>,
 }
@@ -33,7 +33,8 @@ pub(crate) struct Exchange {
 #[derive(Debug, PartialEq)]
 struct Binding {
     queue: Arc<str>,
-    /// They have no effect here, but two bindings that differ in them are two.
+    /// The arguments of the binding. They have no effect here, but bindings with different arguments are
+    /// different bindings.
     arguments: FieldTable,
 }
 
@@ -68,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// The queues that a message with this routing key goes to, each once.
+    /// The queues that receive a message with this routing key, without repetition.
     pub(crate) fn route(&self, key: &str) -> Vec<Arc<str>> {
         let mut queues: Vec<Arc<str>> = match self.kind {
             Kind::Direct => self
@@ -100,7 +101,7 @@ impl Exchange {
         queues
     }
 
-    /// Binds a queue; binding it again in the same way changes nothing.
+    /// Binds a queue. An equal binding that exists already changes nothing.
     pub(crate) fn bind(&mut self, queue: Arc<str>, key: &str, arguments: FieldTable) {
         let bindings = self.bindings.entry(key.to_owned()).or_default();
         let binding = Binding { queue, arguments };
@@ -109,19 +110,19 @@ impl Exchange {
         }
     }
 
-    /// Unbinds a queue; whether it was bound in that way.
+    /// Unbinds a queue. Returns whether the binding existed.
     pub(crate) fn unbind(&mut self, queue: &str, key: &str, arguments: &FieldTable) -> bool {
         self.remove(|bound_key, binding| {
             bound_key == key && &*binding.queue == queue && binding.arguments == *arguments
         })
     }
 
-    /// Forgets a queue that is deleted; whether it was bound.
+    /// Removes the bindings of a deleted queue. Returns whether there were any.
     pub(crate) fn forget(&mut self, queue: &str) -> bool {
         self.remove(|_, binding| &*binding.queue == queue)
     }
 
-    /// Whether nothing is bound to it.
+    /// Whether it has no bindings.
     pub(crate) fn is_unused(&self) -> bool {
         self.bindings.is_empty()
     }

@@ -1,8 +1,8 @@
-//! Values of AMQP field tables: compared, and shown as RabbitMQ shows them.
+//! Compares values of AMQP field tables, and formats them as RabbitMQ does.
 
 use amq_protocol::types::AMQPValue;
 
-/// An integer of whatever size a client wrote it in.
+/// The value of an integer of any size.
 pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
     match *value {
         AMQPValue::ShortShortInt(n) => Some(n.into()),
@@ -16,7 +16,7 @@ pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
     }
 }
 
-/// Whether two values are the same: integers by value, whatever their types.
+/// Whether two values are equal: integers by value, whatever their types.
 pub(crate) fn is_same(a: &AMQPValue, b: &AMQPValue) -> bool {
     match (as_integer(a), as_integer(b)) {
         (Some(a), Some(b)) => a == b,
@@ -24,7 +24,7 @@ pub(crate) fn is_same(a: &AMQPValue, b: &AMQPValue) -> bool {
     }
 }
 
-/// A value in words.
+/// Formats a value.
 pub(crate) fn shown(value: &AMQPValue) -> String {
     match value {
         AMQPValue::LongString(text) => text.to_string(),
@@ -33,7 +33,7 @@ pub(crate) fn shown(value: &AMQPValue) -> String {
     }
 }
 
-/// A value with its type, in RabbitMQ's words.
+/// Formats a value with its type, in RabbitMQ's words.
 pub(crate) fn with_type(value: Option<&AMQPValue>) -> String {
     value.map_or_else(
         || "none".to_owned(),

@@ -1,8 +1,8 @@
 //! The start of a connection: protocol header, authentication, tuning, virtual host (AMQP 0-9-1,
 //! 2.2.4 and 4.2.2).
 //!
-//! Until it is done the client knows nothing and nothing is known of it, so it is a conversation in
-//! turns over the bare socket, with one time limit for all of it.
+//! Before its end the client may not use the broker, so the handshake is a simple sequence of messages on the
+//! bare socket, with one time limit for the whole.
 
 use std::time::Duration;
 
@@ -20,33 +20,33 @@ use crate::config::Config;
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::wire::{self, Frame};
 
-/// How long a client may take for all of it.
+/// The longest time for the whole handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a client that was refused may take to acknowledge that.
+/// The longest time that a refused client may take to acknowledge the refusal.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-/// The least that `frame_max` may be (AMQP 0-9-1, 4.2.3). The codec's constant is that of RabbitMQ 4.1,
-/// which asks for twice as much.
+/// The lowest allowed `frame_max` (AMQP 0-9-1, 4.2.3). The codec's constant is that of RabbitMQ 4.1, which
+/// requires twice as much.
 const FRAME_MIN_SIZE: u32 = 4096;
-/// What every connection starts with, and the answer to anything else.
+/// The protocol header: every connection starts with it, and it is the answer to anything else.
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
-/// What broker and client have agreed on.
+/// The result of a successful handshake.
 #[derive(Debug)]
 pub(crate) struct Agreement {
     pub(crate) frame_max: u32,
     pub(crate) channel_max: u16,
-    /// None: the client wants none.
+    /// The heartbeat interval; `None` if the client wants no heartbeats.
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) user: String,
-    /// The client understands `connection.blocked`.
+    /// Whether the client understands `connection.blocked`.
     pub(crate) understands_blocked: bool,
-    /// The client understands a `basic.cancel` from the broker.
+    /// Whether the client understands a `basic.cancel` from the broker.
     pub(crate) understands_cancel: bool,
-    /// What the client has sent beyond the handshake.
+    /// Octets that the client has sent after the handshake.
     pub(crate) rest: BytesMut,
 }
 
-/// Why there was no agreement.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the client is gone: {0}")]
@@ -59,7 +59,7 @@ pub(crate) enum Failure {
     Refused(Refusal),
 }
 
-/// Comes to an agreement with the client. If there is none, the client has been told why.
+/// Performs the handshake. If it fails, the client has received the reason.
 pub(crate) async fn agree(stream: &mut TcpStream, config: &Config) -> Result<Agreement, Failure> {
     let mut talk = Talk {
         stream,
@@ -81,7 +81,7 @@ pub(crate) async fn agree(stream: &mut TcpStream, config: &Config) -> Result<Agr
     Ok(agreement)
 }
 
-/// A `connection.close` that tells of a refusal.
+/// Makes a `connection.close` for a refusal.
 pub(crate) fn close_method(refusal: &Refusal) -> AMQPClass {
     let (class_id, method_id) = refusal.cause;
     let reply_text = refusal.reply_text().into();
@@ -94,7 +94,7 @@ pub(crate) fn close_method(refusal: &Refusal) -> AMQPClass {
     AMQPClass::Connection(AMQPMethod::Close(close))
 }
 
-/// A conversation in turns.
+/// The handshake with one client.
 struct Talk<'a> {
     stream: &'a mut TcpStream,
     octets: BytesMut,
@@ -148,7 +148,7 @@ impl Talk<'_> {
         })
     }
 
-    /// Waits for the protocol header. It is judged as soon as it cannot become right.
+    /// Waits for the protocol header. A wrong header is refused at its first wrong octet.
     async fn protocol_header(&mut self) -> Result<(), Failure> {
         loop {
             let seen = self.octets.len().min(PROTOCOL_HEADER.len());
@@ -163,7 +163,7 @@ impl Talk<'_> {
         }
     }
 
-    /// The next method; it must be of the connection class.
+    /// Reads the next method, which must be of the connection class.
     async fn next(&mut self) -> Result<AMQPMethod, Failure> {
         loop {
             match wire::decode(&mut self.octets, self.frame_max).map_err(Failure::Refused)? {
@@ -200,8 +200,8 @@ impl Talk<'_> {
         Ok(self.stream.write_all(&octets).await?)
     }
 
-    /// Tells the client why it is refused, and reads on until it has understood: closing a socket
-    /// with octets unread would take back what was sent.
+    /// Sends the refusal to the client, and reads until the client acknowledges it: if a socket is closed
+    /// with unread octets, the system discards sent data.
     async fn close(&mut self, refusal: &Refusal) -> Result<(), Failure> {
         let mut octets = Vec::new();
         wire::encode_method(&mut octets, 0, close_method(refusal));
@@ -224,7 +224,8 @@ impl Talk<'_> {
 }
 
 fn start() -> Start {
-    // Only what is true is said: the others are there with `false`, so that a client need not guess.
+    // Only supported capabilities are `true`; the others are listed with `false`, so that a client need not
+    // guess.
     let capabilities = [
         ("publisher_confirms", true),
         ("basic.nack", true),
@@ -260,7 +261,7 @@ fn start() -> Start {
     }
 }
 
-/// The name of the user, whatever the password.
+/// The name of the user. Any password is accepted.
 fn user(start_ok: &StartOk) -> Result<String, Failure> {
     let response = start_ok.response.as_bytes();
     let user = match start_ok.mechanism.as_str() {
@@ -314,8 +315,8 @@ fn has(capabilities: &FieldTable, name: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// Channel-max and frame-max as the client wants them, which may be lower than offered. Zero means
-/// that it knows no limit, which is more than is offered.
+/// The channel-max and frame-max that the client wants, which may be lower than offered. Zero means no limit,
+/// which is more than is offered and so is refused.
 fn limits(offered: &Tune, wanted: &TuneOk) -> Result<(u16, u32), Failure> {
     let (channels, frame) = (wanted.channel_max, wanted.frame_max);
     check_limit(

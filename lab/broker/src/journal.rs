@@ -1,7 +1,7 @@
-//! What happened that must outlive the process, in order, until the [store](crate::store) takes it.
+//! The journal: the changes of durable data, in order, until the [store](crate::store) writes them.
 //!
-//! Whoever keeps a message holds a [`Kept`], which strikes it out when it is dropped; so what is
-//! written down is right whichever way a message leaves. It must not know how anything is stored.
+//! Each stored message has a [`Kept`], which notes its removal when it is dropped; so the journal is right in
+//! whatever way a message leaves its queue. The journal must not know how changes are stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,21 +20,21 @@ pub(crate) struct Journal {
 
 #[derive(Debug)]
 struct Inner {
-    /// None when nothing is kept: there is no store, or it is closed.
+    /// The changes since the last batch; `None` if there is no store, or it is closed.
     pending: Mutex<Option<Vec<Change>>>,
-    /// The number of the batch that is being written.
+    /// The number of the current batch.
     ticket: AtomicU64,
     last_id: AtomicU64,
 }
 
-/// Changes that belong together: they are stored all or none. Batches are numbered from one.
+/// Changes that are stored together, in one transaction. Batches are numbered from one.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) ticket: u64,
     pub(crate) changes: Vec<Change>,
 }
 
-/// One thing that happened to what is durable.
+/// One change of durable data.
 #[derive(Debug)]
 pub(crate) enum Change {
     DeclareExchange {
@@ -71,7 +71,7 @@ pub(crate) enum Change {
         id: u64,
         queue: u64,
         message: Arc<Message>,
-        /// When its time to live is over, in milliseconds since the Unix epoch.
+        /// The end of its time to live, in milliseconds since the Unix epoch.
         expires_ms: Option<u64>,
     },
     Forget {
@@ -79,7 +79,7 @@ pub(crate) enum Change {
     },
 }
 
-/// A message in a queue that outlives the process, until this is dropped.
+/// A stored message in a queue. It is removed from the store when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
     journal: Journal,
@@ -89,12 +89,12 @@ pub(crate) struct Kept {
 // === impl Journal ===
 
 impl Journal {
-    /// A journal that is read by a store, whose last message had this number.
+    /// A journal with a store, whose last message had the number `last_id`.
     pub(crate) fn kept(last_id: u64) -> Self {
         Self::new(Some(Vec::new()), last_id)
     }
 
-    /// A journal that is not read.
+    /// A journal without a store.
     pub(crate) fn unkept() -> Self {
         Self::new(None, 0)
     }
@@ -115,7 +115,7 @@ impl Journal {
         }
     }
 
-    /// Keeps a message of a queue; none if nothing is kept here.
+    /// Notes a message of a queue; `None` without a store.
     pub(crate) fn keep(
         &self,
         queue: u64,
@@ -134,7 +134,7 @@ impl Journal {
         Some(self.kept_before(id))
     }
 
-    /// A message that was kept by an earlier process.
+    /// A message that an earlier process has stored.
     pub(crate) fn kept_before(&self, id: u64) -> Kept {
         Kept {
             journal: self.clone(),
@@ -142,12 +142,12 @@ impl Journal {
         }
     }
 
-    /// The number of the batch that what is noted now belongs to.
+    /// The number of the current batch.
     pub(crate) fn ticket(&self) -> u64 {
         self.inner.ticket.load(Ordering::Relaxed)
     }
 
-    /// Takes what was noted, if anything was.
+    /// Takes the changes since the last batch; `None` if there are none.
     pub(crate) fn take(&self) -> Option<Batch> {
         let mut pending = self.pending();
         let changes = pending.as_mut().filter(|pending| !pending.is_empty())?;
@@ -156,7 +156,7 @@ impl Journal {
         Some(Batch { ticket, changes })
     }
 
-    /// Notes nothing more: what is dropped from now on stays kept.
+    /// Stops the journal: messages that are dropped from now on stay in the store.
     pub(crate) fn close(&self) {
         *self.pending() = None;
     }

@@ -1,26 +1,26 @@
-//! The embedded AMQP 0-9-1 broker: one node, honest about what it lacks.
+//! The embedded AMQP 0-9-1 broker: one node, which refuses what it does not support.
 //!
 //! It lets the shop run without RabbitMQ, and serves any AMQP 0-9-1 client for what it supports:
 //! direct, fanout and topic exchanges, queues with TTL, length limits and dead-lettering, publisher
 //! confirms, `mandatory` returns, consumers with prefetch. Replies, reply codes and `x-death` follow
 //! RabbitMQ 3.x, so that a client sees the same answers from both.
 //!
-//! What it lacks it says so with the reply code that AMQP has for it, never by silence: headers
+//! Unsupported features are refused with AMQP's reply code for them, never silently ignored: headers
 //! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, streams,
-//! `immediate`. A quorum queue is one of a single node. There is one virtual host, `/`, and every user
-//! name with any password may log in: it is made for loopback. `tests/both` holds it to RabbitMQ's
-//! answers, and RabbitMQ too.
+//! `immediate`. A quorum queue has one node. There is one virtual host, `/`, and every user name with any
+//! password may log in: the broker is made for loopback. `tests/both` checks that the broker and RabbitMQ
+//! give the same answers.
 //!
-//! Durable exchanges, durable queues and the persistent messages in them survive the process if it
-//! has a file to keep them in ([`Config::store`]): a message is confirmed only when it is there. All
-//! the same every message is held in memory too.
+//! Durable exchanges, durable queues and the persistent messages in them survive the process if the broker
+//! has a file for them ([`Config::store`]): a message is confirmed only after it is in the file. Every
+//! message is also held in memory.
 //!
-//! At its memory limit it reads nothing more from connections that publish. As with RabbitMQ, a
-//! connection that both publishes and consumes is then not heard when it acknowledges: a client that
-//! does much of both uses two connections. Messages are bounded in this way, and what a client is
-//! sent that reads slowly; how many connections, queues and bindings there are is not.
+//! At its memory limit the broker reads nothing more from connections that publish. As with RabbitMQ, it then
+//! reads no acknowledgements from a connection that both publishes and consumes: a client that does much of
+//! both should use two connections. This limits the memory of messages, and of data for clients that read
+//! slowly; the numbers of connections, queues and bindings are not limited.
 //!
-//! How it is built, from the wire inwards:
+//! The parts, from the wire inwards:
 //!
 //! 1. `server` accepts, `handshake` negotiates, `connection` lasts; its `session` reads and answers.
 //! 2. `wire` turns octets into frames, `content` frames into messages, `outbox` replies into
@@ -31,7 +31,7 @@
 //! 5. `journal` notes what must outlive the process, `store` writes it down, `restore` takes it up
 //!    again.
 //!
-//! It must not know the shop, nor who its clients are.
+//! It must not know the shop or its clients.
 #![warn(
     clippy::missing_errors_doc,
     reason = "callers in other crates must know when a call fails"

@@ -1,14 +1,14 @@
-//! Counts the bytes of messages that are held, and raises an alarm at the limit.
+//! Counts the bytes of held messages, and raises an alarm at the limit.
 //!
-//! Whoever holds bytes keeps a [`Reservation`], which gives them back when it is dropped; so the count is
-//! right whichever way a message leaves. It must not know what a message is.
+//! The owner of bytes keeps a [`Reservation`], which releases them when it is dropped; so the count is right in
+//! whatever way a message leaves. This module must not know what a message is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// The count of a broker. Clones share it.
+/// The byte count of a broker. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     inner: Arc<Inner>,
@@ -18,11 +18,11 @@ pub(crate) struct Memory {
 struct Inner {
     held: AtomicUsize,
     limit: usize,
-    /// True from the moment the limit is passed until less than 80 % of it is held.
+    /// True from the moment the limit is passed until less than 80 % of it is used.
     alarm: watch::Sender<bool>,
 }
 
-/// Some bytes that are counted until this is dropped.
+/// Bytes that are counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     inner: Arc<Inner>,
@@ -58,15 +58,15 @@ impl Memory {
         *self.inner.alarm.borrow()
     }
 
-    /// Whether so much is held that even a message which is half received must be refused.
+    /// Whether the memory is so full that even a half received message must be refused.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.inner.held.load(Ordering::Relaxed) > self.inner.limit.saturating_mul(2)
     }
 
-    /// Waits until publishers may go on.
+    /// Waits until publishers may continue.
     pub(crate) async fn relieved(&self) {
         let mut alarm = self.inner.alarm.subscribe();
-        // It fails only when the sender is gone, and `self` holds it.
+        // It fails only if the sender is gone, and `self` holds the sender.
         let _ = alarm.wait_for(|short| !short).await;
     }
 }
@@ -74,8 +74,8 @@ impl Memory {
 // === impl Inner ===
 
 impl Inner {
-    /// Sets the alarm by what is held now. The count is read under the alarm's own lock, so that
-    /// of two threads the one that comes last leaves the alarm as the count then is.
+    /// Sets the alarm by the current count. The count is read under the alarm's own lock, so that of two
+    /// threads the later one sets the alarm by the latest count.
     fn review(&self) {
         let low = self.limit / 5 * 4;
         self.alarm.send_if_modified(|short| {

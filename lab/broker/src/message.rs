@@ -1,4 +1,4 @@
-//! A message as it is held: immutable, shared by the queues that it went to.
+//! A message in memory: immutable, shared by the queues that it was routed to.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use bytes::Bytes;
 use crate::memory::{Memory, Reservation};
 use crate::wire;
 
-/// What a message costs besides its octets. It keeps a flood of empty messages from being free.
+/// The bytes that a message counts in addition to its octets, so that a flood of empty messages reaches the
+/// limit too.
 const OVERHEAD: usize = 128;
 
 /// A published message.
@@ -17,18 +18,18 @@ const OVERHEAD: usize = 128;
 pub(crate) struct Message {
     pub(crate) exchange: ShortString,
     pub(crate) routing_key: ShortString,
-    /// The payload of its content header frame, as its publisher wrote it.
+    /// The payload of its content header frame, as the publisher sent it.
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     /// Its own time to live.
     pub(crate) expiration: Option<Duration>,
-    /// Whether it is kept where its queue is durable.
+    /// Whether it is stored in durable queues.
     pub(crate) is_persistent: bool,
-    /// Counts it for as long as anything refers to it.
+    /// Counts its bytes until the last reference is dropped.
     _held: Reservation,
 }
 
-/// What a message is made of.
+/// The parts of a message.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) exchange: ShortString,
@@ -62,7 +63,7 @@ impl Message {
         }
     }
 
-    /// Its properties, decoded anew: only dead-lettering needs them.
+    /// Its properties, decoded again: only dead-lettering needs them.
     pub(crate) fn properties(&self) -> BasicProperties {
         wire::properties_of(&self.header)
     }

@@ -1,9 +1,8 @@
-//! What is to be sent to one client, and the task that sends it.
+//! [`Outbox`]: the data for one client, and the task that sends it.
 //!
-//! It is bounded: deliveries stop while it is full and start again when it drains
-//! ([`Outbox::has_room`]), and the client's own requests are not read while the replies to them
-//! pile up ([`Outbox::replies_fit`]). So a client that reads slowly costs a fixed amount of memory. It
-//! must not know what it sends.
+//! It is bounded: deliveries stop while it is full and start again when it drains ([`Outbox::has_room`]), and
+//! the client's requests are not read while it holds too many replies ([`Outbox::replies_fit`]). So a client
+//! that reads slowly costs a fixed amount of memory. The outbox must not know the meaning of what it sends.
 
 use std::time::Duration;
 
@@ -16,33 +15,33 @@ use tokio::time::Instant;
 
 use crate::wire;
 
-/// Octets above which no further message is delivered.
+/// The number of waiting octets above which no further message is delivered.
 const DELIVERIES_STOP_AT: usize = 256 << 10;
-/// Octets above which the client's requests are no longer read.
+/// The number of waiting octets above which the client's requests are not read.
 const READING_STOPS_AT: usize = 1 << 20;
 
-/// The octets to be sent to one client, in order.
+/// The octets for one client, in order.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pending: Mutex<Pending>,
-    /// The largest frame that the client accepts.
+    /// The size of the largest frame that the client accepts, in octets.
     frame_max: u32,
-    /// Something was added, or it was closed.
+    /// Notified when octets were added, or the outbox was closed.
     filled: Notify,
-    /// Something was sent, or sending failed.
+    /// Notified when octets were sent, or sending failed.
     drained: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
     octets: Vec<u8>,
-    /// Octets that the sending task has taken and not yet written.
+    /// The number of octets that the sending task has taken and not yet written.
     in_flight: usize,
-    /// A delivery was held back for lack of room.
+    /// Whether a delivery was held back for lack of room.
     is_awaited: bool,
-    /// Nothing will be added.
+    /// Whether nothing will be added any more.
     is_closed: bool,
-    /// The client is gone: what is added is thrown away.
+    /// Whether the client is gone: added octets are dropped.
     is_broken: bool,
 }
 
@@ -71,7 +70,7 @@ impl Outbox {
         });
     }
 
-    /// Whether a message may be delivered; if not, [`run`] tells when there is room again.
+    /// Whether a message may be delivered; if not, [`run`] reports when there is room again.
     pub(crate) fn has_room(&self) -> bool {
         let mut pending = self.lock();
         let has_room = pending.len() < DELIVERIES_STOP_AT && !pending.is_broken;
@@ -79,7 +78,7 @@ impl Outbox {
         has_room
     }
 
-    /// Waits until the client has taken so many of the replies that it may ask for more.
+    /// Waits until the client has received enough replies that its next requests may be read.
     pub(crate) async fn replies_fit(&self) {
         self.drained_until(|pending| pending.len() < READING_STOPS_AT || pending.is_broken)
             .await;
@@ -90,7 +89,7 @@ impl Outbox {
         self.drained_until(|pending| pending.is_broken).await;
     }
 
-    /// Adds nothing more; [`run`] ends when all is sent.
+    /// Closes the outbox; [`run`] ends when everything is sent.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.filled.notify_one();
@@ -110,7 +109,7 @@ impl Outbox {
         loop {
             let drained = self.drained.notified();
             tokio::pin!(drained);
-            // Registered before the condition is read, so that no wake-up between is lost.
+            // Registered before the condition is read, so that no wake-up in between is lost.
             drained.as_mut().enable();
             if condition(&self.lock()) {
                 return;
@@ -119,7 +118,7 @@ impl Outbox {
         }
     }
 
-    /// The next octets to write; none when it is closed and all is sent.
+    /// Waits for the next octets to write; `None` when the outbox is closed and everything is sent.
     async fn next(&self) -> Option<Vec<u8>> {
         loop {
             {
@@ -137,7 +136,7 @@ impl Outbox {
         }
     }
 
-    /// Notes that what [`Self::next`] gave is written; whether a delivery waits for that.
+    /// Notes that the octets of [`Self::next`] are written. Returns whether a delivery waits for room.
     fn written(&self) -> bool {
         let mut pending = self.lock();
         pending.in_flight = 0;
@@ -169,8 +168,8 @@ impl Pending {
     }
 }
 
-/// Sends what is in the outbox until it is closed or the client is gone, and a heartbeat whenever
-/// nothing was sent for half an interval. Calls `has_room` when deliveries may go on.
+/// Sends the outbox until it is closed or the client is gone, and a heartbeat whenever nothing was sent for
+/// half an interval. Calls `has_room` when deliveries may continue.
 pub(crate) async fn run(
     outbox: &Outbox,
     mut socket: OwnedWriteHalf,

@@ -1,4 +1,4 @@
-//! From a publisher to the queues.
+//! Publishing: routes messages to queues.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::message::{Message, Parts};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::state::State;
 
-/// What became of a message.
+/// The result of publishing a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     by_all: bool,
-    /// Whether it is in the journal.
+    /// Whether the message is in the journal.
     is_kept: bool,
 }
 
 impl State {
-    /// Takes a message in: routes it, returns it if it is `mandatory` and leads nowhere, and notes
-    /// its confirm.
+    /// Publishes a message: routes it, returns it if it is `mandatory` and no queue receives it, and counts
+    /// it for the confirms.
     pub(crate) fn publish(
         &mut self,
         at: ChannelKey,
@@ -80,7 +80,7 @@ impl State {
         Ok(())
     }
 
-    /// The queues that a message goes to; none if there is no such exchange.
+    /// The queues that a message is routed to; `None` if the exchange does not exist.
     pub(crate) fn route(&self, exchange: &str, routing_key: &str) -> Option<Vec<Arc<str>>> {
         if exchange.is_empty() {
             let queue = self
@@ -138,7 +138,7 @@ impl State {
         taken
     }
 
-    /// The user of a message must be who published it, if it names one at all.
+    /// Refuses a message whose `user_id` property names another user than the publisher.
     fn check_user_id(&mut self, at: ChannelKey, user_id: &str) -> Result<(), Refusal> {
         let user = &self.connection_mut(at.connection).user;
         if user == user_id {

@@ -1,6 +1,6 @@
-//! A queue: its messages, its limits, and the consumers that take turns.
+//! A queue: its messages, its limits, and its consumers, which take turns.
 //!
-//! It must not know channels or exchanges: who may be served is asked of the caller.
+//! It must not know channels or exchanges: the caller says which consumers may receive messages.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,36 +18,37 @@ use crate::reply_code::{Refusal, ReplyCode};
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) name: Arc<str>,
-    /// Tells it from an earlier queue of the same name, whose messages may still be unacknowledged.
+    /// The id that distinguishes it from an earlier queue of the same name, whose messages may still be
+    /// unacknowledged.
     pub(crate) id: u64,
     pub(crate) settings: Settings,
     pub(crate) arguments: Arguments,
     pub(crate) ready: Ready,
-    /// In the order in which they are served next.
+    /// The consumers, in the order of the next deliveries.
     pub(crate) consumers: VecDeque<Consumer>,
-    /// Since when it has not been used, while it has no consumer.
+    /// The instant since which it has not been used, while it has no consumer.
     pub(crate) unused_since: Instant,
-    /// The time at which the broker's timer looks at it, as it is set now.
+    /// The time at which the broker's timer checks it, as the timer is set now.
     pub(crate) deadline: Option<Instant>,
 }
 
-/// What a queue was declared as, besides its arguments.
+/// The properties of a declared queue, apart from its arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) durable: bool,
     pub(crate) auto_delete: bool,
-    /// The connection that an exclusive queue belongs to.
+    /// The connection that owns an exclusive queue.
     pub(crate) owner: Option<ConnectionId>,
 }
 
-/// Someone to whom the messages of a queue are delivered.
+/// A consumer of the queue.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) at: ChannelKey,
     pub(crate) tag: ShortString,
     pub(crate) no_ack: bool,
     pub(crate) exclusive: bool,
-    /// Most messages that it may have unacknowledged; zero: any number.
+    /// The highest number of its unacknowledged messages; zero: no limit.
     pub(crate) prefetch: u16,
     pub(crate) unacked: u32,
 }
@@ -55,8 +56,7 @@ pub(crate) struct Consumer {
 // === impl Settings ===
 
 impl Settings {
-    /// Whether the queue outlives the process. An exclusive one dies with its connection, and so with
-    /// the process.
+    /// Whether the queue is stored. An exclusive queue is deleted with its connection, so it is not stored.
     pub(crate) fn is_kept(self) -> bool {
         self.durable && self.owner.is_none()
     }
@@ -65,12 +65,12 @@ impl Settings {
 // === impl Queue ===
 
 impl Queue {
-    /// How texts speak of a queue.
+    /// The description of a queue in texts.
     pub(crate) fn described(name: &str) -> String {
         format!("queue '{name}' in vhost '/'")
     }
 
-    /// Refuses everyone but the owner of an exclusive queue.
+    /// Refuses all connections except the owner of an exclusive queue.
     pub(crate) fn check_access(&self, connection: ConnectionId) -> Result<(), Refusal> {
         match self.settings.owner {
             Some(owner) if owner != connection => Err(self.locked()),
@@ -78,7 +78,7 @@ impl Queue {
         }
     }
 
-    /// The refusal that speaks of exclusive access.
+    /// The refusal of access to an exclusive queue.
     pub(crate) fn locked(&self) -> Refusal {
         let text = format!(
             "cannot obtain exclusive access to locked {}. It could be originally declared on another \
@@ -88,13 +88,13 @@ impl Queue {
         Refusal::new(ReplyCode::ResourceLocked, text)
     }
 
-    /// Whether a message in it outlives the process.
+    /// Whether a message in it is stored.
     pub(crate) fn keeps(&self, message: &Message) -> bool {
         let is_lasting = message.is_persistent || self.arguments.kind == Kind::Quorum;
         is_lasting && self.settings.is_kept()
     }
 
-    /// When a message that comes in now dies.
+    /// The expiry of a message that arrives now.
     pub(crate) fn expiry_of(&self, message: &Message, now: Instant) -> Option<Instant> {
         let ttl = match (self.arguments.message_ttl, message.expiration) {
             (Some(queue), Some(own)) => Some(queue.min(own)),
@@ -103,7 +103,7 @@ impl Queue {
         ttl.map(|ttl| now + ttl)
     }
 
-    /// Whether the queue refuses a new message because it is full.
+    /// Whether the queue is full and refuses a new message.
     pub(crate) fn rejects(&self, message: &Message) -> bool {
         self.arguments.overflow != Overflow::DropHead
             && self.exceeds(
@@ -112,20 +112,20 @@ impl Queue {
             )
     }
 
-    /// Whether the oldest message must give way.
+    /// Whether the queue is full and must drop its oldest message.
     pub(crate) fn overflows(&self) -> bool {
         self.arguments.overflow == Overflow::DropHead
             && self.exceeds(self.ready.len(), self.ready.body_bytes())
     }
 
-    /// The next time at which something happens to it of itself: its first message dies, or it
-    /// dies because nobody uses it.
+    /// The next time at which the queue changes without a request: its first message expires, or the queue
+    /// expires because it is unused.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let message = self.ready.head().and_then(|head| head.expires_at);
         [message, self.dies_at()].into_iter().flatten().min()
     }
 
-    /// When it expires, unless it is used before.
+    /// The expiry of the queue, if it is not used before.
     pub(crate) fn dies_at(&self) -> Option<Instant> {
         let expires = self
             .arguments
@@ -145,8 +145,8 @@ impl Queue {
             .find(|consumer| consumer.at == at && consumer.tag == *tag)
     }
 
-    /// Brings the next consumer that `can_take` accepts to the front, and whoever was before it to
-    /// the end; whether there is one.
+    /// Moves the next consumer that `can_take` accepts to the front, and the consumers before it to the end.
+    /// Returns whether there is one.
     pub(crate) fn next_consumer(&mut self, can_take: impl Fn(&Consumer) -> bool) -> bool {
         match self.consumers.iter().position(can_take) {
             Some(at) => {

@@ -1,7 +1,7 @@
 //! The messages of one queue that wait for a consumer, in order.
 //!
-//! All are in memory; those that outlive the process are noted in the journal as well, for as long as
-//! their entry lasts. It must not know consumers, limits or dead-lettering.
+//! All are in memory; stored messages are also noted in the journal while their entry exists. This module
+//! must not know consumers, limits or dead-lettering.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use crate::message::Message;
 /// A message in a queue.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Its place in the queue, for good: when it is given back it comes to lie where it was.
+    /// Its position in the queue, which never changes: a requeued message returns to it.
     pub(crate) position: u64,
     pub(crate) message: Arc<Message>,
-    /// When its time to live is over.
+    /// The end of its time to live.
     pub(crate) expires_at: Option<Instant>,
     /// Whether it was delivered before.
     pub(crate) redelivered: bool,
-    /// How often it came back since the broker was started.
+    /// The number of its returns since the start of the broker.
     pub(crate) returned: u32,
-    /// Keeps it beyond the process, if it is to be.
+    /// Its entry in the store, if it is stored.
     _kept: Option<Kept>,
-    /// Counts the place itself: one message may have a place in many queues.
+    /// Counts the bytes of this place: one message may have a place in many queues.
     _held: Reservation,
 }
 
-/// What a place in a queue costs.
+/// The bytes that a place in a queue counts.
 const PLACE: usize = 128;
 
 /// The waiting messages of one queue.
@@ -54,7 +54,7 @@ impl Ready {
         self.put(entry);
     }
 
-    /// Puts a message that was taken back to its place.
+    /// Puts a message that was taken back to its position.
     pub(crate) fn put_back(&mut self, entry: Entry) {
         self.put(Entry {
             redelivered: true,
@@ -63,7 +63,7 @@ impl Ready {
         });
     }
 
-    /// Adds a message that an earlier process has kept. Whether it was delivered is not known.
+    /// Adds a message that an earlier process has stored. It is unknown whether it was delivered.
     pub(crate) fn restore(
         &mut self,
         message: Arc<Message>,
@@ -78,19 +78,19 @@ impl Ready {
         });
     }
 
-    /// The message whose turn it is.
+    /// The first message.
     pub(crate) fn head(&self) -> Option<&Entry> {
         self.entries.first_key_value().map(|(_, entry)| entry)
     }
 
-    /// Takes the message whose turn it is.
+    /// Takes the first message.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         let (_, entry) = self.entries.pop_first()?;
         self.body_bytes -= entry.message.body.len();
         Some(entry)
     }
 
-    /// Throws all messages away; how many there were.
+    /// Drops all messages. Returns how many there were.
     pub(crate) fn clear(&mut self) -> usize {
         self.body_bytes = 0;
         std::mem::take(&mut self.entries).len()
@@ -104,7 +104,7 @@ impl Ready {
         self.entries.is_empty()
     }
 
-    /// The sum of the sizes of their bodies, which `x-max-length-bytes` limits.
+    /// The sum of the sizes of their bodies, in octets, which `x-max-length-bytes` limits.
     pub(crate) fn body_bytes(&self) -> usize {
         self.body_bytes
     }

@@ -1,9 +1,9 @@
 //! The reply codes of AMQP 0-9-1 (1.1 "Constants"), and a refusal that carries one.
 //!
-//! Whether an error ends the channel or the whole connection is a property of its code, not of the
-//! place that raises it: `Scope` says which.
+//! The code of an error decides whether it ends the channel or the whole connection, not the place that
+//! raises it: see `Scope`.
 
-/// A reply code, as far as this broker uses them.
+/// The reply codes that this broker uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyCode {
     NoRoute = 312,
@@ -29,12 +29,12 @@ pub(crate) enum Scope {
     Connection,
 }
 
-/// An error to be told to the client, with the method that caused it.
+/// An error for the client, with the method that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: ReplyCode,
     pub(crate) text: String,
-    /// Class and method id of the cause; zeros when it was no method.
+    /// Class and method id of the cause; zeros if it was not a method.
     pub(crate) cause: (u16, u16),
 }
 
@@ -90,14 +90,14 @@ impl Refusal {
         }
     }
 
-    /// Names the method that caused it.
+    /// Sets the method that caused it.
     pub(crate) fn caused_by(mut self, class: u16, method: u16) -> Self {
         self.cause = (class, method);
         self
     }
 
-    /// The text on the wire, `NAME - text`, cut as in RabbitMQ where it is longer than the 255 octets of
-    /// a short string; save that no character is cut.
+    /// The text on the wire, `NAME - text`. It is cut at the 255 octets of a short string as in RabbitMQ, but
+    /// never within a character.
     pub(crate) fn reply_text(&self) -> String {
         let mut text = format!("{} - {}", self.code.name(), self.text);
         if text.len() > 255 {

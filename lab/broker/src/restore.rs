@@ -1,4 +1,4 @@
-//! How a broker becomes again what it was, from what its store remembers.
+//! Restores the state of a broker from its store.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::store::{Remembered, RememberedMessage, RememberedQueue};
 use crate::wire;
 
 impl State {
-    /// Takes over what is remembered.
+    /// Adds the stored exchanges, queues, bindings and messages to the state.
     pub(crate) fn restore(&mut self, remembered: Remembered, now: Instant) {
         for it in remembered.exchanges {
             let exchange = Exchange::new(it.kind, true, it.auto_delete, it.internal);
@@ -39,7 +39,8 @@ impl State {
     }
 
     fn restore_queue(&mut self, it: RememberedQueue, now: Instant) {
-        // They were read when the queue was declared; a version that takes less leaves it out.
+        // The arguments were accepted when the queue was declared; a broker version that accepts fewer skips
+        // the queue.
         let Ok(arguments) = Arguments::parse(it.arguments, &Queue::described(&it.name)) else {
             return;
         };
@@ -65,7 +66,7 @@ impl State {
         let Some(queue) = self.queues.get_mut(&it.queue) else {
             return;
         };
-        // Both were short enough for the wire once.
+        // Both were short enough for the wire when they were stored.
         let (Ok(exchange), Ok(routing_key)) = (
             ShortString::try_new(it.exchange),
             ShortString::try_new(it.routing_key),
@@ -78,7 +79,7 @@ impl State {
             is_persistent: wire::is_persistent(&wire::properties_of(&it.header)),
             header: it.header,
             body: it.body,
-            // Its time is counted from when it came to the queue.
+            // The queue's entry has the expiry, counted from the message's arrival in the queue.
             expiration: None,
         };
         let message = Arc::new(Message::new(parts, &self.memory));

@@ -1,4 +1,4 @@
-//! Accepts connections until it is told to stop.
+//! Accepts connections until shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::config::Config;
 use crate::connection;
 use crate::store::StoreError;
 
-/// How long accepting pauses after a failure: it is most often that the process has too many files
-/// open, which lasts until some connection ends.
+/// The pause after a failure to accept. Its usual cause is that the process has too many open files, which
+/// lasts until a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves AMQP 0-9-1 on `listener` until `shutdown`.
+/// Serves AMQP 0-9-1 on `listener` until `shutdown` is cancelled.
 ///
-/// Then every connection is closed with 320 (`CONNECTION_FORCED`), and the function returns when all
-/// are gone, after some seconds at most. What is not in the store is gone with it.
+/// Then every connection is closed with 320 (`CONNECTION_FORCED`), and the function returns when all have
+/// ended, after some seconds at most. Messages that are not in the store are lost.
 ///
 /// # Errors
 ///
-/// If the store cannot be opened. A connection that fails ends alone, and a failure to accept one is
-/// logged and tried again.
+/// When the store cannot be opened. A failed connection ends alone, and a failure to accept one is logged and
+/// tried again.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -63,7 +63,7 @@ pub async fn run(
     Ok(())
 }
 
-/// A connection's task ends by itself, or by a fault in the broker.
+/// Logs the error of a connection's task that ended by a defect of the broker.
 fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         warn!(%error, "a connection failed");

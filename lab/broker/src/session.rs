@@ -1,8 +1,7 @@
-//! What a client says on its connection, and in which order it may: reads frames, keeps the phases
-//! of the channels, answers.
+//! [`Session`]: one connection's protocol: reads frames, tracks the phases of the channels, answers.
 //!
-//! What it remembers is this connection's alone; what is shared is behind [`Broker::with`]. It must
-//! not know what a queue is.
+//! Its data belongs to this connection alone; shared data is behind [`Broker::with`]. It must not know what a
+//! queue is.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,10 +24,10 @@ use crate::outbox::Outbox;
 use crate::reply_code::{Refusal, ReplyCode, Scope};
 use crate::wire::{self, Frame};
 
-/// How much is read at a time.
+/// The highest number of octets in one read.
 const READ_SIZE: usize = 64 << 10;
 
-/// What a connection reads and remembers by itself.
+/// The protocol state of a connection.
 pub(crate) struct Session {
     broker: Arc<Broker>,
     id: ConnectionId,
@@ -40,17 +39,17 @@ pub(crate) struct Session {
     reader: OwnedReadHalf,
     octets: BytesMut,
     phases: HashMap<u16, Phase>,
-    /// Whether messages came in whose confirms may be due.
+    /// Whether messages were published whose confirms may be due.
     has_published: bool,
 }
 
-/// What a channel waits for. A number that has none is not open.
+/// What a channel waits for. A channel without an entry is not open.
 enum Phase {
     /// A method.
     Open,
     /// The rest of a message.
     Publishing(Partial),
-    /// The acknowledgement that the broker has closed it; all else is ignored until then.
+    /// The acknowledgement that the broker has closed it; everything else is ignored until then.
     Closing,
 }
 
@@ -114,7 +113,7 @@ impl Session {
         wire::decode(&mut self.octets, self.frame_max)
     }
 
-    /// Reads what has come. A client that is silent for two heartbeat intervals is dead.
+    /// Reads the next octets. A client that is silent for two heartbeat intervals counts as gone.
     async fn read(&mut self) -> std::io::Result<()> {
         self.octets.reserve(READ_SIZE);
         let read = self.reader.read_buf(&mut self.octets);
@@ -131,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Reads nothing more from a client that has published while there is no memory left.
+    /// Stops reading from a client that has published, until there is memory again.
     async fn wait_for_memory(&mut self) {
         if !self.has_published || !self.broker.memory.is_short() {
             return;
@@ -163,7 +162,7 @@ impl Session {
         self.outbox.send(channel, AMQPClass::Connection(method));
     }
 
-    /// Takes a frame. A refusal that concerns its channel only is dealt with here.
+    /// Handles a frame. A refusal that concerns only its channel is handled here.
     fn take(&mut self, frame: Frame) -> Result<Option<End>, Refusal> {
         let number = match frame {
             Frame::Heartbeat => return Ok(None),
@@ -183,7 +182,7 @@ impl Session {
     fn on_connection(&mut self, method: &connection::AMQPMethod) -> Result<Option<End>, Refusal> {
         match method {
             connection::AMQPMethod::Close(_) => Ok(Some(End::ClosedByClient)),
-            // Any password will do, and so will any other.
+            // Any password is accepted, and so is any change of it.
             connection::AMQPMethod::UpdateSecret(_) => {
                 let ok = connection::UpdateSecretOk {};
                 self.send(0, connection::AMQPMethod::UpdateSecretOk(ok));
@@ -212,7 +211,7 @@ impl Session {
                 self.on_open_channel(at, frame)
             }
             Some(Phase::Publishing(partial)) => {
-                // Whatever comes of it, the channel waits for a method again, if it stays open.
+                // In any case the channel waits for a method again, if it stays open.
                 self.phases.insert(number, Phase::Open);
                 self.go_on_publishing(at, partial, frame)
             }
@@ -334,8 +333,8 @@ impl Session {
         self.phases.insert(number, Phase::Closing);
     }
 
-    /// Tells the client how its connection ends, and waits a while until it has understood: closing
-    /// a socket with octets unread would take back what was sent.
+    /// Sends the end of the connection to the client, and waits a while for its acknowledgement: if a socket
+    /// is closed with unread octets, the system discards sent data.
     pub(crate) async fn part(&mut self, end: End) {
         match end {
             End::Gone => {}
@@ -371,7 +370,7 @@ impl Session {
                 Ok(Some(_)) => {}
                 Ok(None) => self.read().await?,
                 Err(_) => {
-                    // After an error in the framing nothing that follows can be read.
+                    // After a framing error the following octets cannot be read.
                     self.octets.clear();
                     self.read().await?;
                 }
@@ -380,7 +379,7 @@ impl Session {
     }
 }
 
-/// The refusal of what belongs on another channel.
+/// The refusal of a frame that belongs on another channel.
 fn on_channel_zero(frame: &Frame) -> Refusal {
     match frame {
         Frame::Method(_, method) => unexpected(method),
@@ -391,7 +390,7 @@ fn on_channel_zero(frame: &Frame) -> Refusal {
     }
 }
 
-/// The refusal of a method that has no business on channel 0, in RabbitMQ's words.
+/// The refusal of a method that is not allowed on channel 0, in RabbitMQ's words.
 fn unexpected(method: &AMQPClass) -> Refusal {
     let (class, id) = (method.get_amqp_class_id(), method.get_amqp_method_id());
     let text = "unexpected method in connection state running";

@@ -1,8 +1,8 @@
-//! All that the broker knows, and the rule by which it comes to rest.
+//! [`State`]: all data of the broker, and the rule by which it comes to rest.
 //!
-//! One mutex guards it (see [`crate::broker`]) and nothing in it waits. An operation changes what it
-//! is about and notes which queues may have something to do; [`State::settle`] then serves those until
-//! nothing is left. It must not know sockets: what a client is to be told goes to its outbox.
+//! One mutex guards it (see [`crate::broker`]) and nothing in it waits. An operation makes its change and
+//! marks the queues that may have work; [`State::settle`] then serves these queues until no work is left. The
+//! state must not know sockets: messages for a client go to its outbox.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,19 +27,19 @@ pub(crate) struct State {
     pub(crate) connections: HashMap<ConnectionId, Connection>,
     pub(crate) memory: Memory,
     pub(crate) journal: Journal,
-    /// The last batch of the journal that is safe.
+    /// The last batch of the journal that is stored.
     stored: u64,
-    /// Connections whose confirms wait for the store.
+    /// The connections whose confirms wait for the store.
     unconfirmed: BTreeSet<ConnectionId>,
-    /// Counts connections, queues and generated names.
+    /// The last number that was given to a connection, a queue or a generated name.
     last_id: u64,
-    /// Queues that may have something to do.
+    /// The queues that may have work.
     pub(crate) unsettled: BTreeSet<Arc<str>>,
-    /// Messages that died and are not yet where they go.
+    /// Messages that died and are not yet routed to their dead-letter exchange.
     pub(crate) dead_letters: VecDeque<DeadLetter>,
-    /// When which queue is to be looked at.
+    /// The deadlines of the queues.
     deadlines: BTreeSet<(Instant, Arc<str>)>,
-    /// Told when the first of the deadlines changes.
+    /// Notified when the first of the deadlines changes.
     pub(crate) first_deadline_changed: Arc<Notify>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) outbox: Arc<Outbox>,
-    /// The user that it logged in as.
+    /// The user of its login.
     pub(crate) user: String,
     /// Whether it understands a `basic.cancel` from the broker.
     pub(crate) understands_cancel: bool,
@@ -81,13 +81,13 @@ impl State {
         }
     }
 
-    /// A number that was not used before.
+    /// The next unused number.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// Never gives out this number, nor one before it.
+    /// Excludes this number and all lower numbers.
     pub(crate) fn skip_ids(&mut self, last: u64) {
         self.last_id = self.last_id.max(last);
     }
@@ -99,7 +99,7 @@ impl State {
         id
     }
 
-    /// Forgets a connection: its channels are closed and its exclusive queues deleted.
+    /// Removes a connection: its channels are closed and its exclusive queues deleted.
     pub(crate) fn disconnect(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -133,8 +133,8 @@ impl State {
             .insert(at.number, Channel::new());
     }
 
-    /// Closes a channel: confirms what it published, cancels its consumers, gives back what it has
-    /// not acknowledged.
+    /// Closes a channel: confirms its published messages, cancels its consumers, requeues its unacknowledged
+    /// messages.
     pub(crate) fn close_channel(&mut self, at: ChannelKey, now: Instant) {
         self.send_confirms(at.connection);
         let Some(channel) = self
@@ -144,7 +144,7 @@ impl State {
         else {
             return;
         };
-        // First the messages, so that an auto-delete queue with another consumer keeps them.
+        // The messages go back first, so that an auto-delete queue with another consumer keeps them.
         for unacked in channel.unacked.into_values() {
             self.requeue(unacked);
         }
@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// Takes note that the journal is safe up to a batch: confirms that waited for it go out.
+    /// Records that the journal is stored up to a batch, and sends the confirms that waited for it.
     pub(crate) fn stored(&mut self, ticket: u64) {
         self.stored = ticket;
         for id in std::mem::take(&mut self.unconfirmed) {
@@ -204,7 +204,7 @@ impl State {
         }
     }
 
-    /// Marks all queues that a connection consumes, which may be served again.
+    /// Marks all queues that a connection consumes: deliveries may be possible again.
     pub(crate) fn unsettle_consumed_by(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -216,11 +216,10 @@ impl State {
         self.unsettled.extend(consumers.cloned());
     }
 
-    /// Serves the queues that may have something to do, and moves the messages that died, until
-    /// nothing is left.
+    /// Serves the queues that may have work, and routes the messages that died, until no work is left.
     ///
-    /// It comes to an end: a message that dies of itself does not come back to a queue in which it was
-    /// (see [`crate::dead_letter`]), and one that is rejected was delivered to a client before.
+    /// It always ends: an expired message does not return to a queue in which it was before (see
+    /// [`crate::dead_letter`]), and a rejected message was delivered to a client before.
     pub(crate) fn settle(&mut self, now: Instant) {
         loop {
             if let Some(name) = self.unsettled.pop_first() {
@@ -239,7 +238,7 @@ impl State {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Looks at the queues whose time has come.
+    /// Expires the queues and messages whose deadline has passed.
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some((_, name)) = self.deadlines.first().filter(|(at, _)| *at <= now).cloned() {
             self.disarm(&name);
@@ -256,7 +255,7 @@ impl State {
         self.settle(now);
     }
 
-    /// Takes a queue off the deadlines.
+    /// Removes the deadline of a queue.
     pub(crate) fn disarm(&mut self, name: &Arc<str>) {
         if let Some(queue) = self.queues.get_mut(name)
             && let Some(at) = queue.deadline.take()
@@ -265,7 +264,7 @@ impl State {
         }
     }
 
-    /// Sets the deadline of a queue by what is in it now.
+    /// Sets the deadline of a queue by its present content.
     fn arm(&mut self, name: &Arc<str>) {
         let Some(queue) = self.queues.get_mut(name) else {
             return;

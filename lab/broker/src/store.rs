@@ -1,8 +1,8 @@
 //! Durable exchanges, queues and messages in a SQLite file, so that they survive the process.
 //!
-//! One thread writes. It takes all batches that wait, writes them in one transaction, and then tells
-//! up to which one all is safe: the more that wait, the more share the cost of a commit. A batch is
-//! never dropped: if the disk is full, writing waits until there is room, and with it the confirms.
+//! One thread writes. It takes all waiting batches, writes them in one transaction, and then reports the last
+//! stored batch: the more batches wait, the more share the cost of a commit. A batch is never dropped: if the
+//! disk is full, the thread waits until there is room, and so do the confirms.
 
 mod sql;
 
@@ -23,16 +23,16 @@ use crate::journal::Batch;
 
 use self::sql::{VERSION, lay_out, table, write};
 
-/// Most batches in one transaction, so that the first of them does not wait for ever.
+/// The highest number of batches in one transaction, so that the first of them does not wait for ever.
 const MOST_AT_ONCE: usize = 4096;
 
-/// How long writing pauses after a failure: it is most often that the disk is full.
+/// The pause after a failed write. Its usual cause is a full disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why there is no store.
+/// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file cannot be opened, or is not one of ours.
+    /// The file cannot be opened, or is not a store of this broker.
     #[error(
         "cannot open the broker's store {}: {source}; it must be a file in a folder that can be \
          written, made by a broker of this version",
@@ -41,10 +41,10 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
-    /// Another process has it.
+    /// Another process uses the file.
     #[error(
         "the broker's store {} is in use by another process; each broker needs one of its own",
         path.display()
@@ -53,7 +53,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// It was made by another version.
+    /// Another version of the broker has made the file.
     #[error(
         "the broker's store {} has layout {found}, and this broker knows layout {VERSION}; give it \
          another file",
@@ -62,25 +62,25 @@ pub enum StoreError {
     Version {
         /// The file.
         path: PathBuf,
-        /// Its layout.
+        /// The layout version of the file.
         found: i32,
     },
 }
 
-/// A file, opened and not yet written to.
+/// An open store file, before the first write.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     connection: Connection,
 }
 
-/// What an earlier process has left.
+/// The content that an earlier process has stored.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     pub(crate) exchanges: Vec<RememberedExchange>,
     pub(crate) queues: Vec<RememberedQueue>,
     pub(crate) bindings: Vec<RememberedBinding>,
-    /// In the order in which they came to their queues.
+    /// The messages, in the order of their arrival in their queues.
     pub(crate) messages: Vec<RememberedMessage>,
 }
 
@@ -129,14 +129,14 @@ pub(crate) struct Writer {
 // === impl Store ===
 
 impl Store {
-    /// Opens a file, or makes it.
+    /// Opens the file, or creates it.
     pub(crate) fn open(path: &Path, sync: Sync) -> Result<Self, StoreError> {
         let open = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
-            // No other process may write, not even between two transactions.
+            // No other process may write, even between two transactions.
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", sync.pragma())?;
@@ -166,7 +166,7 @@ impl Store {
                 });
             }
         }
-        // What is left of a queue that was deleted while a client still had some of its messages.
+        // Removes messages of a queue that was deleted while a client still had some of its messages.
         connection
             .execute(
                 "DELETE FROM messages WHERE queue NOT IN (SELECT id FROM queues)",
@@ -179,7 +179,7 @@ impl Store {
         })
     }
 
-    /// Reads what an earlier process has left.
+    /// Reads the content that an earlier process has stored.
     pub(crate) fn remember(&self) -> Result<Remembered, StoreError> {
         self.read().map_err(|source| StoreError::Open {
             path: self.path.clone(),
@@ -187,7 +187,7 @@ impl Store {
         })
     }
 
-    /// Writes from now on, and tells after each transaction up to which batch all is safe.
+    /// Starts the writing thread, which calls `committed` after each transaction with the last stored batch.
     pub(crate) fn write(self, committed: impl Fn(u64) + Send + 'static) -> Writer {
         let (batches, waiting) = mpsc::channel();
         let thread = std::thread::spawn(move || self.run(&waiting, committed));
@@ -202,7 +202,7 @@ impl Store {
         let mut rows = exchanges.query([])?;
         while let Some(row) = rows.next()? {
             let kind: String = row.get(1)?;
-            // Only names that were written here are read here.
+            // The file has only names that this code wrote.
             if let Some(kind) = Kind::from_name(&kind) {
                 remembered.exchanges.push(RememberedExchange {
                     name: row.get(0)?,
@@ -308,13 +308,13 @@ impl Store {
 // === impl Writer ===
 
 impl Writer {
-    /// Hands over a batch. It never waits.
+    /// Sends a batch to the writing thread. It never waits.
     pub(crate) fn send(&self, batch: Batch) {
-        // The thread ends only after this is gone.
+        // The thread ends only after this sender is dropped.
         let _ = self.batches.send(batch);
     }
 
-    /// Waits until all is written.
+    /// Waits until all batches are written.
     pub(crate) fn finish(self) {
         drop(self.batches);
         if self.thread.join().is_err() {

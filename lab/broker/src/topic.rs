@@ -3,8 +3,8 @@
 /// Whether `key` matches `pattern`: words are separated by dots, `*` stands for exactly one word,
 /// `#` for none or more.
 ///
-/// It keeps the set of pattern positions that the words so far can have reached, so that its time
-/// is bounded by the product of the lengths, whatever a client binds.
+/// It keeps the set of pattern positions that the words so far can have reached, so that its time is bounded
+/// by the product of the lengths, for any pattern of a client.
 pub(crate) fn matches(pattern: &str, key: &str) -> bool {
     let pattern: Vec<&str> = words(pattern).collect();
     let mut reached = vec![false; pattern.len() + 1];
@@ -26,7 +26,7 @@ pub(crate) fn matches(pattern: &str, key: &str) -> bool {
     reached[pattern.len()]
 }
 
-/// A `#` may stand for nothing: what can be before it can be behind it.
+/// A `#` may match no word: a position before it also reaches the position after it.
 fn skip_hashes(pattern: &[&str], reached: &mut [bool]) {
     for at in 0..pattern.len() {
         if reached[at] && pattern[at] == "#" {

@@ -1,4 +1,4 @@
-//! How queues, exchanges and consumers go away, and what goes with them.
+//! Removes queues, exchanges and consumers, with everything that depends on them.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl State {
         Ok(queue)
     }
 
-    /// Deletes a queue and its bindings, and tells its consumers.
+    /// Deletes a queue and its bindings, and notifies its consumers.
     pub(crate) fn delete_queue(&mut self, name: &Arc<str>) {
         self.disarm(name);
         let Some(queue) = self.queues.remove(name) else {
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// Deletes an exchange that deletes itself when its last binding is gone.
+    /// Deletes an auto-delete exchange whose last binding was removed.
     pub(crate) fn delete_exchange_if_done(&mut self, name: &str) {
         if self
             .exchanges
@@ -75,8 +75,7 @@ impl State {
         }
     }
 
-    /// Takes a consumer from its queue; the queue goes too if it was the last one of an auto-delete
-    /// queue.
+    /// Removes a consumer from its queue, and deletes an auto-delete queue without consumers.
     pub(crate) fn remove_consumer(
         &mut self,
         at: ChannelKey,
@@ -101,7 +100,7 @@ impl State {
         }
     }
 
-    /// Tells a client that its consumer is gone because its queue is.
+    /// Notifies a client that its consumer was cancelled because its queue was deleted.
     fn tell_cancelled(&mut self, consumer: &Consumer) {
         let Some(connection) = self.connections.get_mut(&consumer.at.connection) else {
             return;

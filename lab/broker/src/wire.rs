@@ -1,8 +1,8 @@
-//! Octets to frames and back (AMQP 0-9-1, 4.2), on lapin's codec.
+//! Encodes and decodes frames (AMQP 0-9-1, 4.2), with lapin's codec.
 //!
-//! The framing itself is done here and not by the codec, because a frame's size must be checked
-//! before its octets are waited for, and because a message's header is passed on as it came. It
-//! must not know channels, nor what a method means.
+//! This module does the framing itself: it must check the size of a frame before it waits for the octets of
+//! the frame, and it passes a message's header on unchanged. It must not know channels, or what a method
+//! means.
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parsing};
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, constants, parse_class};
@@ -11,12 +11,12 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::reply_code::{Refusal, ReplyCode};
 
-/// Octets of a frame besides its payload: type, channel, size, end marker.
+/// The octets of a frame apart from its payload: type, channel, size, end marker.
 const FRAME_OVERHEAD: usize = 8;
-/// Octets of a content header before its properties: class, weight, body size.
+/// The octets of a content header before its properties: class, weight, body size.
 const HEADER_PREFIX: usize = 12;
-/// How deep tables and arrays may lie within each other. The codec recurses, so that a frame of
-/// nothing but opening arrays would otherwise overflow the stack.
+/// The highest nesting of tables and arrays. The codec recurses, so a frame of nested arrays would otherwise
+/// overflow the stack.
 const MAX_NESTING: usize = 64;
 
 /// One frame from a client.
@@ -37,11 +37,11 @@ pub(crate) struct ContentHeader {
     pub(crate) is_persistent: bool,
     pub(crate) expiration: Option<ShortString>,
     pub(crate) user_id: Option<ShortString>,
-    /// The payload of the frame, as it came: it is passed on to consumers unaltered.
+    /// The payload of the frame as received: it is sent to consumers unchanged.
     pub(crate) payload: Bytes,
 }
 
-/// Takes the next frame off `octets`; none if it is not there yet.
+/// Takes the next frame from `octets`; `None` if it is not complete yet.
 pub(crate) fn decode(octets: &mut BytesMut, frame_max: u32) -> Result<Option<Frame>, Refusal> {
     let Some(prefix) = octets.first_chunk::<7>() else {
         return Ok(None);
@@ -97,7 +97,7 @@ pub(crate) fn encode_heartbeat(out: &mut Vec<u8>) {
     encode(out, &AMQPFrame::Heartbeat);
 }
 
-/// Appends a content header and its body, in as many frames as `frame_max` asks for.
+/// Appends a content header and its body, in frames of at most `frame_max` octets.
 pub(crate) fn encode_content(
     out: &mut Vec<u8>,
     channel: u16,
@@ -121,7 +121,7 @@ pub(crate) fn header_payload(body_size: usize, properties: &BasicProperties) -> 
     Bytes::from(context.expect("a vector takes all that is written").write)
 }
 
-/// The properties in the payload of a content header frame that was decoded before.
+/// Decodes the properties in the payload of a content header frame that was decoded before.
 pub(crate) fn properties_of(payload: &[u8]) -> BasicProperties {
     let decoded = basic::parse_properties(&payload[HEADER_PREFIX..]);
     decoded
@@ -129,7 +129,7 @@ pub(crate) fn properties_of(payload: &[u8]) -> BasicProperties {
         .unwrap_or_default()
 }
 
-/// Whether a message asks to be kept (AMQP 0-9-1, 1.8.3.8: `delivery-mode`).
+/// Whether a message is persistent (AMQP 0-9-1, 1.8.3.8: `delivery-mode`).
 pub(crate) fn is_persistent(properties: &BasicProperties) -> bool {
     *properties.delivery_mode() == Some(2)
 }
@@ -170,7 +170,7 @@ fn decode_method(payload: &[u8]) -> Result<AMQPClass, Refusal> {
     }
 }
 
-/// `basic.qos` may ask for a window in octets, which the codec reads past.
+/// Refuses a `basic.qos` with a prefetch size in octets, which the codec ignores.
 fn check_prefetch_size(method: &AMQPClass, payload: &[u8]) -> Result<(), Refusal> {
     let AMQPClass::Basic(basic::AMQPMethod::Qos(qos)) = method else {
         return Ok(());
@@ -186,8 +186,8 @@ fn check_prefetch_size(method: &AMQPClass, payload: &[u8]) -> Result<(), Refusal
     }
 }
 
-/// The lowest bits of the property flags announce what AMQP 0-9-1 has not defined. A header with
-/// them would be passed on to consumers that cannot read it.
+/// Whether the property flags announce properties that AMQP 0-9-1 does not define. Consumers could not read a
+/// header with them.
 fn has_undefined_properties(payload: &[u8]) -> bool {
     payload
         .get(HEADER_PREFIX + 1)
@@ -214,7 +214,7 @@ fn decode_header(payload: &[u8]) -> Result<ContentHeader, Refusal> {
     }
 }
 
-/// A copy of a header's payload with the weight that AMQP 0-9-1 asks for, zero: some clients insist.
+/// Copies a header's payload with a weight of zero, which AMQP 0-9-1 requires and some clients check.
 fn without_weight(payload: &[u8]) -> Bytes {
     let mut payload = payload.to_vec();
     payload[2..4].fill(0);
@@ -225,11 +225,11 @@ fn is_class(class: u16) -> bool {
     matches!(class, 10 | 20 | 30 | 40 | 50 | 60 | 85 | 90)
 }
 
-/// Refuses a payload whose tables and arrays may lie too deep within each other.
+/// Refuses a payload whose tables and arrays may be nested too deeply.
 ///
-/// Each starts with `F` or `A` and its length. Without decoding, every such pair that fits is taken
-/// for one, and the most that cover one octet are counted: never less than the true depth. Text
-/// does not look like that, since four letters as a length are more than a frame holds.
+/// Each starts with `F` or `A` and its length. The check does not decode: it treats every possible pair as a
+/// table or an array, and counts the most that cover one octet. That is never less than the true depth. Text
+/// does not cause a refusal, since four letters read as a length exceed the size of a frame.
 pub(crate) fn check_nesting(payload: &[u8]) -> Result<(), Refusal> {
     let mut closing = std::collections::BinaryHeap::new();
     for (at, window) in payload.windows(5).enumerate() {

@@ -1,4 +1,4 @@
-//! [`CollectorEffect`]: what becomes of traces on their way through a Collector.
+//! [`CollectorEffect`]: the effect of a Collector on the traces that pass through it.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -7,30 +7,30 @@ use serde_json::Value;
 
 use crate::{variable, yaml};
 
-/// What becomes of traces on their way through a set-up, read from its file.
+/// The effect of a set-up on the traces that pass through it, read from its file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CollectorEffect {
-    /// How long a span may be held in batches, from one end to the other.
+    /// The longest time for which batches may hold a span, over the whole way.
     pub delay: Duration,
-    /// How long a trace may be held before it is decided on, from its first span on.
+    /// The longest time from the first span of a trace to the sampling decision.
     pub decides_after: Duration,
-    /// Which traces come out; `None`: all.
+    /// The sampling rules; `None`: all traces are kept.
     pub sampling: Option<Sampling>,
 }
 
-/// Which traces come out of a set-up that does not let all of them through.
+/// The sampling rules of a set-up that drops traces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Whether every trace with an error does.
+    /// Whether every trace with an error is kept.
     pub keeps_errors: bool,
-    /// Whether every trace does that took at least this long.
+    /// Whether every trace that took at least this time is kept.
     pub keeps_slower_than: Option<Duration>,
-    /// What share of the others does, from 0 to 1; `None` if the file does not say it in a way that is
-    /// understood here.
+    /// The share of the other traces that is kept, from 0 to 1; `None` if the file states it in a form that
+    /// is not understood here.
     pub share: Option<f64>,
 }
 
-// What a Collector takes where a file says nothing.
+// The Collector's defaults for values that a file does not set.
 const BATCH: Duration = Duration::from_millis(200);
 const DECISION_WAIT: Duration = Duration::from_secs(30);
 const GROUP_WAIT: Duration = Duration::from_secs(1);
@@ -38,14 +38,14 @@ const GROUP_WAIT: Duration = Duration::from_secs(1);
 // === impl CollectorEffect ===
 
 impl CollectorEffect {
-    /// All comes through, at once.
+    /// All traces pass, without delay.
     pub const NONE: CollectorEffect = CollectorEffect {
         delay: Duration::ZERO,
         decides_after: Duration::ZERO,
         sampling: None,
     };
 
-    /// One effect, and then another.
+    /// The effect of one Collector followed by another.
     pub(crate) fn then(self, next: CollectorEffect) -> CollectorEffect {
         CollectorEffect {
             delay: self.delay + next.delay,
@@ -61,7 +61,7 @@ impl CollectorEffect {
 // === impl Sampling ===
 
 impl Sampling {
-    /// Anything may be missing.
+    /// Any trace may be missing.
     const UNKNOWN: Sampling = Sampling {
         keeps_errors: false,
         keeps_slower_than: None,
@@ -80,7 +80,7 @@ impl Sampling {
     }
 }
 
-/// What a file does to the traces that come to it where the services send them.
+/// The effect of a set-up file on the traces that arrive where the services send them.
 pub(crate) fn of_text(text: &str) -> CollectorEffect {
     let Some(file) = yaml::parse(text) else {
         return CollectorEffect::NONE;
@@ -100,8 +100,8 @@ pub(crate) fn of_text(text: &str) -> CollectorEffect {
     effect
 }
 
-/// The pipelines of traces that are fed, straight or through connectors, by the receivers that listen
-/// where the services send to.
+/// The pipelines of traces that are fed, directly or through connectors, by the receivers that the services
+/// send to.
 fn fed(file: &Value) -> Vec<&Value> {
     let mut sources: HashSet<&str> = pairs(&file["receivers"])
         .filter(|(_, receiver)| {
@@ -164,8 +164,8 @@ fn through(name: &str, settings: &Value) -> CollectorEffect {
     }
 }
 
-/// A trace is kept if any policy wants it. Of policies that are not understood here it is only known that
-/// they may want it: unless one may drop it too.
+/// The rules of tail sampling. A trace is kept if any policy keeps it. A policy that is not understood here
+/// may keep more traces; if it may also drop traces, nothing is known.
 fn tail_sampling(policies: &Value) -> Option<Sampling> {
     let mut sampling = Sampling {
         share: Some(0.0),
@@ -188,7 +188,7 @@ fn tail_sampling(policies: &Value) -> Option<Sampling> {
             }
             "probabilistic" => {
                 let share = percentage(&settings("probabilistic")["sampling_percentage"]);
-                // How far two shares are the same traces is not known.
+                // It is unknown how far the two shares cover the same traces.
                 let first = sampling.share == Some(0.0);
                 sampling.share = share.filter(|_| first);
             }
@@ -198,7 +198,7 @@ fn tail_sampling(policies: &Value) -> Option<Sampling> {
     Some(sampling)
 }
 
-/// The type of a component: what stands before the slash of its name.
+/// The type of a component: the part of its name before the slash.
 fn kind(name: &str) -> &str {
     name.split('/').next().unwrap_or(name)
 }
@@ -221,7 +221,7 @@ fn percentage(value: &Value) -> Option<f64> {
     Some((percent / 100.0).clamp(0.0, 1.0))
 }
 
-/// A duration as Go writes it, numbers with their units one after another: `200ms`, `1m30s`.
+/// Parses a duration in Go's form, numbers with their units one after another: `200ms`, `1m30s`.
 fn duration(value: &Value) -> Option<Duration> {
     let text = expand(value.as_str()?);
     let mut rest = text.as_str();
@@ -236,7 +236,7 @@ fn duration(value: &Value) -> Option<Duration> {
     Some(total)
 }
 
-/// A text with `${env:NAME:-default}` replaced, as a Collector does.
+/// Replaces `${env:NAME:-default}` in a text, as a Collector does.
 #[expect(
     clippy::disallowed_methods,
     reason = "the set-up names the variables, as it does for the Collector"

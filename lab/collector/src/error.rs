@@ -1,14 +1,14 @@
-//! Why there is no Collector to send to.
+//! Why a Collector cannot be used.
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
 use process::Said;
 use thiserror::Error;
 
-/// Why there is no Collector to send to.
+/// Why a Collector cannot be used.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// There is none on this machine, as far as was looked.
+    /// No Collector was found on this machine.
     #[error(
         "there is no OpenTelemetry Collector: neither otelcol-contrib nor otelcol is on PATH, nor is there \
          {}; `scripts/parts collector` builds one there, releases are at \
@@ -16,18 +16,18 @@ pub enum Error {
          --collector BIN names one that is somewhere else", .parts.display()
     )]
     NotFound {
-        /// Where `scripts/parts` puts it.
+        /// The place where `scripts/parts` builds it.
         parts: PathBuf,
     },
-    /// The one that was named is no program.
+    /// The file that was named is not a program.
     #[error("{} is no program that can be run; --collector takes the path of an OpenTelemetry Collector", .0.display())]
     NoProgram(PathBuf),
-    /// The program that was found cannot be started.
+    /// The program cannot be started.
     #[error("cannot start {}", .program.display())]
     Start {
         /// The program.
         program: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The set-up cannot be read.
@@ -35,10 +35,10 @@ pub enum Error {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The set-up does not take its addresses from where they are given.
+    /// The set-up does not take its addresses from the environment.
     #[error(
         "{} does not say ${{env:{variable}}}: a set-up must take its addresses from the environment, so that \
          it can run anywhere; write {example}", .file.display()
@@ -46,48 +46,48 @@ pub enum Error {
     NoAddress {
         /// The file.
         file: PathBuf,
-        /// The variable that it does not mention.
+        /// The variable that it does not use.
         variable: &'static str,
-        /// What would be right.
+        /// An example of a correct line.
         example: &'static str,
     },
-    /// The Collector does not take the set-up.
+    /// The Collector does not accept the set-up.
     #[error("{} does not take {}:\n{}", .program.display(), .file.display(), Indented(.message))]
     Refused {
         /// The program.
         program: PathBuf,
         /// The file.
         file: PathBuf,
-        /// What it says, which names the key or the line.
+        /// The message of the Collector, which names the key or the line.
         message: String,
     },
-    /// It came to its end by itself.
+    /// The Collector ended by itself.
     #[error("the Collector ended ({status}){}", Said(.said))]
     Ended {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
         /// The last lines that it wrote.
         said: Vec<String>,
     },
-    /// It runs, and does not listen.
+    /// The Collector runs, and does not listen.
     #[error("the Collector does not listen on {address} after {} s{}", .patience.as_secs(), Said(.said))]
     NotReady {
-        /// Where it should.
+        /// The address where it should listen.
         address: SocketAddr,
-        /// How long it was waited for.
+        /// The time that was waited for it.
         patience: Duration,
         /// The last lines that it wrote.
         said: Vec<String>,
     },
-    /// A variable holds no address.
+    /// The value of a variable is not an address.
     #[error("{variable} is {value:?}; it must be HOST:PORT, such as 127.0.0.1:14317")]
     Address {
         /// The variable.
         variable: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
     },
-    /// No free port can be had.
+    /// The system has no free port.
     #[error("no free port can be had")]
     Ports(#[source] io::Error),
 }
@@ -95,7 +95,7 @@ pub enum Error {
 // === impl Error ===
 
 impl Error {
-    /// Whether it is what was asked for that is wrong, and not the machine.
+    /// Whether the input is wrong, and not the machine.
     pub fn is_of_input(&self) -> bool {
         matches!(
             self,

@@ -1,12 +1,11 @@
 //! An OpenTelemetry Collector between the services and the sink.
 //!
-//! [`Program`] finds one and asks it whether it takes a file; [`Setup`] is the file, or the two of an
-//! agent and its gateways; [`CollectorEffect`] is what becomes of traces on their way through it, read from the
-//! file, so that whoever checks what comes out knows what may be missing; [`run`] runs one until it is
-//! told to stop.
+//! [`Program`] finds a Collector and checks a set-up with it; [`Setup`] is the set-up file, or the two files
+//! of an agent and its gateways; [`CollectorEffect`] is the effect of the Collector on traces, read from the file,
+//! which says which traces may be missing behind it; [`run`] runs one until it is stopped.
 //!
-//! The files take their addresses from the environment, by the names in [`variable`]. It must not know
-//! the shop, nor who starts what.
+//! The files take their addresses from the environment, by the names in [`variable`]. This crate must not
+//! know the shop, or which program starts which.
 #![warn(
     clippy::missing_errors_doc,
     reason = "callers in other crates must know when a call fails"

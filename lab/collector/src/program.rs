@@ -1,4 +1,4 @@
-//! [`Program`]: a Collector on this machine.
+//! [`Program`]: a Collector program on this machine.
 
 use std::{
     env, fs,
@@ -11,21 +11,22 @@ use tokio::process::Command;
 
 use crate::Error;
 
-/// The names of its distributions. The larger one comes first: the smaller has no tail sampling.
+/// The names of the distributions. The larger one comes first: the smaller one has no tail sampling.
 const NAMES: [&str; 2] = ["otelcol-contrib", "otelcol"];
 
-/// A Collector on this machine.
+/// A Collector program on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program(PathBuf);
 
 // === impl Program ===
 
 impl Program {
-    /// Finds the program: the one that is named, else one on `PATH`, else the one that `scripts/parts` has built.
+    /// Finds the program: the file that is named, otherwise one on `PATH`, otherwise the one that
+    /// `scripts/parts` has built.
     ///
     /// # Errors
     ///
-    /// When the file that is named is no program, or there is none in these places.
+    /// When the named file is not a program, or none of these places has one.
     #[expect(
         clippy::disallowed_methods,
         reason = "PATH is where programs are found"
@@ -55,16 +56,16 @@ impl Program {
             .ok_or(Error::NotFound { parts })
     }
 
-    /// Where it is.
+    /// The path of the program.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Asks it whether it takes a set-up: `otelcol validate`.
+    /// Checks a set-up with the Collector: `otelcol validate`.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with its own message, which names the key that is wrong, or the line.
+    /// [`Error::Refused`] with the Collector's message, which names the wrong key or line.
     pub async fn check(&self, file: &Path) -> Result<(), Error> {
         let output = Command::new(&self.0)
             .arg("validate")
@@ -111,7 +112,7 @@ fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|is| is.is_file() && is.permissions().mode() & 0o111 != 0)
 }
 
-/// What it said, without what it logged before, and without saying it twice.
+/// The Collector's error message, without log lines and repetitions.
 fn message(said: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in said.lines().map(str::trim_end) {

@@ -1,7 +1,7 @@
 //! Runs one Collector, from its start to its end.
 //!
-//! It is started with free ports, is ready when it listens, is told to stop by SIGTERM, upon which it
-//! pushes out what it holds, and is killed if it does not come to its end.
+//! The Collector is started with free ports and is ready when it listens. SIGTERM makes it export what it
+//! holds and end; it is killed if it does not end in time.
 
 use std::{
     collections::HashMap,
@@ -28,48 +28,48 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Error, Program, variable};
 
-/// How long it may take until it listens. It takes about a second.
+/// The longest wait until it listens. It takes about a second.
 const READY_PATIENCE: Duration = Duration::from_secs(25);
 
-/// How long it may take to push out what it holds: less than the lab gives a child to stop.
+/// The longest time to export what it holds: less than the lab gives a child to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often it is looked whether it listens.
+/// The time between two checks whether it listens.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How many times other ports are tried, where another process took one before the Collector did.
+/// The number of attempts with other ports, if another process took one before the Collector did.
 const TRIES: usize = 4;
 
-/// What is to be run.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct CollectorRun {
     /// The Collector.
     pub program: Program,
-    /// Its set-up.
+    /// Its set-up file.
     pub file: PathBuf,
-    /// Where it receives OTLP/gRPC; port 0 takes a free one, and so do all other addresses that the
-    /// environment does not give. `None` leaves all to the environment and the file.
+    /// The address for OTLP/gRPC. Port 0 takes a free port, and then all other addresses that the environment
+    /// does not give get free ports too. `None` leaves all addresses to the environment and the file.
     pub listen: Option<SocketAddr>,
 }
 
-/// Where a Collector listens.
+/// The addresses of a running Collector.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ready {
-    /// Where it receives OTLP/gRPC.
+    /// The address for OTLP/gRPC.
     pub listening: SocketAddr,
-    /// The process of the Collector itself.
+    /// The process id of the Collector itself.
     pub pid: u32,
-    /// All addresses that it was given, by the variables that its set-up takes them from. It may have no
-    /// use for some.
+    /// All addresses that the Collector was given, by the variables of its set-up. The set-up may not use all
+    /// of them.
     pub addresses: HashMap<&'static str, String>,
 }
 
-/// Runs a Collector until it is told to stop. `ready` is called once it listens; what it writes goes to
+/// Runs a Collector until it is stopped. `ready` is called once it listens; each line of its output goes to
 /// `line`.
 ///
 /// # Errors
 ///
-/// When it cannot be started, does not come to listen, or comes to its end by itself.
+/// When it cannot be started, does not listen in time, or ends by itself.
 pub async fn run(
     what: CollectorRun,
     ready: impl FnOnce(Ready),
@@ -135,7 +135,7 @@ impl CollectorRun {
         let mut command = Command::new(self.program.path());
         command.arg("--config").arg(&self.file);
         if self.chooses() {
-            // It would tell of itself on a port that every Collector has by default.
+            // It would serve its own metrics on the same default port as every other Collector.
             command.args(["--config", "yaml:service::telemetry::metrics::level: none"]);
         }
         command
@@ -148,7 +148,7 @@ impl CollectorRun {
     }
 }
 
-/// A Collector that was started.
+/// A started Collector.
 struct Running {
     process: Child,
     said: LastLines,
@@ -158,7 +158,7 @@ struct Running {
 // === impl Running ===
 
 impl Running {
-    /// Starts it and waits until it listens; `None` beside it if it was told to stop before.
+    /// Starts it and waits until it listens; `None` in the result if it was stopped before.
     async fn start(
         what: &CollectorRun,
         addresses: &HashMap<&'static str, String>,
@@ -214,10 +214,10 @@ impl Running {
         self.process.wait().await
     }
 
-    /// What is to be said of its end.
+    /// The error for its end.
     async fn end(&mut self, status: std::io::Result<ExitStatus>) -> Error {
         for reading in self.reading.drain(..) {
-            // Its last lines say why.
+            // Its last lines have the reason.
             let _ = reading.await;
         }
         Error::Ended {
@@ -226,7 +226,7 @@ impl Running {
         }
     }
 
-    /// Tells it to stop, and waits until it has; kills it if that takes too long.
+    /// Stops it, and waits until it has ended; kills it after the time limit.
     async fn stop(mut self) -> Result<(), Error> {
         if let Some(pid) = self.process.id() {
             terminate(pid);
@@ -241,11 +241,11 @@ impl Running {
     }
 }
 
-/// Where it will receive OTLP/gRPC.
+/// The address for OTLP/gRPC.
 fn listening(addresses: &HashMap<&'static str, String>) -> Result<SocketAddr, Error> {
     let said = addresses.get(variable::OTLP_GRPC);
     let said = said.map_or(variable::DEFAULT_OTLP_GRPC, String::as_str);
-    // A name in place of an address is for the Collector to look up; here the port is enough.
+    // The Collector resolves host names itself; here the port is enough.
     let by_port = || {
         Some(SocketAddr::from((
             [127, 0, 0, 1],

@@ -1,4 +1,4 @@
-//! [`Setup`]: the file that a Collector is set up by, or the two of an agent and its gateways.
+//! [`Setup`]: the set-up file of a Collector, or the two files of an agent and its gateways.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{CollectorEffect, Error, effect, variable};
 
-/// What stands between the services and the sink.
+/// The set-up of the Collectors between the services and the sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setup {
     /// One Collector.
@@ -29,12 +29,12 @@ const BALANCES: &str =
 // === impl Setup ===
 
 impl Setup {
-    /// A file, or a folder with `agent.yaml` and `gateway.yaml`. What a Collector makes of it is for
-    /// [`Program::check`](crate::Program::check).
+    /// Opens a set-up file, or a folder with `agent.yaml` and `gateway.yaml`.
+    /// [`Program::check`](crate::Program::check) checks their content.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or does not take its addresses from the environment.
+    /// When a file cannot be read, or does not take its addresses from the environment.
     pub fn open(path: &Path) -> Result<Setup, Error> {
         let setup = match path.is_dir() {
             true => Setup::Tiers {
@@ -60,7 +60,7 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Its files, in the order in which spans come through them.
+    /// The files, in the order in which spans pass through them.
     pub fn files(&self) -> Vec<&Path> {
         match self {
             Setup::One(file) => vec![file],
@@ -68,7 +68,7 @@ impl Setup {
         }
     }
 
-    /// What becomes of traces on their way through it.
+    /// The effect on the traces that pass through.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! YAML into plain values, as far as a Collector's set-up needs it.
+//! Parses YAML into plain values, as far as a Collector's set-up needs it.
 //!
-//! It is read only to know what the Collector will do; whether it is right is for the Collector to
-//! say. So what cannot be read is `None`, and scalars stay text.
+//! The result only predicts what the Collector will do; the Collector itself checks the file. So the result
+//! of a file that cannot be parsed is `None`, and scalars stay text.
 
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Option<Value> {
                 Open::List(items) => Value::Array(items),
                 Open::Map(pairs, _) => Value::Object(pairs),
             },
-            // What an alias stands for is not followed.
+            // Aliases are not resolved.
             Event::Alias(_) => Value::Null,
             _ => continue,
         };

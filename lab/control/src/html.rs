@@ -1,5 +1,5 @@
-//! What people read until there is a page: a list of traces, and a waterfall. It has no script, loads
-//! nothing from elsewhere, and escapes all text of spans.
+//! The HTML for people until there is a page: a list of traces, and a waterfall. It has no script, loads
+//! nothing from other servers, and escapes all text of spans.
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -11,7 +11,7 @@ use waterfall::{Style, duration_in_words};
 
 use crate::{problem::Problem, traces};
 
-/// The most traces that the list shows.
+/// The highest number of traces in the list.
 const SHOWN: usize = 200;
 
 /// The width of a waterfall, in characters.
@@ -104,7 +104,7 @@ fn page(title: &str, body: &str) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(document)).into_response()
 }
 
-/// The text with the five characters that have a meaning in HTML written as references.
+/// Escapes the five characters that have a meaning in HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

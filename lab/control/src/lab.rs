@@ -28,13 +28,13 @@ use crate::{
     whole_order::whole_order,
 };
 
-/// How long the trace of an order may take to be whole.
+/// The longest wait until the trace of an order is whole.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The time between two looks whether checkout was restarted and has lost its faults.
+/// The time between two checks whether checkout was restarted and has lost its faults.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How many requests may wait for the lab's task.
+/// The highest number of requests that wait for the lab's task.
 const MAX_WAITING: usize = 64;
 
 /// The requests that wait for the lab's task; see [`answer`].
@@ -54,8 +54,8 @@ enum Request {
     },
 }
 
-/// All routes of a lab whose sink is `store`. Those that need its shop wait for [`answer`]; once the
-/// requests are dropped, they answer with 503.
+/// All routes of a lab whose sink is `store`. The routes that need the shop wait for [`answer`]; once the
+/// requests are dropped, these routes answer with 503.
 pub fn routes(store: Store) -> (Router, LabRequests) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     let lab = Router::new()
@@ -73,7 +73,7 @@ pub fn routes(store: Store) -> (Router, LabRequests) {
 /// Answers the requests about a lab, concurrently, until its routes are gone.
 pub async fn answer(shop: Shop<'_>, requests: &mut LabRequests) {
     let faults = Mutex::new(LabFaults::of(shop));
-    // Polled beside the answers: some of them may hold the lock that it waits for.
+    // The restore runs beside the answers, since an answer may hold the lock that it waits for.
     tokio::select! {
         () = answer_all(shop, requests, &faults) => {}
         () = keep_faults(shop, &faults) => {}
@@ -93,7 +93,7 @@ async fn answer_all(shop: Shop<'_>, requests: &mut LabRequests, faults: &Mutex<L
     }
 }
 
-/// Gives checkout its faults again whenever it was restarted.
+/// Gives checkout its faults again after each restart.
 async fn keep_faults(shop: Shop<'_>, faults: &Mutex<LabFaults>) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
@@ -115,7 +115,8 @@ async fn answer_one(shop: Shop<'_>, request: Request, faults: &Mutex<LabFaults>)
     }
 }
 
-/// Places orders, and waits until their traces can be read; not where they go elsewhere.
+/// Places orders, and waits until their traces can be read. It does not wait if the traces go to another
+/// receiver.
 async fn place_and_wait(shop: Shop<'_>, order: OrderRequest) -> Result<PlacedOrders, OrderError> {
     let checkout = shop.checkout();
     place_orders(&checkout, order, async |trace_id, rest| {

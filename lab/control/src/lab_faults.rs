@@ -1,4 +1,4 @@
-//! The faults that are switched on for every request. Checkout keeps them; the lab asks it.
+//! The faults that are switched on for every request. Checkout keeps them; the lab reads them from checkout.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use crate::shop::Shop;
 
-/// How long checkout may take to answer, since a stopped process would let the others wait for ever.
+/// The longest wait for an answer of checkout. A stopped process would otherwise block the other requests for
+/// ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request about the lab's faults.
@@ -28,14 +29,14 @@ pub(crate) enum LabFaultsError {
     /// Checkout does not answer.
     #[error("checkout cannot be asked for its faults: {0}")]
     Unreachable(#[from] reqwest::Error),
-    /// The fault cannot act in this lab.
+    /// The fault can never act in this lab.
     #[error(
         "the fault {fault} needs {need}; this lab runs on SQLite: start it with --database URL"
     )]
     Lacking {
         /// The fault.
         fault: &'static str,
-        /// What it needs.
+        /// The need that the lab does not meet.
         need: Need,
     },
     /// Checkout answered with a document that is not about faults.
@@ -43,13 +44,12 @@ pub(crate) enum LabFaultsError {
     Answer(#[from] faults::Error),
 }
 
-/// The faults that are on in a lab. They are kept here too, so that a checkout that was restarted gets
-/// them again.
+/// The faults that are on in a lab. The copy here is sent to checkout again after a restart.
 #[derive(Debug)]
 pub(crate) struct LabFaults {
     faults: Faults,
-    /// The process of checkout that has them; always `None` for a shop that the lab did not start, whose
-    /// restarts it cannot see.
+    /// The process id of the checkout that has the faults; always `None` for a shop that the lab did not
+    /// start, since the lab cannot see restarts of that shop.
     holder: Option<u32>,
 }
 
@@ -80,13 +80,13 @@ impl LabFaults {
         Ok(self.faults.clone())
     }
 
-    /// Gives them to checkout again if it was restarted.
+    /// Sends the faults to checkout again if it was restarted.
     pub(crate) async fn restore(&mut self, shop: Shop<'_>) {
         let pid = shop.checkout_pid();
         if pid.is_none() || pid == self.holder {
             return;
         }
-        // If checkout does not listen yet, the next call does it.
+        // If checkout does not listen yet, the next call sends them.
         if FaultChange::Replace(self.faults.clone())
             .send(shop)
             .await
@@ -115,7 +115,7 @@ impl FaultChange {
         }
     }
 
-    /// Sends the request to checkout. The faults that are on afterwards.
+    /// Sends the request to checkout, and returns the faults that are on afterwards.
     async fn send(self, shop: Shop<'_>) -> Result<Faults, LabFaultsError> {
         let mut url = shop.checkout();
         url.set_path("/lab/faults");

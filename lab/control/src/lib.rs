@@ -13,9 +13,9 @@
 //! | `GET /healthz` | `ok` |
 //! | `GET /`, `GET /traces/{hex}` | the list of traces and the waterfall of one, as HTML |
 //!
-//! [`sink_routes`] has those that need only a [`sink::Store`]; [`routes`] has all, for a lab with a
-//! [`Shop`]. The documents are those of `protocol`; errors are problem details (RFC 9457). This crate
-//! does not know how spans get into the store, and knows nothing of scenarios.
+//! [`sink_routes`] has the routes that need only a [`sink::Store`]; [`routes`] has all routes, for a lab with
+//! a [`Shop`]. The documents are the types of `protocol`; errors are problem details (RFC 9457). This crate
+//! does not know how spans get into the store, and knows nothing about scenarios.
 //!
 //! ```
 //! let store = sink::Store::new(sink::Config::default());

@@ -1,4 +1,4 @@
-//! Places orders, with all that their faults need to be seen.
+//! Places orders, together with everything that makes the effect of their faults visible.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,7 +21,7 @@ use trace::{Trace, TraceId};
 /// Why an order could not be placed.
 #[derive(Debug, Error)]
 pub enum OrderError {
-    /// The order could not even be tried.
+    /// The attempt failed before the order was sent.
     #[error(transparent)]
     Load(#[from] loadgen::Error),
     /// Checkout did not answer.
@@ -29,7 +29,7 @@ pub enum OrderError {
     Unanswered {
         /// The address of checkout.
         url: Url,
-        /// How the attempt failed.
+        /// The error of the attempt.
         why: String,
     },
     /// The shop answered, but not with a trace.
@@ -43,7 +43,7 @@ pub enum OrderError {
 // === impl OrderError ===
 
 impl OrderError {
-    /// Whether the request itself cannot be carried out.
+    /// Whether the input is wrong: the request cannot be carried out.
     pub(crate) fn is_of_input(&self) -> bool {
         use loadgen::Error::{TooFewProducts, UnknownProduct};
         matches!(
@@ -53,7 +53,7 @@ impl OrderError {
     }
 }
 
-/// How many lines a cart has if neither the request nor a fault says otherwise.
+/// The number of cart lines if neither the request nor a fault gives another number.
 const LINES: usize = 3;
 
 /// Fills a cart with `cart_lines` lines and checks it out, once. An order that the shop refuses is
@@ -75,10 +75,11 @@ pub async fn place_order(
     Ok(placed.swap_remove(0))
 }
 
-/// Places an order, and with it what its faults need to be seen: lines, other orders, other faults.
+/// Places an order, together with everything that makes the effect of its faults visible: cart lines, other
+/// orders, other faults.
 ///
-/// `whole` waits until the trace of an order can be read, and returns it with those that continue it;
-/// where there are no traces, it returns none.
+/// `whole` waits until the trace of an order can be read, and returns this trace with the traces that
+/// continue it; it returns an empty list if the traces cannot be read here.
 ///
 /// # Errors
 ///
@@ -104,7 +105,7 @@ pub(crate) async fn place_orders<F: Future<Output = Vec<Trace>>>(
     companions
         .into_iter()
         .for_each(|companion| faults.replace(companion));
-    // All want the same products, unless more lines are wanted than such products are known.
+    // All orders want the same products, unless they need more lines than the fault names products.
     let same = lines.is_none() && needed.lines <= needed.skus.len();
     let order = OrderJourney {
         cart_lines: lines.unwrap_or(several(needed.lines.max(LINES))),
@@ -139,8 +140,8 @@ pub(crate) async fn place_orders<F: Future<Output = Vec<Trace>>>(
     })
 }
 
-/// How long the trace of an order with these faults must not change before it is read: work goes on after
-/// the reply, a message comes again, spans are late.
+/// The time for which the trace of an order with these faults must not change before it is read. Work goes on
+/// after the reply, messages are redelivered, and spans arrive late.
 fn rest(faults: &Faults) -> Duration {
     if faults.is_empty() {
         return Duration::ZERO;
@@ -150,13 +151,14 @@ fn rest(faults: &Faults) -> Duration {
     AFTER_REPLY + late.min(MAX_LATE)
 }
 
-/// The longest wait for spans that are late. Those with a longer delay are not waited for.
+/// The longest wait for late spans. Spans with a longer delay are not awaited.
 const MAX_LATE: Duration = Duration::from_secs(10);
 
-/// How long the work of a fault may take after the reply.
+/// The longest time that the work of a fault takes after the reply.
 const AFTER_REPLY: Duration = Duration::from_millis(400);
 
-/// The place of the order with the gravest and costliest finding; of equals, of the one that took longest.
+/// The index of the order with the most severe and most expensive finding; of equals, the order that took
+/// longest.
 fn most_to_find(orders: &[Vec<Trace>], all: &[Vec<Trace>]) -> usize {
     if orders.len() < 2 {
         return 0;
@@ -179,7 +181,7 @@ fn most_to_find(orders: &[Vec<Trace>], all: &[Vec<Trace>]) -> usize {
             .max();
         (gravest, order.first().map(Trace::duration))
     };
-    // The first of equals, so that the answer does not hang on the order of a map.
+    // The first of equals, so that the answer does not depend on the order of a map.
     let weights: Vec<_> = orders.iter().map(weight).collect();
     (0..orders.len())
         .rev()
@@ -187,7 +189,7 @@ fn most_to_find(orders: &[Vec<Trace>], all: &[Vec<Trace>]) -> usize {
         .unwrap_or(0)
 }
 
-/// Places orders at once, and returns those that the shop answered.
+/// Places orders at the same time, and returns those that the shop answered.
 async fn place(
     checkout: &Url,
     order: OrderJourney,

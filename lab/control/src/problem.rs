@@ -7,7 +7,7 @@ use axum::{
 };
 use protocol::ProblemDetails;
 
-/// An error that the client gets.
+/// An error that the client receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -15,7 +15,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem of a general kind (`about:blank`), whose title is that of its status.
+    /// A problem of a general kind (`about:blank`). Its title is the title of its status.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
             status,
@@ -23,12 +23,12 @@ impl Problem {
         }
     }
 
-    /// A request that cannot be used: what is wrong, and what would be right.
+    /// The problem of a bad request: `detail` says what is wrong and what would be right.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// A resource that does not exist.
+    /// The problem of a resource that does not exist.
     pub(crate) fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, detail)
     }

@@ -1,16 +1,16 @@
-//! The parameters of a search, from the text of a URL.
+//! Parses the parameters of a search from the text of a URL.
 
 use schedule::parse_duration;
 use sink::Query;
 
 use crate::problem::Problem;
 
-/// The most traces that are found if no limit is given.
+/// The highest number of traces in an answer if the request gives no limit.
 const LIMIT: usize = 100;
 
 const KNOWN: &str = "service, name, min_duration, error, attribute and limit";
 
-/// The query that the parameters make. Each may be there once, and none with an empty value.
+/// Parses the parameters into a query. Each parameter may occur once, and not with an empty value.
 pub(crate) fn parse(parameters: Vec<(String, String)>) -> Result<Query, Problem> {
     let mut query = Query {
         limit: Some(LIMIT),

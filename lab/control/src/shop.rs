@@ -1,4 +1,4 @@
-//! [`Shop`]: the shop of a lab, whether the lab started its services or they run elsewhere.
+//! [`Shop`]: the shop of a lab, whose services are started by the lab or run elsewhere.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -8,25 +8,25 @@ use reqwest::{Client, Url};
 use sink::Store;
 use supervisor::{Component, Lab};
 
-/// How long a flush may take: longer than an exporter waits for its receiver.
+/// The longest time for a flush: longer than an exporter waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shop of a lab.
 #[derive(Clone, Copy, Debug)]
 pub enum Shop<'a> {
-    /// Its services are children of this process, whose page is at an address.
+    /// The services are children of this process.
     Supervised {
-        /// The lab that started them.
+        /// The lab that started the services.
         lab: &'a Lab,
-        /// Where the page listens.
+        /// The address of the page.
         page: SocketAddr,
     },
-    /// Its services run elsewhere.
+    /// The services run elsewhere.
     External(&'a ExternalShop),
 }
 
-/// A shop whose services the lab did not start: they run in a container each, for example. Only their
-/// addresses are known. Their traces come to a sink of this process.
+/// A shop whose services the lab did not start; for example, each service runs in a container. The lab knows
+/// only their addresses. Their traces come to a sink of this process.
 #[derive(Debug)]
 pub struct ExternalShop {
     store: Store,
@@ -38,7 +38,7 @@ pub struct ExternalShop {
     client: Client,
 }
 
-/// Where the page and the sink in front of a shop listen.
+/// The addresses of the page and the sink in front of a shop.
 #[derive(Clone, Copy, Debug)]
 pub struct Listens {
     /// The page and the lab's HTTP API.
@@ -52,8 +52,8 @@ pub struct Listens {
 // === impl ExternalShop ===
 
 impl ExternalShop {
-    /// A shop of these services; `None` if checkout, which takes the orders, is not among them. A `pace` of
-    /// `None` is one that is not known.
+    /// Makes a shop of these services; `None` if checkout, which takes the orders, is not among them. A
+    /// `pace` of `None` is an unknown pace.
     pub fn new(
         store: Store,
         services: BTreeMap<Component, Url>,
@@ -91,7 +91,7 @@ impl ExternalShop {
             otlp_grpc: format!("http://{otlp_grpc}"),
             otlp_http: format!("http://{otlp_http}"),
             exports_to: None,
-            // Only the services need its address.
+            // Only the services need the broker's address.
             amqp: String::new(),
             database: self.database,
             pace: self.pace,
@@ -99,7 +99,7 @@ impl ExternalShop {
         }
     }
 
-    /// Asks every service to export its spans. A service that does not answer is left out.
+    /// Makes every service export its spans. A service that does not answer is skipped.
     async fn flush(&self) {
         let asked = self.services.values().map(|service| async {
             let url = service.join("/lab/flush").ok()?;
@@ -120,7 +120,7 @@ impl Shop<'_> {
         }
     }
 
-    /// Where everything listens.
+    /// The description of the lab: the addresses of its components.
     pub(crate) fn describe(self) -> LabDescription {
         match self {
             Shop::Supervised { lab, page } => describe(lab, page),
@@ -136,7 +136,7 @@ impl Shop<'_> {
         }
     }
 
-    /// The process of checkout; `None` while it is down, and for one that the lab did not start.
+    /// The process id of checkout; `None` while it is down, and for a checkout that the lab did not start.
     pub(crate) fn checkout_pid(self) -> Option<u32> {
         match self {
             Shop::Supervised { lab, .. } => lab.pid(Component::Checkout),
@@ -144,7 +144,7 @@ impl Shop<'_> {
         }
     }
 
-    /// Whether its services have PostgreSQL rather than SQLite.
+    /// Whether the services use PostgreSQL and not SQLite.
     pub(crate) fn has_postgresql(self) -> bool {
         match self {
             Shop::Supervised { lab, .. } => lab.has_postgresql(),
@@ -160,7 +160,7 @@ impl Shop<'_> {
         }
     }
 
-    /// Asks every service to export its spans, and waits until it has.
+    /// Makes every service export its spans, and waits for the answers.
     pub(crate) async fn flush(self) {
         match self {
             Shop::Supervised { lab, .. } => drop(lab.flush().await),
@@ -179,7 +179,7 @@ fn checkout_url(lab: &Lab) -> Url {
         .expect("an address makes a URL")
 }
 
-/// Where everything of a lab listens whose page is at `page`.
+/// The description of a lab whose page is at `page`.
 pub fn describe(lab: &Lab, page: SocketAddr) -> LabDescription {
     let addresses = lab.addresses().clone();
     let mut services: BTreeMap<String, ProcessDescription> = lab

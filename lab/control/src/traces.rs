@@ -1,4 +1,4 @@
-//! The traces that the sink has, for machines.
+//! The routes for the traces in the sink, as documents for programs.
 
 use axum::{
     Json,
@@ -44,7 +44,7 @@ pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
     Json(documents::stats(&store.stats()))
 }
 
-/// The trace that a path names.
+/// Finds the trace that a path names.
 pub(crate) fn find(
     store: &Store,
     id: Result<Path<String>, PathRejection>,

@@ -10,10 +10,10 @@ use trace::{Kind, Trace, TraceId, is_whole};
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits until the trace of an order is whole (see [`trace::is_whole`]) and did not change for `rest`.
-/// Returns it, and the traces that continue its messages; after `patience` and `rest`, in the state that
-/// they have then.
+/// Returns it with the traces that continue its messages. After `patience` and `rest` it returns them in the
+/// state that they have then.
 ///
-/// `flush` asks the services to export their spans; it is awaited before each read.
+/// `flush` makes the services export their spans; it is awaited before each read.
 pub async fn whole_order<F, Fut>(
     store: &Store,
     trace_id: TraceId,
@@ -72,7 +72,7 @@ fn with_related(store: &Store, trace_id: TraceId) -> Vec<Trace> {
     traces
 }
 
-/// The traces of which a span has this attribute.
+/// The traces with a span that has this attribute.
 fn with_attribute(store: &Store, key: &str, value: &str) -> Vec<Trace> {
     let query = Query {
         attribute: Some((key.to_owned(), value.to_owned())),

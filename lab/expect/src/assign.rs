@@ -1,25 +1,25 @@
-//! The assignment problem: which rows go with which columns at the least total cost.
+//! The assignment problem: pairs rows with columns at the least total cost.
 //!
-//! Nothing here knows of spans. Rows and columns are classes of equals, each with a number of
-//! units; a unit of a row may go with a unit of a column at the cost of the pair, and any unit may
-//! stay alone at a cost of its own. With one unit in each class this is the assignment problem
-//! that the Hungarian algorithm solves; with classes it is solved just as exactly by successive
-//! shortest paths, and 10,000 equal spans are one column. Rows are expected to be few, as the nodes
-//! of an expectation are: a path costs the square of their number, however many columns there are.
+//! Nothing here knows about spans. Rows and columns are classes of equal units, each with a number of units.
+//! A unit of a row may be paired with a unit of a column at the cost of the pair, and any unit may stay alone
+//! at its own cost. With one unit in each class this is the assignment problem that the Hungarian algorithm
+//! solves. With classes it is solved equally exactly by successive shortest paths, and 10,000 equal spans are
+//! one column. Rows are expected to be few, like the nodes of an expectation: a path costs the square of
+//! their number, for any number of columns.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
 };
 
-/// A class of equals: its number of units, and what each unit costs that stays alone.
+/// A class of equal units: the number of its units, and the cost of a unit that stays alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Class {
     pub(crate) units: u64,
     pub(crate) alone: i64,
 }
 
-/// Units of a row that go with a column.
+/// The number of units of a row that are paired with a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) row: usize,
@@ -27,8 +27,7 @@ pub(crate) struct Flow {
     pub(crate) units: u64,
 }
 
-/// Finds the pairs of least total cost. `costs[row][column]` is `None` where the two cannot go
-/// together.
+/// Finds the pairs of least total cost. `costs[row][column]` is `None` if the two cannot be paired.
 pub(crate) fn assign(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>>]) -> Vec<Flow> {
     let mut problem = Problem::new(rows, columns, costs);
     while problem.augment() {}
@@ -44,7 +43,7 @@ pub(crate) fn assign(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>
     flows
 }
 
-/// What a pair costs more than both of its units alone.
+/// The cost of a pair minus the costs of its two units alone.
 fn gains(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>>]) -> Vec<Vec<Option<i64>>> {
     let row_gains = |row: usize| {
         let pair = |(column, cost): (usize, &Option<i64>)| {
@@ -60,19 +59,19 @@ struct Problem {
     flows: Vec<Vec<u64>>,
     row_rest: Vec<u64>,
     column_rest: Vec<u64>,
-    /// By row: the columns that it can go with, the best one last. Those without units left are
-    /// removed when they come to the end: a column that has none left never has any again.
+    /// For each row: the columns that it can be paired with, the best one last. A column without units left
+    /// is removed when it comes to the end, since it never gets units again.
     free: Vec<Vec<usize>>,
-    /// By row and other row: the columns of the other that the one could take, by what that costs.
-    /// Those that the other has no more are removed when they come to the top.
+    /// For each row and other row: the columns that the row could take from the other, by the cost. Columns
+    /// that the other no longer has are removed when they come to the top.
     takes: Vec<Vec<CheapestFirst>>,
 }
 
-/// Columns by what they cost.
+/// Columns by their costs.
 type CheapestFirst = BinaryHeap<Reverse<(i64, usize)>>;
 
-/// A shortest way to a row: its length, and the row and the column that it came by. A way that
-/// begins at the row came by none.
+/// A shortest path to a row: its length, and the row and the column before it. A path that begins at the row
+/// has no row before it.
 type Way = Option<(i64, Option<(usize, usize)>)>;
 
 // === impl Problem ===
@@ -96,10 +95,10 @@ impl Problem {
         }
     }
 
-    /// Sends as many units as possible along the cheapest path; false if no path gains anything.
+    /// Sends as many units as possible along the cheapest path; `false` if no path reduces the cost.
     ///
-    /// Path lengths never shrink from one path to the next, so that the first that gains nothing
-    /// ends the search at the optimum (Ahuja, Magnanti, Orlin: Network Flows, section 9.7).
+    /// Path costs never fall from one path to the next, so the first path without a gain ends the search at
+    /// the optimum (Ahuja, Magnanti, Orlin: Network Flows, section 9.7).
     fn augment(&mut self) -> bool {
         let ways = self.shortest();
         let end = (0..ways.len())
@@ -143,7 +142,7 @@ impl Problem {
         self.free[row].last().copied()
     }
 
-    /// What it costs least that a row takes a column from another, and the column.
+    /// The least cost for which a row can take a column from another row, and the column.
     fn best_take(&mut self, row: usize, other: usize) -> Option<(i64, usize)> {
         let columns = &mut self.takes[row][other];
         while columns
@@ -155,7 +154,7 @@ impl Problem {
         columns.peek().map(|Reverse(best)| *best)
     }
 
-    /// Gives units of a column to a row, from which others may take them.
+    /// Gives units of a column to a row, from which other rows may take them.
     fn add(&mut self, row: usize, column: usize, units: u64) {
         let had = self.flows[row][column];
         self.flows[row][column] += units;
@@ -167,8 +166,8 @@ impl Problem {
         }
     }
 
-    /// The shortest ways from the rows that have units left, each step of which takes a column
-    /// from another row (Bellman and Ford).
+    /// The shortest paths from the rows that have units left; each step takes a column from another row
+    /// (Bellman and Ford).
     fn shortest(&mut self) -> Vec<Way> {
         let rows = self.row_rest.len();
         let mut ways: Vec<Way> = self
@@ -204,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    /// What an assignment costs; it must keep to the units that there are.
+    /// The cost of an assignment; it must not use more units than there are.
     fn cost(rows: &[Class], columns: &[Class], costs: &[Vec<Option<i64>>], flows: &[Flow]) -> i64 {
         let mut row_rest: Vec<_> = rows.iter().map(|class| class.units).collect();
         let mut column_rest: Vec<_> = columns.iter().map(|class| class.units).collect();

@@ -1,4 +1,4 @@
-//! One node against one span: what differs, and what cannot be known.
+//! Compares one node with one span: what differs, and what cannot be known.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
     reference::{Resolved, resolve},
 };
 
-/// One field of a span that is not as it should be.
+/// A field of a span that differs from the expectation.
 #[derive(Clone, Copy)]
 pub(crate) struct Mismatch<'a> {
     pub(crate) field: Field<'a>,
-    /// Whether it is certain; otherwise the sender dropped what would decide it.
+    /// Whether the difference is certain; otherwise the sender dropped the data that would decide it.
     pub(crate) certain: bool,
 }
 
-/// Which field, what it should be, and where to look for what it is.
+/// The field, its expected value, and the source of its actual value.
 #[derive(Clone, Copy)]
 pub(crate) enum Field<'a> {
     Service(&'a Text),
@@ -30,9 +30,11 @@ pub(crate) enum Field<'a> {
     Kind(Kind),
     Status(StatusCode),
     Duration(DurationRange),
-    /// As a share of the parent; what it is, if there is a parent.
+    /// The duration as a share of the parent's duration: the expected range, and the actual share if there is
+    /// a parent.
     OfParent(DoubleRange, Option<f64>),
-    /// As a multiple of the twin; what it is, if that is known.
+    /// The duration as a multiple of the twin's duration: the expected range, and the actual multiple if it
+    /// is known.
     OfTwin(DoubleRange, Option<f64>),
     WithinParent(bool),
     Ancestor(&'a Pattern),
@@ -41,7 +43,7 @@ pub(crate) enum Field<'a> {
     Link(&'a LinkNode, Target<'a>),
 }
 
-/// Whose attributes are meant. They are never merged.
+/// The owner of the attributes. Attributes of different owners are never merged.
 #[derive(Clone, Copy)]
 pub(crate) enum Holder {
     Span,
@@ -49,37 +51,37 @@ pub(crate) enum Holder {
     Scope,
 }
 
-/// How many events fit an expected one.
+/// The number of events that fit an expected event.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) fit: u64,
-    /// How many might fit, but the sender dropped attributes of them.
+    /// The number of further events that might fit, but whose sender dropped attributes.
     pub(crate) might: u64,
 }
 
-/// The span that a link should lead to.
+/// The span that a link should refer to.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// This one.
+    /// This span.
     Span(usize),
-    /// Any that looks like it: it is not yet known which one it is.
+    /// Any span that fits the pattern: the exact span is not known yet.
     Like(&'a Pattern),
-    /// There is none.
+    /// The span is missing.
     Missing,
 }
 
 /// The result of comparing a node with a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// The span is all that the node says of it.
+    /// The span is as the node says.
     Yes,
-    /// It is, as far as is known.
+    /// The span is as the node says, as far as can be known.
     Unknown,
-    /// It is not: what differs costs this.
+    /// The span differs, at this cost.
     No(i64),
 }
 
-/// Compares all that a node says of a span itself; `None` if it is clearly another span.
+/// Compares all that a node says about the span itself; `None` if it is clearly another span.
 pub(crate) fn fit<'a>(
     item: &Item<'a>,
     index: usize,
@@ -100,7 +102,7 @@ pub(crate) fn fit<'a>(
     })
 }
 
-/// All that differs between a node and a span, identity included.
+/// All differences between a node and a span, including the identity.
 pub(crate) fn mismatches<'a>(
     node: &'a Node,
     index: usize,
@@ -132,7 +134,7 @@ pub(crate) fn mismatches<'a>(
     found
 }
 
-/// Reports every field that differs, apart from the identity.
+/// Reports every field that differs, except the identity.
 fn others<'a>(
     node: &'a Node,
     index: usize,
@@ -149,7 +151,7 @@ fn others<'a>(
             certain: true,
         });
     }
-    // A span that ends before it begins has no duration that could be in a range.
+    // A span that ends before it begins has no duration.
     let backwards = span.end_ns < span.start_ns;
     let in_range = |want: &DurationRange| !backwards && want.contains(span.duration());
     if let Some(want) = node.duration.filter(|want| !in_range(want)) {
@@ -194,7 +196,7 @@ fn others<'a>(
     }
 }
 
-/// Reports what differs in where a span stands and how its time lies to that of others.
+/// Reports differences in the position of a span and in its time relative to other spans.
 fn places<'a>(
     node: &'a Node,
     index: usize,
@@ -240,12 +242,12 @@ fn places<'a>(
     }
 }
 
-/// How long a span took, in comparison with something else.
+/// The ratio of a span's duration to another duration.
 fn ratio(span: &Span, other: Duration) -> f64 {
     span.duration().as_secs_f64() / other.as_secs_f64().max(1e-9)
 }
 
-/// `None` if an attribute is as it should be; otherwise whether that it is not is certain.
+/// `None` if an attribute is as expected; otherwise whether the difference is certain.
 fn attribute_differs<'t>(
     key: &str,
     check: &Check,
@@ -262,7 +264,7 @@ fn attribute_differs<'t>(
         (Check::Absent, None) => (dropped > 0).then_some(false),
         (Check::Present, Some(_)) => None,
         (Check::Present | Check::AnyOf(_), None) => Some(dropped == 0),
-        // A key that was sent twice must be right each time.
+        // All values of a key that was sent twice must be right.
         (Check::AnyOf(wants), Some(first)) => {
             let judged = std::iter::once(first)
                 .chain(values)
@@ -276,7 +278,7 @@ fn attribute_differs<'t>(
     }
 }
 
-/// Whether a value is one of those that are asked for; `None` if that cannot be known.
+/// Whether a value is among the expected ones; `None` if that cannot be known.
 fn is_wanted<'t>(
     wants: &[Want],
     value: &Value,
@@ -286,7 +288,7 @@ fn is_wanted<'t>(
     for want in wants {
         let right = match want {
             Want::Same(reference) => match same(reference) {
-                // While it is not known which span is meant, it may be one that has this value.
+                // While the span is not known, it may be one with this value.
                 Resolved::NotYet => true,
                 Resolved::NoSpan => false,
                 Resolved::Dropped => {
@@ -304,7 +306,7 @@ fn is_wanted<'t>(
     (!unknown).then_some(false)
 }
 
-/// What all checks of some attributes come to: fits, does not, or cannot be known.
+/// The result of all checks of some attributes: they fit, differ, or cannot be known.
 fn attributes_fit<'t>(
     checks: &[(String, Check)],
     attributes: &Attributes,
@@ -376,7 +378,7 @@ impl Seen {
         for event in span
             .events
             .iter()
-            // The lab's own marks are not for expectations to see.
+            // Expectations do not see the lab's own events.
             .filter(|event| !event.name.starts_with("lab.") && want.name.matches(&event.name))
         {
             match attributes_fit(
@@ -393,7 +395,7 @@ impl Seen {
         seen
     }
 
-    /// `None` if the count is right whatever was dropped; otherwise whether it is certainly wrong.
+    /// `None` if the count is right even with the dropped events; otherwise whether it is certainly wrong.
     fn differs(self, times: Count, events_dropped: bool) -> Option<bool> {
         let most = if events_dropped {
             u64::MAX

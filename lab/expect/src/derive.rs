@@ -1,4 +1,4 @@
-//! Writes the expectation that a trace fulfils, for a user to start from.
+//! Writes the expectation that a trace fulfils, as a start for a user's own scenario.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,11 +7,11 @@ use std::{
 
 use trace::{Event, Span, SpanId, Trace, Value};
 
-/// Deeper levels are left out: no scenario file may be nested deeper.
+/// The deepest level that is written: a scenario file must not be nested deeper.
 const DEEPEST: usize = 30;
 
-/// Attributes whose values say what kind of thing a span does, and not which: they are asked for with
-/// their values. Of others it is asked that they are there.
+/// Attributes whose values describe the kind of operation, and not the single operation. The expectation
+/// includes their values; for other attributes it only requires that they exist.
 const TELLING: [&str; 20] = [
     "db.collection.name",
     "db.operation.name",
@@ -35,8 +35,8 @@ const TELLING: [&str; 20] = [
     "url.scheme",
 ];
 
-/// Writes the `expect:` block, in YAML, that a trace fulfils. Durations are left out, and so are values that
-/// differ from trace to trace, so that other traces of its kind are likely to fulfil it too.
+/// Writes the `expect:` block, in YAML, that a trace fulfils. It omits durations and values that differ from
+/// trace to trace, so that other traces of the same kind probably fulfil it too.
 pub fn derive(trace: &Trace) -> String {
     let derived = Derived::of(trace);
     let mut text = String::from("expect:\n");
@@ -60,7 +60,7 @@ pub fn derive(trace: &Trace) -> String {
     text
 }
 
-/// A trace, and the names of those spans that others link to.
+/// A trace, and the names of those of its spans that others link to.
 struct Derived<'t> {
     trace: &'t Trace,
     names: HashMap<usize, String>,
@@ -108,13 +108,13 @@ impl<'t> Derived<'t> {
         }
     }
 
-    /// Tops that are neither root nor orphan: where a circle was cut.
+    /// The number of spans at the top that are neither root nor orphan: where a cycle was cut.
     fn cycles(&self) -> usize {
         let (roots, orphans) = (self.trace.roots().count(), self.trace.orphans().count());
         self.trace.tops().len() - roots - orphans
     }
 
-    /// The nodes of siblings; those that say the same are one node.
+    /// Writes the nodes of siblings; equal nodes are written once.
     fn push_nodes(&self, text: &mut String, siblings: &[usize], level: usize, depth: usize) {
         let mut nodes: Vec<(String, usize)> = Vec::new();
         for &index in siblings {
@@ -215,13 +215,13 @@ fn push_events(node: &mut String, indent: &str, events: &[Event]) {
     }
 }
 
-/// Each key once, with what is asked of its value.
+/// Each key once, with the expectation for its value.
 fn attributes<'a>(attributes: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<(String, String)> {
     let mut asked: Vec<(&str, String)> = Vec::new();
     for (key, value) in attributes.filter(|(key, _)| !is_of_the_lab(key)) {
         let present = || "present".to_owned();
         match asked.iter_mut().find(|(known, _)| *known == key) {
-            // It cannot be known which of several is meant.
+            // It cannot be known which of several values is meant.
             Some((_, want)) => *want = present(),
             None if TELLING.contains(&key) => {
                 asked.push((key, exactly(value).unwrap_or_else(present)));
@@ -249,12 +249,12 @@ fn exactly(value: &Value) -> Option<String> {
     }
 }
 
-/// No expectation may speak of what the lab itself says.
+/// Whether a key is the lab's own. An expectation must not use such keys.
 fn is_of_the_lab(key: &str) -> bool {
     key == "lab" || key.starts_with("lab.")
 }
 
-/// A name that is asked for: one that would be a pattern is written as the pattern for it.
+/// Writes a name; a name that would be read as a pattern is written as a pattern that matches it.
 fn name(text: &str) -> String {
     match text.starts_with('~') || text.is_empty() {
         true => scalar(&format!("~{}", escaped(text))),
@@ -262,7 +262,7 @@ fn name(text: &str) -> String {
     }
 }
 
-/// A regular expression that matches this text and no other.
+/// A regular expression that matches only this text.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -274,7 +274,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A text as YAML has it: plain where that cannot be taken for anything else.
+/// Writes a text as YAML: without quotes if it cannot be read as another type.
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 10] = [
         "true", "false", "null", "yes", "no", "on", "off", "present", "absent", "empty",

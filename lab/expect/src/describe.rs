@@ -1,4 +1,4 @@
-//! A mismatch in words.
+//! Describes a mismatch as text.
 
 use scenario::{EventNode, LinkNode};
 use trace::{Attributes, Event, Span, Value};
@@ -14,7 +14,7 @@ use crate::{
 // === impl Mismatch ===
 
 impl Mismatch<'_> {
-    /// The mismatch in words, for a span.
+    /// Describes the mismatch of a span.
     pub(crate) fn describe(&self, span: &Span, forest: &Forest<'_>) -> report::Difference {
         let (field, want, got) = match self.field {
             Field::Service(want) => (
@@ -100,7 +100,7 @@ fn absent_or(value: Option<&Value>) -> String {
     )
 }
 
-/// The value of a key, or all of them if it was sent more than once.
+/// The value of a key, or all values if it was sent more than once.
 fn got(key: &str, attributes: &Attributes) -> String {
     let values: Vec<_> = attributes
         .iter()

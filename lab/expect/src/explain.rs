@@ -1,4 +1,4 @@
-//! The matching, as lines of a report.
+//! Converts the matching to the lines of a report.
 
 use scenario::{Among, Node};
 use trace::{Span, Value};
@@ -43,7 +43,7 @@ struct Explain<'s, 'e, 't> {
 // === impl Explain ===
 
 impl Explain<'_, '_, '_> {
-    /// The lines of some nodes and the spans beside them, in the order of the file.
+    /// The lines of some nodes and of the spans beside them, in the order of the file.
     fn siblings(&self, siblings: &Siblings<'_>, parent: Option<usize>) -> Vec<Line> {
         let pairs = siblings
             .pairs
@@ -91,7 +91,7 @@ impl Explain<'_, '_, '_> {
         }
     }
 
-    /// Conditions of nodes of which it cannot be known whether they hold.
+    /// The lines of nodes whose conditions cannot be evaluated.
     fn unknown_conditions(&self, matching: &Matching<'_>) -> Vec<Line> {
         let unknown = |item: &Item<'_>| {
             let when = item.node.when.as_ref()?;
@@ -112,7 +112,7 @@ impl Explain<'_, '_, '_> {
         self.plan.items.iter().filter_map(unknown).collect()
     }
 
-    /// What is wrong with how spans beneath a pair that have names lie in time.
+    /// The timing errors among named spans below a pair.
     fn among(&self, pair: &Pair<'_>) -> Vec<Difference> {
         let node = self.plan.items[pair.item].node;
         if node.among.is_empty() {
@@ -125,7 +125,7 @@ impl Explain<'_, '_, '_> {
                 let span = self.forest.span(*named.get(name.as_str())?);
                 Some((format!("${name}"), span))
             };
-            // One that is missing has a line of its own.
+            // A missing span has a separate line.
             let spans: Vec<_> = among.names.iter().filter_map(span).collect();
             Some(Difference {
                 field: timing::word(among.timing).to_owned(),
@@ -137,7 +137,7 @@ impl Explain<'_, '_, '_> {
         node.among.iter().filter_map(wrong).collect()
     }
 
-    /// What is wrong with how the several spans of a node lie in time.
+    /// The timing errors among the several spans of a node.
     fn timings(&self, siblings: &Siblings<'_>) -> Vec<(usize, Line)> {
         let mut items: Vec<usize> = siblings.pairs.iter().map(|pair| pair.item).collect();
         items.dedup();
@@ -221,7 +221,7 @@ pub(crate) fn of_span(mark: Mark, span: &Span) -> Line {
     }
 }
 
-/// What a node is called that has no span: its service and name, or whatever else it says.
+/// The label of a node without a span: its service and name, or its other properties.
 fn label(node: &Node) -> (String, String) {
     let service = node
         .span

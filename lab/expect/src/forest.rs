@@ -1,4 +1,4 @@
-//! The trace and its related traces as one forest, in which a number names a span.
+//! The trace and its related traces as one forest; spans are identified by numbers.
 
 use std::{cell::OnceCell, collections::HashMap};
 
@@ -6,15 +6,15 @@ use trace::{Link, Span, SpanId, Top, Trace, TraceId};
 
 use crate::Twin;
 
-/// All spans that are looked at. Those of the trace itself come first.
+/// All spans of the check. Those of the trace itself come first.
 pub(crate) struct Forest<'t> {
     spans: Vec<&'t Span>,
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
     tops: Vec<Option<Top>>,
-    /// Looked up only where something links.
+    /// The spans by their ids; built only if a link is looked up.
     ids: OnceCell<HashMap<(TraceId, SpanId), usize>>,
-    /// How many spans are of the trace itself.
+    /// The number of spans of the trace itself.
     own: usize,
     twin: Option<&'t Twin>,
 }
@@ -39,12 +39,12 @@ impl<'t> Forest<'t> {
         forest
     }
 
-    /// The same forest, with a twin to hold durations against.
+    /// Adds a twin, with which durations are compared.
     pub(crate) fn beside(self, twin: Option<&'t Twin>) -> Self {
         Forest { twin, ..self }
     }
 
-    /// The twin, if there was one.
+    /// The twin, if there is one.
     pub(crate) fn twin(&self) -> Option<&'t Twin> {
         self.twin
     }
@@ -75,7 +75,7 @@ impl<'t> Forest<'t> {
         self.spans[index]
     }
 
-    /// The span that a link leads to, if it is here.
+    /// The span that a link refers to, if it is in the forest.
     pub(crate) fn find(&self, link: &Link) -> Option<usize> {
         let ids = self.ids.get_or_init(|| {
             let mut ids = HashMap::new();
@@ -100,7 +100,7 @@ impl<'t> Forest<'t> {
         self.tops[index]
     }
 
-    /// Whether a span is of the trace that is checked, and not of a related one.
+    /// Whether a span belongs to the checked trace, and not to a related one.
     pub(crate) fn is_own(&self, index: usize) -> bool {
         index < self.own
     }
@@ -110,7 +110,7 @@ impl<'t> Forest<'t> {
         (0..self.spans.len()).filter(|&index| self.tops[index].is_some())
     }
 
-    /// All spans below one, parents before children. Needs no call stack.
+    /// All spans below a span, parents before children. Does not use the call stack.
     pub(crate) fn descendants(&self, index: usize) -> Vec<usize> {
         let mut found = self.children[index].clone();
         let mut next = 0;

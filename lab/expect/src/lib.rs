@@ -1,19 +1,17 @@
 //! Matches a trace against expectations and explains the difference.
 //!
-//! [`check`] compares the whole trace with what a scenario expects of it, and returns a
-//! [`Report`]: a verdict, and the smallest difference that there is between the two. [`settled`]
-//! says whether a trace is complete enough to be checked. This crate must not know where a trace
-//! was read from or how a scenario file is written.
+//! [`check`] compares the whole trace with the expectation of a scenario, and returns a [`Report`]: a
+//! verdict, and the smallest difference between the two. [`settled`] says whether a trace is complete enough
+//! to be checked. This crate must not know where a trace was read from or how a scenario file is written.
 //!
-//! There are three verdicts. What cannot be evaluated, because the sender of a span says that it
-//! had to drop attributes, events or links, is *unsupported* and never passes.
+//! There are three verdicts. A part that cannot be evaluated, because the sender of a span reports that it
+//! dropped attributes, events or links, is *unsupported* and never passes.
 //!
-//! How the difference is found: the children of a span are matched as a set. Each pair of an
-//! expected node and a span costs what differs between them, their subtrees included; a node
-//! without a span costs the weight of the node and its subtree; a span that must not be there
-//! costs a little more than any node that it fits. The cheapest matching is found exactly, as an
-//! assignment problem ([Kuhn 1955], solved as the minimum-cost flow that it is a case of), and
-//! what it costs is what the report shows.
+//! How the difference is found: the children of a span are matched as a set. Each pair of an expected node
+//! and a span costs the differences between them, including their subtrees; a node without a span costs the
+//! weight of the node and its subtree; a forbidden span costs a little more than any node that it fits. The
+//! cheapest matching is found exactly, as an assignment problem ([Kuhn 1955], solved as a minimum-cost flow),
+//! and the report shows its costs as differences.
 //!
 //! [Kuhn 1955]: https://doi.org/10.1002/nav.3800020109
 //!
@@ -72,7 +70,7 @@ use std::time::Duration;
 use scenario::Expectation;
 use trace::Trace;
 
-/// A trace as it was observed, and what else is known of it.
+/// An observed trace, with the other facts about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
     /// The trace.
@@ -82,15 +80,15 @@ pub struct Observed<'a> {
     /// The delay of the latest part to arrive, from the end of that part's last span; `None` if the trace
     /// was not received here.
     pub arrival: Option<Duration>,
-    /// How long the spans of the twin took, if there was one.
+    /// The durations of the twin's spans, if there was a twin.
     pub twin: Option<&'a Twin>,
 }
 
-/// Checks a trace of which nothing else is known.
+/// Checks a trace about which nothing else is known.
 ///
-/// `related` holds the traces that are related to this one by links: a node of the tree's
-/// top that says `links` may be found at the top of one of them, so that a consumer may have a
-/// trace of its own. The counts are those of `trace` alone.
+/// `related` holds the traces that are related to this one by links: a node at the top of the tree with
+/// `links` may be found at the top of one of them, since a consumer may start a new trace. The counts are
+/// those of `trace` alone.
 pub fn check(expectation: &Expectation, trace: &Trace, related: &[Trace]) -> Report {
     let observed = Observed {
         trace,
@@ -101,7 +99,7 @@ pub fn check(expectation: &Expectation, trace: &Trace, related: &[Trace]) -> Rep
     check_with(expectation, observed)
 }
 
-/// Checks a trace with all that is known of it.
+/// Checks a trace with all known facts about it.
 pub fn check_with(expectation: &Expectation, observed: Observed<'_>) -> Report {
     let Observed { trace, related, .. } = observed;
     let forest = forest::Forest::new(trace, related).beside(observed.twin);

@@ -1,4 +1,4 @@
-//! A matching of nodes with spans: what the search finds and the report is made of.
+//! [`Matching`]: the pairs of nodes and spans that the search finds and the report shows.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use crate::{
     plan::{HEAVIEST, Plan},
 };
 
-/// The spans that names stand for.
+/// The spans that are bound to names.
 pub(crate) type Bindings<'e> = BTreeMap<&'e str, usize>;
 
 /// The matching of the whole tree.
 pub(crate) struct Matching<'e> {
     pub(crate) top: Siblings<'e>,
-    /// The spans that links across the tree were held against.
+    /// The spans with which links across the tree were compared.
     pub(crate) bindings: Bindings<'e>,
-    /// Whether these are the spans that the nodes were matched with. If not, links across the
-    /// tree could not be judged.
+    /// Whether the nodes were matched with these same spans. If not, links across the tree could not be
+    /// judged.
     pub(crate) consistent: bool,
 }
 
@@ -26,44 +26,45 @@ pub(crate) struct Siblings<'e> {
     pub(crate) pairs: Vec<Pair<'e>>,
     pub(crate) missing: Vec<Missing>,
     pub(crate) excess: Vec<Excess>,
-    /// What it costs in all.
+    /// The total cost.
     pub(crate) cost: i64,
 }
 
-/// A node and the span that it goes with.
+/// A node and its span.
 pub(crate) struct Pair<'e> {
     pub(crate) item: usize,
     pub(crate) span: usize,
-    /// The names that are bound above it and at it.
+    /// The names that are bound above the node and at it.
     pub(crate) scope: Bindings<'e>,
     pub(crate) children: Siblings<'e>,
 }
 
-/// A node that lacks spans: `count` of them.
+/// A node that lacks `count` spans.
 pub(crate) struct Missing {
     pub(crate) item: usize,
     pub(crate) count: u64,
 }
 
-/// A span that should not be there.
+/// A span that should not exist.
 #[derive(Clone, Copy)]
 pub(crate) struct Excess {
     pub(crate) span: usize,
     pub(crate) why: Why,
 }
 
-/// Why a span should not be there.
+/// Why a span should not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// It fits a node that has all the spans it may have.
+    /// It fits a node that has already the highest number of spans.
     TooMany(usize),
-    /// It may fit a node that has all the spans it may have; what would decide it was dropped.
+    /// It may fit a node that has already the highest number of spans; the data that would decide it was
+    /// dropped.
     MayBeTooMany(usize),
     /// Its parent is closed, and it fits no node.
     Closed,
 }
 
-/// The span that a link to a name should lead to.
+/// The span that a link to a name should refer to.
 pub(crate) fn target<'e>(
     plan: &Plan<'e>,
     scope: &Bindings<'e>,

@@ -1,4 +1,4 @@
-//! Why a span is missing: what the trace has that comes nearest to it.
+//! Explains why a span is missing: finds the nearest span in the trace.
 
 use trace::{Span, Top};
 
@@ -8,11 +8,11 @@ use crate::{
     plan::{Plan, identity},
 };
 
-/// Looks for what comes nearest to a span that is missing.
+/// Searches the span that is nearest to a missing span.
 pub(crate) struct Nearest<'s, 'e, 't> {
     plan: &'s Plan<'e>,
     forest: &'s Forest<'t>,
-    /// Of each span, whether it is what some node asks for.
+    /// For each span, whether a node is matched with it.
     taken: Vec<bool>,
 }
 
@@ -29,7 +29,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
         }
     }
 
-    /// What is known of a node's absence below a span, or at the top.
+    /// Explains why a node has no span below a span, or at the top.
     pub(crate) fn why_missing(&self, item: usize, parent: Option<usize>) -> String {
         let fitting: Vec<usize> = self.free().filter(|&span| self.fits(item, span)).collect();
         if let Some(&orphan) = fitting.iter().find(|&&span| self.is(span, Top::Orphan)) {
@@ -77,7 +77,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
         }
     }
 
-    /// Spans that no node has.
+    /// The spans that are not matched with a node.
     fn free(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.forest.len()).filter(|span| !self.taken[*span])
     }
@@ -99,7 +99,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
         format!("orphan {} (parent {parent} absent)", span.span_id)
     }
 
-    /// An orphan that is a child which the node asks for.
+    /// An orphan that fits a child of the node.
     fn orphaned_child(&self, item: usize) -> Option<usize> {
         let children = &self.plan.items[item].children;
         self.free().find(|&span| {
@@ -107,7 +107,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
         })
     }
 
-    /// The span beside the gap that is most like the one that is missing.
+    /// The unmatched sibling that is most similar to the missing span.
     fn beside(&self, item: usize, parent: Option<usize>) -> Option<usize> {
         let pattern = &self.plan.items[item].node.span;
         let like = |span: usize| identity(pattern, self.forest.span(span));
@@ -121,7 +121,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
                 pattern.name.is_some() && !differs.name,
                 pattern.kind.is_some() && !differs.kind,
             ];
-            // One thing in common, such as the service, makes two spans neighbours and not alike.
+            // One common property, such as the service, is not enough.
             same.iter().filter(|same| **same).count() >= 2
                 || (pattern.name.is_some() && !differs.name)
         });
@@ -143,7 +143,7 @@ impl<'s, 'e, 't> Nearest<'s, 'e, 't> {
             but.push(format!("of kind {}", span.kind));
         }
         if but.is_empty() {
-            // The span itself fits; its fields or its children are too far off.
+            // The identity of the span fits; its fields or its children differ too much.
             but.push("which differs in too much".to_owned());
         }
         format!("{} in its place, {}", span.span_id, but.join(" and "))

@@ -1,4 +1,4 @@
-//! The nodes of an expectation as a list, in which a number names a node, and what they weigh.
+//! The nodes of an expectation as a list, identified by numbers, with their weights.
 
 use std::{cell::OnceCell, collections::HashMap};
 
@@ -7,44 +7,44 @@ use trace::{Span, Value};
 
 use crate::forest::Forest;
 
-/// What a span weighs that is there at all: more than its fields and many spans that should not be
-/// there, so that costs below this one are exact.
+/// The weight of the existence of a span: more than its fields and many superfluous spans together, so that
+/// costs below this weight are exact.
 const PRESENCE: i64 = 1 << 24;
 const NAME: i64 = 3;
 const SERVICE: i64 = 2;
 const KIND: i64 = 1;
-/// What any other field weighs.
+/// The weight of any other field.
 pub(crate) const FIELD: i64 = 1;
-/// No weight and no cost is greater, so that sums of some of them do not overflow.
+/// The highest weight and cost, so that sums of some of them do not overflow.
 pub(crate) const HEAVIEST: i64 = 1 << 50;
 
-/// An expectation, ready to be searched for.
+/// An expectation, prepared for the search.
 pub(crate) struct Plan<'e> {
     pub(crate) items: Vec<Item<'e>>,
     /// The nodes at the top.
     pub(crate) tops: Vec<usize>,
     /// The node that binds each name.
     pub(crate) bound: HashMap<&'e str, usize>,
-    /// Whether anything refers to a span that is not above it.
+    /// Whether a node refers to a span that is not above it.
     pub(crate) crosses: bool,
     /// The nodes that such references name.
     pub(crate) crossed: Vec<usize>,
 }
 
-/// A node and what the search needs to know of it.
+/// A node with the data that the search needs.
 pub(crate) struct Item<'e> {
     pub(crate) node: &'e Node,
     pub(crate) children: Vec<usize>,
-    /// What it costs if the span and all below it are missing.
+    /// The cost if the span and everything below it are missing.
     pub(crate) weight: i64,
     /// The names that its subtree refers to and that are bound above it.
     pub(crate) outer: Vec<&'e str>,
-    /// Whether no span anywhere is the one that is meant, so that a span of another name may be
-    /// it, renamed. It is looked up once it matters.
+    /// Whether no span of the trace fits the node's identity, so that a span with another name may be the
+    /// same span, renamed. Computed at the first use.
     lost: OnceCell<bool>,
 }
 
-/// How a span differs from the one that is meant.
+/// The differences between a span's identity and the expected one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Identity {
     pub(crate) service: bool,
@@ -80,8 +80,8 @@ impl<'e> Plan<'e> {
         plan
     }
 
-    /// Adds a node and those below it; `above` holds the names that are bound on the way.
-    /// Those that refer to a name bound elsewhere add it to `crossing`.
+    /// Adds a node and the nodes below it; `above` holds the names that are bound above it. References to
+    /// names that are bound elsewhere are added to `crossing`.
     fn add(
         &mut self,
         node: &'e Node,
@@ -127,7 +127,7 @@ impl<'e> Plan<'e> {
     }
 }
 
-/// The names that a node refers to, its children aside.
+/// The names that a node refers to, without its children.
 fn references(node: &Node) -> Vec<&str> {
     let of_links = node.links.iter().flat_map(|link| &link.attributes);
     let of_events = node.events.iter().flat_map(|event| &event.attributes);
@@ -180,8 +180,7 @@ fn full_weight(pattern: &Pattern) -> i64 {
 // === impl Item ===
 
 impl Item<'_> {
-    /// What it costs that a span differs so from the one that is meant, or `None` if it is
-    /// clearly another one.
+    /// The cost of these differences of identity; `None` if it is clearly another span.
     pub(crate) fn cost(&self, differs: Identity, forest: &Forest<'_>) -> Option<i64> {
         let weight = differs.weight();
         let another =
@@ -211,11 +210,11 @@ impl Identity {
     }
 }
 
-/// How a span differs from the one that is meant.
+/// The differences between a span's identity and the pattern.
 pub(crate) fn identity(pattern: &Pattern, span: &Span) -> Identity {
     Identity {
         service: pattern.service.as_ref().is_some_and(|want| {
-            // A service without a name is not one of the name that SDKs give it.
+            // A span without a service name does not match the default name of the SDKs.
             !service(span)
                 .and_then(Value::as_str)
                 .is_some_and(|got| want.matches(got))
@@ -228,7 +227,7 @@ pub(crate) fn identity(pattern: &Pattern, span: &Span) -> Identity {
     }
 }
 
-/// The `service.name` of a span's resource, whatever its type.
+/// The `service.name` of a span's resource, of any type.
 pub(crate) fn service(span: &Span) -> Option<&Value> {
     span.resource.attributes.get("service.name")
 }

@@ -1,4 +1,4 @@
-//! Values of other spans: what a reference stands for, and what a comparison comes to.
+//! Resolves references to values of other spans, and evaluates comparisons.
 
 use std::cmp::Ordering;
 
@@ -7,19 +7,19 @@ use trace::Value;
 
 use crate::{compare::Target, forest::Forest};
 
-/// What a reference stands for.
+/// The values that a reference resolves to.
 pub(crate) enum Resolved<'t> {
-    /// It is not yet known which span is meant.
+    /// The span is not known yet.
     NotYet,
-    /// There is no such span.
+    /// The span does not exist.
     NoSpan,
-    /// The attribute is not there, and its sender dropped some.
+    /// The attribute is missing, and its sender dropped attributes.
     Dropped,
-    /// Its values: none, one, or more if a key was sent twice.
+    /// The values: none, one, or more if a key was sent twice.
     Values(Vec<&'t Value>),
 }
 
-/// Looks up a reference, by the span that its name stands for.
+/// Resolves a reference, by the span that is bound to its name.
 pub(crate) fn resolve<'t>(
     reference: &Reference,
     target: Target<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn holds<'t>(
         },
     };
     let (Some(left), Some(right)) = (left.first(), right.first()) else {
-        // What is not there equals nothing.
+        // A missing value equals nothing.
         return Some(condition.comparison == Comparison::NotEqual);
     };
     let ordering = order(left, right);
@@ -76,7 +76,7 @@ pub(crate) fn holds<'t>(
     })
 }
 
-/// How two values of one type stand to each other; `None` for any others.
+/// The order of two values of one type; `None` for different types.
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),

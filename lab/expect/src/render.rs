@@ -1,21 +1,22 @@
-//! The report as text: the failure tree.
+//! Renders the report as text: the failure tree.
 
 use std::fmt::Write as _;
 
 use crate::report::{Line, Mark, Report, Verdict};
 
-/// The most children of one span that are printed; JSON has them all.
+/// The highest number of children of one span that are printed; JSON has all of them.
 const MOST_LINES: usize = 30;
-/// Columns are aligned up to these widths; what is longer pushes its own line to the right.
+/// The highest widths of aligned columns; longer text moves the rest of its line to the right.
 const WIDEST_LABEL: usize = 72;
 const WIDEST_VALUE: usize = 48;
 
 // === impl Report ===
 
 impl Report {
-    /// The report as text that ends in a line break.
+    /// Renders the report as text that ends in a line break.
     ///
-    /// `title` is what was checked, such as the name of the scenario; `note` what else is known,
+    /// `title` names the subject of the check, such as the scenario; `note` adds information, such as the
+    /// source of the trace, and may be empty. A trace that passes takes one line.
     /// such as where the trace was read from; it may be empty. A trace that passes takes one line.
     pub fn text(&self, title: &str, note: &str, colour: bool) -> String {
         let paint = Paint { colour };
@@ -63,19 +64,19 @@ impl Report {
 
 /// A line with its place in the drawing.
 struct Row<'l> {
-    /// What is drawn before it.
+    /// The drawing before the line.
     indent: String,
-    /// What is drawn before what continues it.
+    /// The drawing before the lines that continue it.
     below: String,
     line: &'l Line,
     top: bool,
 }
 
-/// The rows of a line's children. What passes is not opened.
+/// Adds the rows of a line's children. Children of passed lines are not shown.
 fn children<'l>(line: &'l Line, indent: &str, rows: &mut Vec<Row<'l>>) {
     let mut shown: Vec<&Line> = line.children.iter().collect();
     if shown.len() > MOST_LINES {
-        // What passes goes first, so that what is wrong is seen.
+        // Passed lines are removed first, so that failures stay visible.
         shown.retain(|child| child.verdict() != Verdict::Pass);
         shown.truncate(MOST_LINES);
     }
@@ -106,7 +107,7 @@ fn children<'l>(line: &'l Line, indent: &str, rows: &mut Vec<Row<'l>>) {
 
 /// The widths of the columns.
 struct Columns {
-    /// Drawing and label.
+    /// The width of the drawing and the label.
     label: usize,
     field: usize,
     want: usize,
@@ -151,7 +152,7 @@ impl Columns {
 // === impl Row ===
 
 impl Row<'_> {
-    /// How wide the drawing and the label are.
+    /// The width of the drawing and the label.
     fn width(&self) -> usize {
         width(&self.indent) + width(&self.painted(&Paint { colour: false }))
     }
@@ -161,7 +162,7 @@ impl Row<'_> {
         line.note.is_some() || !line.differences.is_empty() || line.verdict() == Verdict::Pass
     }
 
-    /// What is printed beside the label of the line.
+    /// The text beside the label of the line.
     fn said(&self, columns: &Columns, paint: &Paint) -> Vec<String> {
         if self.line.verdict() == Verdict::Pass {
             return vec![paint.green("ok")];
@@ -212,7 +213,7 @@ impl Row<'_> {
     }
 }
 
-/// A text of a trace that cannot drive the terminal.
+/// Removes characters of a trace's text that could control the terminal.
 fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

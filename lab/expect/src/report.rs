@@ -1,4 +1,4 @@
-//! What a check found, for people and for machines.
+//! The result of a check, for people and for machines.
 
 use scenario::Position;
 use serde::{Serialize, Serializer};
@@ -10,9 +10,9 @@ use trace::{SpanId, TraceId};
 pub enum Verdict {
     /// The trace is as expected.
     Pass,
-    /// Nothing is known to be wrong, and something could not be evaluated.
+    /// No failure is known, and a part could not be evaluated.
     Unsupported,
-    /// Something is wrong.
+    /// A part failed.
     Fail,
 }
 
@@ -23,9 +23,9 @@ pub struct Report {
     pub trace_id: TraceId,
     /// The verdict.
     pub verdict: Verdict,
-    /// The counts that were asked for.
+    /// The expected counts, with the actual counts.
     pub counts: Vec<CountLine>,
-    /// The tree that was asked for, with what was found.
+    /// The expected tree, with the spans that were found.
     pub tree: Vec<Line>,
 }
 
@@ -34,7 +34,7 @@ pub struct Report {
 pub struct CountLine {
     /// `roots`, `orphans`, `spans` or `errors`.
     pub what: &'static str,
-    /// The count or the range that was asked for.
+    /// The expected count or range.
     pub want: String,
     /// The count of the trace.
     pub got: u64,
@@ -42,71 +42,71 @@ pub struct CountLine {
     pub ok: bool,
 }
 
-/// A node of the expectation with its span, or either of them alone.
+/// A node of the expectation with its span, or one of them alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// Which of these it is.
+    /// The result of the comparison.
     pub mark: Mark,
-    /// The service, of the span if there is one, else of the node.
+    /// The service of the span or, without a span, of the node.
     pub service: String,
-    /// The name, of the span if there is one, else of the node.
+    /// The name of the span or, without a span, of the node.
     pub name: String,
-    /// How many lines like this one it stands for.
+    /// The number of equal lines that this line stands for.
     pub times: u64,
-    /// The span; of several, the first.
+    /// The id of the span; of several spans, the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<SpanId>,
-    /// How long the span took, in milliseconds; of several, the first.
+    /// The duration of the span, in milliseconds; of several spans, the first.
     #[serde(
         rename = "ms",
         skip_serializing_if = "Option::is_none",
         serialize_with = "milliseconds"
     )]
     pub nanoseconds: Option<u64>,
-    /// The line of the scenario file that asks for it.
+    /// The line of the scenario file that expects the span.
     #[serde(
         rename = "line",
         skip_serializing_if = "Option::is_none",
         serialize_with = "line_of"
     )]
     pub position: Option<Position>,
-    /// What differs in the span itself.
+    /// The differences of the span itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// Why the span is missing or should not be there.
+    /// Why the span is missing or should not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// What was found of the children.
+    /// The lines of the children.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Line>,
 }
 
-/// How a node and its span compare.
+/// The result of comparing a node with its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
-    /// `=`: the span is as it should be. Its children may not be.
+    /// `=`: the span is as expected. Its children may differ.
     Same,
-    /// `~`: something differs in the span.
+    /// `~`: the span differs.
     Differs,
-    /// `-`: there is no span.
+    /// `-`: the span is missing.
     Missing,
-    /// `+`: there should be no span.
+    /// `+`: the span should not exist.
     Unexpected,
-    /// `?`: it cannot be known.
+    /// `?`: the result cannot be known.
     Unsupported,
 }
 
-/// A field of a span that is not as it should be.
+/// A field of a span that differs from the expectation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The field: `status`, the key of an attribute, `event …`, `link …`.
     pub field: String,
-    /// What was asked for, with its type.
+    /// The expected value, with its type.
     pub want: String,
-    /// What is there, with its type.
+    /// The actual value, with its type.
     pub got: String,
-    /// Why it cannot be known whether it is wrong.
+    /// Why it cannot be known whether the value is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
 }
@@ -132,7 +132,7 @@ impl Report {
 // === impl Line ===
 
 impl Line {
-    /// The verdict on this line and all beneath it.
+    /// The verdict on this line and all lines below it.
     pub fn verdict(&self) -> Verdict {
         self.children
             .iter()
@@ -140,7 +140,7 @@ impl Line {
             .fold(self.mark.verdict(), Verdict::max)
     }
 
-    /// Whether two lines say the same, if of different spans.
+    /// Whether two lines are equal except for their spans.
     fn says_the_same(&self, other: &Line) -> bool {
         let head = |line: &Line| (line.mark, line.times, line.position);
         head(self) == head(other)
@@ -155,7 +155,7 @@ impl Line {
     }
 }
 
-/// Makes one line of neighbours that say the same.
+/// Merges neighbouring lines that are equal.
 pub(crate) fn merge(lines: &mut Vec<Line>) {
     lines.iter_mut().for_each(|line| merge(&mut line.children));
     let mut merged: Vec<(Line, u64)> = Vec::with_capacity(lines.len());
@@ -178,7 +178,7 @@ pub(crate) fn merge(lines: &mut Vec<Line>) {
 // === impl Mark ===
 
 impl Mark {
-    /// The character that stands for it.
+    /// The character for it in the report.
     pub fn as_char(self) -> char {
         match self {
             Mark::Same => '=',

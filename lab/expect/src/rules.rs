@@ -1,5 +1,5 @@
-//! What is asked of the whole trace, beside its counts: calls that must not be made, the critical
-//! path, and when it arrived.
+//! The rules for a whole trace, apart from counts: forbidden calls, the critical path, and the time of
+//! arrival.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     report::{Difference, Line, Mark},
 };
 
-/// A line for each rule that is asked for and does not hold, or cannot be known.
+/// A line for each rule that does not hold, or cannot be evaluated.
 pub(crate) fn lines(
     expectation: &Expectation,
     observed: &Observed<'_>,
@@ -93,7 +93,7 @@ fn forbidden(rule: &Forbidden, forest: &Forest<'_>) -> Vec<Line> {
 fn path_share(rule: &PathShare, trace: &Trace) -> Option<Line> {
     let field = format!("critical path through {}", described(&rule.through));
     let want = share(rule.share.min, rule.share.max);
-    // The request of the user is the earliest root; a trace that lost it is judged by what is first.
+    // The user's request is the earliest root; a trace that lost its root is judged by its first top span.
     let tops = trace.tops();
     let root = tops
         .iter()
@@ -124,7 +124,7 @@ fn path_share(rule: &PathShare, trace: &Trace) -> Option<Line> {
     })
 }
 
-/// A pattern in a few words.
+/// Describes a pattern in a few words.
 pub(crate) fn described(pattern: &Pattern) -> String {
     let service = pattern.service.as_ref().map(ToString::to_string);
     let name = pattern.name.as_ref().map(ToString::to_string);
@@ -133,7 +133,7 @@ pub(crate) fn described(pattern: &Pattern) -> String {
     words.join(" ")
 }
 
-/// A share, or a range of shares, in percent.
+/// Formats a share, or a range of shares, in percent.
 pub(crate) fn share(min: f64, max: f64) -> String {
     match (min, max) {
         (min, f64::INFINITY) => format!(">= {:.0}%", min * 100.0),

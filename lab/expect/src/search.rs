@@ -1,8 +1,8 @@
 //! The cheapest matching of a tree of nodes with a forest of spans.
 //!
-//! Costs are found from the top down, each pair of a node and a span once: what differs in the
-//! span itself, and the cheapest matching of the node's children with the span's. The recursion
-//! is as deep as the expectation, never as deep as the trace.
+//! Costs are computed from the top down, once for each pair of a node and a span: the differences of the span
+//! itself, plus the cheapest matching of the node's children with the span's. The depth of the recursion is
+//! that of the expectation, never that of the trace.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,12 +17,12 @@ use crate::{
     table::{Choice, Table},
 };
 
-/// What a span costs that a closed parent may not have.
+/// The cost of a span that a closed parent does not allow.
 const UNLISTED: i64 = 2;
-/// How often the tree is matched at most, each time with the spans that the last matching bound to
-/// names; the first round that changes nothing is the last.
+/// The highest number of rounds. Each round matches the tree with the spans that the round before bound to
+/// names; the first round without a change is the last.
 const ROUNDS: usize = 8;
-/// How many combinations of spans are tried for names that are referred to across the tree.
+/// The highest number of combinations of spans that are tried for names that are referred to across the tree.
 const MOST_ALTERNATIVES: usize = 256;
 
 /// Matches the tree.
@@ -31,8 +31,8 @@ pub(crate) fn search<'e>(plan: &Plan<'e>, forest: &Forest<'_>) -> Matching<'e> {
     if !plan.crosses || (first.consistent && first.top.cost == 0) {
         return first;
     }
-    // The rounds follow the nearest spans, and may miss a matching in which all is well: before a
-    // trace is called wrong, the other spans that names may stand for are tried.
+    // The rounds follow the nearest spans, and may miss a matching without differences. Before a trace fails,
+    // the other spans that may be bound to the names are tried.
     for forced in alternatives(plan, forest) {
         let other = rounds(plan, forest, forced);
         if other.consistent && other.top.cost == 0 {
@@ -42,8 +42,8 @@ pub(crate) fn search<'e>(plan: &Plan<'e>, forest: &Forest<'_>) -> Matching<'e> {
     first
 }
 
-/// Which spans the names that are referred to across the tree may stand for, in every combination;
-/// none if there are too many to try.
+/// All combinations of spans that may be bound to names which are referred to across the tree; none if there
+/// are too many to try.
 fn alternatives(plan: &Plan<'_>, forest: &Forest<'_>) -> Vec<HashMap<usize, usize>> {
     let mut combinations = vec![HashMap::new()];
     for &item in &plan.crossed {
@@ -71,8 +71,8 @@ fn alternatives(plan: &Plan<'_>, forest: &Forest<'_>) -> Vec<HashMap<usize, usiz
     combinations
 }
 
-/// Matches the tree again and again, each time with the spans that the last matching bound to names.
-/// Nodes that are `forced` go with one span only.
+/// Matches the tree repeatedly, each time with the spans that the matching before bound to names. A node in
+/// `forced` is matched with its given span only.
 fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize>) -> Matching<'e> {
     let mut bindings = None;
     let mut rounds = 0;
@@ -88,7 +88,7 @@ fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize
         let mut found = Bindings::new();
         top.bindings(plan, &mut found);
         rounds += 1;
-        // Where no link crosses the tree, every round is like the first.
+        // Without links across the tree, every round is like the first.
         let consistent = !plan.crosses || search.bindings.as_ref() == Some(&found);
         if consistent || rounds == ROUNDS {
             return Matching {
@@ -104,12 +104,12 @@ fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize
 struct Search<'s, 'e, 't> {
     plan: &'s Plan<'e>,
     forest: &'s Forest<'t>,
-    /// The spans that names stood for in the last round, if there was one.
+    /// The spans that the last round bound to names; `None` in the first round.
     bindings: Option<Bindings<'e>>,
-    /// The only spans that some nodes may go with.
+    /// The only span for each of some nodes.
     forced: &'s HashMap<usize, usize>,
-    /// What pairs cost that were looked at: item, span, and the spans that stand for the names
-    /// that the item refers to above it.
+    /// The costs of pairs that were computed: item, span, and the spans bound to the names that the item
+    /// refers to above it.
     known: HashMap<(usize, usize, Vec<Option<usize>>), i64, RandomState>,
 }
 
@@ -132,7 +132,7 @@ impl<'e> Search<'_, 'e, '_> {
         siblings
     }
 
-    /// Matches the children of a pair, and theirs.
+    /// Matches the children of a pair, and their children.
     fn fill(&mut self, pair: &mut Pair<'e>) {
         pair.children = self.children(pair.item, pair.span, &pair.scope);
         for child in &mut pair.children.pairs {
@@ -140,13 +140,13 @@ impl<'e> Search<'_, 'e, '_> {
         }
     }
 
-    /// What a node costs with a span, or `None` if it is clearly another span.
+    /// The cost of a node with a span; `None` if it is clearly another span.
     fn pair(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Option<(i64, Fit)> {
         if self.forced.get(&item).is_some_and(|&only| only != span) {
             return None;
         }
-        // Only a node that is elsewhere, or that asks for links, can be at the top of a related
-        // trace: anything else there belongs to someone else.
+        // At the top of a related trace only a node that is elsewhere, or that expects links, can match.
+        // Other spans there belong to another request.
         let node = self.plan.items[item].node;
         let own = self.forest.is_own(span);
         let asks_links = !node.links.is_empty();
@@ -190,7 +190,7 @@ impl<'e> Search<'_, 'e, '_> {
                 }
             }
         };
-        // A span is never called missing for what is wrong below it.
+        // A span never counts as missing because of differences below it.
         Some(((own + below).min(weight - 1), fit))
     }
 
@@ -203,8 +203,8 @@ impl<'e> Search<'_, 'e, '_> {
         scope
     }
 
-    /// The cheapest matching of a node's children with those of a span, one level deep, and its
-    /// cost. `scope` holds what is bound at the node as well.
+    /// The cheapest matching of a node's children with those of a span, one level deep, and its cost. `scope`
+    /// includes the names that are bound at the node.
     fn children(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Siblings<'e> {
         let mut siblings = Siblings::default();
         let Item { node, children, .. } = &self.plan.items[item];
@@ -219,7 +219,7 @@ impl<'e> Search<'_, 'e, '_> {
         let children = self.forest.children(span).to_vec();
         let unlisted = match self.plan.items[item].node.closed {
             true => {
-                // A child that an any-depth node has is listed.
+                // A child that is matched by an any-depth node counts as listed.
                 let listed: HashSet<usize> = siblings.pairs.iter().map(|pair| pair.span).collect();
                 children
                     .iter()
@@ -233,7 +233,7 @@ impl<'e> Search<'_, 'e, '_> {
         siblings
     }
 
-    /// Nodes for any depth, and nodes for direct children.
+    /// Splits nodes into those for any depth and those for direct children.
     fn split(&self, items: &[usize], scope: &Bindings<'e>) -> (Vec<usize>, Vec<usize>) {
         items
             .iter()
@@ -241,7 +241,7 @@ impl<'e> Search<'_, 'e, '_> {
             .partition(|&&item| self.plan.items[item].node.any_depth)
     }
 
-    /// Whether a node applies. What it depends on may not be known yet; then it does not.
+    /// Whether a node applies. It does not apply while its condition cannot be evaluated yet.
     fn applies(&self, item: usize, scope: &Bindings<'e>) -> bool {
         self.plan.items[item].node.when.as_ref().is_none_or(|when| {
             let held = holds(when, |reference| {
@@ -253,8 +253,8 @@ impl<'e> Search<'_, 'e, '_> {
         })
     }
 
-    /// Matches nodes with candidates and adds what it comes to. `unlisted` are the candidates that
-    /// may not be there unless a node has them.
+    /// Matches nodes with candidates and adds the result. `unlisted` are the candidates that are not allowed
+    /// unless a node matches them.
     fn match_set(
         &mut self,
         items: &[usize],
@@ -301,7 +301,7 @@ impl<'e> Search<'_, 'e, '_> {
         }
     }
 
-    /// What each candidate costs with each node, and alone.
+    /// The costs of each candidate with each node, and alone.
     fn table(
         &mut self,
         items: &[usize],
@@ -336,7 +336,7 @@ impl<'e> Search<'_, 'e, '_> {
                 }
             }
         }
-        // A span that must not be there is said to be so once.
+        // A forbidden span is reported once.
         if forbidden.is_empty() {
             return self.table_of(items, candidates, costs, alone, forbidden);
         }

@@ -1,4 +1,4 @@
-//! Counts over a whole trace, and whether it is complete enough to be checked.
+//! Counts over a whole trace, and the check whether it is complete enough to be judged.
 
 use std::collections::HashSet;
 
@@ -7,20 +7,20 @@ use trace::{Top, Trace};
 
 use crate::{forest, report::CountLine};
 
-/// Whether a trace has what its `trace:` block says.
+/// Whether a trace fulfils its `trace:` block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settle {
-    /// It has. Whether it is also at rest is for the reader to see, who reads it twice.
+    /// It does. The caller, who reads the trace twice, decides whether it still changes.
     Ready,
-    /// It does not have it yet, and perhaps never will.
+    /// It does not yet, and perhaps never will.
     Waiting {
-        /// What is not as it should be, such as `spans: want 25..45, got 12`.
+        /// The first difference, such as `spans: want 25..45, got 12`.
         reason: String,
     },
 }
 
-/// Says whether the counts of roots, orphans and spans hold. Errors do not count here: a trace
-/// does not become complete by them.
+/// Checks the counts of roots, orphans and spans. Errors do not count here: they do not make a trace
+/// complete.
 pub fn settled(expectation: &Expectation, trace: &Trace) -> Settle {
     let asked = Counts {
         errors: None,
@@ -41,8 +41,8 @@ pub fn settled(expectation: &Expectation, trace: &Trace) -> Settle {
     }
 }
 
-/// Each count that is asked for, with what it is. That a trace has spans at all is always asked:
-/// an expectation of what is not there would hold of nothing.
+/// The expected counts with the actual ones. A trace must always have spans: otherwise an expectation of
+/// absence would hold for an empty trace.
 pub(crate) fn counts(counts: &Counts, trace: &Trace) -> Vec<CountLine> {
     let tops = forest::tops(trace);
     let roots = tops.iter().filter(|top| **top == Some(Top::Root)).count();

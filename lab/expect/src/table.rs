@@ -1,4 +1,4 @@
-//! Nodes against candidates: what each pair costs, and which pairs are the cheapest in all.
+//! A table of nodes and candidate spans with the costs of all pairs, and the choice of the cheapest pairs.
 
 use std::collections::HashMap;
 
@@ -9,25 +9,25 @@ use crate::{
     matching::{Excess, Why},
 };
 
-/// Some nodes, some spans that may be theirs, and what each costs with each.
+/// Some nodes, their candidate spans, and the cost of each pair.
 pub(crate) struct Table {
-    /// By node: how many spans it stands for, and what it costs if one is missing.
+    /// For each node: the number of its spans, and the cost of a missing span.
     pub(crate) nodes: Vec<(Count, i64)>,
     /// The spans.
     pub(crate) candidates: Vec<usize>,
-    /// By node, then by candidate; `None` where the two cannot go together.
+    /// For each node, then each candidate: the cost; `None` if the two cannot be paired.
     pub(crate) costs: Vec<Vec<Option<i64>>>,
-    /// By candidate: what it costs if no node has it, and why.
+    /// For each candidate: the cost if no node matches it, and the reason.
     pub(crate) alone: Vec<(i64, Option<Why>)>,
-    /// Candidates that fit a node of which there must be none.
+    /// Candidates that fit a node with the count zero.
     pub(crate) forbidden: Vec<Excess>,
 }
 
-/// The cheapest choice. Nodes and candidates are named by their places in the table.
+/// The cheapest choice. Nodes and candidates are identified by their indices in the table.
 pub(crate) struct Choice {
-    /// Nodes and their candidates.
+    /// Pairs of a node and a candidate.
     pub(crate) pairs: Vec<(usize, usize)>,
-    /// Candidates that no node has, in order.
+    /// Candidates without a node, in order.
     pub(crate) left: Vec<usize>,
 }
 
@@ -66,8 +66,8 @@ impl Table {
         Choice { pairs, left }
     }
 
-    /// The pairs that cost nothing, where they are plain to see: each candidate goes with one node, or
-    /// with none, and that makes the right number of each. Nothing is cheaper.
+    /// The pairs without cost, in the obvious case: each candidate fits one node or none, and each node gets
+    /// the right number. No choice is cheaper.
     fn free(&self) -> Option<Choice> {
         let mut choice = Choice {
             pairs: Vec::with_capacity(self.candidates.len()),
@@ -94,7 +94,7 @@ impl Table {
             .then_some(choice)
     }
 
-    /// The nodes as rows: one for the spans that must be there, and one for those that may.
+    /// The nodes as rows: one row for the required spans, and one for the optional ones.
     fn rows(&self) -> Vec<(usize, Class)> {
         let all = self.candidates.len() as u64;
         let mut rows = Vec::new();
@@ -120,7 +120,7 @@ impl Table {
         rows
     }
 
-    /// Candidates that cost the same with each node and alone, as columns with their members.
+    /// Candidates with equal costs, as columns with their members.
     fn columns(&self) -> (Vec<Class>, Vec<Vec<usize>>) {
         let mut known: HashMap<(Vec<Option<i64>>, i64), usize> = HashMap::new();
         let (mut columns, mut members): (Vec<Class>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());

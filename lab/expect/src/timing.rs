@@ -1,9 +1,9 @@
-//! How several spans lie in time.
+//! Checks the order of several spans in time.
 
 use scenario::Timing;
 use trace::Span;
 
-/// What is wrong with how some spans lie in time, each with what it is called; `None` if nothing is.
+/// The timing error of some spans, given with their labels; `None` if there is no error.
 pub(crate) fn wrong(timing: Timing, spans: &[(String, &Span)]) -> Option<String> {
     let mut in_time: Vec<&(String, &Span)> = spans.iter().collect();
     if timing != Timing::Order {
@@ -16,8 +16,8 @@ pub(crate) fn wrong(timing: Timing, spans: &[(String, &Span)]) -> Option<String>
             Timing::Order if span.start_ns < before.start_ns => {
                 return Some(format!("{} starts before {}", name(later), name(later - 1)));
             }
-            // In the order of their starts, two overlap if any two neighbours do, or one reaches
-            // beyond its neighbour: the latest end so far tells.
+            // In the order of their starts, two spans overlap if a span starts before the latest end so far.
+            // Neighbours alone are not enough, since one span may reach beyond its neighbour.
             Timing::Sequential => {
                 let over = (0..later).find(|&earlier| in_time[earlier].1.end_ns > span.start_ns);
                 if let Some(earlier) = over {
@@ -38,7 +38,7 @@ pub(crate) fn wrong(timing: Timing, spans: &[(String, &Span)]) -> Option<String>
     None
 }
 
-/// The word of the file.
+/// The name in a scenario file.
 pub(crate) fn word(timing: Timing) -> &'static str {
     match timing {
         Timing::Parallel => "parallel",

@@ -1,4 +1,4 @@
-//! How long the spans of the twin took, to hold durations against.
+//! The durations of the twin's spans, with which durations are compared.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,8 +14,8 @@ pub struct Twin(HashMap<Position, Duration>);
 // === impl Twin ===
 
 impl Twin {
-    /// Measures traces, each with those that are related to it. They need not match: of what is
-    /// there, each node's nearest spans are measured.
+    /// Measures traces, each with its related traces. They need not fulfil the expectation: the nearest spans
+    /// of each node are measured.
     pub fn measure(expectation: &Expectation, traces: &[(Trace, Vec<Trace>)]) -> Twin {
         let mut times: HashMap<Position, Vec<Duration>> = HashMap::new();
         for (trace, related) in traces {

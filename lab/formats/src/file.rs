@@ -1,13 +1,13 @@
-//! Trace files: what tells the formats apart, and how each is read.
+//! Trace files: how the formats are recognized, and how each is read.
 //!
-//! | format | as it comes from |
+//! | format | source |
 //! | --- | --- |
 //! | OTLP/JSON, one document or one a line | the sink, the collector's file exporter |
 //! | OTLP protobuf, one message or several with their lengths | an exporter's request, the file exporter with `format: proto` |
 //! | Jaeger's JSON | Jaeger's page and its query API |
 //! | Zipkin's JSON v2 | Zipkin's page and its API, a reporter's request |
 //!
-//! Each may be packed with gzip or zstd. A file's name is not known here: only what is in it counts.
+//! Each may be packed with gzip or zstd. The name of a file does not matter: only its content counts.
 
 mod looks;
 mod messages;
@@ -28,123 +28,123 @@ use crate::{
     zipkin::{self, ZipkinSpan},
 };
 
-/// How many bytes [`read`] unpacks of one file: 1 GiB.
+/// The highest number of unpacked bytes of one file in [`read`]: 1 GiB.
 pub const MOST_UNPACKED: usize = 1 << 30;
 
-/// Why some bytes are no trace file.
+/// Why bytes are not a trace file.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// There is nothing in it.
+    /// The file is empty.
     #[error(
         "the file is empty; an OTLP/JSON document such as {{\"resourceSpans\": […]}} is needed"
     )]
     Empty,
-    /// It is of no format that is known here.
+    /// The format is unknown.
     #[error(
         "no trace file: it is neither OTLP (protobuf or JSON), Jaeger JSON nor Zipkin JSON v2, \
          plain or packed with gzip or zstd; {looks}"
     )]
     NoFormat {
-        /// What it looks like, in words.
+        /// The guess about the format, as a phrase.
         looks: String,
     },
-    /// It is packed, and cannot be unpacked.
+    /// The file is packed, and cannot be unpacked.
     #[error("the file looks like {packing} and cannot be unpacked: {source}")]
     Packed {
         /// `gzip` or `zstd`.
         packing: &'static str,
-        /// What the unpacker says.
+        /// The error of the decoder.
         source: io::Error,
     },
-    /// It is packed, and too large unpacked.
+    /// The file is packed, and unpacks to too many bytes.
     #[error("the file unpacks to more than {most}, which is the most that is unpacked here")]
     TooLarge {
-        /// How much is taken, in words.
+        /// The limit, as text.
         most: String,
     },
-    /// Its last message is not all there.
+    /// The last message is incomplete.
     #[error(
         "message {message} is cut off: {there} of {promised} bytes are there; each has its length \
          before it, 4 bytes, big-endian"
     )]
     Cut {
-        /// Which message of the file, from 1.
+        /// The number of the message, from 1.
         message: usize,
-        /// How many bytes it should have.
+        /// The number of bytes that it should have.
         promised: usize,
-        /// How many there are.
+        /// The number of bytes that exist.
         there: usize,
     },
-    /// It begins like JSON and is none.
+    /// It begins like JSON and is not JSON.
     #[error("no JSON: {0}")]
     Json(#[source] serde_json::Error),
-    /// One of its documents is something else.
+    /// A document has no `resourceSpans`.
     #[error(
         "document {document}: no \"resourceSpans\" in it; OTLP/JSON is {{\"resourceSpans\": […]}}{hint}"
     )]
     NoSpans {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
-        /// What it seems to be, if that can be told.
+        /// A guess about its kind; empty if there is none.
         hint: &'static str,
     },
-    /// One of its documents is not what OTLP says.
+    /// A document violates OTLP.
     #[error("document {document}: {problem}")]
     Document {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
         /// What is wrong.
         problem: DecodeError,
     },
-    /// One of its messages is OTLP protobuf, and holds no spans.
+    /// A message is OTLP protobuf of another signal, without spans.
     #[error("document {document}: no traces in it: it is OTLP protobuf of {signal}")]
     OtherSignal {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
         /// `logs` or `metrics`.
         signal: &'static str,
     },
-    /// One of its documents is of Jaeger, and something in it is not as Jaeger writes it.
+    /// A document is Jaeger's, and a part of it is not as Jaeger writes it.
     #[error("document {document}: no Jaeger JSON: {problem}")]
     Jaeger {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
         /// What is wrong.
         problem: String,
     },
-    /// One of its documents is of Zipkin, and something in it is not as Zipkin writes it.
+    /// A document is Zipkin's, and a part of it is not as Zipkin writes it.
     #[error("document {document}: no Zipkin JSON v2: {problem}")]
     Zipkin {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
-        /// The place, and what is wrong there.
+        /// The place in the document, and what is wrong there.
         problem: String,
     },
-    /// One of its spans cannot be used.
+    /// A span cannot be used.
     #[error("document {document}: {rejected}")]
     Span {
-        /// Which document of the file, from 1.
+        /// The number of the document, from 1.
         document: usize,
         /// The span, and what is wrong with it.
         rejected: Rejected,
     },
 }
 
-/// All spans of a trace file, which is taken whole or not at all.
+/// Reads all spans of a trace file. A file with an error is refused as a whole.
 ///
 /// # Errors
 ///
-/// When the bytes are of no known format, when a span of them cannot be taken, and when they unpack to more
-/// than [`MOST_UNPACKED`].
+/// When the format is unknown, when a span cannot be used, and when the file unpacks to more than
+/// [`MOST_UNPACKED`] bytes.
 pub fn read(bytes: &[u8]) -> Result<Vec<Span>, ReadError> {
     read_within(bytes, MOST_UNPACKED)
 }
 
-/// Does what [`read`] does with another bound, `most_unpacked`, in bytes.
+/// Reads like [`read`] with another limit: `most_unpacked`, in bytes.
 ///
 /// # Errors
 ///
-/// As of [`read`], with this bound.
+/// As in [`read`], with this limit.
 pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, ReadError> {
     let mut reader = Reader {
         packing: Packing::new(most_unpacked),
@@ -161,13 +161,13 @@ pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, Read
     Ok(spans)
 }
 
-/// What was read of a file so far.
+/// The data of a file that was read so far.
 struct Reader {
     packing: Packing,
     documents: usize,
     spans: Vec<Span>,
-    /// Kept until the end: the two halves of a shared span may be in two documents, since each
-    /// service reports its own.
+    /// Zipkin's spans, converted at the end: the two halves of a shared span may be in two documents, since
+    /// each service reports its own half.
     zipkin: Vec<ZipkinSpan>,
 }
 
@@ -180,7 +180,7 @@ impl Reader {
             return self.contents(&bytes);
         };
         for message in messages {
-            // The file exporter packs each message alone.
+            // The file exporter packs each message separately.
             let message = self.packing.unpack(message?)?;
             self.contents(&message)?;
         }
@@ -191,7 +191,7 @@ impl Reader {
         let json = looks::like_json(bytes);
         if looks::like_protobuf(bytes) {
             match self.protobuf(bytes) {
-                // A document after an empty line, with a character in it that JSON forbids.
+                // A document after an empty line, with a character that JSON forbids.
                 Err(_) if json => {}
                 read => return read,
             }
@@ -211,7 +211,8 @@ impl Reader {
         let document = self.documents + 1;
         let decoded = from_protobuf(bytes);
         let good = |decoded: &Decoded| decoded.rejected.is_empty();
-        // Requests of all signals are alike on the wire, so that of another one fails only inside.
+        // Requests of all signals begin alike on the wire, so another signal causes an error only deeper
+        // inside.
         if !decoded.as_ref().is_ok_and(good)
             && let Some(signal) = otlp::other_signal(bytes)
         {
@@ -249,7 +250,7 @@ impl Reader {
             .get("result")
             .filter(|result| result.get("resourceSpans").is_some())
             .unwrap_or(json);
-        // The protocol takes a request without the field as an empty one; in a file it is a mistake.
+        // OTLP accepts a request without the field as an empty one; in a file it is a mistake.
         if (json.is_object() || json.is_array()) && json.get("resourceSpans").is_none() {
             let hint = looks::hint(json);
             return Err(ReadError::NoSpans { document, hint });

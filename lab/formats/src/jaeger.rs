@@ -1,8 +1,8 @@
-//! Jaeger's JSON, as its page downloads a trace and its query API (v1) answers.
+//! Jaeger's JSON, as downloaded from its page and returned by its query API (v1).
 //!
-//! It holds less than OTLP: times are whole microseconds; the kind, the status and the scope are
-//! tags; arrays are JSON in a string; a link has no attributes. What it cannot hold is not
-//! known here, which is not the same as absent: a link says so by its dropped attributes.
+//! It holds less than OTLP: times are whole microseconds; the kind, the status and the scope are tags; arrays
+//! are JSON in a string; a link has no attributes. Data that it cannot hold is unknown, which is not the same
+//! as absent: a link shows this by its count of dropped attributes.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ pub(crate) fn is_one(json: &Json) -> bool {
     })
 }
 
-/// The spans of a document; an error says what is wrong in words.
+/// Reads the spans of a document; an error describes the problem.
 pub(crate) fn read(json: &Json) -> Result<Vec<Span>, String> {
     let document: Document = Document::deserialize(json).map_err(|error| error.to_string())?;
     let mut spans = Vec::new();
@@ -127,7 +127,7 @@ impl JaegerSpan {
                 self::trace_id(&reference.trace_id)?,
                 span_id(&reference.span_id)?,
             );
-            // The first that this is a child of, in its own trace, is its parent.
+            // The first `CHILD_OF` reference to the same trace is the parent.
             if reference.ref_type == "CHILD_OF" && target.0 == trace_id && parent.is_none() {
                 parent = Some(target.1);
                 continue;
@@ -141,7 +141,7 @@ impl JaegerSpan {
                 trace_state: String::new(),
                 flags: 0,
                 attributes: Attributes::default(),
-                // Jaeger keeps none, so it cannot be known whether there were any.
+                // Jaeger does not keep them, so it is unknown whether there were any.
                 dropped_attributes: 1,
             });
         }
@@ -219,7 +219,7 @@ impl Log {
     }
 }
 
-/// Tags as attributes, of which those that Jaeger adds are taken out.
+/// Tags as attributes, without the tags that Jaeger adds.
 struct Tags(Vec<(String, Value)>);
 
 // === impl Tags ===
@@ -233,7 +233,7 @@ impl Tags {
         Tags(attributes.collect())
     }
 
-    /// The text of a tag, which is no attribute.
+    /// Removes a tag that is not an attribute, and returns its text.
     fn take(&mut self, key: &str) -> Option<String> {
         let is_it = |(name, value): &(String, Value)| name == key && value.as_str().is_some();
         let place = self.0.iter().position(is_it)?;
@@ -280,7 +280,7 @@ impl Tag {
     }
 }
 
-/// Jaeger leaves out zeros at the front.
+/// Parses a trace id. Jaeger omits leading zeros.
 fn trace_id(text: &str) -> Result<TraceId, String> {
     TraceId::from_short(text).map_err(|error| format!("trace id {text:?}: {error}"))
 }

@@ -1,6 +1,6 @@
-//! Trace files of any format, read into spans: [`read`] tells the formats apart by what is in a file.
+//! Reads trace files of any format into spans: [`read`] recognizes the format by the content of a file.
 //!
-//! It must not know where a file comes from, nor what its spans are for.
+//! This crate must not know where a file comes from, or what its spans are used for.
 //!
 //! ```
 //! let spans = formats::read(br#"{"resourceSpans": []}"#);

@@ -1,9 +1,9 @@
-//! Zipkin's JSON v2, as its page downloads a trace, its API answers and reporters send it.
+//! Zipkin's JSON v2, as downloaded from its page, returned by its API and sent by reporters.
 //!
-//! It holds less than OTLP: times are whole microseconds, every tag is text, and the status, the
-//! scope and the links of a span of OpenTelemetry are tags, which [`otel`] knows. Two things of it
-//! OTLP has not: a span may say nothing of its time, and a server's span may share the id of its
-//! client's, which [`shared`] takes apart.
+//! It holds less than OTLP: times are whole microseconds, every tag is text, and the status, the scope and
+//! the links of an OpenTelemetry span are tags, which [`otel`] reads. Two of its features do not exist in
+//! OTLP: a span may have no time, and a server's span may share the id of its client's span, which [`shared`]
+//! separates.
 
 mod otel;
 mod shared;
@@ -16,8 +16,7 @@ use serde_json::{Map, Value as Json};
 use self::otel::Tags;
 use trace::{Attributes, Event, Kind, Resource, Span, SpanId, TraceId, Value};
 
-/// A span as Zipkin writes it (Zipkin API v2, `Span`). Any field but the ids may be missing or
-/// null.
+/// A span as Zipkin writes it (Zipkin API v2, `Span`). Any field except the ids may be missing or null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ZipkinSpan {
@@ -29,7 +28,7 @@ pub(crate) struct ZipkinSpan {
     parent_id: Option<SpanId>,
     name: Option<String>,
     kind: Option<ZipkinKind>,
-    /// Since the Unix epoch.
+    /// Microseconds since the Unix epoch.
     #[serde(default, deserialize_with = "microseconds")]
     timestamp: Option<u64>,
     #[serde(default, deserialize_with = "microseconds")]
@@ -61,7 +60,7 @@ struct Endpoint {
 
 #[derive(Deserialize)]
 struct Annotation {
-    /// Since the Unix epoch.
+    /// Microseconds since the Unix epoch.
     #[serde(default, deserialize_with = "microseconds")]
     timestamp: Option<u64>,
     value: String,
@@ -76,7 +75,7 @@ pub(crate) fn is_one(json: &Json) -> bool {
     without_spans || each(items).any(|span| span.get("traceId").is_some())
 }
 
-/// The spans of a document; an error says where something is wrong, and what.
+/// Reads the spans of a document; an error says where the problem is, and what it is.
 pub(crate) fn read(json: &Json) -> Result<Vec<ZipkinSpan>, String> {
     let items = json.as_array().map_or(&[][..], Vec::as_slice);
     if each(items).any(is_version_1) {
@@ -94,7 +93,7 @@ pub(crate) fn read(json: &Json) -> Result<Vec<ZipkinSpan>, String> {
     }
 }
 
-/// Those spans as they are here: each with an id of its own, a time and a service.
+/// Converts these spans: each gets a unique id, a time and a service.
 pub(crate) fn into_spans(mut spans: Vec<ZipkinSpan>) -> Vec<Span> {
     shared::part(&mut spans);
     let mut earliest: HashMap<TraceId, u64> = HashMap::new();
@@ -106,7 +105,7 @@ pub(crate) fn into_spans(mut spans: Vec<ZipkinSpan>) -> Vec<Span> {
     }
     let mut resources = Resources::default();
     let mut into_span = |span: ZipkinSpan| {
-        // One that says nothing of its time stands at its trace's beginning, not in 1970.
+        // A span without a time starts at the start of its trace, not in 1970.
         let start = span.start().or(earliest.get(&span.trace_id).copied());
         let resource = resources.of(span.service());
         span.into_span(start.unwrap_or(0), resource)
@@ -122,7 +121,7 @@ impl ZipkinSpan {
         (!name.is_empty()).then_some(name)
     }
 
-    /// When it started, as far as it says so, in microseconds.
+    /// The start, in microseconds, as far as the span states it.
     fn start(&self) -> Option<u64> {
         let noted = || self.noted().min();
         self.timestamp.filter(|start| *start != 0).or_else(noted)
@@ -195,8 +194,8 @@ impl ZipkinSpan {
     }
 }
 
-/// The other side of a call, by the names of OpenTelemetry's conventions; what a tag says already
-/// is not said again. To a server the other side is a client.
+/// Adds the other side of a call, by the names of OpenTelemetry's conventions, unless a tag has the same
+/// information. For a server the other side is a client.
 fn add_remote(attributes: &mut Attributes, kind: Kind, remote: Endpoint) {
     let (address, port) = match kind {
         Kind::Server => ("client.address", "client.port"),
@@ -264,7 +263,7 @@ fn nanoseconds(microseconds: u64) -> u64 {
     microseconds.saturating_mul(1_000)
 }
 
-/// An id of 64 bits is one of 128 with zeros at the front.
+/// Parses a trace id. An id of 64 bits is extended to 128 bits with leading zeros.
 fn trace_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TraceId, D::Error> {
     let text = String::deserialize(deserializer)?;
     TraceId::from_short(&text).map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
@@ -275,7 +274,7 @@ fn span_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SpanId, D::Erro
     SpanId::from_short(&text).map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
 }
 
-/// An empty text and one of zeros stand for no parent.
+/// Parses a parent id. An empty text and zeros mean no parent.
 fn parent_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SpanId>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
         Some(text) if text.bytes().any(|digit| digit != b'0') => SpanId::from_short(&text)
@@ -285,7 +284,7 @@ fn parent_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SpanId
     }
 }
 
-/// Some reporters write a whole number with a point, or as text.
+/// Parses microseconds. Some reporters write a whole number with a decimal point, or as text.
 fn microseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let json = Json::deserialize(deserializer)?;
     let number = match &json {
@@ -298,7 +297,7 @@ fn microseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64
     number.map(Some).ok_or_else(|| D::Error::custom(wrong()))
 }
 
-/// One that is too large becomes the largest.
+/// Converts a whole number. A number that is too large becomes the largest.
 fn whole(number: f64) -> Option<u64> {
     (number >= 0.0 && number.fract() == 0.0).then_some(number as u64)
 }

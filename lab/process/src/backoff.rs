@@ -8,10 +8,10 @@ const FIRST: Duration = Duration::from_millis(100);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A program that lived for as long was well: its death counts as the first.
+/// The lifetime after which a program counts as healthy: its next death counts as the first.
 const WELL: Duration = Duration::from_secs(10);
 
-/// Doubles from wait to wait, until a program has been well.
+/// The wait before a restart. It doubles from wait to wait, until a program lived for 10 s.
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
@@ -26,7 +26,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after a program that lived for `lived`.
+    /// The wait after a program that lived for `lived`.
     pub fn after(&mut self, lived: Duration) -> Duration {
         if lived >= WELL {
             self.next = FIRST;

@@ -1,24 +1,24 @@
-//! The last lines that a program wrote, for the message that says how it ended.
+//! The last lines that a program wrote, for the message about its end.
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
-/// How many are kept.
+/// The number of lines that are kept.
 const KEPT: usize = 20;
 
 /// The last lines that a program has written so far. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
-/// Lines, each on a line of its own, as the end of a message.
+/// Shows lines as the end of a message, each on a separate line.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a>(pub &'a [String]);
 
 // === impl LastLines ===
 
 impl LastLines {
-    /// One more.
+    /// Adds a line.
     pub fn push(&self, line: String) {
         let mut lines = self.0.lock();
         if lines.len() == KEPT {
@@ -27,7 +27,7 @@ impl LastLines {
         lines.push_back(line);
     }
 
-    /// Those that are kept, oldest first. None are left.
+    /// Takes the kept lines, oldest first. None are left.
     pub fn take(&self) -> Vec<String> {
         let mut lines = self.0.lock();
         lines.drain(..).collect()

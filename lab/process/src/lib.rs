@@ -1,10 +1,10 @@
-//! What starts, watches and ends other programs.
+//! Starts, watches and ends other programs.
 //!
-//! A program's output is read for as long as it writes ([`forward`]); the last lines of it say why it ended
-//! ([`LastLines`]). [`ports`] finds free ports, [`signals`] ends a program or all that it has started, [`Backoff`]
-//! is the wait before it is started again, [`memory`] is what programs take of the machine.
+//! [`forward`] reads a program's output to its end; [`LastLines`] keeps the last lines, which say why it
+//! ended. [`ports`] finds free ports, [`signals`] ends a program or its whole process group, [`Backoff`] is
+//! the wait before a restart, [`memory`] measures the memory of programs.
 //!
-//! Nothing here knows which program it is.
+//! This crate does not know which program it is.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {

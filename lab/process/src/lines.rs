@@ -1,19 +1,19 @@
-//! Reads lines of any bytes, of any length, in bounded memory.
+//! Reads lines of any bytes and any length in bounded memory.
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// Bytes of a line that are kept. The rest of it is read and thrown away.
+/// The number of bytes of a line that are kept. The rest of the line is read and dropped.
 const MAX_LINE: usize = 8 * 1024;
 
-/// The next line without its end; `None` when there is no more.
+/// Reads the next line, without its line ending; `None` at the end.
 ///
-/// Bytes that are no UTF-8 are replaced: a program may write anything.
+/// Bytes that are not UTF-8 are replaced, since a program may write any bytes.
 ///
 /// # Errors
 ///
-/// When the reader cannot be read.
+/// When the read fails.
 pub async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut anything = false;

@@ -1,30 +1,30 @@
-//! How much memory processes take.
+//! Measures the memory of processes.
 
 use std::fs;
 
-/// The memory of several processes, as proportional set size (PSS): pages that several
-/// processes share are counted in parts, so that the sum is what they take of the machine.
+/// The memory of several processes, as proportional set size (PSS): a page that several processes share is
+/// divided among them, so the sum is the memory that they use together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// The sum, in bytes.
     pub total: u64,
-    /// What each process takes.
+    /// The memory of each process.
     pub processes: Vec<ProcessMemory>,
 }
 
 /// The memory of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessMemory {
-    /// What runs in it.
+    /// The name of the component that runs in it.
     pub name: &'static str,
-    /// Its id.
+    /// The process id.
     pub pid: u32,
     /// Its proportional set size, in bytes.
     pub pss: u64,
 }
 
-/// The memory of the processes; `None` where the system does not tell. That is everywhere but on
-/// Linux, which tells since 4.14.
+/// Measures the memory of the processes; `None` if the system does not report it. Only Linux 4.14 and later
+/// reports it.
 pub fn measure(processes: impl Iterator<Item = (&'static str, u32)>) -> Option<Memory> {
     let processes = processes
         .map(|(name, pid)| {
@@ -39,7 +39,7 @@ pub fn measure(processes: impl Iterator<Item = (&'static str, u32)>) -> Option<M
     })
 }
 
-/// The line `Pss:  1234 kB` of proc_pid_smaps_rollup(5), in bytes.
+/// Parses the line `Pss:  1234 kB` of proc_pid_smaps_rollup(5), in bytes.
 fn pss(rollup: &str) -> Option<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Reads what a program writes.
+//! Reads the output of a program.
 
 use tokio::{
     io::{AsyncRead, BufReader},
@@ -7,8 +7,8 @@ use tokio::{
 
 use crate::{LastLines, lines::next_line};
 
-/// Reads the output of a program to its end, in a task of its own, so that the program is never stopped by a
-/// full pipe. Each line goes to `told`, and to `last_lines`.
+/// Reads the output of a program to its end, in a separate task, so that a full pipe never blocks the
+/// program. Each line goes to `told`, and to `last_lines`.
 pub fn forward(
     output: impl AsyncRead + Send + Unpin + 'static,
     last_lines: LastLines,

@@ -1,15 +1,15 @@
-//! Signals to programs, by the ids of their processes.
+//! Sends signals to programs, by process id.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Asks a process to end (SIGTERM). One that has ended already is no error.
+/// Sends SIGTERM to a process. It is no error if the process has ended already.
 pub fn terminate(pid: u32) {
     if let Some(pid) = raw(pid) {
         let _ = kill_process(pid, Signal::TERM);
     }
 }
 
-/// Kills all processes of the group that a process leads (SIGKILL). A group of which none is left is no error.
+/// Sends SIGKILL to all processes of the group that `leader` leads. It is no error if the group is empty.
 pub fn kill_group(leader: u32) {
     if let Some(group) = raw(leader) {
         let _ = kill_process_group(group, Signal::KILL);

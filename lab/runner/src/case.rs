@@ -1,4 +1,4 @@
-//! A request with its trace, and a trace without a request.
+//! [`Case`]: a request with its trace; [`Unexplained`]: a trace without a request.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use expect::{Report, Verdict};
 use loadgen::Line;
 use trace::{Trace, TraceId};
 
-/// One request, with its trace and what was found of it.
+/// One request, with its trace and the result of its checks.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The request.
     pub line: Line,
-    /// Its trace, as it was judged; `None` if it never came.
+    /// The trace of the request, as it was judged; `None` if no trace arrived.
     pub trace: Option<Arc<Trace>>,
-    /// The traces that have to do with it.
+    /// The other traces that are connected with it: by a link, an order id or a message id.
     pub related: Vec<Trace>,
-    /// Whether it is missing because it was sampled out, as it may be.
+    /// Whether the trace is missing because it was sampled out, which is allowed.
     pub sampled_out: bool,
-    /// What became of it.
+    /// The verdict on the request.
     pub verdict: Verdict,
-    /// What its trace must look like, held against it; `None` where nothing is said of it.
+    /// The comparison of the trace with its expectation; `None` if the scenario has no expectation for it.
     pub report: Option<Report>,
-    /// What the diagnosis reports of it.
+    /// The findings that the diagnosis reports on the trace.
     pub findings: Vec<diagnose::Finding>,
-    /// What is wrong besides.
+    /// Any other reason why the case failed or could not be judged.
     pub why: Option<String>,
 }
 
@@ -32,18 +32,18 @@ pub struct Case {
 pub struct Unexplained {
     /// The trace.
     pub trace_id: TraceId,
-    /// How many spans it has.
+    /// The number of its spans.
     pub spans: usize,
     /// The service and the name of its first span.
     pub first: String,
-    /// When it began, in nanoseconds since the Unix epoch.
+    /// The start of its first span, in nanoseconds since the Unix epoch.
     pub began: u64,
 }
 
 // === impl Unexplained ===
 
 impl Unexplained {
-    /// A trace that belongs to no request.
+    /// Describes a trace that belongs to no request.
     pub(crate) fn of(trace: &Trace) -> Unexplained {
         let first = trace.spans().first();
         Unexplained {
@@ -56,7 +56,7 @@ impl Unexplained {
         }
     }
 
-    /// What of it belongs to no request, in words.
+    /// Describes the spans as a phrase for a message.
     pub(crate) fn in_words(&self) -> String {
         let first = &self.first;
         match self.spans {
@@ -69,19 +69,19 @@ impl Unexplained {
 // === impl Case ===
 
 impl Case {
-    /// Whether this is a request that the scenario speaks of, and that has not been sampled out.
+    /// Whether this is a request that the scenario judges and that was not sampled out.
     pub fn is_judged(&self) -> bool {
         self.line.step.counts() && self.line.started.is_some() && !self.sampled_out
     }
 
-    /// Whether the diagnosis reports a finding of this name.
+    /// Whether the diagnosis reports a finding with this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.findings
             .iter()
             .any(|finding| finding.rule.name == name)
     }
 
-    /// What was answered, in a few words.
+    /// The answer to the request, as a short phrase.
     pub(crate) fn answer(&self) -> String {
         let line = &self.line;
         let step = line.step.as_str();

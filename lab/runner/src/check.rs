@@ -1,4 +1,4 @@
-//! Checks recorded traces, without running anything.
+//! Checks recorded traces, without a lab.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -15,18 +15,17 @@ use crate::traces::mentions;
 pub struct Checked {
     /// The name of the scenario.
     pub scenario: String,
-    /// One report for each trace that the scenario speaks of.
+    /// One report for each trace that the scenario describes.
     pub reports: Vec<Report>,
-    /// The roots of those that it does not speak of, and how many there are of each.
+    /// The roots of the traces that the scenario does not describe, with the number of traces of each root.
     pub others: Vec<(String, usize)>,
 }
 
 /// Checks recorded spans against what a scenario expects.
 ///
-/// Traces that have to do with each other (one links to the other, or both name the same order or
-/// message) are looked at together; the first to begin is the one that is checked. A trace whose root is
-/// none that the scenario asks for is of something else and is not checked; one that has lost its root
-/// is.
+/// Connected traces (one links to the other, or both name the same order or message) are checked as a group;
+/// the trace of the group that began first is the one that is checked. A trace is not checked if its root
+/// fits no node at the top of the expected tree. A trace that lost its root is checked.
 pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
     let mut checked = Checked {
         scenario: scenario.name.clone(),
@@ -59,7 +58,7 @@ pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
 // === impl Checked ===
 
 impl Checked {
-    /// The worst of the reports; where nothing was checked, nothing is proven.
+    /// The worst verdict of the reports; a failure if no trace was checked, since that proves nothing.
     pub fn verdict(&self) -> Verdict {
         let verdicts = self.reports.iter().map(|report| report.verdict);
         verdicts.max().unwrap_or(Verdict::Fail)
@@ -77,7 +76,7 @@ impl Checked {
         })
     }
 
-    /// The report for people: each trace, then how many match.
+    /// The report as text: each trace, then the number of traces that match.
     pub fn text(&self, colour: bool) -> String {
         let mut text = String::new();
         for report in &self.reports {
@@ -105,7 +104,7 @@ impl Checked {
     }
 }
 
-/// The name of a trace's root if no node at the top of the tree could mean it.
+/// The name of a trace's root, if the root fits no node at the top of the expected tree.
 fn something_else(trace: &Trace, scenario: &Scenario) -> Option<String> {
     let asked: Vec<&Node> = scenario
         .expect
@@ -122,7 +121,7 @@ fn something_else(trace: &Trace, scenario: &Scenario) -> Option<String> {
     (!is_asked).then(|| format!("{} {}", root.service(), root.name))
 }
 
-/// Traces that have to do with each other, together.
+/// Groups the traces that are connected with each other.
 fn groups(traces: Vec<Trace>) -> Vec<Vec<Trace>> {
     let places: HashMap<TraceId, usize> = traces
         .iter()

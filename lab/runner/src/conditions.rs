@@ -1,27 +1,27 @@
-//! What an environment offers of what a scenario may need.
+//! [`Conditions`]: what an environment offers to the needs of a scenario.
 
 use protocol::{Database, Pace};
 use scenario::Need;
 use supervisor::Config;
 
-/// What an environment offers of what a scenario may need.
+/// What an environment offers to the needs of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Conditions {
-    /// A lab's shop.
+    /// The shop of a lab.
     Shop {
-        /// The database of its services.
+        /// The database of the services.
         database: Database,
-        /// Their pace; `None` if the lab does not say it.
+        /// The pace of the services; `None` if the lab does not report it.
         pace: Option<Pace>,
     },
-    /// The user's own services, of which nothing is known.
+    /// Services of the user. Nothing is known about them.
     Unknown,
 }
 
 // === impl Conditions ===
 
 impl Conditions {
-    /// Those of a lab that is started with this configuration.
+    /// The conditions in a lab that is started with this configuration.
     pub(crate) fn of_lab(config: &Config) -> Conditions {
         Conditions::Shop {
             database: match config.database {
@@ -32,8 +32,8 @@ impl Conditions {
         }
     }
 
-    /// In words, what is offered in place of what is needed; `None` if it is offered. What is not known is
-    /// not offered.
+    /// The phrase that says what the environment offers instead of `need`; `None` if it offers `need`. An
+    /// unknown property counts as not offered.
     pub(crate) fn instead_of(self, need: Need) -> Option<&'static str> {
         match (need, self) {
             (_, Conditions::Unknown) => Some("what a target of one's own has is not known"),
@@ -51,7 +51,7 @@ impl Conditions {
         }
     }
 
-    /// Why something with these needs cannot be judged here, in a few words; `None` if it can.
+    /// Why something with these needs cannot be judged here, as a short phrase; `None` if it can be judged.
     pub(crate) fn lacks(self, needs: &[Need]) -> Option<String> {
         let lacking: Vec<String> = needs
             .iter()
@@ -61,8 +61,8 @@ impl Conditions {
         (!lacking.is_empty()).then(|| format!("it needs {}", in_a_row(&lacking)))
     }
 
-    /// Who needs what is not here, and what is here in its place, in sentences; `None` if nothing is
-    /// lacking. `needs` says who needs what.
+    /// Sentences that name each missing need, the things that need it, and what the environment has instead;
+    /// `None` if no need is missing. Each item of `needs` is the name of a thing and one of its needs.
     pub(crate) fn who_lacks(self, needs: &[(String, Need)]) -> Option<String> {
         let sentence = |need: Need| {
             let instead = self.instead_of(need)?;
@@ -84,7 +84,7 @@ impl Conditions {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins words: `a`, `a and b`, `a, b and c`.
 fn in_a_row(words: &[String]) -> String {
     match words {
         [] => String::new(),

@@ -1,12 +1,12 @@
-//! Drives one phase of a scenario, and waits until its traces are settled: by their content, never
-//! by time alone.
+//! Drives one phase of a scenario, and waits until its traces are settled. The content of a trace decides
+//! that, never the time alone.
 //!
-//! A trace of the faulty phase is settled when all that its scenario expects of it is there and it did
-//! not change between two reads, all services flushed before each. A trace of a silent phase, of which
-//! nothing is expected, is settled when it is whole (no parent is missing, every message that was sent
-//! was processed) and has been at rest for a while. One that does not come to that is judged as it
-//! stands when the patience ends. Where a Collector is in between, all of it is given the time that the
-//! Collector may hold spans back, as its set-up says.
+//! A trace of the faulty phase is settled when everything that its scenario expects of it is there and the
+//! trace did not change between two reads; all services are flushed before each read. A trace of a silent
+//! phase has no expectation. It is settled when it is whole (no parent is missing, every message that was
+//! sent was processed) and did not change for a while. A trace that does not settle is judged in the state
+//! that it has at the end of `patience`. With a Collector in between, each of these times grows by the time
+//! for which the set-up of the Collector may hold spans back.
 
 use std::time::Duration;
 
@@ -30,28 +30,28 @@ use crate::{
     traces::Found,
 };
 
-/// How far apart two reads must be at least between which nothing changed.
+/// The shortest time between two reads that show that a trace does not change.
 const APART: Duration = Duration::from_millis(50);
 
-/// How long a trace of which nothing is expected must have been at rest if it is whole.
+/// The time for which a whole trace without an expectation must not change.
 const REST: Duration = Duration::from_millis(400);
 
-/// How long if it is not: perhaps it never will be.
+/// The same time for a trace that is not whole: it may never become whole.
 const LONG_REST: Duration = Duration::from_secs(2);
 
-/// What a phase of a scenario came to, before it is judged.
+/// The result of driving a phase, before it is judged.
 #[derive(Debug)]
 pub(crate) struct PhaseTraces {
     pub(crate) phase: Phase,
     pub(crate) load: LoadReport,
-    /// What is known of the trace of each line, in their order.
+    /// The trace of each line, in the order of the lines.
     pub(crate) found: Vec<Found>,
     pub(crate) lost_spans: u64,
-    /// In which share of the time the machine stood still, if that is much.
+    /// The share of the time in which the machine stood still, from 0 to 1; `None` if it is small.
     pub(crate) stalled: Option<f64>,
 }
 
-/// How a phase is driven.
+/// The conditions under which a phase is driven.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DriveSettings<'a> {
     pub(crate) overrides: Overrides,
@@ -121,14 +121,15 @@ fn target(plan: PhasePlan<'_>, environment: &Environment) -> Result<Url, RunErro
     }
 }
 
-/// The trace of one request while it is waited for.
+/// The trace of one request while the run waits for it.
 struct Waiting {
     line: usize,
     change: u64,
     unchanged_since: Instant,
-    /// Whether what is expected of it holds as it is now.
+    /// Whether the trace fulfils its expectation in its present state.
     holds: Option<bool>,
-    /// From when on it need not be waited for if nothing of it came; `None`: it must come.
+    /// The instant from which the run stops waiting for a trace that has not arrived; `None` if the trace
+    /// must arrive.
     missing_from: Option<Instant>,
 }
 
@@ -177,7 +178,7 @@ async fn settle(
         }
         environment.wait().await;
     }
-    // Those that are settled may have got more since; and nobody waited for the carts.
+    // Settled traces may have received more spans since, and the loop did not wait for the carts.
     environment.read(lines).await;
     let known = environment.known(lines).await;
     environment
@@ -188,7 +189,7 @@ async fn settle(
 // === impl Waiting ===
 
 impl Waiting {
-    /// `delay` is how long after a flush spans may still be under way.
+    /// `delay` is the longest time between a flush and the arrival of its spans.
     fn is_settled(
         &mut self,
         found: &Found,
@@ -205,7 +206,7 @@ impl Waiting {
             return false;
         }
         let at_rest = self.unchanged_since.elapsed();
-        // Batches of several services may come one after the other.
+        // Batches of several services may arrive one after the other.
         let quiet = 2 * delay;
         match expected {
             Some(expected) => {
@@ -234,7 +235,7 @@ impl Waiting {
 // === impl PhaseTraces ===
 
 impl PhaseTraces {
-    /// The lines that the scenario speaks of, with what is known of their traces.
+    /// The lines that the scenario judges, with their traces.
     pub(crate) fn judged(&self) -> impl Iterator<Item = (&Line, &Found)> {
         self.load
             .lines
@@ -243,7 +244,7 @@ impl PhaseTraces {
             .filter(|(line, _)| line.step.counts() && line.started.is_some())
     }
 
-    /// From when to when it lasted.
+    /// The start and the end of the load.
     pub(crate) fn window(&self) -> (UnixNanos, UnixNanos) {
         let lines = || self.load.lines.iter();
         let began = lines()

@@ -1,4 +1,4 @@
-//! The traces that a run left in a folder, with what is known to be wrong with each.
+//! Reads the traces that a run left in a folder, with the known labels of what is wrong with each.
 //!
 //! ```text
 //! DIR/SCENARIO/PHASE/*.otlp.json        a file a request, as `run --out DIR --traces all` leaves them
@@ -24,15 +24,15 @@ use crate::phase::Phase;
 /// Why a folder cannot be evaluated.
 #[derive(Debug, Error)]
 pub enum LabelsError {
-    /// It cannot be read.
+    /// A file or folder cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file in it is no trace file.
+    /// A file in the folder is not a trace file.
     #[error("{}: {source}", path.display())]
     NoTraces {
         /// The file.
@@ -40,7 +40,7 @@ pub enum LabelsError {
         /// What is wrong with it.
         source: formats::ReadError,
     },
-    /// The labels of traces from elsewhere cannot be used.
+    /// The labels of traces from other programs cannot be used.
     #[error("{}: {why}", path.display())]
     Labels {
         /// The file.
@@ -48,7 +48,7 @@ pub enum LabelsError {
         /// What is wrong with it.
         why: String,
     },
-    /// There is nothing in it that could be evaluated.
+    /// The folder has no traces that could be evaluated.
     #[error(
         "{}: no traces of scenarios in it; `tracelab run --all --out DIR --traces all` leaves some, in \
          DIR/SCENARIO/PHASE/*.otlp.json",
@@ -60,7 +60,7 @@ pub enum LabelsError {
 /// Requests that were made together, and other traces of the same system.
 pub type Group = (Vec<Labelled>, Vec<Trace>);
 
-/// What is known of traces from elsewhere.
+/// The labels of traces from another program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Label {
@@ -69,8 +69,8 @@ struct Label {
     allowed: Vec<String>,
 }
 
-/// Reads a folder of labelled traces: a group for each scenario and phase, and one for each file from
-/// elsewhere. A folder whose name is none of a scenario is passed over.
+/// Reads a folder of labelled traces: one group for each scenario and phase, and one for each file of other
+/// programs. A folder whose name is not the name of a scenario is skipped.
 pub fn labelled(folder: &Path) -> Result<Vec<Group>, LabelsError> {
     fs::read_dir(folder).map_err(unreadable(folder))?;
     let mut groups = Vec::new();
@@ -155,7 +155,7 @@ fn from_elsewhere(folder: &Path) -> Result<Vec<Group>, LabelsError> {
     Ok(groups)
 }
 
-/// What a scenario says of one of its phases.
+/// The label that a scenario gives to one of its phases.
 fn label(scenario: &Scenario, phase: Phase) -> Label {
     let of =
         |variant: Option<&scenario::Variant>| variant.and_then(|variant| variant.findings.clone());
@@ -166,7 +166,7 @@ fn label(scenario: &Scenario, phase: Phase) -> Label {
     };
     let wants = wants.unwrap_or_default();
     let named = |on_each: bool| {
-        // Of a recording it is not known what its lab had.
+        // A recording does not say what its lab offered.
         let is_on_each = |want: &FindingWant| want.share.is_none() && want.needs.is_empty();
         let chosen = wants.iter().filter(|want| is_on_each(want) == on_each);
         chosen
@@ -179,7 +179,7 @@ fn label(scenario: &Scenario, phase: Phase) -> Label {
     }
 }
 
-/// The traces of each request of a folder, a file each.
+/// The traces of each request of a folder: one file for each request.
 fn read_folder(folder: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -196,7 +196,7 @@ fn read_folder(folder: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
     files.iter().map(read).collect()
 }
 
-/// The traces of each request of a packed file, a line each; none if there is no such file.
+/// The traces of each request of a packed file: one line for each request. Empty if the file does not exist.
 fn read_packed(path: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
     if !path.exists() {
         return Ok(Vec::new());

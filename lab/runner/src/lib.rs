@@ -1,12 +1,12 @@
-//! Runs scenarios and comes to a verdict.
+//! Runs scenarios and gives their verdicts.
 //!
-//! The load generator's ledger says what was asked and answered; the sink holds what was traced.
+//! The ledger of the load generator records the requests and their answers; the sink holds the traces.
 //! [`run`] drives the load of each phase of a scenario (the fault, its twin, its near miss), waits until
-//! every trace is settled, and holds the one against the other: each faulty trace must be as the
-//! scenario expects, each trace of a twin or a near miss must not, each request must have a trace at all,
+//! every trace is settled, and compares the ledger with the traces: each faulty trace must fulfil the
+//! expectation of the scenario, each trace of a twin or a near miss must not, each request must have a trace,
 //! and each span must belong to a request.
 //!
-//! It must not know how a load is driven, how a trace is matched, or how a lab is started.
+//! This crate must not know how a load is driven, how a trace is matched, or how a lab is started.
 
 mod case;
 mod check;

@@ -1,4 +1,4 @@
-//! What scenarios came to.
+//! The results of scenarios.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
     phase::Phase,
 };
 
-/// A scenario that came to its verdicts.
+/// A scenario with its verdicts.
 #[derive(Debug)]
 pub struct Finished {
     /// The scenario.
@@ -23,78 +23,78 @@ pub struct Finished {
     pub phases: Vec<PhaseRun>,
 }
 
-/// A phase that came to its verdict.
+/// A phase with its verdict.
 #[derive(Debug)]
 pub struct PhaseRun {
     /// The verdict and its numbers.
     pub report: PhaseReport,
-    /// What they were counted from.
+    /// The requests that the numbers are counted from.
     pub cases: Vec<Case>,
-    /// Traces that belong to no request, of the time in which this phase ran.
+    /// The traces that belong to no request and began while this phase ran.
     pub unexplained: Vec<Unexplained>,
-    /// From when to when it lasted, in nanoseconds since the Unix epoch.
+    /// The start and the end of the load, in nanoseconds since the Unix epoch.
     pub(crate) window: (u64, u64),
 }
 
-/// One scenario, in one phase.
+/// The result of one phase of a scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct PhaseReport {
-    /// The scenario.
+    /// The name of the scenario.
     pub name: String,
-    /// Which part of the scenario it was.
+    /// The phase of the scenario.
     pub phase: Phase,
-    /// What it came to.
+    /// The verdict on the phase.
     pub verdict: Verdict,
-    /// How many traces were judged: one a request that the scenario speaks of.
+    /// The number of judged traces: one for each request that the scenario judges.
     pub traces: usize,
-    /// How many are as they should be.
+    /// The number of traces that passed.
     pub passed: usize,
-    /// How many are not, requests without a trace included.
+    /// The number of traces that failed, requests without a trace included.
     pub failed: usize,
-    /// How many could not be judged.
+    /// The number of traces that could not be judged.
     pub unsupported: usize,
-    /// How many more are missing because they were sampled out, as they may be.
+    /// The number of further traces that are missing because they were sampled out, which is allowed.
     #[serde(rename = "left_out", skip_serializing_if = "is_none_of_them")]
     pub sampled_out: usize,
-    /// Spans that belong to no request; `None` where others make requests too.
+    /// The number of spans that belong to no request; `None` if the lab has other clients too.
     pub unexplained_spans: Option<usize>,
-    /// Spans that were lost between their end and the sink, or in the sink.
+    /// The number of spans that were lost between their end and the sink, or in the sink.
     pub dropped_spans: u64,
-    /// In which share of the time of the load the machine stood still, from 0 to 1, if that is why findings that most
-    /// requests have are no failure.
+    /// The share of the load's time in which the machine stood still, from 0 to 1, if that excuses findings
+    /// that most requests have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled: Option<f64>,
-    /// How many traces each finding was reported on.
+    /// The number of traces on which each finding was reported.
     pub findings: BTreeMap<String, usize>,
-    /// The findings that are wanted, and could not be asked for.
+    /// The wanted findings that could not be judged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsupported_findings: Vec<UnsupportedFinding>,
-    /// How long users waited for the replies that the scenario speaks of; `None` without a reply.
+    /// The time that users waited for the replies that the scenario judges; `None` without a reply.
     pub latency_ms: Option<Latencies>,
-    /// What the scenario wants of times, and what they came to.
+    /// The wants of the scenario about times, with their results.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latency: Vec<LatencyLine>,
-    /// What became of the requests.
+    /// The requests, counted by their results.
     pub requests: Requests,
-    /// Why it could not be run, or failed as a whole.
+    /// Why the phase could not be run, or failed as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The first of those that failed.
+    /// The first failed requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
 }
 
-/// A request that is not as it should be.
+/// A request that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// Its trace; `None` if that never came.
+    /// The id of its trace; `None` if no trace arrived.
     pub trace_id: Option<TraceId>,
-    /// What was answered.
+    /// The answer to the request.
     pub answer: String,
-    /// What is wrong besides the trace.
+    /// What is wrong apart from the trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// What its trace must look like, held against it.
+    /// The comparison of the trace with its expectation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<expect::Report>,
 }
@@ -110,23 +110,23 @@ pub struct Latencies {
     pub p99: f64,
 }
 
-/// Counts of requests.
+/// The numbers of requests, by result.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Requests {
-    /// Those that got a reply which says that all went well (2xx).
+    /// Requests with a reply of success (2xx).
     pub succeeded: u64,
-    /// Those that got any other reply.
+    /// Requests with any other reply.
     pub refused: u64,
-    /// Those that got no reply.
+    /// Requests without a reply.
     pub unanswered: u64,
-    /// Those that were planned and never sent.
+    /// Requests that were planned and never sent.
     pub never_started: u64,
 }
 
 // === impl Finished ===
 
 impl Finished {
-    /// The worst of its phases.
+    /// The worst verdict of the phases.
     pub fn verdict(&self) -> Verdict {
         self.phases
             .iter()
@@ -143,7 +143,7 @@ impl Finished {
 // === impl PhaseRun ===
 
 impl PhaseRun {
-    /// The request whose latency is the median of those that are as they should be.
+    /// The request with the median latency among the requests that passed.
     pub fn median(&self) -> Option<&Case> {
         let judged = self.cases.iter().filter(|case| case.is_judged());
         let mut passed: Vec<&Case> = judged

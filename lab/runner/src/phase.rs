@@ -8,21 +8,21 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The scenario itself, with its faults if it has any.
+    /// The scenario with its faults, if it has any.
     Faulty,
     /// The same load without the fault.
     Twin,
-    /// What looks alike and is healthy.
+    /// A load that looks alike and is healthy.
     NearMiss,
 }
 
 // === impl Phase ===
 
 impl Phase {
-    /// All of them, in the order in which they are run.
+    /// All phases, in the order in which they are run.
     pub const ALL: [Phase; 3] = [Phase::Faulty, Phase::Twin, Phase::NearMiss];
 
-    /// The word for it on the command line and in reports.
+    /// The name of the phase on the command line and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Phase::Faulty => "faulty",
@@ -31,7 +31,7 @@ impl Phase {
         }
     }
 
-    /// Whether it must not look as the scenario expects.
+    /// Whether a trace of the phase must not fulfil the expectation of the scenario.
     pub fn is_silent(self) -> bool {
         self != Phase::Faulty
     }

@@ -1,4 +1,5 @@
-//! What is done and wanted in each phase of a scenario: the fault itself, its twin, its near miss.
+//! [`PhasePlan`]: the load and the wants of each phase of a scenario: the fault itself, its twin, its near
+//! miss.
 
 use faults::{Faults, Reach};
 use loadgen::{Plan, Weighted};
@@ -13,25 +14,25 @@ use std::{
 
 use crate::{conditions::Conditions, phase::Phase};
 
-/// How long a customer waits for a reply.
+/// The longest time that a customer waits for a reply.
 const CUSTOMER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is asked of the user's own: in place of what the scenario says.
+/// Values of the user that replace those of the scenario.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
-    /// How many requests each phase makes.
+    /// The number of requests in each phase.
     pub requests: Option<u64>,
-    /// How many users there are at a time.
+    /// The number of concurrent users.
     pub users: Option<NonZeroUsize>,
 }
 
-/// A phase of a scenario, with all that is said of it.
+/// A phase of a scenario, with everything that the scenario says about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PhasePlan<'s> {
     pub(crate) scenario: &'s Scenario,
     pub(crate) phase: Phase,
     pub(crate) faults: &'s Faults,
-    /// What each trace must look like, besides being silent where it is a variant.
+    /// The expectation that the phase adds; a variant must also be silent.
     pub(crate) own: Option<&'s Expectation>,
     findings: Option<&'s [FindingWant]>,
     journeys: &'s [scenario::Weighted],
@@ -42,7 +43,7 @@ pub(crate) struct PhasePlan<'s> {
 // === impl PhasePlan ===
 
 impl<'s> PhasePlan<'s> {
-    /// This phase of the scenario, if it has it.
+    /// This phase of the scenario; `None` if the scenario does not have it.
     pub(crate) fn of(scenario: &'s Scenario, phase: Phase) -> Option<PhasePlan<'s>> {
         let variant = match phase {
             Phase::Faulty => None,
@@ -74,7 +75,7 @@ impl<'s> PhasePlan<'s> {
         })
     }
 
-    /// Why it cannot be run under these conditions, in words; `None` if it can.
+    /// Why the phase cannot be run under these conditions, as text; `None` if it can be run.
     pub(crate) fn lacks(&self, conditions: Conditions) -> Option<String> {
         let of_faults = self.faults.iter().filter_map(|setting| {
             let fault = setting.fault();
@@ -85,7 +86,7 @@ impl<'s> PhasePlan<'s> {
         });
         let mut needs: Vec<(String, Need)> = of_faults.collect();
         for need in self.needs {
-            // Who needs it is then said already.
+            // Otherwise an earlier sentence has named this need already.
             if needs.iter().all(|(_, known)| known != need) {
                 needs.push(("it".to_owned(), *need));
             }
@@ -93,19 +94,19 @@ impl<'s> PhasePlan<'s> {
         conditions.who_lacks(&needs)
     }
 
-    /// What the diagnosis must report of it; `None` if nothing is said.
+    /// The findings that the diagnosis must report; `None` if the scenario says nothing about findings.
     pub(crate) fn findings(&self) -> Option<&'s [FindingWant]> {
         self.findings
     }
 
-    /// Whether requests beside it are touched by its faults: then it must run alone.
+    /// Whether the faults of the phase act on requests of others too: then it must run alone.
     pub(crate) fn touches_others(&self) -> bool {
         self.faults
             .iter()
             .any(|setting| setting.fault().reach == Reach::Everyone)
     }
 
-    /// What the load generator is to do for it.
+    /// The plan for the load generator.
     pub(crate) fn plan(&self, target: Url, seed: u64, overrides: Overrides) -> Plan {
         Plan {
             target,
@@ -168,7 +169,7 @@ mod tests {
         scenario::parse("x.yaml", &format!("{head}{rest}")).expect("it is a scenario")
     }
 
-    /// What each phase lacks.
+    /// What each phase lacks under these conditions.
     fn lacking(scenario: &Scenario, conditions: Conditions) -> [Option<String>; 3] {
         Phase::ALL.map(|phase| {
             let plan = PhasePlan::of(scenario, phase).expect("it has all phases");

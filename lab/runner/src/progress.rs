@@ -1,41 +1,41 @@
-//! How far a run has come.
+//! [`Progress`]: the progress of a run.
 
 use crate::phase::Phase;
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// There is a place to run in.
+    /// The environment is ready.
     Ready,
     /// A phase makes its requests.
     Driving {
-        /// Of this scenario.
+        /// The name of the scenario.
         scenario: String,
-        /// Which phase.
+        /// The phase.
         phase: Phase,
-        /// Requests so far.
+        /// The number of requests so far.
         requests: u64,
-        /// Journeys planned in all, if that is known.
+        /// The number of planned journeys; `None` if it is unknown.
         planned: Option<u64>,
     },
     /// A phase waits for its traces.
     Settling {
-        /// Of this scenario.
+        /// The name of the scenario.
         scenario: String,
-        /// Which phase.
+        /// The phase.
         phase: Phase,
-        /// Settled so far.
+        /// The number of settled traces so far.
         settled: usize,
-        /// To be judged in all.
+        /// The number of traces to be judged.
         of: usize,
     },
-    /// A scenario is over.
+    /// A scenario has ended.
     Done {
-        /// Which one.
+        /// The name of the scenario.
         scenario: String,
-        /// How many are over.
+        /// The number of scenarios that have ended.
         done: usize,
-        /// How many there are in all.
+        /// The number of all scenarios.
         of: usize,
     },
 }

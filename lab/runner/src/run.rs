@@ -1,4 +1,4 @@
-//! Runs scenarios, from the first process to the verdicts.
+//! Runs scenarios, from the start of the first process to the verdicts.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ use crate::{
     settings::{LabChoice, Settings},
 };
 
-/// Runs scenarios. `progress` is told how far it has come; `events` what the processes of the lab
-/// said and did. When `stop` is cancelled, what was asked until then is judged.
+/// Runs scenarios. `progress` receives the progress of the run; `events` receives the events of the lab's
+/// processes. When `stop` is cancelled, the requests that were made until then are judged.
 pub async fn run(
     scenarios: Vec<Scenario>,
     settings: Settings,
@@ -42,8 +42,8 @@ pub async fn run(
         if scenarios.is_empty() {
             continue;
         }
-        // Before the others, since two labs at a time would take each other's messages off a broker
-        // that is not their own.
+        // This lab runs before the others: two labs at the same time would take each other's messages from an
+        // external broker.
         let without_pace = match &settings.lab {
             LabChoice::Private(config) if of_shop => {
                 drive_without_pace(config, &scenarios, &settings, &progress, &events, &stop).await?
@@ -73,10 +73,10 @@ pub async fn run(
     Ok(finished.into_iter().map(|(_, finished)| finished).collect())
 }
 
-/// What the loads of scenarios, by their places, came to where no time is simulated.
+/// The loads of scenarios without simulated times, by the index of the scenario.
 type WithoutPace = BTreeMap<usize, Vec<PhaseTraces>>;
 
-/// Who is told of the progress, and what went before.
+/// The receiver of the progress, with the state of the run so far.
 #[derive(Clone, Copy)]
 struct Told<'p, P> {
     progress: &'p P,
@@ -84,7 +84,7 @@ struct Told<'p, P> {
     total: usize,
 }
 
-/// The loads of those scenarios that are also measured where no time is simulated: in a lab of its own.
+/// Drives the loads of those scenarios that are also measured without simulated times, in a lab of their own.
 async fn drive_without_pace(
     config: &Config,
     scenarios: &[(usize, Scenario)],
@@ -100,7 +100,8 @@ async fn drive_without_pace(
     if wanted.is_empty() {
         return Ok(WithoutPace::new());
     }
-    // What is not judged in the lab of the run need not be measured here: so its pace is what counts.
+    // A want that is not judged in the lab of the run need not be measured here. So the pace of that lab
+    // counts.
     let conditions = Conditions::of_lab(config);
     let config = Config {
         pace: Pace::None,
@@ -121,7 +122,7 @@ async fn drive_without_pace(
     driven
 }
 
-/// Whether nothing else may run beside it: it touches others, or it is measured.
+/// Whether a scenario must run alone: its faults act on other requests, or its times are measured.
 fn runs_alone(scenario: &Scenario) -> bool {
     !scenario.latency.is_empty()
         || Phase::ALL
@@ -130,7 +131,7 @@ fn runs_alone(scenario: &Scenario) -> bool {
             .any(|plan| plan.touches_others())
 }
 
-/// Those that touch nobody but themselves side by side, then the others one after another.
+/// Runs the scenarios that act on their own requests alone side by side, then the others one after another.
 async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     environment: &Environment,
     scenarios: Vec<(usize, Scenario)>,
@@ -191,7 +192,7 @@ async fn explain(environment: &Environment, finished: &mut [(usize, ScenarioRun)
         .collect();
     for trace in environment.unexplained(&lines).await {
         let found = Unexplained::of(&trace);
-        // Of several that ran at that time, the one that began last is likeliest.
+        // If several phases ran at that time, the phase that began last is the most likely one.
         let phases = finished
             .iter_mut()
             .flat_map(|(_, run)| &mut run.finished.phases);

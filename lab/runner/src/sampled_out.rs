@@ -1,8 +1,8 @@
-//! Which traces may be missing because they were sampled out.
+//! Decides which traces may be missing because they were sampled out.
 //!
-//! A service that samples says of each reply whether its trace is recorded. A Collector that samples says
-//! nothing; its set-up tells what it must keep, and what share of the rest. Whatever is missing besides is
-//! a failure, as it is where nobody samples.
+//! A service that samples says in each reply whether its trace is recorded. A Collector that samples says
+//! nothing; its set-up says which traces it must keep, and which share of the others. Any other missing trace
+//! is a failure, as it is without sampling.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use trace::StatusCode;
 
 use crate::plan::PhasePlan;
 
-/// How much longer a customer may have waited than the trace lasted: what took longer than the threshold
-/// by so much was slow by any clock.
+/// The time that a request may spend outside of its trace. A request that took longer than the threshold by
+/// more than this is slow by any clock.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
 
-/// Whether the trace of a request may be missing where this is sampled.
+/// Whether the trace of a request may be missing under this sampling.
 pub(crate) fn may_be_missing(plan: PhasePlan<'_>, line: &Line, sampling: Option<Sampling>) -> bool {
     if line.unsampled {
         return true;

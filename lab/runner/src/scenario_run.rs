@@ -1,4 +1,4 @@
-//! Runs one scenario: drives its phases, and has each judged.
+//! Runs one scenario: drives its phases, and judges each.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
     settings::Settings,
 };
 
-/// How long a target may take to accept a connection.
+/// The longest wait until a target accepts a connection.
 const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A scenario that was run, with all requests that were made for it.
@@ -30,7 +30,7 @@ pub(crate) struct ScenarioRun {
     pub(crate) lines: Vec<loadgen::Line>,
 }
 
-/// The phases of a scenario, each with what it came to, or why it was not driven.
+/// The phases of a scenario, each with its traces, or with the reason why it was not driven.
 type Phases<'s> = Vec<(PhasePlan<'s>, Result<PhaseTraces, String>)>;
 
 /// Runs the wanted phases of a scenario, and judges them.
@@ -90,7 +90,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     Ok(ScenarioRun { finished, lines })
 }
 
-/// Drives the phases of a scenario that are wanted, or that those are compared with.
+/// Drives the wanted phases of a scenario, and the phases that those are compared with.
 pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'static>(
     environment: &Environment,
     scenario: &'s Scenario,
@@ -125,7 +125,7 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
     Ok(driven)
 }
 
-/// Whether somebody listens at a target: an error says why not.
+/// Connects to a target. An error says why the target does not accept connections.
 async fn listens(target: &str) -> std::io::Result<()> {
     let url: Url = target.parse().expect("it was checked when it was read");
     let host = url.host_str().unwrap_or_default().to_owned();
@@ -137,7 +137,7 @@ async fn listens(target: &str) -> std::io::Result<()> {
     }
 }
 
-/// Whether something is held against the times of the twin.
+/// Whether the scenario compares a time with the times of the twin.
 fn compares_with_twin(scenario: &Scenario) -> bool {
     fn in_node(node: &Node) -> bool {
         node.duration_of_twin.is_some() || node.children.iter().any(in_node)

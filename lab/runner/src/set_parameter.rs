@@ -1,4 +1,4 @@
-//! [`SetParameter`]: what `--set` changes in the scenarios that are to be run.
+//! [`SetParameter`]: a change that `--set` makes in the scenarios that are run.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use faults::Setting;
 use scenario::Scenario;
 use thiserror::Error;
 
-/// A parameter of a fault that is set: `slow-provider.latency_ms=1600`.
+/// A new value for a parameter of a fault: `slow-provider.latency_ms=1600`.
 #[derive(Clone, Debug)]
 pub struct SetParameter {
     fault: &'static faults::Fault,
@@ -17,10 +17,10 @@ pub struct SetParameter {
 /// Why a parameter cannot be set.
 #[derive(Debug, Error)]
 pub enum SetError {
-    /// It is not written as it should be.
+    /// The text does not have the form `FAULT.PARAMETER=VALUE`.
     #[error("{0:?} is not FAULT.PARAMETER=VALUE, such as slow-provider.latency_ms=1600")]
     Syntax(String),
-    /// There is no such fault or parameter, or it may not be this.
+    /// The fault or the parameter does not exist, or the value is not allowed.
     #[error(transparent)]
     Fault(#[from] faults::Error),
     /// A parameter is set more than once.
@@ -30,17 +30,17 @@ pub enum SetError {
         fault: &'static str,
         /// The parameter.
         parameter: String,
-        /// What it is set to first.
+        /// The first value.
         first: String,
-        /// What it is set to then.
+        /// The second value.
         second: String,
     },
-    /// The scenarios do not have the fault.
+    /// No scenario has the fault.
     #[error("no scenario that is to be run has the fault {fault}; they have: {known}")]
     NoSuchFault {
         /// The fault.
         fault: &'static str,
-        /// The faults that they have.
+        /// The faults that the scenarios have.
         known: String,
     },
 }
@@ -48,7 +48,7 @@ pub enum SetError {
 // === impl SetParameter ===
 
 impl SetParameter {
-    /// Sets parameters in each of the scenarios that has their fault, near misses and twins aside.
+    /// Sets parameters in each scenario that has the fault, except in near misses and twins.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl FromStr for SetParameter {
         let (name, value) = text.split_once('=').ok_or_else(syntax)?;
         let (fault, parameter) = name.split_once('.').ok_or_else(syntax)?;
         let fault = faults::find(fault.trim())?;
-        // Whether it has the parameter, and may be this, is known at once.
+        // An unknown parameter or a value that is not allowed is reported at once.
         Setting::new(fault).set(parameter.trim(), value.trim())?;
         Ok(SetParameter {
             fault,

@@ -1,4 +1,4 @@
-//! How scenarios are run, and where.
+//! [`Settings`]: how and where scenarios are run.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,32 +11,32 @@ use crate::{phase::Phase, plan::Overrides};
 /// How scenarios are run.
 #[derive(Debug)]
 pub struct Settings {
-    /// In which lab.
+    /// The lab in which scenarios are run.
     pub lab: LabChoice,
-    /// What becomes of traces between the services and the sink.
+    /// The effect of a Collector on traces between the services and the sink.
     pub collector_effect: CollectorEffect,
-    /// Which phases; the twin is driven all the same where a scenario compares with it.
+    /// The phases that are run. The twin is also driven if a scenario compares with it.
     pub phases: Vec<Phase>,
-    /// In place of what the scenarios say.
+    /// The values that replace those of the scenarios.
     pub overrides: Overrides,
-    /// How long traces may take to settle once the load of a phase is over.
+    /// The longest time for traces to settle after the load of a phase.
     pub patience: Duration,
-    /// Decides what is bought.
+    /// The seed that decides which products are bought.
     pub seed: u64,
-    /// How many scenarios are run at a time that touch nobody but themselves.
+    /// The number of scenarios that run at the same time, if they act on their own requests alone.
     pub side_by_side: usize,
-    /// Whether the load and the pace are those that the scenarios speak of. Where they are not, findings
-    /// that come of the load are no surprise.
+    /// Whether the load and the pace are those of the scenario files. If not, findings that are caused by the
+    /// load are no failure.
     pub as_written: bool,
-    /// Where services of one's own send OTLP/gRPC and OTLP/HTTP, for a scenario with a target.
+    /// The addresses for OTLP/gRPC and OTLP/HTTP from the user's services, for a scenario with a target.
     pub receiver: (SocketAddr, SocketAddr),
 }
 
 /// The lab that scenarios are run in.
 #[derive(Debug)]
 pub enum LabChoice {
-    /// A lab of their own.
+    /// A lab that is started for the scenarios.
     Private(Box<Config>),
-    /// A lab that runs already, whose page is at this address.
+    /// A lab that runs already, by the address of its page.
     Running(Url),
 }

@@ -1,5 +1,5 @@
-//! How much of a time the machine gave this process none: it was busy with others, or a limit of CPU time stopped
-//! all processes of a container.
+//! Measures the share of the time in which this process got no CPU: the machine was busy with other
+//! processes, or a limit of CPU time stopped all processes of a container.
 
 use std::{
     sync::{
@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is looked.
+/// The time between two checks.
 const TICK: Duration = Duration::from_millis(10);
 
-/// From this lateness on it is the machine, and not the grain of its timers.
+/// The delay from which the machine is the cause, and not the resolution of its timers.
 const LATE: Duration = Duration::from_millis(10);
 
-/// From this share of the time on what came of a load says nothing of the load.
+/// The share of the time from which the results of a load say nothing about the load.
 const MUCH: f64 = 0.10;
 
-/// Watches until it is dropped, on a thread of its own: that of a busy runtime would be late by itself.
+/// Measures until it is dropped, on a separate thread: a task of a busy runtime would be late for other
+/// reasons.
 #[derive(Debug)]
 pub struct StallWatch {
     began: Instant,
@@ -30,7 +31,7 @@ pub struct StallWatch {
 // === impl StallWatch ===
 
 impl StallWatch {
-    /// Begins to watch.
+    /// Starts the measurement.
     pub fn start() -> StallWatch {
         let watch = StallWatch {
             began: Instant::now(),
@@ -56,7 +57,7 @@ impl StallWatch {
         watch
     }
 
-    /// The share of the time in which it stood still, from 0 to 1; `None` if that is not much.
+    /// The share of the time in which the process stood still, from 0 to 1; `None` if it is small.
     pub fn stalled(&self) -> Option<f64> {
         let late = self.late_ns.load(Ordering::Relaxed) as f64;
         let share = late / self.began.elapsed().as_nanos().max(1) as f64;

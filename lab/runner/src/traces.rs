@@ -1,6 +1,6 @@
-//! All traces that were received, and which of them have to do with each other.
+//! All received traces, and the connections between them.
 //!
-//! It is kept up to date rather than read anew: of what did not change nothing is read twice.
+//! The index is updated, not rebuilt: an unchanged trace is not read again.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -12,15 +12,15 @@ use loadgen::Line;
 use sink::Store;
 use trace::{Span, Trace, TraceId, Value};
 
-/// All traces that were received.
+/// All received traces.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
     by_id: HashMap<TraceId, Seen>,
-    /// By the `lab.request` that a service records of the baggage.
+    /// The traces by the `lab.request` that a service records from the baggage.
     by_request: HashMap<String, TraceId>,
-    /// By the ids of orders and messages.
+    /// The traces by the ids of their orders and messages.
     by_mention: HashMap<String, BTreeSet<TraceId>>,
-    /// By the traces that their spans link to.
+    /// The traces by the traces that their spans link to.
     by_link: HashMap<TraceId, BTreeSet<TraceId>>,
     changes: u64,
 }
@@ -29,25 +29,25 @@ pub(crate) struct Traces {
 struct Seen {
     trace: Arc<Trace>,
     lateness: Option<Duration>,
-    /// What the store counts.
+    /// The last revision of the store that was read.
     revision: u64,
-    /// What is counted here: grows with each change of any trace.
+    /// The counter of changes: grows with each change of any trace.
     change: u64,
 }
 
-/// What is known of the trace of one request.
+/// The trace of one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) trace: Option<Arc<Trace>>,
-    /// The traces that have to do with it and are no other request's.
+    /// The connected traces that belong to no other request.
     pub(crate) related: Vec<Trace>,
-    /// How late the latest part of it came, from the end of that part's last span.
+    /// The delay of the latest span, from the end of the span to its arrival.
     pub(crate) arrival: Option<Duration>,
-    /// When any of it changed last, to compare with.
+    /// The change counter at the last change of any of these traces.
     pub(crate) change: u64,
 }
 
-/// What the requests of a ledger know of: a trace that mentions one of these belongs to a request.
+/// The ids that the requests of a ledger know. A trace that mentions one of them belongs to a request.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) traces: HashSet<TraceId>,
@@ -57,7 +57,7 @@ pub(crate) struct Known {
 // === impl Traces ===
 
 impl Traces {
-    /// Reads what changed in a store.
+    /// Reads the changes of a store.
     pub(crate) fn refresh(&mut self, store: &Store) {
         let ids = store.trace_ids();
         if ids.len() < self.by_id.len() {
@@ -77,7 +77,7 @@ impl Traces {
         }
     }
 
-    /// Takes a trace that was read from somewhere else, where it has changed if it has more spans.
+    /// Adds a trace that was read from another source. It counts as changed if it has more spans than before.
     pub(crate) fn take(&mut self, trace: Trace) {
         let spans = trace.spans().len() as u64;
         if self.by_id.get(&trace.id()).map(|seen| seen.revision) != Some(spans) {
@@ -111,14 +111,14 @@ impl Traces {
         self.by_id.insert(id, seen);
     }
 
-    /// The trace of a request: by its reply's `traceresponse` or, where there was no reply, by the
-    /// `lab.request` that checkout records of the baggage.
+    /// The id of a request's trace: from the `traceresponse` of its reply or, without a reply, from the
+    /// `lab.request` that checkout records from the baggage.
     pub(crate) fn id_of(&self, line: &Line) -> Option<TraceId> {
         line.trace_id
             .or_else(|| self.by_request.get(line.request_id.as_str()).copied())
     }
 
-    /// What is known of the trace of a request. `known` says which traces are other requests'.
+    /// Finds the trace of a request. `known` identifies the traces of other requests.
     pub(crate) fn find(&self, line: &Line, known: &Known) -> Found {
         let Some(seen) = self.id_of(line).and_then(|id| self.by_id.get(&id)) else {
             return Found::default();
@@ -158,7 +158,7 @@ impl Traces {
             .collect()
     }
 
-    /// What requests are known by.
+    /// The ids by which traces are matched to these requests.
     pub(crate) fn known<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) -> Known {
         let mut known = Known::default();
         for line in lines {
@@ -190,7 +190,7 @@ impl Traces {
     }
 }
 
-/// The ids by which a span says what it is about.
+/// The ids of orders and messages that a span names.
 pub(crate) fn mentions(span: &Span) -> impl Iterator<Item = &str> {
     ["order.id", "messaging.message.id"]
         .into_iter()
@@ -202,8 +202,8 @@ fn text<'s>(span: &'s Span, key: &str) -> Option<&'s str> {
     span.attributes.get(key).and_then(Value::as_str)
 }
 
-/// The trace of a request whose caller was the load generator itself: it makes no spans, so what is
-/// below it is at the top.
+/// The trace of a request whose caller was the load generator itself. The load generator makes no spans, so
+/// its children are moved to the top.
 fn from_root(trace: &Arc<Trace>, line: &Line) -> Arc<Trace> {
     let Some(sent) = line.sent_span_id else {
         return Arc::clone(trace);

@@ -1,24 +1,25 @@
-//! What the sink takes, and how much of it.
+//! [`Config`]: the limits of the sink.
 
 use std::time::Duration;
 
-/// The bounds of a sink.
+/// The limits of a sink.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Bytes of memory that stored spans may take. Past it, whole traces go, oldest first.
+    /// The bytes of memory for stored spans. Above this limit whole traces are evicted, oldest first.
     pub max_bytes: usize,
-    /// Bytes that the spans of one trace may take. Those past it are refused.
+    /// The bytes of memory for the spans of one trace. Further spans are refused.
     pub max_trace_bytes: usize,
-    /// Bytes that a request may have, as it is sent and again when it is decompressed.
+    /// The bytes of a request, as it is sent and again when it is decompressed.
     pub max_request_bytes: usize,
-    /// Requests that may be received and decoded at once. Those past it are told to come later.
+    /// The number of requests that are received and decoded at the same time. Further requests must be sent
+    /// again later.
     pub max_in_flight: usize,
-    /// How long they are told to wait. HTTP says it in whole seconds, rounded up.
+    /// The delay after which such a request may be sent again. HTTP uses whole seconds, rounded up.
     pub retry_after: Duration,
-    /// How long a request may take to arrive. A slow sender must not keep its place for ever.
+    /// The longest time until a request has arrived. A slow sender must not keep its place for ever.
     pub request_timeout: Duration,
-    /// How many evicted traces are remembered, so that their late spans are refused: without, a
-    /// trace would come back as a fragment.
+    /// The number of remembered evicted traces, whose late spans are refused. Otherwise such a trace would
+    /// come back as a fragment.
     pub remembered_evictions: usize,
 }
 

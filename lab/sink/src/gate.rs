@@ -1,6 +1,6 @@
-//! The gate: how many requests may be received and decoded at once.
+//! [`Gate`]: limits the number of requests that are received and decoded at the same time.
 //!
-//! It stands before the decoders, so that what overload costs is a header, not a request.
+//! It stands before the decoders, so that a refused request costs only the reading of its header.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Config;
 
-/// Shared by both protocols: they share the memory too.
+/// Shared by both protocols, since they share the memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
@@ -25,7 +25,7 @@ impl Gate {
         }
     }
 
-    /// A place, if there is one now. It is free again when what this gives is dropped.
+    /// Takes a place, if one is free. The place is free again when the result is dropped.
     pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }

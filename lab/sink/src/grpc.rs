@@ -36,7 +36,7 @@ use crate::{
     take::{self, take},
 };
 
-/// Serves the three collector services until it is told to stop.
+/// Serves the three collector services until `shutdown` is cancelled.
 pub(crate) async fn serve(
     listener: TcpListener,
     store: Store,
@@ -50,7 +50,7 @@ pub(crate) async fn serve(
         .map_err(io::Error::other)
 }
 
-/// The answer to an export of spans, the same in both protocols.
+/// The response to an export of spans, the same in both protocols.
 pub(crate) fn traces_answer(taken: &Taken) -> ExportTraceServiceResponse {
     let partial_success = (taken.refused > 0).then(|| ExportTracePartialSuccess {
         rejected_spans: i64::try_from(taken.refused).unwrap_or(i64::MAX),
@@ -79,8 +79,8 @@ fn routes(store: Store, gate: Gate) -> Routes {
         .into()
 }
 
-/// Stands before the decoder of every call: lets in as many as there are places, and puts what the
-/// decoder says into the codes of OTLP.
+/// Runs before the decoder of every call: limits the number of calls, and translates the errors of the
+/// decoder into the codes of OTLP.
 async fn guard(
     State((store, gate)): State<(Store, Gate)>,
     request: HttpRequest,
@@ -108,11 +108,11 @@ async fn guard(
     }
 }
 
-/// Nothing here fails but the decoder, which says so in codes that would make an OTLP client send
-/// the same request again, or call it our fault.
+/// Translates a decoder error into an OTLP code. The decoder's own codes would make an OTLP client send the
+/// same request again, or blame the server.
 fn as_otlp_says(status: GrpcStatus) -> GrpcStatus {
     match status.code() {
-        // Too large. Without RetryInfo, an OTLP client does not send it again.
+        // The request is too large. Without RetryInfo, an OTLP client does not send it again.
         Code::OutOfRange | Code::ResourceExhausted => {
             GrpcStatus::resource_exhausted(status.message())
         }

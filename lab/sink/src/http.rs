@@ -27,7 +27,7 @@ use crate::{
     take::{Request, Signal, take},
 };
 
-/// Serves the three signals until it is told to stop.
+/// Serves the three signals until `shutdown` is cancelled.
 pub(crate) async fn serve(
     listener: TcpListener,
     store: Store,
@@ -46,14 +46,14 @@ struct Receiver {
     gate: Gate,
 }
 
-/// How a request, and so its answer, is written.
+/// The encoding of a request, and so of its response.
 #[derive(Clone, Copy, Debug)]
 enum Encoding {
     Protobuf,
     Json,
 }
 
-/// Why a request was not taken.
+/// The reason why a request was refused.
 struct Refusal {
     http: StatusCode,
     code: Code,
@@ -106,7 +106,7 @@ async fn receive(receiver: &Receiver, signal: Signal, request: HttpRequest<Body>
     }
 }
 
-/// Receives, decompresses and decodes.
+/// Receives, decompresses and decodes a request.
 async fn read(
     receiver: &Receiver,
     encoding: Encoding,
@@ -189,7 +189,7 @@ fn unsupported_type(headers: &HeaderMap) -> Response {
 // === impl Encoding ===
 
 impl Encoding {
-    /// As the `Content-Type` says, whose parameters do not matter.
+    /// The encoding that the `Content-Type` names; its parameters do not matter.
     fn of(headers: &HeaderMap) -> Option<Encoding> {
         let name = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         let name = name.split(';').next().unwrap_or_default().trim();
@@ -218,7 +218,7 @@ impl Encoding {
                     .to_string()
                     .into_bytes()
             }
-            // An answer in which nothing was refused is the empty message.
+            // A response without refused spans is the empty message.
             (_, Encoding::Protobuf) => Vec::new(),
             (_, Encoding::Json) => b"{}".to_vec(),
         };

@@ -1,8 +1,7 @@
 //! The OTLP receiver of the lab: bounded store, exact accounting.
 //!
-//! [`run`] serves OTLP/gRPC and OTLP/HTTP from two listeners into a [`Store`], of which the rest of
-//! the lab reads. Traces are kept; logs and metrics are decoded, so that what is wrong with them is
-//! said, and counted.
+//! [`run`] serves OTLP/gRPC and OTLP/HTTP from two listeners into a [`Store`], which the rest of the lab
+//! reads. Traces are stored; logs and metrics are decoded, so that errors in them are reported, and counted.
 //!
 //! What it does, and where the OTLP specification (1.x) says so:
 //!
@@ -14,11 +13,10 @@
 //! | `status` | "Failures": `google.rpc.Status`; `INVALID_ARGUMENT` and 400 for what can never be taken |
 //! | `gate` | "OTLP/gRPC Throttling", "OTLP/HTTP Throttling": `RESOURCE_EXHAUSTED` with `RetryInfo`, 429 with `Retry-After` |
 //!
-//! At every instant, spans received = stored + evicted + refused. What was never decoded (a
-//! malformed request, one turned away at the gate) is counted as a request, since nobody knows how
-//! many spans it held.
+//! At every instant, spans received = stored + evicted + refused. A request that was never decoded
+//! (malformed, or refused at the gate) is counted as a request, since the number of its spans is unknown.
 //!
-//! It must not know the shop, nor what the spans mean.
+//! This crate must not know the shop, or what the spans mean.
 #![warn(
     clippy::missing_errors_doc,
     reason = "callers in other crates must know when a call fails"
@@ -45,10 +43,10 @@ use std::{io, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long a request that was begun may take to end once the sink is told to stop.
+/// The longest time for open requests to end after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Receives OTLP on both listeners until `shutdown` is cancelled, then ends the requests that were begun.
+/// Receives OTLP on both listeners until `shutdown` is cancelled, then finishes the open requests.
 ///
 /// # Errors
 ///

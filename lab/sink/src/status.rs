@@ -1,4 +1,4 @@
-//! `google.rpc.Status`, in which OTLP says what went wrong, in protobuf and in JSON.
+//! `google.rpc.Status`, OTLP's form of an error, in protobuf and in JSON.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde_json::json;
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// The status of a request that was not taken.
+/// The status of a refused request.
 #[derive(Debug)]
 pub(crate) struct Status(tonic::Status);
 
-/// What is said to a request that is turned away because there are too many.
+/// The message for a request that is refused because there are too many.
 pub(crate) const OVERLOADED: &str = "too many requests at once; try again after the delay";
 
 // === impl Status ===
@@ -21,7 +21,7 @@ impl Status {
         Status(tonic::Status::new(code, message))
     }
 
-    /// Too much at once: the same request may be sent again after the delay.
+    /// The status for overload: the same request may be sent again after the delay.
     pub(crate) fn overloaded(delay: Duration) -> Status {
         let details = ErrorDetails::with_retry_info(Some(delay));
         Status(tonic::Status::with_error_details(
@@ -31,14 +31,14 @@ impl Status {
         ))
     }
 
-    /// As gRPC carries it, with the details in `grpc-status-details-bin`.
+    /// The status for gRPC, with the details in `grpc-status-details-bin`.
     pub(crate) fn into_grpc(self) -> tonic::Status {
         self.0
     }
 
-    /// As OTLP/HTTP carries it in protobuf: the bytes of a `google.rpc.Status`.
+    /// The status for OTLP/HTTP in protobuf: the bytes of a `google.rpc.Status`.
     pub(crate) fn to_protobuf(&self) -> Vec<u8> {
-        // With details, gRPC carries the whole status in them already.
+        // If there are details, gRPC carries the whole status in them.
         match self.0.details() {
             [] => tonic_types::Status {
                 code: self.0.code().into(),
@@ -50,7 +50,7 @@ impl Status {
         }
     }
 
-    /// As OTLP/HTTP carries it in JSON. Details are not told there: `Retry-After` says the same.
+    /// The status for OTLP/HTTP in JSON. The details are left out: `Retry-After` says the same.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         json!({ "code": i32::from(self.0.code()), "message": self.0.message() })
             .to_string()

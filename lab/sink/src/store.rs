@@ -1,8 +1,8 @@
-//! The spans that were received: bounded in bytes, each accounted for.
+//! [`Store`]: the received spans, limited in bytes, with exact counters.
 //!
-//! One lock guards the traces and the counters together, so that whoever reads the counters finds
-//! that they add up. It is held for moving and counting only; spans are sized before it is taken,
-//! and copied and searched after.
+//! One lock guards the traces and the counters together, so that a reader of the counters always sees a
+//! correct sum. The lock is held only to move spans and to count: spans are sized before, and copied and
+//! searched after.
 
 mod held;
 pub(crate) mod search;
@@ -31,7 +31,7 @@ use crate::{Config, Taken};
 
 pub use search::Query;
 
-/// A handle on the spans; its clones are of the same store.
+/// A handle on the spans; its clones share one store.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);
 
@@ -44,7 +44,7 @@ struct Inner {
     counters: Counters,
 }
 
-/// What is counted one by one, and need not agree with anything else.
+/// Independent counters, which need not agree with the others.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) log_records: AtomicU64,
@@ -67,12 +67,12 @@ impl Store {
         }))
     }
 
-    /// The bounds that it was made with.
+    /// The limits of the store.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// Takes what was in a request: its spans are stored, or refused with a reason.
+    /// Takes a decoded request: stores its spans, or refuses them with a reason.
     pub fn take(&self, decoded: Decoded) -> Taken {
         let mut taken = Taken::default();
         for rejected in &decoded.rejected {
@@ -98,7 +98,7 @@ impl Store {
         taken
     }
 
-    /// The trace with this id, as far as its spans have come.
+    /// The spans of the trace with this id that have arrived so far; `None` if there are none.
     pub fn trace(&self, id: TraceId) -> Option<Trace> {
         let batches = self.state().batches(id)?;
         let spans = batches
@@ -108,18 +108,18 @@ impl Store {
         Some(Trace::new(id, spans))
     }
 
-    /// A number that grows whenever spans of this trace come: while it is the same, so is the
-    /// trace. Read it before the trace, not after.
+    /// A number that grows whenever spans of this trace arrive: while it is the same, the trace is the same.
+    /// Read it before the trace, not after.
     pub fn revision(&self, id: TraceId) -> Option<u64> {
         self.state().trace_revision(id)
     }
 
-    /// How late the latest part of this trace came: from the end of its last span until it was here.
+    /// The delay of this trace's latest batch: from the end of its last span to its arrival.
     pub fn lateness(&self, id: TraceId) -> Option<Duration> {
         self.state().lateness(id)
     }
 
-    /// Tells of every change: its value grows when spans were stored or all were forgotten.
+    /// A receiver of the store's revision, which grows when spans are stored or all traces are forgotten.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
     }
@@ -129,7 +129,7 @@ impl Store {
         self.state().ids_newest_first().collect()
     }
 
-    /// The traces that a query is true of, newest first.
+    /// The traces that match a query, newest first.
     pub fn search(&self, query: &Query) -> Vec<Summary> {
         let candidates = self.state().candidates();
         search::search(candidates, query)
@@ -144,7 +144,7 @@ impl Store {
         self.announce(revision);
     }
 
-    /// The counters, all of one instant where they must agree.
+    /// The counters. Those that must agree are from the same instant.
     pub fn stats(&self) -> Stats {
         let counters = &self.0.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -174,15 +174,15 @@ impl Store {
 
     fn announce(&self, revision: u64) {
         self.0.revision.send_if_modified(|known| {
-            // Two that were taken one after the other may come here in the other order.
+            // Two revisions that were taken one after the other may arrive here in the other order.
             let newer = revision > *known;
             *known = revision.max(*known);
             newer
         });
     }
 
-    /// A panic under the lock is a defect, and is reported where it happens; what the lock guards
-    /// is still the best there is to read.
+    /// Locks the state. A panic under the lock is a defect, which is reported where it happens; the state is
+    /// still the best that can be read.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock()
     }
@@ -194,7 +194,7 @@ impl Counters {
     }
 }
 
-/// The spans of each trace, in the order in which the traces first come.
+/// Groups spans by trace, in the order of each trace's first span.
 fn by_trace(spans: Vec<Span>) -> Vec<Batch> {
     let mut places: HashMap<TraceId, usize> = HashMap::new();
     let mut groups: Vec<(TraceId, Vec<Span>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What becomes of a decoded request, whichever way it came.
+//! Handles a decoded request of either protocol.
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,18 +13,18 @@ use trace::otlp;
 
 use crate::{Store, store::Counters};
 
-/// What was taken of a request, and what not.
+/// The result of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// How many spans were refused.
+    /// The number of refused spans.
     pub refused: usize,
-    /// Why: a sentence for each of the first reasons. Empty if nothing was refused.
+    /// The reasons: a sentence for each of the first reasons. Empty if nothing was refused.
     pub reasons: Vec<String>,
-    /// For how many spans there is no sentence.
+    /// The number of refused spans without a sentence.
     unsaid: usize,
 }
 
-/// Which signal a request is of.
+/// The signal of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {
     Traces,
@@ -39,10 +39,10 @@ pub(crate) enum Request {
     Metrics(ExportMetricsServiceRequest),
 }
 
-/// More reasons than these are counted, not told.
+/// The highest number of reasons with a sentence; further reasons are only counted.
 const MOST_REASONS: usize = 5;
 
-/// Takes a request: stores its spans, or counts its records or points.
+/// Handles a request: stores its spans, or counts its records or points.
 pub(crate) fn take(store: &Store, request: Request) -> Taken {
     let counters = store.counters();
     let taken = match request {
@@ -60,7 +60,7 @@ pub(crate) fn take(store: &Store, request: Request) -> Taken {
 }
 
 impl Taken {
-    /// The reasons as one text, as partial success has it.
+    /// The reasons as one text, for OTLP's partial success.
     pub fn message(&self) -> String {
         let mut message = self.reasons.join("; ");
         if self.unsaid > 0 {
@@ -69,7 +69,7 @@ impl Taken {
         message
     }
 
-    /// Counts spans as refused. The reason is put into words only if it is told.
+    /// Counts spans as refused. `reason` is called only if its text is used.
     pub(crate) fn refuse(&mut self, spans: usize, reason: impl FnOnce() -> String) {
         self.refused += spans;
         if self.reasons.len() < MOST_REASONS {

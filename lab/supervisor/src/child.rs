@@ -1,4 +1,4 @@
-//! One child process: started, ready, waited for, stopped.
+//! [`Child`]: one child process, from its start to its end.
 
 use std::{
     io,
@@ -18,18 +18,18 @@ use tokio::{
 
 use crate::{Component, Error, Event, event::Teller, recipe::Recipe};
 
-/// How long a child may take until it listens. It takes some ten milliseconds; a machine that is
-/// busy with something else takes longer.
+/// The longest wait until a child listens. It takes some ten milliseconds on an idle machine, and longer on a
+/// busy one.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the last lines of a child that has ended are waited for.
+/// The longest wait for the last lines of a child that has ended.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A child that listens.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: tokio::process::Child,
-    /// While it is open the child runs.
+    /// The child runs while this pipe is open.
     stdin: Option<ChildStdin>,
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
@@ -39,9 +39,9 @@ pub(crate) struct Child {
 /// How a child was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It ended by itself when it was told to.
+    /// It ended by itself after the request to stop.
     Clean,
-    /// It did not, and was killed.
+    /// It did not end by itself, and was killed.
     Killed,
 }
 
@@ -83,7 +83,7 @@ impl Child {
             () = tokio::time::sleep(READY_PATIENCE) => None,
         };
         let Some(address) = announced else {
-            // It has closed its standard output, so it is ending, or it is taking too long.
+            // It has closed its standard output: it is ending, or it needs too much time to start.
             return Err(match timeout(LAST_LINES_PATIENCE, process.wait()).await {
                 Ok(Ok(status)) => Error::Exited {
                     component,
@@ -98,7 +98,7 @@ impl Child {
                 },
             });
         };
-        // A pipe that nobody reads would stop a child that writes.
+        // A child would block on a full pipe, so its output is read to the end.
         forward(stdout, LastLines::default(), tell(component, teller));
         teller.tell(Event::Ready { component, address });
         Ok(Child {
@@ -110,37 +110,37 @@ impl Child {
         })
     }
 
-    /// Waits until the child comes to its end. It may be called again if it was cancelled.
+    /// Waits until the child ends. It may be called again after it was cancelled.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.process.wait().await
     }
 
-    /// How long ago it was started.
+    /// The time since the start of the child.
     pub(crate) fn lived(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Tells the child to stop, and waits until it has; kills it if that takes too long.
+    /// Makes the child stop, and waits until it has ended; kills it after `patience`.
     pub(crate) async fn stop(mut self, patience: Duration) -> End {
         self.stdin = None;
         match timeout(patience, self.process.wait()).await {
             Ok(_) => End::Clean,
             Err(_) => {
                 self.kill_group();
-                // An error means that it has just ended after all.
+                // An error means that it has just ended.
                 let _ = self.process.kill().await;
                 End::Killed
             }
         }
     }
 
-    /// Kills the child, and what it has started: each child leads a process group of its own.
+    /// Kills the child and the processes that it has started: each child leads a process group.
     pub(crate) fn kill_group(&self) {
         signals::kill_group(self.pid);
     }
 }
 
-/// Where the child says that it listens; `None` if its standard output ends before it says so.
+/// Reads the address at which the child listens; `None` if its standard output ends first.
 async fn announcement(
     component: Component,
     stdout: &mut (impl AsyncBufRead + Unpin),
@@ -155,15 +155,15 @@ async fn announcement(
     None
 }
 
-/// Tells of each line that a child writes.
+/// Makes a function that reports each line of a child as an event.
 fn tell(component: Component, teller: &Teller) -> impl Fn(String) + Send + 'static {
     let teller = teller.clone();
     move |line| teller.tell_line(component, line)
 }
 
-/// The last lines of a child that has ended; `reading` is what reads them.
+/// The last lines of a child that has ended. `reading` is the task that reads them.
 async fn when_all_are_read(lines: &LastLines, reading: JoinHandle<()>) -> Vec<String> {
-    // Something that the child has started may hold the pipe open, so not for ever.
+    // A process that the child has started may hold the pipe open, so the wait has a limit.
     let _ = timeout(LAST_LINES_PATIENCE, reading).await;
     lines.take()
 }

@@ -1,4 +1,4 @@
-//! [`Component`]: what a lab consists of, and which port each has.
+//! [`Component`]: the components of a lab, and the port of each.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub enum Component {
     Checkout,
     /// The service that charges cards.
     Payment,
-    /// The third-party payment API. It is no component of the shop and has no traces.
+    /// The third-party payment API. It is not a part of the shop and has no traces.
     Provider,
     /// The service that knows prices and stock.
     Inventory,
@@ -27,18 +27,18 @@ pub enum Component {
     Collector(Tier),
 }
 
-/// Which Collector it is of those that a lab has.
+/// The position of a Collector among the Collectors of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
-    /// The only one.
+    /// The only Collector.
     Only,
-    /// The first of two that the services send to.
+    /// The first of the two agents, which the services send to.
     FirstAgent,
-    /// The second of them.
+    /// The second agent.
     SecondAgent,
-    /// The first of two that the agents send to.
+    /// The first of the two gateways, which the agents send to.
     FirstGateway,
-    /// The second of them.
+    /// The second gateway.
     SecondGateway,
 }
 
@@ -54,7 +54,7 @@ impl Component {
         Component::Provider,
     ];
 
-    /// All components that have a port of their own, in the order of their ports from a base.
+    /// All components that have a port, in the order of their ports from a base.
     pub(crate) const ALL: [Component; 9] = [
         Component::Page,
         Component::Checkout,
@@ -67,7 +67,7 @@ impl Component {
         Component::Broker,
     ];
 
-    /// What the component is called, in messages and on the command line.
+    /// The name of the component, in messages and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Component::Page => "page",
@@ -87,7 +87,7 @@ impl Component {
         }
     }
 
-    /// The port that it has unless it is told otherwise; 0, any that is free, for a Collector.
+    /// The default port; 0, any free port, for a Collector.
     pub fn default_port(self) -> u16 {
         match self {
             Component::Page => 8080,
@@ -103,7 +103,7 @@ impl Component {
         }
     }
 
-    /// How far its port is from the base, where all ports follow a base.
+    /// The distance of its port from the base, with `Ports::Base`.
     pub(crate) fn offset(self) -> u16 {
         let position = Component::ALL
             .iter()
@@ -111,7 +111,7 @@ impl Component {
         position.expect("ALL has all components") as u16
     }
 
-    /// Whether it is a process of its own.
+    /// Whether it is a separate process.
     pub(crate) fn is_child(self) -> bool {
         !matches!(
             self,

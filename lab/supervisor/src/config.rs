@@ -1,4 +1,4 @@
-//! What lab is wanted: ports, pace, and what is to stand in for the embedded components.
+//! [`Config`]: the ports and the pace of a lab, and external servers that replace embedded components.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,79 +10,80 @@ use protocol::Pace;
 
 use crate::{Component, Error};
 
-/// What lab is wanted.
+/// The configuration of a lab.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The `tracelab` program, of which the children are started.
+    /// The path of the `tracelab` program that is started for each child.
     pub program: PathBuf,
-    /// On which ports of the loopback address the components listen.
+    /// The ports of the loopback address on which the components listen.
     pub ports: Ports,
-    /// Whether steps that a demo cannot do for real take a simulated time.
+    /// Whether steps that a demo cannot really do take a simulated time.
     pub pace: Pace,
     /// Whether the services honour the faults that a request asks for.
     pub faults: bool,
     /// Whether the consumer of a message continues its trace or starts one with a link to it.
     pub messaging_relation: Relation,
-    /// Where databases and mails are kept. Without it they go to a temporary folder, which is
-    /// removed with the lab.
+    /// The folder for databases and mails. Without it they are in a temporary folder, which is removed with
+    /// the lab.
     pub data_dir: Option<PathBuf>,
-    /// A PostgreSQL server instead of SQLite files, as a `postgres://` address. Each service gets a
-    /// database of its own; they are dropped with the lab unless `data_dir` is set.
+    /// A PostgreSQL server that replaces the SQLite files, as a `postgres://` address. Each service gets its
+    /// own database; the databases are dropped with the lab unless `data_dir` is set.
     pub database: Option<String>,
-    /// A RabbitMQ (or the like) instead of the embedded broker, as an `amqp://` address.
+    /// A broker such as RabbitMQ that replaces the embedded broker, as an `amqp://` address.
     pub amqp: Option<String>,
-    /// Where the services send their telemetry instead of the sink. The sink runs all the same.
+    /// The receiver to which the services send their telemetry instead of the sink. The sink runs in any
+    /// case.
     pub otlp: Option<Otlp>,
-    /// What stands between the services and the sink; not beside `otlp`.
+    /// The Collectors between the services and the sink. Cannot be combined with `otlp`.
     pub collectors: Option<Collectors>,
-    /// The bounds of the sink.
+    /// The limits of the sink.
     pub sink: sink::Config,
-    /// How long a child may take to stop before it is killed.
+    /// The longest time that a child may take to stop before it is killed.
     pub stop_patience: Duration,
-    /// Environment variables for some children, besides those that the lab sets. They win.
+    /// Environment variables for some children. They replace variables that the lab sets.
     pub extra_env: Vec<(Component, String, String)>,
 }
 
-/// On which ports the components of a lab listen.
+/// The ports on which the components of a lab listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Ports {
-    /// On those that the documentation names.
+    /// The ports that the documentation names.
     #[default]
     Default,
-    /// On nine ports from this one on: page, checkout, payment, provider, inventory, email,
-    /// OTLP/gRPC, OTLP/HTTP, AMQP.
+    /// Nine consecutive ports from this one: page, checkout, payment, provider, inventory, email, OTLP/gRPC,
+    /// OTLP/HTTP, AMQP.
     Base(u16),
-    /// On any that are free.
+    /// Any free ports.
     Free,
 }
 
-/// How the span of a consumer stands to that of the producer.
+/// The relation of a consumer's span to the producer's span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Relation {
-    /// It is its child, and linked to it.
+    /// The span is a child of the producer's span, and has a link to it.
     #[default]
     Parent,
-    /// It starts a trace of its own, with a link.
+    /// The span starts a new trace, with a link to the producer's span.
     Link,
 }
 
 /// A receiver of OTLP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Otlp {
-    /// Its address, as `OTEL_EXPORTER_OTLP_ENDPOINT` takes it.
+    /// Its address, in the form of `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub endpoint: String,
-    /// What it speaks.
+    /// Its transport.
     pub protocol: OtlpProtocol,
 }
 
 /// The Collectors between the services and the sink. They are run by `tracelab collector`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collectors {
-    /// The Collector.
+    /// The program of the Collector.
     pub program: PathBuf,
-    /// Its set-up: of the only one, or of the two agents if there are gateways.
+    /// The set-up file: of the only Collector, or of the two agents if there are gateways.
     pub file: PathBuf,
-    /// The set-up of the two gateways that the agents send to.
+    /// The set-up file of the two gateways that the agents send to.
     pub gateway: Option<PathBuf>,
 }
 
@@ -102,8 +103,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 // === impl Config ===
 
 impl Config {
-    /// A lab of the given `tracelab` program that is left as it comes: default ports, textbook
-    /// pace, everything embedded.
+    /// The default lab of the given `tracelab` program: default ports, textbook pace, everything embedded.
     pub fn new(program: PathBuf) -> Config {
         Config {
             program,
@@ -126,7 +126,7 @@ impl Config {
 // === impl Ports ===
 
 impl Ports {
-    /// Where a component is to listen; with port 0 if any will do.
+    /// The address on which a component listens; port 0 means any free port.
     pub(crate) fn address(self, component: Component) -> Result<SocketAddr, Error> {
         let port = match self {
             _ if matches!(component, Component::Collector(_)) => component.default_port(),
@@ -144,7 +144,7 @@ impl Ports {
 // === impl Relation ===
 
 impl Relation {
-    /// The word for it on the command line.
+    /// The name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Relation::Parent => "parent",
@@ -156,7 +156,7 @@ impl Relation {
 // === impl OtlpProtocol ===
 
 impl OtlpProtocol {
-    /// The word for it in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    /// The value in `OTEL_EXPORTER_OTLP_PROTOCOL`.
     pub fn as_str(self) -> &'static str {
         match self {
             OtlpProtocol::Grpc => "grpc",

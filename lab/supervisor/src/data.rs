@@ -18,7 +18,7 @@ pub(crate) enum Data {
 // === impl Data ===
 
 impl Data {
-    /// `folder`, or a temporary one. It has a folder for mails from then on.
+    /// Opens `folder`, or a temporary folder, and creates the folder for mails in it.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Data, Error> {
         let unusable = |path: &Path, source| Error::DataDir {
             path: path.to_owned(),

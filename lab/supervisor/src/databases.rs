@@ -1,4 +1,4 @@
-//! The databases of a lab on a PostgreSQL server: one a service, made at the start.
+//! The databases of a lab on a PostgreSQL server: one for each service, created at the start.
 
 use rand::RngExt;
 use reqwest::Url;
@@ -11,15 +11,15 @@ use crate::{Component, Error};
 pub(crate) struct Databases {
     server: Url,
     prefix: String,
-    /// Whether they outlive the lab.
+    /// Whether the databases stay when the lab ends.
     kept: bool,
 }
 
 // === impl Databases ===
 
 impl Databases {
-    /// Makes those that are not there. Kept ones are called after their services; others have names
-    /// that nobody else has, and are dropped with the lab.
+    /// Creates the missing databases. Kept databases have the names of their services; other databases have
+    /// unique names and are dropped with the lab.
     pub(crate) async fn open(server: &str, kept: bool) -> Result<Databases, Error> {
         let unusable = |why: String| Error::Database {
             server: without_password(server),
@@ -52,7 +52,7 @@ impl Databases {
         url.to_string()
     }
 
-    /// Drops those that do not outlive the lab.
+    /// Drops the databases, unless they are kept.
     pub(crate) async fn close(self) {
         if self.kept {
             return;
@@ -61,7 +61,7 @@ impl Databases {
             return;
         };
         for component in Component::SERVICES {
-            // The names are made here, of letters, digits and underscores.
+            // The names are generated here, from letters, digits and underscores.
             let sql = format!(
                 "DROP DATABASE IF EXISTS {} WITH (FORCE)",
                 self.name(component)
@@ -92,7 +92,7 @@ impl Databases {
         server.close().await
     }
 
-    /// To the database that every server has, unless another is named.
+    /// Connects to the database that every server has, unless the address names another.
     async fn connect(&self) -> sqlx::Result<PgConnection> {
         let mut url = self.server.clone();
         if url.path().trim_start_matches('/').is_empty() {
@@ -106,10 +106,10 @@ impl Databases {
     }
 }
 
-/// An address as it may be shown.
+/// The address without its password, for messages.
 fn without_password(server: &str) -> String {
     match server.parse::<Url>() {
-        // An address takes nothing but ASCII: an ellipsis would be shown as its percent code.
+        // An address is ASCII: an ellipsis would be shown as its percent code.
         Ok(mut url) if url.password().is_some() => {
             let _ = url.set_password(Some("***"));
             url.to_string()

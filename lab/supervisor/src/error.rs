@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::Component;
 
-/// Why a lab could not be started. What was started of it has been stopped again.
+/// Why a lab could not be started. Everything that was started has been stopped again.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Something else listens on a port of the lab.
@@ -18,31 +18,31 @@ pub enum Error {
     PortInUse {
         /// The port.
         port: u16,
-        /// Which component was to have it.
+        /// The component that needs the port.
         component: Component,
     },
-    /// There are no nine ports from this one on.
+    /// The port base is too high: nine ports do not fit above it.
     #[error("there are no nine ports from {0} on; a port base lies between 1 and 65527")]
     PortBase(u16),
-    /// A component cannot listen, for some other reason.
+    /// A component cannot listen, for another reason.
     #[error("the {component} cannot listen on {address}")]
     Listen {
-        /// Which component.
+        /// The component.
         component: Component,
-        /// Where it was to listen.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The folder for databases and mails cannot be made or used.
+    /// The folder for databases and mails cannot be created or used.
     #[error("cannot use {} for the data of the lab", .path.display())]
     DataDir {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The databases of the services cannot be made.
+    /// The databases of the services cannot be created.
     #[error(
         "cannot make the databases of the services on {server}: {why}; it must be a PostgreSQL server, \
          as postgres://USER:PASSWORD@HOST:PORT, and the user must be allowed to create databases"
@@ -50,7 +50,7 @@ pub enum Error {
     Database {
         /// The server, without its password.
         server: String,
-        /// What the attempt came to.
+        /// The reason, from the server or the client library.
         why: String,
     },
     /// The program of the children cannot be started.
@@ -58,27 +58,27 @@ pub enum Error {
     Program {
         /// The program.
         program: PathBuf,
-        /// Which component it was to be.
+        /// The component that it should run.
         component: Component,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A child came to its end before it listened.
+    /// A child ended before it listened.
     #[error("the {component} stopped before it was ready ({status}){}", Said(.stderr))]
     Exited {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// The last lines of its standard error.
         stderr: Vec<String>,
     },
-    /// A child neither listened nor ended.
+    /// A child did not listen in time, and did not end.
     #[error("the {component} was not ready after {} s{}", .patience.as_secs(), Said(.stderr))]
     NotReady {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// How long it was waited for.
+        /// The time that the lab waited for it.
         patience: Duration,
         /// The last lines of its standard error.
         stderr: Vec<String>,

@@ -1,4 +1,4 @@
-//! What happens in a lab, as it is told to whoever started it.
+//! [`Event`]: what happens in a lab, for the program that started it.
 
 use std::{
     fmt,
@@ -19,58 +19,58 @@ use crate::Component;
 pub enum Event {
     /// A child was started.
     Started {
-        /// Which child.
+        /// The child.
         component: Component,
         /// Its process id.
         pid: u32,
     },
     /// A child listens.
     Ready {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// Where it listens.
+        /// The address at which it listens.
         address: SocketAddr,
     },
     /// A child wrote a line.
     Line {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// The line, without its end.
+        /// The line, without its line ending.
         text: String,
     },
-    /// Children wrote lines faster than they were read here.
+    /// Children wrote lines faster than the receiver of the events read them.
     LinesLost {
-        /// How many lines are missing before the next one.
+        /// The number of lines that are missing before the next event of a line.
         count: usize,
     },
-    /// A child came to its end, though nobody had told it to.
+    /// A child ended without a request to stop.
     Died {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// How long it had run.
+        /// The time that it had run.
         lived: Duration,
     },
     /// A child that died will be started again.
     Restarting {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// How long from now.
+        /// The time until its start.
         after: Duration,
     },
-    /// A child could not be started again. It is going to be tried once more.
+    /// A child could not be started again. There will be another attempt.
     NotRestarted {
-        /// Which child.
+        /// The child.
         component: Component,
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// A component that runs in this process failed. It is not started again.
     Failed {
-        /// Which component.
+        /// The component.
         component: Component,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
@@ -82,22 +82,22 @@ pub struct Events {
     lines: Arc<AtomicUsize>,
 }
 
-/// Where events are told.
+/// The sending side of the events.
 ///
-/// Only lines are bounded: of the others there are few, and none may be missing.
+/// Only the number of waiting lines is limited. Other events are few, and none of them may be lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Teller {
     sender: mpsc::UnboundedSender<Event>,
-    /// Lines that wait to be read.
+    /// The number of lines that wait to be read.
     lines: Arc<AtomicUsize>,
-    /// Lines that were not sent since the last one that was.
+    /// The number of lines that were dropped since the last line that was sent.
     lost: Arc<AtomicUsize>,
 }
 
-/// How many lines may wait. Past it they are counted, not kept.
+/// The highest number of waiting lines. Further lines are counted and dropped.
 const MAX_LINES: usize = 1_000;
 
-/// A teller, and what hears it.
+/// Makes both ends of a channel of events.
 pub(crate) fn channel() -> (Teller, Events) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let lines = Arc::new(AtomicUsize::new(0));
@@ -112,7 +112,7 @@ pub(crate) fn channel() -> (Teller, Events) {
 // === impl Events ===
 
 impl Events {
-    /// The next event; `None` when the lab has ended and all were read.
+    /// The next event; `None` when the lab has ended and all events were read.
     pub async fn next(&mut self) -> Option<Event> {
         let event = self.receiver.recv().await?;
         self.taken(&event);
@@ -136,12 +136,12 @@ impl Events {
 // === impl Teller ===
 
 impl Teller {
-    /// Tells of an event that is no line. Nobody may be listening, which is no error.
+    /// Sends an event that is not a line. It is no error if the receiver is gone.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.sender.send(event);
     }
 
-    /// Tells of a line that a child wrote.
+    /// Sends a line that a child wrote.
     pub(crate) fn tell_line(&self, component: Component, text: String) {
         if self.lines.load(Ordering::Acquire) >= MAX_LINES {
             self.lost.fetch_add(1, Ordering::AcqRel);

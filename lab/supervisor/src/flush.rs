@@ -1,4 +1,4 @@
-//! Asks the services to push their telemetry out, and what became of it.
+//! Makes the services export their telemetry, and reads the counts of their spans.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,42 +8,42 @@ use thiserror::Error;
 
 use crate::Component;
 
-/// What became of the spans of a service since it was started.
+/// The numbers of a service's spans since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Sampled spans that have ended.
     pub ended: u64,
-    /// Spans that the receiver took.
+    /// Spans that the receiver accepted.
     pub exported: u64,
     /// Spans that ended while the queue was full.
     pub dropped: u64,
-    /// Spans whose export failed for good.
+    /// Spans whose export failed finally.
     pub failed: u64,
-    /// Spans that still wait.
+    /// Spans that wait in the queue.
     pub queued: u64,
 }
 
-/// What a service answered when it was asked to push its telemetry out.
+/// The answer of a service to a flush.
 #[derive(Debug)]
 pub struct Flushed {
     /// The service.
     pub service: Component,
-    /// What became of its spans.
+    /// The counts of its spans.
     pub counts: Result<Counts, FlushError>,
 }
 
-/// Why a service did not say what became of its spans.
+/// Why a service did not report the counts of its spans.
 #[derive(Debug, Error)]
 pub enum FlushError {
-    /// It could not be reached, or it broke off.
+    /// The service could not be reached, or the connection broke.
     #[error("{service} cannot be reached")]
     Unreachable {
         /// The service.
         service: Component,
-        /// What happened.
+        /// The error of the HTTP client.
         source: reqwest::Error,
     },
-    /// It gave an answer that is none.
+    /// The service answered with an error or with another document.
     #[error("{service} did not answer a flush as it should: {status}")]
     Refused {
         /// The service.
@@ -53,10 +53,10 @@ pub enum FlushError {
     },
 }
 
-/// How long a flush may take: longer than an exporter waits for its receiver.
+/// The longest time for a flush: longer than an exporter waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A client for the lab's own services: no proxy stands between it and them.
+/// An HTTP client for the lab's own services, without a proxy.
 pub(crate) fn client() -> Client {
     http_client::with(|it| it.no_proxy().timeout(PATIENCE))
 }

@@ -1,4 +1,4 @@
-//! Keeps one child running: starts it again when it dies, until it is told to stop.
+//! [`Keeper`]: keeps one child running. It starts the child again after its death, until the lab stops it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,21 +17,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) component: Component,
-    /// Where it listens. It stays the same when the child is started again.
+    /// The address at which it listens. It stays the same after a restart.
     pub(crate) address: SocketAddr,
     pid: watch::Receiver<Option<u32>>,
     stop: CancellationToken,
     task: JoinHandle<End>,
 }
 
-/// What a keeper needs besides its child.
+/// The settings of a keeper, apart from its child.
 #[derive(Clone, Debug)]
 pub(crate) struct Supervision {
-    /// Where it tells what happens.
+    /// The sender of its events.
     pub(crate) teller: Teller,
     /// Cancelled when the child is to stop.
     pub(crate) stop: CancellationToken,
-    /// How long the child may take to stop.
+    /// The longest time that the child may take to stop.
     pub(crate) stop_patience: Duration,
 }
 
@@ -70,7 +70,7 @@ impl Keeper {
         })
     }
 
-    /// The id of its process; `None` while it is down.
+    /// The process id; `None` while the child is down.
     pub(crate) fn pid(&self) -> Option<u32> {
         *self.pid.borrow()
     }
@@ -94,7 +94,7 @@ impl Kept {
             };
             self.pid.send_replace(None);
             let lived = child.lived();
-            // What it started would keep what its successor needs. With it goes the pipe, too.
+            // A process that the child started could hold what the next child needs. The pipe is closed too.
             child.kill_group();
             drop(child);
             self.supervision.teller.tell(Event::Died {
@@ -110,7 +110,7 @@ impl Kept {
         }
     }
 
-    /// Tries until the child runs again; `None` if it was told to stop instead.
+    /// Tries until the child runs again; `None` if the lab stopped it instead.
     async fn start_again(&self, backoff: &mut Backoff, mut lived: Duration) -> Option<Child> {
         let component = self.recipe.component;
         loop {

@@ -25,7 +25,7 @@ pub struct Lab {
     addresses: Addresses,
     exports_to: Option<String>,
     pace: Pace,
-    /// In the order in which they were started.
+    /// The children in the order in which they were started.
     children: Vec<Keeper>,
     sink: JoinHandle<()>,
     stop_sink: CancellationToken,
@@ -35,38 +35,39 @@ pub struct Lab {
     _stop_if_dropped: DropGuard,
 }
 
-/// Where the sink and the broker of a lab listen.
+/// The addresses of the sink and the broker of a lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
     /// The sink, as OTLP/gRPC.
     pub otlp_grpc: String,
     /// The sink, as OTLP/HTTP.
     pub otlp_http: String,
-    /// The broker, embedded or not.
+    /// The broker, embedded or external.
     pub amqp: String,
 }
 
 /// A service of a lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Which one.
+    /// The service.
     pub component: Component,
     /// Its address, as `http://HOST:PORT`.
     pub url: String,
-    /// The id of its process; `None` while it is down.
+    /// The process id; `None` while the service is down.
     pub pid: Option<u32>,
 }
 
-/// How a lab was stopped.
+/// The result of stopping a lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// The children that did not stop when they were told to, and were killed.
+    /// The children that did not stop in time, and were killed.
     pub killed: Vec<Component>,
 }
 
-/// Which children are started when: each group together, once the one before it is ready.
+/// The order in which the children are started: the children of a group together, once the group before is
+/// ready.
 ///
-/// A service is started after those that it is told the address of.
+/// A service is started after the services whose addresses it needs.
 const GROUPS: [&[Component]; 6] = [
     &[
         Component::Collector(Tier::FirstGateway),
@@ -86,12 +87,12 @@ const GROUPS: [&[Component]; 6] = [
 // === impl Lab ===
 
 impl Lab {
-    /// Starts a lab. It is ready when this returns.
+    /// Starts a lab. The lab is ready when this function returns.
     ///
     /// # Errors
     ///
-    /// When a port is in use, a child does not start, or the data cannot be kept. Nothing of the
-    /// lab runs then.
+    /// When a port is in use, a child does not start, or the data cannot be kept. Everything that was started
+    /// has been stopped then.
     pub async fn start(config: Config) -> Result<(Lab, Events), Error> {
         check_ports(&config).await?;
         let data = Data::open(config.data_dir.as_deref())?;
@@ -104,7 +105,7 @@ impl Lab {
         let (teller, events) = event::channel();
         let stop = CancellationToken::new();
         let store = sink::Store::new(config.sink.clone());
-        // A child, since it is to be cancelled after the children have stopped.
+        // A child token: it is cancelled after the children have stopped.
         let stop_sink = stop.child_token();
         let sink = sink::run(grpc.0, http.0, store.clone(), stop_sink.clone());
         let mut lab = Lab {
@@ -136,7 +137,7 @@ impl Lab {
         Ok((lab, events))
     }
 
-    /// Where the sink and the broker listen.
+    /// The addresses of the sink and the broker.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
@@ -157,7 +158,7 @@ impl Lab {
         services
     }
 
-    /// The address of a service or of the embedded broker, if the lab has it.
+    /// The address of a service or of the embedded broker; `None` if the lab does not run it.
     pub fn address(&self, component: Component) -> Option<SocketAddr> {
         self.child(component).map(|child| child.address)
     }
@@ -170,7 +171,7 @@ impl Lab {
         url(address).parse().expect("an address makes a URL")
     }
 
-    /// The id of the process of a service or of the embedded broker; `None` while it is down.
+    /// The process id of a service or of the embedded broker; `None` while it is down.
     pub fn pid(&self, component: Component) -> Option<u32> {
         self.child(component).and_then(Keeper::pid)
     }
@@ -180,30 +181,30 @@ impl Lab {
         &self.store
     }
 
-    /// Whether its services have PostgreSQL rather than SQLite.
+    /// Whether the services use PostgreSQL and not SQLite.
     pub fn has_postgresql(&self) -> bool {
         self.databases.is_some()
     }
 
-    /// At which pace its services run.
+    /// The pace of the services.
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// Where its services send their telemetry, if that is not the sink.
+    /// The receiver of the services' telemetry, if it is not the sink.
     pub fn exports_to(&self) -> Option<&str> {
         self.exports_to.as_deref()
     }
 
-    /// Where databases and mails are kept.
+    /// The folder of databases and mails.
     pub fn data_dir(&self) -> &Path {
         self.data.path()
     }
 
-    /// Asks every service to push its telemetry out, and waits until it has.
+    /// Makes every service export its telemetry, and waits for the answers.
     ///
-    /// What it answers is in the order of [`Component::SERVICES`]; a service that cannot be reached is
-    /// among it, by its name.
+    /// The answers are in the order of [`Component::SERVICES`]. A service that cannot be reached has an error
+    /// in its place.
     pub async fn flush(&self) -> Vec<Flushed> {
         let client = self.client.get_or_init(flush::client);
         let asked: Vec<_> = Component::SERVICES
@@ -221,7 +222,7 @@ impl Lab {
         flushed
     }
 
-    /// How much memory the processes of the lab take; `None` where the system does not tell.
+    /// The memory of the lab's processes; `None` if the system does not report it.
     pub fn memory(&self) -> Option<Memory> {
         let children = self
             .children
@@ -230,9 +231,9 @@ impl Lab {
         process::memory::measure(std::iter::once(("lab", std::process::id())).chain(children))
     }
 
-    /// Stops the lab: the children in the reverse of the order in which they were started, so that
-    /// none is missed by one that needs it, then the sink, so that their last spans arrive: those of the
-    /// services, and those that Collectors still hold.
+    /// Stops the lab. The children stop in the reverse order of their start, so that each child has what it
+    /// needs until its end. The sink stops last, so that it still receives the last spans of the services and
+    /// of the Collectors.
     ///
     /// Children that do not stop in time are killed.
     pub async fn stop(mut self) -> Stopped {
@@ -253,7 +254,7 @@ impl Lab {
             }
         }
         self.stop_sink.cancel();
-        // An error means that it has ended by a panic, which was reported when it happened.
+        // An error means that it ended by a panic, which was reported when it happened.
         let _ = self.sink.await;
         if let Some(databases) = self.databases.take() {
             databases.close().await;
@@ -292,13 +293,13 @@ impl Lab {
                 };
                 let listen = config.ports.address(component)?;
                 let supervision = Supervision {
-                    // Of its own, so that the children can be stopped one after another.
+                    // A separate token for each child, so that the children can be stopped one after another.
                     stop: supervision.stop.child_token(),
                     ..supervision.clone()
                 };
                 starting.push(tokio::spawn(Keeper::start(recipe, listen, supervision)));
             }
-            // All of them are waited for, so that those that did start can be stopped.
+            // All starts are awaited, so that the children that did start can be stopped.
             let mut failed = None;
             for started in starting {
                 match started
@@ -319,7 +320,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Where the services send their telemetry: with two agents, one service here and the next there.
+    /// The receivers of the services' telemetry. With two agents, the services alternate between them.
     fn receivers(&self, config: &Config) -> Vec<Otlp> {
         if let Some(otlp) = &config.otlp {
             return vec![otlp.clone()];
@@ -339,7 +340,7 @@ impl Lab {
         }
     }
 
-    /// What is known of the children that run.
+    /// The addresses of the children that run.
     fn wiring(&self, config: &Config) -> Wiring {
         let service = |component| self.address(component).map(url).unwrap_or_default();
         Wiring {
@@ -356,7 +357,7 @@ impl Lab {
     }
 }
 
-/// Whether the lab has this component of its own.
+/// Whether the lab runs this component itself.
 fn is_wanted(config: &Config, component: Component) -> bool {
     let tiers = config
         .collectors
@@ -370,8 +371,8 @@ fn is_wanted(config: &Config, component: Component) -> bool {
     }
 }
 
-/// Looks whether the ports of the children are free, before anything is started. The others are
-/// taken here, which tells as well.
+/// Checks that the ports of the children are free, before anything is started. Other components bind their
+/// ports in this process, which finds ports in use as well.
 async fn check_ports(config: &Config) -> Result<(), Error> {
     for component in Component::ALL {
         if component.is_child() && is_wanted(config, component) && config.ports != Ports::Free {
@@ -381,12 +382,12 @@ async fn check_ports(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Listens where a component has its port. The lab's page is served by the program that starts the lab; its
-/// port is planned with the others.
+/// Binds the port of a component. The lab's page is served by the program that starts the lab; its port is
+/// planned with the others.
 ///
 /// # Errors
 ///
-/// When the port is in use, or cannot be listened on.
+/// When the port is in use, or the system refuses the address.
 pub async fn listen(
     ports: Ports,
     component: Component,

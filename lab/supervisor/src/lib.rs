@@ -2,11 +2,11 @@
 //!
 //! [`Lab::start`] runs the sink in this process, and the broker and the five services of the shop as child
 //! processes of the same program, configured by flags and by the standard `OTEL_*` variables. A child that
-//! dies is started again at the same address. What happens is reported as [`Event`]s; this crate does not
-//! print, read arguments, listen to signals, or serve a page.
+//! A child that dies is started again at the same address. Events are reported as [`Event`]s; this crate does
+//! not print, read arguments, listen to signals, or serve a page.
 //!
-//! A child's standard input is a pipe that is held here. The end of the pipe tells the child to stop, and the
-//! system closes it even if this process is killed: no child outlives the lab.
+//! This process holds the pipe of each child's standard input. The end of the pipe makes the child stop, and
+//! the system closes the pipe even if this process is killed: no child outlives the lab.
 
 mod child;
 mod component;

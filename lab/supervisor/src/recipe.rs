@@ -1,7 +1,7 @@
-//! How each child is called: its arguments and its environment.
+//! [`Recipe`]: the arguments and the environment of each child.
 //!
-//! Everything that a child is to know is in its flags and in the standard `OTEL_*` variables, as
-//! for a service that is started by hand or in a container.
+//! A child gets its whole configuration from its flags and the standard `OTEL_*` variables, like a service
+//! that is started by hand or in a container.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use tokio::process::Command;
 
 use crate::{Collectors, Component, Config, Otlp, Tier};
 
-/// How a child is called. Only where it is to listen is left open.
+/// The arguments and the environment of a child, except the address on which it listens.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     pub(crate) component: Component,
@@ -25,15 +25,15 @@ pub(crate) struct Recipe {
     set: Vec<(OsString, OsString)>,
 }
 
-/// What the children are told of one another.
+/// The addresses that the children need of one another.
 #[derive(Clone, Debug)]
 pub(crate) struct Wiring {
     pub(crate) data: PathBuf,
     /// The lab's own receiver, as `http://HOST:PORT`.
     pub(crate) sink: String,
-    /// The gateways that agents send to, once they run.
+    /// The gateways that agents send to; `None` until they run.
     pub(crate) gateways: [Option<SocketAddr>; 2],
-    /// Where the services send their telemetry; there is at least one.
+    /// The receivers of the services' telemetry; at least one.
     pub(crate) otlp: Vec<Otlp>,
     pub(crate) amqp: String,
     pub(crate) provider: String,
@@ -41,8 +41,8 @@ pub(crate) struct Wiring {
     pub(crate) payment: String,
 }
 
-/// Variables that a service would read in place of a flag, and variables of telemetry that would
-/// undo what the lab says of it. They may be meant for another shop, so no child gets them.
+/// Variables that no child inherits. A service would read them in place of a flag, or they would change the
+/// telemetry settings of the lab. The user may have set them for another shop.
 const NOT_PASSED_ON: [&str; 26] = [
     "LISTEN",
     "PACE",
@@ -55,7 +55,7 @@ const NOT_PASSED_ON: [&str; 26] = [
     "MAIL_DIR",
     "SMTP_URL",
     "MESSAGING_RELATION",
-    // It would give all five services one name.
+    // It would give all five services the same name.
     "OTEL_SERVICE_NAME",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
@@ -63,7 +63,7 @@ const NOT_PASSED_ON: [&str; 26] = [
     "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
-    // The addresses of Collectors: in a lab each has its own.
+    // The addresses of Collectors: each Collector of a lab gets different ones.
     "COLLECTOR_OTLP_GRPC",
     "COLLECTOR_OTLP_HTTP",
     "COLLECTOR_UNDECIDED_GRPC",
@@ -76,18 +76,18 @@ const NOT_PASSED_ON: [&str; 26] = [
 
 /// Variables that are set unless the user's environment sets them.
 const DEFAULTS: [(&str, &str); 2] = [
-    // Milliseconds. Nobody wants to wait the default of 5 s for a trace to appear.
+    // Milliseconds. The default of 5 s would delay every trace that a user waits for.
     ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-    // The default of 2,048 spans is less than what a load makes in that time.
+    // The default of 2,048 spans is less than a load produces in that time.
     ("OTEL_BSP_MAX_QUEUE_SIZE", "65536"),
 ];
 
 // === impl Recipe ===
 
 impl Recipe {
-    /// How the component is called, which must be one that is a child.
+    /// The recipe of a component that runs as a child.
     ///
-    /// Its database is a file in the folder of the lab, unless another is named.
+    /// Its database is a file in the folder of the lab, unless the configuration names a server.
     pub(crate) fn new(
         config: &Config,
         component: Component,
@@ -103,7 +103,8 @@ impl Recipe {
             arguments.extend(["service".into(), component.name().into()]);
             arguments.extend(["--pace".into(), config.pace.as_str().into()]);
             match database {
-                // The password in it is not for everyone who lists processes.
+                // The address has a password, and any user of the machine can read the arguments of a
+                // process.
                 Some(url) => set.push(("DATABASE_URL".into(), url.into())),
                 None => {
                     let file = file(&wiring.data, component);
@@ -116,7 +117,8 @@ impl Recipe {
         Recipe::child(config, component, arguments, set)
     }
 
-    /// How a Collector is called: by `tracelab collector`, which stops with the lab and stops it.
+    /// The recipe of a Collector: it runs below `tracelab collector`, which stops with the lab and then stops
+    /// the Collector.
     pub(crate) fn of_collector(
         config: &Config,
         component: Component,
@@ -170,12 +172,12 @@ impl Recipe {
         }
     }
 
-    /// Whether it has a child of its own, which it ends itself once its standard input is closed.
+    /// Whether the process has a child, which it ends itself once its standard input is closed.
     fn has_child(&self) -> bool {
         matches!(self.component, Component::Collector(_))
     }
 
-    /// The command that starts the child. It dies with the handle that it is started by.
+    /// The command that starts the child. The child is killed when its handle is dropped.
     pub(crate) fn command(&self, listen: SocketAddr) -> Command {
         let mut command = Command::new(&self.program);
         for name in NOT_PASSED_ON {
@@ -188,14 +190,14 @@ impl Recipe {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is for the lab, which then stops its children in order.
+            // Ctrl-C on the terminal goes to the lab, which then stops its children in order.
             .process_group(0)
             .kill_on_drop(!self.has_child());
         command
     }
 }
 
-/// Where a service sends its telemetry.
+/// The receiver of a service's telemetry.
 fn receiver(component: Component, receivers: &[Otlp]) -> &Otlp {
     let place = Component::SERVICES
         .iter()
@@ -230,7 +232,7 @@ fn service_arguments(config: &Config, component: Component, wiring: &Wiring) -> 
 fn file(data: &Path, component: Component) -> String {
     let file = data.join(format!("{component}.db"));
     let url = Url::from_file_path(&file).expect("the folder of the lab is an absolute path");
-    // The path is escaped as in any other address, and sqlx undoes it.
+    // The path is escaped like any other URL, and sqlx decodes it.
     url.as_str().replacen("file:", "sqlite:", 1)
 }
 

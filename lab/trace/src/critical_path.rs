@@ -1,13 +1,12 @@
-//! The critical path: which span's own work the end of a trace waited for, at each moment.
+//! The critical path: at each moment, the span for whose own work the end of a trace waited.
 //!
-//! After Jaeger UI and Uber's CRISP ("CRISP: Critical Path Analysis of Large-Scale Microservice
-//! Architectures", USENIX ATC 2022). Walking back from the end of the root, the path follows, at
-//! each span, the child that ended last before the point that was reached; what lies between is the
-//! span's own. The segments are adjacent and add up to the duration of the root exactly, whatever the
-//! tree looks like:
+//! The algorithm follows Jaeger UI and Uber's CRISP ("CRISP: Critical Path Analysis of Large-Scale
+//! Microservice Architectures", USENIX ATC 2022). It walks back from the end of the root. At each span the
+//! path follows the child that ended last before the point that was reached; the time in between is the
+//! span's own. The segments are adjacent and add up exactly to the duration of the root, for any tree:
 //!
-//! - What is reached through a message is not waited for: it has a path of its own.
-//! - A child is cut off where it sticks out of its parent; one that lies wholly outside is left out.
+//! - Work that was started by a message is not waited for: it has a separate path.
+//! - A child is cut where it extends beyond its parent; a child that is wholly outside is left out.
 //! - The server of a call that lies outside its client, and is no longer than it (by more than 1 %),
 //!   is taken for a span of another clock: it is moved into the middle of the client, and all below
 //!   it as far. So a clock that is off does not hide where the time went.
@@ -36,18 +35,19 @@ pub struct Segment {
     pub end_ns: u64,
 }
 
-/// By how much a server may be longer than its client and still be taken for the same call.
+/// The highest ratio of a server's duration to its client's duration within one call, as a fraction.
 const SERVER_SLACK: (i128, i128) = (101, 100);
 
 /// A time on the clock of the root, or a distance between two, in nanoseconds.
 type Nanos = i128;
 
-/// The critical path of a span and what is below it.
+/// Finds the critical path of a span and everything below it.
 pub fn critical_path(trace: &Trace, root: usize) -> CriticalPath {
     let (start, end) = interval(trace.span(root));
     let mut segments = Vec::new();
     let mut stack = vec![Frame::new(trace, root, start, end, 0)];
-    // From the end to the start; the stack is ours, so that a deep trace does not end the process.
+    // From the end to the start. The stack is on the heap, so that a deep trace does not overflow the call
+    // stack.
     while let Some(frame) = stack.last_mut() {
         match frame.next_child() {
             Some(child) => {
@@ -71,7 +71,7 @@ pub fn critical_path(trace: &Trace, root: usize) -> CriticalPath {
     CriticalPath { root, segments }
 }
 
-/// The critical paths of a trace: one of each span at the top, then one of each span that was reached
+/// Finds the critical paths of a trace: one for each span at the top, then one for each span that was reached
 /// through a message, in the order of the spans.
 pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
     let through_message = (0..trace.spans().len()).filter(|&span| {
@@ -94,43 +94,43 @@ pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
 // === impl CriticalPath ===
 
 impl CriticalPath {
-    /// How long it is: exactly as long as its root.
+    /// The length of the path: exactly the duration of its root.
     pub fn total(&self) -> Duration {
         self.through(|_| true)
     }
 
-    /// How much of it is a span's own.
+    /// The part of the path that is the own time of `span`.
     pub fn own(&self, span: usize) -> Duration {
         self.through(|other| other == span)
     }
 
-    /// How much of it is the own time of the spans that are asked for.
+    /// The part of the path that is the own time of the spans for which `is_asked` is true.
     pub fn through(&self, is_asked: impl Fn(usize) -> bool) -> Duration {
         let asked = self
             .segments
             .iter()
             .filter(|segment| is_asked(segment.span));
-        // The segments do not overlap, so their sum is no longer than a clock can tell.
+        // The segments do not overlap, so their sum fits into 64 bits.
         Duration::from_nanos(asked.map(|segment| segment.end_ns - segment.start_ns).sum())
     }
 }
 
-/// A span on the way, from its end to the point that was reached.
+/// A span on the way, with the part from its end to the point that was reached.
 struct Frame {
     span: usize,
     start: Nanos,
     cursor: Nanos,
-    /// The children that may be on the path, the last to end first.
+    /// The children that may be on the path, by their ends, the last first.
     children: std::vec::IntoIter<Child>,
 }
 
-/// A child on the clock of the root, cut off where it sticks out of its parent.
+/// A child on the clock of the root, cut where it extends beyond its parent.
 #[derive(Clone, Copy)]
 struct Child {
     span: usize,
     start: Nanos,
     end: Nanos,
-    /// How far what is below it is moved.
+    /// The shift of all spans below it, from their own clock to the root's clock.
     shift: Nanos,
 }
 
@@ -145,7 +145,7 @@ impl Frame {
             .filter(|&&child| !is_message(parent, trace.span(child)))
             .filter_map(|&child| Child::within(trace.span(child), parent, start, end, shift, child))
             .collect();
-        // Of those that end together, the one that took longest.
+        // Of children that end together, the longest comes first.
         children.sort_by_key(|child| (-child.end, child.start, child.span));
         Frame {
             span,
@@ -155,9 +155,9 @@ impl Frame {
         }
     }
 
-    /// The child that ended last by the point that was reached.
+    /// The child that ended last at or before the point that was reached.
     fn next_child(&mut self) -> Option<Child> {
-        // One that ends later than the point overlaps the one that was taken, and is never taken.
+        // A child that ends after the point overlaps the child that was taken, so it is never taken.
         let cursor = self.cursor;
         self.children.find(|child| child.end <= cursor)
     }
@@ -194,12 +194,12 @@ impl Child {
     }
 }
 
-/// Whether a child was reached through a message: nobody waits for it.
+/// Whether a child was reached through a message: its parent does not wait for it.
 fn is_message(parent: &Span, child: &Span) -> bool {
     child.kind == Kind::Consumer || parent.kind == Kind::Producer
 }
 
-/// When a span began and ended; one that ends before it begins has no length.
+/// The start and end of a span; a span that ends before it begins has no length.
 fn interval(span: &Span) -> (Nanos, Nanos) {
     let start = Nanos::from(span.start_ns);
     (start, start.max(Nanos::from(span.end_ns)))

@@ -13,26 +13,26 @@ pub struct TraceId([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanId([u8; 8]);
 
-/// Why some bytes or some text are not an id.
+/// Why bytes or text are not an id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdError {
     /// Bytes of the wrong length.
     #[error("{got} bytes where {want} are needed")]
     Length {
-        /// How many bytes an id of this sort has.
+        /// The number of bytes of such an id.
         want: usize,
-        /// How many there were.
+        /// The number of bytes that were given.
         got: usize,
     },
     /// Text of the wrong length.
     #[error("{got} digits where {want} are needed")]
     Digits {
-        /// How many digits an id of this sort has.
+        /// The number of digits of such an id.
         want: usize,
-        /// How many there were.
+        /// The number of digits that were given.
         got: usize,
     },
-    /// The text holds something that is no hexadecimal digit.
+    /// The text holds a character that is not a hexadecimal digit.
     #[error("{0:?} is no hexadecimal digit")]
     Digit(char),
     /// All bytes are zero, which the specification keeps for "no id".
@@ -43,7 +43,7 @@ pub enum IdError {
 macro_rules! id {
     ($name:ident, $len:literal) => {
         impl $name {
-            /// An id from its bytes, as OTLP/protobuf carries it.
+            /// Makes an id from its bytes, as OTLP/protobuf has it.
             ///
             /// # Errors
             ///
@@ -56,7 +56,7 @@ macro_rules! id {
                 Self::from_bytes(bytes)
             }
 
-            /// An id from exactly as many bytes as it has.
+            /// Makes an id from an array of its bytes.
             ///
             /// # Errors
             ///
@@ -68,8 +68,7 @@ macro_rules! id {
                 Ok(Self(bytes))
             }
 
-            /// An id from text in which zeros at the front may have been left out, as the older
-            /// formats do it.
+            /// Parses an id from text that may lack leading zeros, as in the older formats.
             ///
             /// # Errors
             ///

@@ -1,8 +1,8 @@
 //! Spans, trees, OTLP in and out, and the critical path.
 //!
-//! This crate is the lab's own picture of a trace. It holds what OTLP holds, with types that say
-//! what a value is, and nothing of how a trace was obtained: it must not know the sink, the shop
-//! or any other crate of this workspace.
+//! This crate is the lab's own model of a trace. It holds the data of OTLP, with a type for each kind of
+//! value, and nothing about the source of a trace: it must not know the sink, the shop or any other crate of
+//! this workspace.
 //!
 //! ```
 //! use std::time::Duration;

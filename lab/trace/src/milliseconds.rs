@@ -1,4 +1,4 @@
-//! Times as the JSON documents of the lab say them.
+//! Times in the form of the lab's JSON documents.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! OTLP in and out: spans from and to its protobuf and its JSON form.
+//! Converts spans from and to OTLP, in protobuf and JSON.
 //!
-//! A request that is no OTLP at all is a [`DecodeError`]. A request in which some spans cannot be
-//! used is [`Decoded`]: its good spans, and a reason for each of the others (OTLP's "Partial Success").
+//! Bytes that are not OTLP at all are a [`DecodeError`]. A request in which some spans cannot be used is
+//! [`Decoded`]: its valid spans, and a reason for each of the others (OTLP's "Partial Success").
 
 mod decode;
 mod encode;

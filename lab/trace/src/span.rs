@@ -1,4 +1,4 @@
-//! A span with everything that OTLP says of it.
+//! A span with all the data that OTLP has for it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,44 +11,44 @@ pub struct Span {
     pub trace_id: TraceId,
     /// Its own id. Not unique in a hostile trace: see [`crate::Trace`].
     pub span_id: SpanId,
-    /// The span that it is a child of; a root has none.
+    /// The parent span; `None` for a root.
     pub parent_span_id: Option<SpanId>,
-    /// The W3C `tracestate` that it was sent with.
+    /// The W3C `tracestate` of the span.
     pub trace_state: String,
     /// The W3C trace flags in the low 8 bits, and OTLP's own bits above them.
     pub flags: u32,
     /// Its name.
     pub name: String,
-    /// Which side of a call it is.
+    /// Its side of a call.
     pub kind: Kind,
-    /// Nanoseconds since the Unix epoch.
+    /// The start, in nanoseconds since the Unix epoch.
     pub start_ns: u64,
-    /// Nanoseconds since the Unix epoch. Earlier than the start in a hostile trace.
+    /// The end, in nanoseconds since the Unix epoch. Earlier than the start in a hostile trace.
     pub end_ns: u64,
     /// The attributes of the span itself.
     pub attributes: Attributes,
-    /// How many attributes the sender had to drop.
+    /// The number of attributes that the sender dropped.
     pub dropped_attributes: u32,
-    /// What happened at one moment of it.
+    /// Moments in the span.
     pub events: Vec<Event>,
-    /// How many events the sender had to drop.
+    /// The number of events that the sender dropped.
     pub dropped_events: u32,
-    /// Other spans that it has to do with.
+    /// References to other spans.
     pub links: Vec<Link>,
-    /// How many links the sender had to drop.
+    /// The number of links that the sender dropped.
     pub dropped_links: u32,
-    /// How it ended.
+    /// Its result.
     pub status: Status,
-    /// What sent it: a service, a host.
+    /// The sender of the span: a service, a host.
     pub resource: Arc<Resource>,
-    /// What made it: an instrumentation library.
+    /// The instrumentation library that made the span.
     pub scope: Arc<Scope>,
 }
 
-/// Which side of a call a span is (OTLP `SpanKind`).
+/// The side of a call that a span is on (OTLP `SpanKind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// Not said.
+    /// The kind is unknown.
     Unspecified,
     /// Inside a service.
     Internal,
@@ -65,22 +65,22 @@ pub enum Kind {
 /// A moment in a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Nanoseconds since the Unix epoch.
+    /// The time, in nanoseconds since the Unix epoch.
     pub time_ns: u64,
     /// Its name, such as `exception`.
     pub name: String,
     /// Its attributes.
     pub attributes: Attributes,
-    /// How many attributes the sender had to drop.
+    /// The number of attributes that the sender dropped.
     pub dropped_attributes: u32,
 }
 
 /// A reference to a span, of this trace or another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// The trace of the span that is linked to.
+    /// The trace of the linked span.
     pub trace_id: TraceId,
-    /// The span that is linked to.
+    /// The id of the linked span.
     pub span_id: SpanId,
     /// Its `tracestate`.
     pub trace_state: String,
@@ -88,43 +88,43 @@ pub struct Link {
     pub flags: u32,
     /// The attributes of the link.
     pub attributes: Attributes,
-    /// How many attributes the sender had to drop.
+    /// The number of attributes that the sender dropped.
     pub dropped_attributes: u32,
 }
 
-/// How a span ended.
+/// The result of a span.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Unset, ok or error.
     pub code: StatusCode,
-    /// What the sender said of an error; often empty.
+    /// The sender's description of an error; often empty.
     pub message: String,
 }
 
 /// The code of a status (OTLP `StatusCode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StatusCode {
-    /// Nothing was said: no error is known.
+    /// No status was set: no error is known.
     #[default]
     Unset,
-    /// Someone vouched that it went well.
+    /// The sender has explicitly marked success.
     Ok,
-    /// It failed.
+    /// The operation failed.
     Error,
 }
 
-/// What sent a span.
+/// The sender of a span.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
-    /// Such as `service.name`.
+    /// The attributes, such as `service.name`.
     pub attributes: Attributes,
-    /// How many attributes the sender had to drop.
+    /// The number of attributes that the sender dropped.
     pub dropped_attributes: u32,
-    /// The schema of the attributes.
+    /// The schema URL of the attributes.
     pub schema_url: String,
 }
 
-/// What made a span.
+/// The instrumentation library that made a span.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
     /// The name of the instrumentation library.
@@ -133,21 +133,21 @@ pub struct Scope {
     pub version: String,
     /// Its attributes.
     pub attributes: Attributes,
-    /// How many attributes the sender had to drop.
+    /// The number of attributes that the sender dropped.
     pub dropped_attributes: u32,
-    /// The schema of the spans' attributes.
+    /// The schema URL of the spans' attributes.
     pub schema_url: String,
 }
 
 // === impl Span ===
 
 impl Span {
-    /// How long it took; zero if it ended before it started.
+    /// The duration; zero if the span ended before it started.
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.end_ns.saturating_sub(self.start_ns))
     }
 
-    /// The `service.name` of its resource, or `unknown_service` as the SDKs say.
+    /// The `service.name` of its resource; `unknown_service` without one, as in the SDKs.
     pub fn service(&self) -> &str {
         self.resource
             .attributes
@@ -165,7 +165,7 @@ impl Span {
 // === impl Kind ===
 
 impl Kind {
-    /// The word that expectations and JSON use: lower case.
+    /// The lower-case name in expectations and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Unspecified => "unspecified",
@@ -187,7 +187,7 @@ impl fmt::Display for Kind {
 // === impl StatusCode ===
 
 impl StatusCode {
-    /// The word that expectations and JSON use: lower case.
+    /// The lower-case name in expectations and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             StatusCode::Unset => "unset",

@@ -1,4 +1,4 @@
-//! The tree of a trace: who is whose child, and what a hostile trace cannot break.
+//! The tree of a trace, which is well-formed for any hostile trace.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,8 +9,8 @@ use crate::{Span, SpanId, TraceId};
 
 /// The spans of one trace, ordered by start, with their tree.
 ///
-/// Spans are named by their place in [`Trace::spans`], since a span id may be there twice. Every
-/// span is reached exactly once from [`Trace::tops`], whatever the trace looks like.
+/// A span is identified by its index in [`Trace::spans`], since a span id may occur twice. Every span is
+/// reached exactly once from [`Trace::tops`], for any trace.
 #[derive(Clone, Debug)]
 pub struct Trace {
     id: TraceId,
@@ -18,7 +18,7 @@ pub struct Trace {
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
     tops: Vec<usize>,
-    /// For each span, why it stands at the top if it does: found once, where the ids are at hand.
+    /// For each span, why it stands at the top, if it does. Computed once, while the ids are at hand.
     why: Vec<Option<Top>>,
 }
 
@@ -33,7 +33,7 @@ pub enum Top {
     Cycle,
 }
 
-/// Sorts spans of any traces into theirs, earliest start first.
+/// Groups spans by trace; the spans of each trace are sorted by start.
 pub fn group(spans: impl IntoIterator<Item = Span>) -> Vec<Trace> {
     let mut by_id: HashMap<TraceId, Vec<Span>> = HashMap::new();
     for span in spans {
@@ -52,8 +52,8 @@ pub fn group(spans: impl IntoIterator<Item = Span>) -> Vec<Trace> {
 impl Trace {
     /// Builds the tree. All spans must be of this trace.
     ///
-    /// Where a span id is there more than once, children belong to the earliest span with it. A
-    /// cycle is cut above its earliest span.
+    /// If several spans have the same id, children belong to the earliest of them. A cycle is cut above its
+    /// earliest span.
     pub fn new(id: TraceId, mut spans: Vec<Span>) -> Self {
         debug_assert!(spans.iter().all(|span| span.trace_id == id));
         spans.sort_by_key(|span| (span.start_ns, std::cmp::Reverse(span.end_ns)));
@@ -79,7 +79,7 @@ impl Trace {
             tops.push(index);
             why[index] = Some(match spans[index].parent_span_id {
                 None => Top::Root,
-                // A span whose parent is here stands at the top only because its cycle was cut.
+                // A span whose parent is in the trace stands at the top only because its cycle was cut.
                 Some(named) if by_id.contains_key(&named) => Top::Cycle,
                 Some(_) => Top::Orphan,
             });
@@ -104,12 +104,12 @@ impl Trace {
         &self.spans
     }
 
-    /// The span at a place.
+    /// The span at an index.
     pub fn span(&self, index: usize) -> &Span {
         &self.spans[index]
     }
 
-    /// The parent of a span, if it has one that is here.
+    /// The parent of a span; `None` if it has none in the trace.
     pub fn parent(&self, index: usize) -> Option<usize> {
         self.parents[index]
     }
@@ -134,14 +134,14 @@ impl Trace {
         self.tops_that_are(Top::Root)
     }
 
-    /// The spans whose parent is named and absent.
+    /// The spans whose parent is named and missing.
     pub fn orphans(&self) -> impl Iterator<Item = usize> + '_ {
         self.tops_that_are(Top::Orphan)
     }
 
     /// All spans in the order of the tree, each with its depth: parents before children.
     ///
-    /// Walks with a stack of its own, so that a chain of 100,000 spans does not end the process.
+    /// The walk uses a stack on the heap, so that a chain of 100,000 spans does not overflow the call stack.
     pub fn walk(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let mut stack: Vec<(usize, usize)> = self.tops.iter().rev().map(|&top| (top, 0)).collect();
         std::iter::from_fn(move || {
@@ -156,12 +156,12 @@ impl Trace {
         })
     }
 
-    /// When its earliest span starts, in nanoseconds since the Unix epoch; zero without spans.
+    /// The start of its earliest span, in nanoseconds since the Unix epoch; zero without spans.
     pub fn start_ns(&self) -> u64 {
         self.spans.first().map_or(0, |span| span.start_ns)
     }
 
-    /// When its last span ends, in nanoseconds since the Unix epoch, and never before the start.
+    /// The end of its last span, in nanoseconds since the Unix epoch; never before the start.
     pub fn end_ns(&self) -> u64 {
         self.spans
             .iter()
@@ -171,12 +171,12 @@ impl Trace {
             .max(self.start_ns())
     }
 
-    /// From the start of its earliest span to the end of its last one.
+    /// The time from the start of its earliest span to the end of its last one.
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.end_ns() - self.start_ns())
     }
 
-    /// The services of its spans, each once, in the order in which they first appear.
+    /// The services of its spans without repetition, in the order in which they first appear.
     pub fn services(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         self.spans
@@ -186,7 +186,7 @@ impl Trace {
             .collect()
     }
 
-    /// How many of its spans have the status error.
+    /// The number of its spans with the status error.
     pub fn errors(&self) -> usize {
         self.spans.iter().filter(|span| span.is_error()).count()
     }
@@ -212,7 +212,7 @@ fn cut_cycles(parents: &mut [Option<usize>]) {
                 None => break,
             }
         }
-        // A walk that ran into itself found a cycle: `at` is in it.
+        // A walk that returned to one of its own spans found a cycle: `at` is in it.
         if seen_from[at] == start && parents[at].is_some() {
             let mut earliest = at;
             let mut next = parents[at];

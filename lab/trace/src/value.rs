@@ -1,4 +1,4 @@
-//! Typed attribute values, as OTLP has them: an integer is never a string.
+//! Typed attribute values, as in OTLP: an integer is never a string.
 
 use std::fmt;
 
@@ -17,21 +17,20 @@ pub enum Value {
     Double(f64),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A list of values, which need not be of one type.
+    /// A list of values, which may have different types.
     Array(Vec<Value>),
-    /// A map of values, in the order in which it was sent.
+    /// A map of values, in the order of the sender.
     Map(Attributes),
 }
 
-/// Attributes in the order in which they were sent. A key that was sent twice stays twice; `get`
-/// answers the first.
+/// Attributes in the order of the sender. A key that was sent twice stays twice; `get` returns the first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes(pub Vec<(String, Value)>);
 
 // === impl Value ===
 
 impl Value {
-    /// The name of the value's type, as expectations and messages write it.
+    /// The name of the value's type, in expectations and messages.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Empty => "empty",
@@ -86,7 +85,7 @@ impl From<f64> for Value {
     }
 }
 
-/// Prints a value as a person would write it: strings in quotes, so that `"20"` and `20` differ.
+/// Prints a value in a readable form: strings in quotes, so that `"20"` and `20` differ.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -124,12 +123,12 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// How many there are.
+    /// The number of attributes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -5,13 +5,13 @@ use crate::{Kind, Trace};
 /// Whether the traces of one request look complete: each has one root, no span lacks its parent, and every
 /// message that was sent was processed.
 ///
-/// A span that has no child and whose absence leaves no trace cannot be missed.
+/// A missing span is not noticed if no other span names it.
 pub fn is_whole<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> bool {
     let traces: Vec<&Trace> = traces.into_iter().collect();
     let complete = traces
         .iter()
         .all(|trace| trace.roots().count() == 1 && trace.orphans().count() == 0);
-    // A message that failed comes back, or is dead-lettered: sent on by the consumer that gave it up.
+    // A failed message is delivered again, or is dead-lettered: the consumer that gave it up sends it on.
     let is_dead_lettered = |trace: &Trace, place: usize| {
         let parent = trace.parent(place).map(|parent| trace.span(parent));
         parent.is_some_and(|parent| parent.kind == Kind::Consumer && parent.is_error())

@@ -3,17 +3,17 @@
 use crate::words::{self, width};
 use trace::{Span, Trace};
 
-/// Time from left to right: from the start of the earliest span to the end of the last.
+/// The time from left to right: from the start of the earliest span to the end of the last.
 pub(super) struct Axis {
     start_ns: u64,
     length_ns: u64,
     columns: usize,
 }
 
-/// A block fills its column from the left in eighths: these are 1/8 to 8/8.
+/// The blocks that fill a column from the left in eighths: 1/8 to 8/8.
 const FROM_LEFT: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// Columns that a label and the space after it may need.
+/// The number of columns for a label and the space after it.
 const LABEL: u128 = 8;
 
 impl Axis {
@@ -50,7 +50,7 @@ impl Axis {
         line
     }
 
-    /// The bar of a span, as wide as the axis. However short a span is, it can be seen.
+    /// The bar of a span, as wide as the axis. Even the shortest span is visible.
     pub(super) fn bar(&self, span: &Span) -> String {
         let from = self.eighths(span.start_ns).min(self.columns * 8 - 1);
         let to = self.eighths(span.end_ns).max(from + 1);
@@ -71,8 +71,9 @@ impl Axis {
     }
 }
 
-/// The column that begins at `left`, all in eighths of a column. There are blocks that grow from
-/// the left in eighths, but from the right only a half and an eighth: the nearest is taken.
+/// The character of the column that begins at `left`; all positions are in eighths of a column. There are
+/// blocks that grow from the left in eighths, but from the right only a half and an eighth: the nearest one
+/// is used.
 fn cell(from: usize, to: usize, left: usize) -> char {
     let begin = from.saturating_sub(left).min(8);
     let end = to.saturating_sub(left).min(8);
@@ -86,7 +87,7 @@ fn cell(from: usize, to: usize, left: usize) -> char {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, 50, … that is not less.
+/// Rounds up to the next of 1, 2, 5, 10, 20, 50, …
 fn round_up(time_ns: u64) -> u64 {
     let mut power: u64 = 1;
     loop {

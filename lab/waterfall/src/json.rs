@@ -1,11 +1,11 @@
-//! The waterfall for machines.
+//! The waterfall as JSON, for programs.
 
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use trace::{Link, Top, Trace, milliseconds};
 
-/// The tree of a trace as one JSON document: spans in the order of the tree, times in milliseconds
+/// Converts the tree of a trace to one JSON document: spans in the order of the tree, times in milliseconds
 /// since the start of the trace.
 ///
 /// ```json

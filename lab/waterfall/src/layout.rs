@@ -1,4 +1,4 @@
-//! How many columns each part of a line gets.
+//! [`Layout`]: the widths of the parts of a line.
 
 use crate::{
     rows::{self, Row},
@@ -6,8 +6,8 @@ use crate::{
 };
 use trace::Trace;
 
-/// The widths of the parts of a line. Between two parts are two columns; a width of zero means
-/// that there is no room for the part, nor for those two.
+/// The widths of the parts of a line, in columns. Two columns separate two parts. A width of zero means that
+/// the part and its separator are left out.
 pub(super) struct Layout {
     pub(super) name: usize,
     pub(super) service: usize,
@@ -20,7 +20,7 @@ const GAP: usize = 2;
 const KIND: usize = "consumer".len();
 const DURATION: usize = "1.25 min".len();
 const LONGEST_SERVICE: usize = 16;
-/// Below this the kind is left out, and below the next the service: name, bar and time stay.
+/// Below this width the kind is left out, and below the next one the service: name, bar and time stay.
 const WIDTH_FOR_KIND: usize = 72;
 const WIDTH_FOR_SERVICE: usize = 54;
 
@@ -39,7 +39,7 @@ impl Layout {
             .filter(|&column| column > 0)
             .map(|column| column + GAP);
         let rest = total - columns.sum::<usize>() - (GAP + GAP + DURATION + mark);
-        // The bars keep three tenths of what the names and they share.
+        // The bars keep three tenths of the width that they share with the names.
         let longest_name = rows
             .iter()
             .filter_map(|row| name_width(trace, row))
@@ -56,7 +56,7 @@ impl Layout {
     }
 }
 
-/// How many levels of the tree can have guides, so that a name keeps some room beside them.
+/// The highest number of tree levels with guides, so that names keep some room.
 pub(super) fn deepest_guides(total: usize) -> usize {
     (total / 9).max(2)
 }

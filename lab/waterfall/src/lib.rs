@@ -1,12 +1,12 @@
-//! The waterfall: a trace as a picture of text, for terminals, pages and files.
+//! The waterfall: a trace as a text picture, for terminals, pages and files.
 //!
-//! A line a span, in the order of the tree, on one time axis for all; below a span, in words, what
-//! a picture cannot show: why it failed, what it links to, that its parent is missing. What a
-//! hostile trace holds (control characters, endless names, a chain of 100,000 spans, ends before
-//! starts) can neither break the picture nor reach the terminal.
+//! One line for each span, in the order of the tree, on one common time axis. Notes below a span say what the
+//! picture cannot show: why it failed, what it links to, that its parent is missing. No hostile content of a
+//! trace (control characters, endless names, a chain of 100,000 spans, ends before starts) can break the
+//! picture or reach the terminal.
 //!
-//! It must not know where a trace comes from, nor what a terminal is: the caller says how wide the
-//! picture may be and whether it has colours.
+//! This crate must not know where a trace comes from, or what a terminal is: the caller gives the width of
+//! the picture and says whether it has colours.
 //!
 //! ```
 //! let trace = trace::Trace::new(testing::spans::trace_id(), testing::spans::healthy());
@@ -39,13 +39,13 @@ use self::{
 };
 use trace::Trace;
 
-/// The width of a picture that is not shown on a terminal.
+/// The width of a picture that is not shown on a terminal, in columns.
 pub const DEFAULT_WIDTH: usize = 100;
 
-/// How a waterfall is drawn.
+/// The style of a waterfall.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// How many columns it may take. Below 40 it takes 40.
+    /// The width in columns; at least 40.
     pub width: usize,
     /// Whether services have colours (ANSI escape sequences, 256 colours).
     pub colour: bool,
@@ -60,7 +60,7 @@ impl Default for Style {
     }
 }
 
-/// The picture of a trace. Each line ends with a line feed.
+/// Draws the picture of a trace. Each line ends with a line feed.
 pub fn render(trace: &Trace, style: &Style) -> String {
     let width = style.width.max(40);
     let painter = Painter::new(trace, style.colour);
@@ -97,7 +97,7 @@ pub fn render(trace: &Trace, style: &Style) -> String {
     out
 }
 
-/// What there is to know before looking: one line, or two where the picture is narrow.
+/// The summary above the picture: one line, or two in a narrow picture.
 fn headlines(trace: &Trace, width: usize) -> Vec<String> {
     let count = |number: usize, one: &str, many: &str| {
         format!("{number} {}", if number == 1 { one } else { many })

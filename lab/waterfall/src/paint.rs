@@ -1,10 +1,10 @@
-//! Colours: one a service, the same in every picture.
+//! Colours: one for each service, the same in every picture.
 
 use std::collections::HashMap;
 
 use trace::Trace;
 
-/// What a text is painted with.
+/// The colour of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
     Plain,
@@ -15,10 +15,10 @@ pub(super) enum Ink {
     Colour(u8),
 }
 
-/// Paints, or leaves all text as it is.
+/// Paints text, or leaves it unchanged.
 pub(super) struct Painter<'a>(Option<HashMap<&'a str, u8>>);
 
-/// Colours that can be read on a dark and on a light ground, and told from each other.
+/// Colours that are readable on a dark and on a light background, and differ clearly from each other.
 const PALETTE: [u8; 12] = [33, 71, 172, 133, 37, 168, 104, 100, 67, 166, 30, 97];
 
 impl<'a> Painter<'a> {
@@ -26,7 +26,7 @@ impl<'a> Painter<'a> {
         Painter(colour.then(|| colours(trace)))
     }
 
-    /// The ink of a service of this trace.
+    /// The colour of a service of this trace.
     pub(super) fn service(&self, name: &str) -> Ink {
         match self.0.as_ref().and_then(|colours| colours.get(name)) {
             Some(&colour) => Ink::Colour(colour),
@@ -48,7 +48,8 @@ impl<'a> Painter<'a> {
     }
 }
 
-/// A service's colour comes from its name alone, unless another service of the trace has it.
+/// Chooses the colours. The colour of a service depends on its name alone, unless another service of the
+/// trace has this colour.
 fn colours(trace: &Trace) -> HashMap<&str, u8> {
     let mut services = trace.services();
     services.sort_unstable();
@@ -66,8 +67,8 @@ fn colours(trace: &Trace) -> HashMap<&str, u8> {
     colours
 }
 
-/// FNV-1a: short, and the same on every machine and in every version. Its middle bits are mixed
-/// best, and with these the services of the shop have colours far from each other.
+/// FNV-1a: short, and the same on every machine and in every version. Its middle bits are mixed best, and
+/// they give the services of the shop very different colours.
 fn hash(text: &str) -> u32 {
     let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)

@@ -1,4 +1,4 @@
-//! The lines of a waterfall, still without their times: the tree with its guides, and the notes.
+//! The lines of a waterfall, without times: the tree with its guides, and the notes.
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
@@ -10,9 +10,9 @@ use trace::{Kind, Link, SpanId, Top, Trace};
 
 /// A line.
 pub(super) enum Row {
-    /// A span, by its place in the trace.
+    /// A span, by its index in the trace.
     Span { guide: Guide, index: usize },
-    /// Something to say of the span above, or of those below.
+    /// A note about the span above, or about the spans below.
     Note {
         guide: Guide,
         text: String,
@@ -20,7 +20,7 @@ pub(super) enum Row {
     },
 }
 
-/// What stands left of a name: `│  └─ `.
+/// The text left of a name: `│  └─ `.
 pub(super) struct Guide(pub(super) String);
 
 impl Guide {
@@ -29,15 +29,15 @@ impl Guide {
     }
 }
 
-/// Of siblings that are alike, one after another, so many are shown if there are more than the next;
-/// the others are counted. A loop may make thousands.
+/// The number of consecutive similar siblings that are shown, if there are more than the next constant; the
+/// others are counted. A loop may make thousands.
 const SHOWN_ALIKE: usize = 3;
 const MOST_ALIKE: usize = 8;
 
-/// More links than these are counted, not shown: a batch may have hundreds.
+/// The highest number of links that are shown; more are counted: a batch may have hundreds.
 const MOST_LINKS: usize = 4;
 
-/// The lines of a trace: its tree from the top, orphans below a line that stands for their parent.
+/// Makes the lines of a trace: its tree from the top, with orphans below a line for their missing parent.
 pub(super) fn of(trace: &Trace, deepest_guides: usize) -> Vec<Row> {
     let mut rows = Rows {
         trace,
@@ -50,7 +50,7 @@ pub(super) fn of(trace: &Trace, deepest_guides: usize) -> Vec<Row> {
     for &top in trace.tops() {
         match (trace.top(top), trace.span(top).parent_span_id) {
             (Some(Top::Orphan), Some(parent)) => {
-                // All of them stand where the first of them does.
+                // All spans with this missing parent follow its line, at the place of the first of them.
                 if let Some(siblings) = orphans.remove(&parent) {
                     rows.orphans_of(parent, &siblings);
                 }
@@ -68,7 +68,7 @@ pub(super) fn of(trace: &Trace, deepest_guides: usize) -> Vec<Row> {
     rows.rows
 }
 
-/// A span's name, or words for the absence of one.
+/// The name of a span, or a replacement for an empty name.
 pub(super) fn name(name: &str) -> Cow<'_, str> {
     if name.is_empty() {
         Cow::Borrowed("(no name)")
@@ -77,7 +77,7 @@ pub(super) fn name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A span's kind, as the picture says it: nothing where nothing is known.
+/// The kind of a span in the picture; empty if it is unknown.
 pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Unspecified => "",
@@ -85,7 +85,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// A span among its siblings, or many that are alike.
+/// A span among its siblings, or a group of similar ones.
 #[derive(Clone, Copy)]
 enum Sibling {
     Span(usize),
@@ -96,7 +96,7 @@ enum Sibling {
     },
 }
 
-/// Where a sibling stands.
+/// The position of a sibling.
 struct Place {
     sibling: Sibling,
     level: usize,
@@ -107,7 +107,7 @@ struct Rows<'a> {
     trace: &'a Trace,
     by_id: HashMap<SpanId, (usize, usize)>,
     deepest_guides: usize,
-    /// For each level above the current line, whether the guide goes on below it.
+    /// For each level above the current line, whether its guide continues below the line.
     more: Vec<bool>,
     rows: Vec<Row>,
 }
@@ -124,7 +124,7 @@ impl Rows<'_> {
         self.more.clear();
     }
 
-    /// The trees below these siblings, with a stack of its own: a chain may be very long.
+    /// Adds the trees below these siblings, with a stack on the heap: a chain may be very long.
     fn subtrees(&mut self, siblings: &[usize]) {
         let level = self.more.len();
         let mut stack = Vec::new();
@@ -195,7 +195,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Whether two siblings look alike and have nothing of their own to show.
+    /// Whether two siblings look the same and have no notes.
     fn is_alike(&self, one: usize, other: usize) -> bool {
         let plain = |index: usize| {
             let span = self.trace.span(index);
@@ -264,8 +264,8 @@ impl Rows<'_> {
         self.rows.push(Row::Note { guide, text, ink });
     }
 
-    /// The guide of the current line: of a span with the branch to it, of a note without. Levels
-    /// too far left to have room are one ellipsis.
+    /// The guide of the current line: a span has the branch to it, a note does not. Levels that do not fit
+    /// are replaced by one ellipsis.
     fn guide(&self, branch: Option<&str>) -> Guide {
         let levels = match branch {
             // The last level is the branch itself.
@@ -287,7 +287,7 @@ impl Rows<'_> {
     }
 }
 
-/// For each span id, the earliest span with it and how many there are.
+/// For each span id, the earliest span with it and the number of spans with it.
 fn first_with_id(trace: &Trace) -> HashMap<SpanId, (usize, usize)> {
     let mut by_id = HashMap::with_capacity(trace.spans().len());
     for (index, span) in trace.spans().iter().enumerate() {

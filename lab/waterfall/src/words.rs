@@ -1,10 +1,10 @@
-//! Text that keeps to its columns: durations in words, names that are cut, padded and made safe.
+//! Text of a fixed width: durations, and names that are cut, padded and made safe.
 
 use std::{borrow::Cow, time::Duration};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A duration with three digits and its unit: `155 ms`, `18.3 ms`, `1.25 s`.
+/// Formats a duration with three digits and its unit: `155 ms`, `18.3 ms`, `1.25 s`.
 pub fn duration(duration: Duration) -> String {
     let ns = duration.as_nanos() as f64;
     let units = [
@@ -18,7 +18,7 @@ pub fn duration(duration: Duration) -> String {
     ];
     let mut chosen = units[0];
     for unit in units {
-        // What would be rounded up to the next unit is said in it: 1.00 ms, not 1000 µs.
+        // A time that would round up to the next unit is shown in that unit: 1.00 ms, not 1000 µs.
         if ns >= unit.1 * 0.9995 {
             chosen = unit;
         }
@@ -34,7 +34,7 @@ pub fn duration(duration: Duration) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A round time, with no more digits than it needs: `50 ms`.
+/// Formats a round time, with no more digits than necessary: `50 ms`.
 pub(super) fn round_time(ns: u64) -> String {
     let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
     for (unit, size) in units {
@@ -45,12 +45,12 @@ pub(super) fn round_time(ns: u64) -> String {
     format!("{ns} ns")
 }
 
-/// How many columns a text takes.
+/// The width of a text, in columns.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text, cut with an ellipsis if it takes more columns than there are.
+/// Cuts the text with an ellipsis if it is wider than `columns`.
 pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     let text = printable(text);
     if text.width() <= columns {
@@ -68,7 +68,7 @@ pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
         }
         cut.push(c);
     }
-    // Some characters make the one before them wider: U+FE0F makes a sign an emoji.
+    // Some characters make the character before them wider: U+FE0F makes a sign an emoji.
     while cut.width() + 1 > columns {
         cut.pop();
     }
@@ -76,30 +76,30 @@ pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// How many columns a line of a picture takes, its colours left out.
+/// The width of a line of a picture, in columns, without its colour codes.
 pub fn width_on_screen(line: &str) -> usize {
     let mut columns = 0;
     let mut parts = line.split("\x1b[");
     columns += width(parts.next().unwrap_or_default());
-    // What stands before the m is a colour.
+    // The text before the m is a colour code.
     for part in parts {
         columns += width(part.split_once('m').map_or("", |(_, text)| text));
     }
     columns
 }
 
-/// The text with spaces after it.
+/// Adds spaces after the text, up to `columns`.
 pub(super) fn pad_end(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
 }
 
-/// The text with spaces before it.
+/// Adds spaces before the text, up to `columns`.
 pub(super) fn pad_start(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(text.width())))
 }
 
-/// The text without what could steer a terminal or turn its writing around: control characters
-/// and the marks of direction.
+/// Removes characters that could control a terminal or change the direction of writing: control characters
+/// and direction marks.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(unprintable) {
         Cow::Owned(

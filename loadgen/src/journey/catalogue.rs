@@ -1,4 +1,4 @@
-//! What the shop sells.
+//! Reads the catalogue of the shop.
 
 use api::Products;
 use reqwest::Url;

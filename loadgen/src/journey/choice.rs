@@ -1,4 +1,4 @@
-//! What is left to chance: which journey a customer goes on, and what is bought. The seed decides it.
+//! The random choices, by the seed: which journey a customer makes, and what is bought.
 
 use api::{CartLine, PutCart};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
@@ -6,11 +6,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
 use super::ShopClient;
 use crate::{Journey, OrderJourney};
 
-/// Tells the choice of a journey from the choice of products.
+/// Separates the random stream for journeys from the stream for products.
 const CHOICE: u64 = 0x5851_F42D_4C95_7F2D;
 
 impl ShopClient {
-    /// Which journey a ticket is for: by the seed and its number alone.
+    /// The journey of a ticket: it depends on the seed and the ticket's number alone.
     pub(super) fn journey_of(&self, journey: u64) -> &Journey {
         let total: u64 = self
             .journeys
@@ -28,8 +28,8 @@ impl ShopClient {
         &chosen.expect("a plan has a journey").journey
     }
 
-    /// A stream of chance of its own for each journey and purpose: in which order users come to them
-    /// must not matter.
+    /// A separate random stream for each journey and purpose: the order in which users draw tickets must not
+    /// matter.
     fn chance(&self, journey: u64, purpose: u64) -> StdRng {
         let stream = journey.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ purpose;
         StdRng::seed_from_u64(self.seed ^ stream)
@@ -37,7 +37,7 @@ impl ShopClient {
 
     /// The cart of a journey: different products, chosen by seed and number alone.
     ///
-    /// One of each, so that a long load empties the shelves no sooner than it must.
+    /// One of each product, so that a long load does not empty the stock earlier than necessary.
     pub(super) fn cart(&self, journey: u64, order: &OrderJourney) -> PutCart {
         let skus: Vec<&String> = match order.skus.is_empty() {
             false => order.skus.iter().collect(),

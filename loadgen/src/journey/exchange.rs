@@ -22,11 +22,11 @@ pub(super) struct PlannedRequest<'a> {
     pub(super) body: Body,
     pub(super) journey: u64,
     pub(super) planned: Instant,
-    /// The context that is sent, where the load generator starts the trace.
+    /// The trace context of the request, if the load generator starts the trace.
     pub(super) context: Option<(TraceId, SpanId)>,
 }
 
-/// What a request sends.
+/// The body of a request.
 pub(super) enum Body {
     Nothing,
     Json(serde_json::Value),

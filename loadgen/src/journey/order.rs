@@ -1,4 +1,4 @@
-//! An order: a cart is filled, then checked out.
+//! An order: fills a cart, then checks out.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{OrderJourney, dispatcher::Ticket, ledger::Step};
 
-/// A number that card networks keep for tests.
+/// A number that card networks reserve for tests.
 const CARD_NUMBER: &str = "4242 4242 4242 4242";
 
 impl ShopClient {
@@ -60,7 +60,7 @@ impl ShopClient {
                     headers: &[],
                     body: Body::json(&checkout),
                     journey: ticket.journey,
-                    // A journey that began late is late in this step too, and by as much.
+                    // A journey that began late has the same delay in this step.
                     planned: now.checked_sub(late).unwrap_or(now),
                     context: None,
                 },

@@ -1,4 +1,4 @@
-//! What a reply tells.
+//! [`ReplyFacts`]: the facts in a reply.
 
 use api::{OrderReply, Problem};
 use reqwest::{
@@ -13,7 +13,7 @@ use crate::ledger::{Line, Step};
 /// A draft of the W3C, "Trace Context Level 2, Traceresponse"; not a recommendation.
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
-/// What is known of a request when its reply has been read, or when there will be none.
+/// The facts about a request after its reply was read, or after it failed.
 #[derive(Default)]
 pub(super) struct ReplyFacts {
     pub(super) status: Option<u16>,
@@ -28,7 +28,7 @@ pub(super) struct ReplyFacts {
 // === impl Step ===
 
 impl Step {
-    /// What a successful reply to a step tells.
+    /// Reads the facts of a successful reply to a step.
     pub(super) fn read(&self, body: &[u8]) -> Result<ReplyFacts, String> {
         if *self != Step::Checkout {
             return Ok(ReplyFacts::default());
@@ -45,7 +45,7 @@ impl Step {
 // === impl ReplyFacts ===
 
 impl ReplyFacts {
-    /// No reply, and why.
+    /// The facts of a request without a reply; `why` is the reason.
     pub(super) fn none(why: String) -> ReplyFacts {
         ReplyFacts {
             reply: Some(why),
@@ -53,7 +53,7 @@ impl ReplyFacts {
         }
     }
 
-    /// Reads a reply to its end; `understand` is for the body of a successful one.
+    /// Reads a reply to its end; `understand` reads the body of a successful reply.
     pub(super) async fn read(
         sent: Result<Response, reqwest::Error>,
         understand: impl FnOnce(&[u8]) -> Result<ReplyFacts, String>,
@@ -90,7 +90,7 @@ impl ReplyFacts {
     }
 }
 
-/// What a reply says that is no success: a problem (RFC 9457), or whatever it is.
+/// The text of an unsuccessful reply: a problem (RFC 9457), or any other body.
 fn refusal(body: &[u8]) -> ReplyFacts {
     match serde_json::from_slice::<Problem>(body) {
         Ok(problem) => ReplyFacts {
@@ -120,8 +120,8 @@ pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
         .map_err(|error| format!("the reply is not what it should be: {error}"))
 }
 
-/// Of `traceresponse: 00-{trace}-{span}-{flags}` the trace, and whether the flags say that it is not
-/// sampled.
+/// Parses `traceresponse: 00-{trace}-{span}-{flags}`: the trace id, and whether the flags say that the trace
+/// is not sampled.
 fn trace(headers: &HeaderMap) -> Option<(TraceId, bool)> {
     let value = headers.get(TRACERESPONSE)?.to_str().ok()?;
     let mut fields = value.split('-').skip(1);
@@ -132,7 +132,7 @@ fn trace(headers: &HeaderMap) -> Option<(TraceId, bool)> {
     Some((trace_id, flags.is_some_and(|flags| flags & 1 == 0)))
 }
 
-/// The error and what caused it: the outermost of reqwest's errors tells nothing.
+/// The error and its causes, joined: the outermost error of reqwest does not say what happened.
 fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

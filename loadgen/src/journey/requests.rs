@@ -1,4 +1,4 @@
-//! Requests to services of one's own, each of which starts a trace.
+//! Requests to the user's own services, each of which starts a trace.
 
 use std::{fmt, time::Duration};
 
@@ -59,10 +59,10 @@ fn method(name: &str) -> GooseMethod {
     }
 }
 
-/// The ids of a trace that begins here, and of the span that is said to have begun it.
+/// Makes the ids of a new trace, and of the span that the request names as its parent.
 fn new_context() -> Option<(TraceId, SpanId)> {
     let (trace_id, span_id) = (rand::random::<u128>(), rand::random::<u64>());
-    // Zeros alone are not an id: one in 2^64.
+    // Zeros alone are not a valid id; the probability is one in 2^64.
     Some((
         TraceId::from_bytes(trace_id.to_be_bytes()).ok()?,
         SpanId::from_bytes(span_id.to_be_bytes()).ok()?,

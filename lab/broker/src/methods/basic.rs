@@ -1,4 +1,4 @@
-//! The methods of the basic class, save `basic.publish`, whose content comes in further frames.
+//! The methods of the basic class, except `basic.publish`, whose content arrives in further frames.
 
 use std::sync::Arc;
 
@@ -63,8 +63,7 @@ fn verdict(requeue: bool) -> Verdict {
     }
 }
 
-/// Giving messages back to the very consumers that had them is not implemented, nor is it in
-/// RabbitMQ.
+/// Refuses `requeue` unset: returning messages to the same consumers is not implemented, as in RabbitMQ.
 fn check_recover(requeue: bool) -> Result<(), Refusal> {
     if requeue {
         Ok(())
@@ -73,8 +72,8 @@ fn check_recover(requeue: bool) -> Result<(), Refusal> {
     }
 }
 
-/// With `global` the consumers of the channel share the window, else each that comes has its own;
-/// this is RabbitMQ's reading of the flag, and what its clients expect.
+/// Sets the prefetch. With `global` all consumers of the channel share it; otherwise each later consumer has
+/// its own. This is RabbitMQ's reading of the flag, which its clients expect.
 fn set_prefetch(state: &mut State, at: ChannelKey, qos: &Qos) {
     let channel = state.channel_mut(at);
     if qos.global {
@@ -142,8 +141,8 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
     Ok(())
 }
 
-/// Cancels a consumer; what it has not acknowledged stays with its channel. A tag that does not
-/// exist is as good as cancelled.
+/// Cancels a consumer; its unacknowledged messages stay with the channel. It is no error if the tag does not
+/// exist.
 fn cancel(state: &mut State, at: ChannelKey, cancel: Cancel, now: Instant) {
     if let Some(queue) = state.channel_mut(at).consumers.remove(&cancel.consumer_tag) {
         state.remove_consumer(at, &cancel.consumer_tag, &queue, now);

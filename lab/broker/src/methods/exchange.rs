@@ -36,7 +36,7 @@ pub(super) fn answer(state: &mut State, at: ChannelKey, method: AMQPMethod) -> R
     Ok(())
 }
 
-/// Refuses what cannot be done to the default exchange.
+/// Refuses operations that are not allowed on the default exchange.
 pub(super) fn check_not_default(exchange: &str) -> Result<(), Refusal> {
     if exchange.is_empty() {
         let text = "operation not permitted on the default exchange";
@@ -143,7 +143,7 @@ fn delete(state: &mut State, delete: &Delete) -> Result<(), Refusal> {
         let text = format!("{} in use", described(name));
         return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
     }
-    // Like RabbitMQ it says nothing if there is none: the wish is fulfilled.
+    // Like RabbitMQ it is no error if the exchange does not exist.
     state.delete_exchange(name);
     Ok(())
 }

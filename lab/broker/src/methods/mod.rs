@@ -1,8 +1,7 @@
 //! Answers one method of an open channel on the broker's state.
 //!
-//! A refusal says which method it refuses; whether it ends the channel or the connection is for the
-//! caller to read from its code. What opens and closes channels and connections is not here but in
-//! [`crate::connection`].
+//! A refusal names the method that it refuses; its code says whether it ends the channel or the connection.
+//! The methods that open and close channels and connections are in [`crate::connection`].
 
 mod basic;
 mod exchange;
@@ -33,7 +32,7 @@ pub(crate) fn answer(
         }
         AMQPClass::Channel(channel::AMQPMethod::Flow(flow)) => keep_flow(state, at, &flow),
         AMQPClass::Access(access::AMQPMethod::Request(_)) => {
-            // Realms are gone since AMQP 0-9-1; old clients still ask, and go on with any answer.
+            // Realms were removed in AMQP 0-9-1; old clients still request them, and accept any answer.
             let ok = access::RequestOk {};
             state.reply(at, AMQPClass::Access(access::AMQPMethod::RequestOk(ok)));
             Ok(())
@@ -65,8 +64,8 @@ fn select_confirms(state: &mut State, at: ChannelKey, select: &confirm::Select) 
     }
 }
 
-/// A client that wants no more deliveries cancels its consumers, or sets a prefetch: `channel.flow`
-/// cannot stop them, nor can it in RabbitMQ.
+/// Refuses to stop deliveries by `channel.flow`, as RabbitMQ does. A client that wants no more deliveries
+/// cancels its consumers, or sets a prefetch.
 fn keep_flow(state: &State, at: ChannelKey, flow: &channel::Flow) -> Result<(), Refusal> {
     if !flow.active {
         return Err(Refusal::new(ReplyCode::NotImplemented, "active=false"));

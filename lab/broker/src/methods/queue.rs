@@ -215,7 +215,7 @@ fn unbind(state: &mut State, at: ChannelKey, unbind: &Unbind) -> Result<(), Refu
         queue.check_access(at.connection)?;
     }
     let key = key_meant(&unbind.queue, unbind.routing_key.as_str(), &queue);
-    // Like RabbitMQ it says nothing if there is no such binding: the wish is fulfilled.
+    // Like RabbitMQ it is no error if the binding does not exist.
     let was_bound = state
         .exchanges
         .get_mut(exchange)
@@ -234,7 +234,7 @@ fn unbind(state: &mut State, at: ChannelKey, unbind: &Unbind) -> Result<(), Refu
     Ok(())
 }
 
-/// When neither queue nor key is named, the queue's name is the key.
+/// The routing key of a binding: the queue's name if the method names neither queue nor key.
 fn key_meant(named: &amq_protocol::types::ShortString, key: &str, queue: &str) -> String {
     let is_unnamed = named.as_str().is_empty() && key.is_empty();
     if is_unnamed { queue } else { key }.to_owned()
@@ -242,7 +242,7 @@ fn key_meant(named: &amq_protocol::types::ShortString, key: &str, queue: &str) -
 
 fn delete(state: &mut State, at: ChannelKey, delete: &Delete) -> Result<u32, Refusal> {
     let name = state.channel_mut(at).queue_meant(&delete.queue)?;
-    // Like RabbitMQ it says nothing if there is none: the wish is fulfilled.
+    // Like RabbitMQ it is no error if the queue does not exist.
     let Some(queue) = state.queues.get(&name) else {
         return Ok(0);
     };

@@ -1,4 +1,4 @@
-//! The tables of the file, and the statement of each change.
+//! The tables of the store file, and the statement for each change.
 
 use amq_protocol::frame::WriteContext;
 use amq_protocol::types::{FieldTable, generation::gen_field_table, parsing::parse_field_table};
@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, named_params, params};
 use crate::journal::Change;
 use crate::message::Message;
 
-/// Which layout of tables this is; the file remembers it.
+/// The version of the table layout, which is stored in the file.
 pub(super) const VERSION: i32 = 1;
 
 const LAYOUT: &str = "
@@ -41,7 +41,7 @@ const LAYOUT: &str = "
     );
 ";
 
-/// Makes the tables in an empty file.
+/// Creates the tables in an empty file.
 pub(super) fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(LAYOUT)?;
@@ -166,13 +166,13 @@ fn keep(
     transaction.prepare_cached(sql)?.execute(values).map(|_| ())
 }
 
-/// A table as it goes on the wire.
+/// Encodes a table as on the wire.
 fn octets(table: &FieldTable) -> Vec<u8> {
     let context = gen_field_table(table)(WriteContext::from(Vec::new()));
     context.expect("a vector takes all that is written").write
 }
 
-/// What was written by [`octets`].
+/// Decodes the result of [`octets`].
 pub(super) fn table(octets: &[u8]) -> FieldTable {
     parse_field_table(octets).map_or_else(|_| FieldTable::default(), |(_, table)| table)
 }

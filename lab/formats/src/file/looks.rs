@@ -1,9 +1,9 @@
-//! What some bytes look like: enough to pick a reader, and to tell a person what was found.
+//! Guesses the format of bytes: enough to choose a reader, and to describe the bytes to a person.
 
 use serde_json::Value as Json;
 
-/// Whether the bytes begin like JSON that can be a trace file: an object, or an array of objects
-/// or of arrays. A file of settings that begins with `[package]` does not.
+/// Whether the bytes begin like JSON that can be a trace file: an object, or an array of objects or of
+/// arrays. A configuration file that begins with `[package]` does not.
 pub(super) fn like_json(bytes: &[u8]) -> bool {
     let mut rest = without_mark(bytes).trim_ascii_start().iter();
     match rest.next() {
@@ -16,10 +16,10 @@ pub(super) fn like_json(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether the bytes begin like a request of OTLP in protobuf: with its only field.
+/// Whether the bytes begin like an OTLP request in protobuf: with its only field.
 ///
-/// That field's first byte is a line feed, and the length that follows may well be a brace or a
-/// blank. But a span's ids have their lengths before them, 16 and 8, which no text has in it.
+/// The first byte of that field is a line feed, and its length may be the byte of a brace or a blank. But the
+/// ids of a span follow their lengths, 16 and 8, and text does not contain these bytes.
 pub(super) fn like_protobuf(bytes: &[u8]) -> bool {
     bytes.first() == Some(&FIELD_1) && bytes.iter().any(|byte| is_no_text(*byte))
 }
@@ -27,17 +27,17 @@ pub(super) fn like_protobuf(bytes: &[u8]) -> bool {
 /// Field 1 of a message, with a length: `resource_spans` of a request.
 pub(super) const FIELD_1: u8 = 0x0a;
 
-/// Whether there is nothing in the bytes but blanks.
+/// Whether the bytes are only white space.
 pub(super) fn empty(bytes: &[u8]) -> bool {
     without_mark(bytes).trim_ascii().is_empty()
 }
 
-/// The bytes without the mark that some editors put before UTF-8.
+/// The bytes without the byte order mark that some editors put before UTF-8.
 pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// What the bytes look like, for a person who wonders why they are no trace file.
+/// Describes the bytes to a person who wonders why they are not a trace file.
 pub(super) fn in_words(bytes: &[u8]) -> String {
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
     if let Some((_, what)) = known {
@@ -64,7 +64,7 @@ pub(super) fn in_words(bytes: &[u8]) -> String {
     format!("it begins with {:?}", shown + more)
 }
 
-/// What people mistake for a trace file, or pack one with, by its first bytes.
+/// The first bytes of files that people confuse with trace files, or of packed trace files.
 const KNOWN: [(&[u8], &str); 9] = [
     (b"\xff\xfe", "text in UTF-16; UTF-8 is needed"),
     (b"\xfe\xff", "text in UTF-16; UTF-8 is needed"),
@@ -80,7 +80,7 @@ const KNOWN: [(&[u8], &str); 9] = [
     (b"PAR1", "Parquet"),
 ];
 
-/// What a JSON document without spans seems to be, to be put behind a message.
+/// Describes a JSON document without spans, as the end of a message.
 pub(super) fn hint(json: &Json) -> &'static str {
     let has = |key| json.get(key).is_some();
     let first_has = |key| json[0].get(key).is_some();
@@ -101,7 +101,7 @@ pub(super) fn hint(json: &Json) -> &'static str {
     }
 }
 
-/// Whether a byte is a control character that no text file has in it.
+/// Whether a byte is a control character that text files do not contain.
 fn is_no_text(byte: u8) -> bool {
     byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
 }

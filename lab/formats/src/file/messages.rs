@@ -1,12 +1,12 @@
-//! A file of several messages, as the collector's file exporter writes them with `format: proto`
-//! or with a compression: before each its length, 4 bytes, big-endian.
+//! A file of several messages, as the Collector's file exporter writes them with `format: proto` or with a
+//! compression: each message follows its length, 4 bytes, big-endian.
 
 use super::{ReadError, looks::FIELD_1, packing};
 
-/// The messages of a file, if it looks like one of several.
+/// The messages of a file, if it looks like a file of messages.
 ///
-/// A length's first byte is zero unless the message has 16 MiB and more, and no format begins with
-/// a zero; of larger ones the lengths have to add up.
+/// The first byte of a length is zero unless the message has 16 MiB or more, and no other format begins with
+/// a zero byte; the lengths of larger messages have to add up.
 pub(super) fn of(bytes: &[u8]) -> Option<Messages<'_>> {
     let messages = Messages {
         rest: bytes,
@@ -22,7 +22,7 @@ pub(super) fn of(bytes: &[u8]) -> Option<Messages<'_>> {
     (begins && (bytes[0] == 0 || add_up())).then_some(messages)
 }
 
-/// The messages of a file, one after the other. After one that is cut off there is none.
+/// The messages of a file, one after the other. The iterator ends after an incomplete message.
 #[derive(Clone)]
 pub(super) struct Messages<'a> {
     rest: &'a [u8],

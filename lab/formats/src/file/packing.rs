@@ -1,4 +1,4 @@
-//! What a file may be packed with.
+//! Unpacks gzip and zstd.
 
 use std::{
     borrow::Cow,
@@ -9,7 +9,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::ReadError;
 
-/// Unpacks up to so many bytes, all in all: a few bytes may stand for more than a machine holds.
+/// Unpacks bytes up to a limit for the whole file: a few packed bytes may expand to more than the memory of
+/// the machine.
 pub(super) struct Packing {
     most: usize,
     left: usize,
@@ -22,7 +23,7 @@ impl Packing {
         Packing { most, left: most }
     }
 
-    /// The bytes as they are, or what is packed in them.
+    /// Returns the bytes unpacked, or unchanged if they are not packed.
     pub(super) fn unpack<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, ReadError> {
         let Some(packing) = name(bytes) else {
             return Ok(bytes.into());
@@ -42,7 +43,7 @@ impl Packing {
         Ok(unpacked.into())
     }
 
-    /// One byte more than there is room for says that there is too much.
+    /// Reads one byte more than the limit, to find out that there is too much.
     fn read(&self, packed: impl Read) -> io::Result<Vec<u8>> {
         let mut unpacked = Vec::new();
         packed
@@ -55,8 +56,8 @@ impl Packing {
 const GZIP: &str = "gzip";
 const ZSTD: &str = "zstd";
 
-/// What the bytes are packed with, by how they begin (RFC 1952, section 2.3.1; RFC 8878, sections
-/// 3.1.1 and 3.1.2: a frame, or one to be skipped).
+/// The packing of the bytes, by their beginning (RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2:
+/// a frame, or a skippable frame).
 pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, ..] => Some(GZIP),

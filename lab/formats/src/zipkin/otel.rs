@@ -1,18 +1,18 @@
-//! What OpenTelemetry's exporters put into tags and annotations for want of a field: the SDKs'
-//! (OpenTelemetry specification, "OpenTelemetry to Zipkin Transformation" and "Transformation to
-//! non-OTLP Formats") and the collector's.
+//! Reads what OpenTelemetry's exporters put into tags and annotations because Zipkin has no field for it: the
+//! exporters of the SDKs (OpenTelemetry specification, "OpenTelemetry to Zipkin Transformation" and
+//! "Transformation to non-OTLP Formats") and of the Collector.
 
 use serde_json::{Map, Value as Json};
 
 use trace::{Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, TraceId, Value};
 
-/// The tags of a span, of which those that stand for a field are taken out.
+/// The tags of a span, without the tags that stand for a field.
 pub(super) struct Tags(pub(super) Attributes);
 
 // === impl Tags ===
 
 impl Tags {
-    /// All tags as text, whatever a reporter wrote.
+    /// Converts all tags to text, whatever a reporter wrote.
     pub(super) fn of(tags: Map<String, Json>) -> Tags {
         let text = |json| match json {
             Json::String(text) => text,
@@ -24,7 +24,7 @@ impl Tags {
         Tags(Attributes(tags.collect()))
     }
 
-    /// The text of a tag, which is no attribute.
+    /// Removes a tag that is not an attribute, and returns its text.
     pub(super) fn take(&mut self, key: &str) -> Option<String> {
         let text = self.get(key)?.to_owned();
         self.0.0.retain(|(name, _)| name != key);
@@ -39,7 +39,7 @@ impl Tags {
         count.unwrap_or_default()
     }
 
-    /// A kind that Zipkin has not, or that was sent as a tag only.
+    /// Takes a kind that Zipkin does not have, or that was sent only as a tag.
     pub(super) fn take_kind(&mut self) -> Option<Kind> {
         let kind = match self.get("span.kind")?.to_ascii_lowercase().as_str() {
             "internal" => Kind::Internal,
@@ -53,8 +53,8 @@ impl Tags {
         Some(kind)
     }
 
-    /// The status. A tag `error` says that the span failed, and how; that it did not is what some
-    /// reporters mean by `false`. It stays an attribute unless the status says all of it.
+    /// Takes the status. A tag `error` says that the span failed, and why; some reporters write `false` for
+    /// success. The tag stays an attribute unless the status holds all of its information.
     pub(super) fn take_status(&mut self) -> Status {
         let code = self.get("otel.status_code").and_then(status_code);
         if code.is_some() {
@@ -86,7 +86,7 @@ impl Tags {
     }
 
     pub(super) fn take_scope(&mut self) -> Scope {
-        // The older names are sent beside the newer ones.
+        // Exporters send the older names together with the newer ones.
         let mut either = |new, old| {
             let old = self.take(old);
             self.take(new).or(old).unwrap_or_default()
@@ -98,7 +98,7 @@ impl Tags {
         }
     }
 
-    /// The links, up to the first that is none, and no more than the collector reads.
+    /// Takes the links, up to the first invalid one, and no more than the Collector reads.
     pub(super) fn take_links(&mut self) -> Vec<Link> {
         let take = |number: u32| {
             let key = format!("otlp.link.{number}");
@@ -114,7 +114,7 @@ impl Tags {
     }
 }
 
-/// What an annotation says; its time is left to the caller.
+/// Parses the event of an annotation; the caller sets its time.
 ///
 /// With attributes, the exporters write the event `e` as `"e": {"k": 1}` (the specification and
 /// most SDKs, some without the quotes), `{"e": {"k": 1}}` (Python's) or `e|{"k": 1}|0` (the
@@ -155,7 +155,8 @@ fn of_python(text: &str) -> Option<(String, Attributes, u32)> {
     }
 }
 
-/// A link as the collector writes it: trace, span, state, attributes and how many were dropped.
+/// Parses a link in the Collector's form: trace, span, state, attributes and the number of dropped
+/// attributes.
 fn link(text: &str) -> Option<Link> {
     let mut parts = text.splitn(4, '|');
     let mut part = || parts.next();
@@ -173,7 +174,7 @@ fn link(text: &str) -> Option<Link> {
     })
 }
 
-/// The names of the specification, of the protocol, and of the collector.
+/// Parses a status code by the names of the specification, of the protocol, and of the Collector.
 fn status_code(text: &str) -> Option<StatusCode> {
     let name = text.to_ascii_uppercase();
     match name.strip_prefix("STATUS_CODE_").unwrap_or(&name) {
@@ -197,7 +198,7 @@ fn attributes(map: Map<String, Json>) -> Attributes {
     )
 }
 
-/// Its depth is bounded by the parser's recursion limit.
+/// Converts a value. Its depth is limited by the recursion limit of the parser.
 fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::Empty,

@@ -1,20 +1,19 @@
-//! Takes apart what shares a span: a client and its server that report under one id, as B3 lets
-//! them (Zipkin API v2, `Span.shared`).
+//! Separates shared spans: a client and its server that report under one id, as B3 allows (Zipkin API v2,
+//! `Span.shared`).
 
 use std::collections::{HashMap, HashSet};
 
 use super::{ZipkinKind, ZipkinSpan};
 use trace::{SpanId, TraceId};
 
-/// A span's id is unique in its trace only.
+/// The id of a span is unique only in its trace.
 type Key = (TraceId, SpanId);
 
-/// Gives each server's half of a shared span an id of its own, below its client's half, and puts
-/// the server's children below it.
+/// Gives the server's half of each shared span a new id, makes it a child of the client's half, and moves the
+/// server's children below it.
 ///
-/// The id follows from the shared one and the server's service, so that a file always gives the
-/// same trace, and is one that the trace does not have. A server's half without its client's keeps
-/// its id: there is nothing to take apart.
+/// The new id is computed from the shared id and the server's service, so that a file always gives the same
+/// trace, and differs from all ids of the trace. A server's half without a client's half keeps its id.
 pub(super) fn part(spans: &mut [ZipkinSpan]) {
     let mut clients: HashMap<Key, usize> = HashMap::new();
     let mut taken: HashSet<Key> = HashSet::new();
@@ -49,7 +48,7 @@ pub(super) fn part(spans: &mut [ZipkinSpan]) {
     for (place, server) in adopted {
         spans[place].parent_id = Some(server);
     }
-    // Last: a server's half, which had its client's parent until now, is its client's child.
+    // Last: the server's half, which had its client's parent until now, becomes the child of its client.
     for (place, id) in parted {
         let span = &mut spans[place];
         span.parent_id = Some(span.id);
@@ -57,7 +56,7 @@ pub(super) fn part(spans: &mut [ZipkinSpan]) {
     }
 }
 
-/// The servers' halves of one shared span: their places, and the ids that they get.
+/// The servers' halves of one shared span: their places, and their new ids.
 #[derive(Default)]
 struct Servers<'a> {
     all: Vec<(usize, SpanId)>,
@@ -67,7 +66,7 @@ struct Servers<'a> {
 // === impl Servers ===
 
 impl Servers<'_> {
-    /// Which of them a child of the shared span belongs to; none if it is the client's.
+    /// The server's half that a child of the shared span belongs to; `None` if it belongs to the client.
     fn adopter(&self, child: &ZipkinSpan, client: &ZipkinSpan) -> Option<SpanId> {
         let service = child.service();
         if let (Some(_), Some(own)) = (service, self.of_service.get(&service)) {
@@ -75,15 +74,15 @@ impl Servers<'_> {
         }
         match self.all[..] {
             _ if service.is_some() && service == client.service() => None,
-            // Of another service, whose own half is not here. It was called by the server: the
-            // client's half ends where the call does.
+            // The child is of another service, whose own half is missing. The server called it, since the
+            // client's half ends with the call.
             [(_, only)] => Some(only),
             _ => None,
         }
     }
 }
 
-/// FNV-1a of what the half is, and on from there while that is taken.
+/// A new id: FNV-1a of the half, continued while the id is taken.
 fn new_id(half: &ZipkinSpan, nth_of_service: usize, taken: &HashSet<Key>) -> SpanId {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -123,7 +122,7 @@ impl ZipkinSpan {
         self.kind == Some(ZipkinKind::Client)
     }
 
-    /// Some reporters do not say that a span is shared, and a server's is then told by its kind.
+    /// Whether the half is the server's. Some reporters do not mark a span as shared; then the kind decides.
     fn is_servers(&self) -> bool {
         self.kind == Some(ZipkinKind::Server) || self.is_shared() && !self.is_clients()
     }

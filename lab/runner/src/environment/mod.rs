@@ -1,5 +1,5 @@
-//! Where scenarios are run: in a lab of their own, in a lab that runs already, or beside services of the
-//! user's own with nothing but a sink.
+//! Where scenarios are run: in a lab that is started for them, in a lab that runs already, or with a sink
+//! alone for services of the user.
 
 mod running_lab;
 
@@ -33,16 +33,16 @@ use running_lab::{RunningLab, lost};
 /// The longest pause between two reads while nothing arrives.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where a scenario is run, and what was received there.
+/// The place where a scenario is run, and the traces that were received there.
 #[derive(Debug)]
 pub(crate) struct Environment {
     kind: Kind,
     traces: Mutex<Traces>,
-    /// When the last flush began; a flush that began after one was asked for does for it too.
+    /// When the last flush began. A request for a flush is fulfilled by any flush that began after it.
     flushed: Mutex<Option<Instant>>,
-    /// What it offers of what a scenario of the shop may need.
+    /// What the environment offers to the needs of a scenario of the shop.
     conditions: Conditions,
-    /// Passes the events of a lab on.
+    /// The task that passes the events of a lab on.
     listening: Option<JoinHandle<()>>,
 }
 
@@ -76,7 +76,7 @@ pub enum EnvironmentError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
     /// The lab that was named cannot be used.
@@ -87,8 +87,8 @@ pub enum EnvironmentError {
 // === impl Environment ===
 
 impl Environment {
-    /// What the settings choose; `of_shop`: for scenarios of the shop, and not of the user's services.
-    /// `events` gets what happens in a lab that is started.
+    /// Opens the environment that the settings choose. `of_shop` says whether it is for scenarios of the shop
+    /// or for the user's services. `events` receives the events of a lab that is started.
     pub(crate) async fn open(
         settings: &Settings,
         of_shop: bool,
@@ -115,7 +115,7 @@ impl Environment {
         }
     }
 
-    /// A lab that is started for it. `conditions` is what its scenarios may count on.
+    /// Starts a lab for the environment. `conditions` is what its scenarios may rely on.
     pub(crate) async fn start(
         config: Config,
         conditions: Conditions,
@@ -143,11 +143,11 @@ impl Environment {
         }
     }
 
-    /// What it offers of what a scenario with this target may need.
+    /// What the environment offers to the needs of a scenario with this target.
     pub(crate) fn conditions(&self, target: &Target) -> Conditions {
         match target {
             Target::Shop => self.conditions,
-            // Even beside a shop: the target need not be a service of it.
+            // Even in a lab with a shop: the target may be another service.
             Target::Url(_) => Conditions::Unknown,
         }
     }
@@ -161,8 +161,8 @@ impl Environment {
         }
     }
 
-    /// Whether all that is received comes of the requests that are made here: then a span that belongs to
-    /// none of them is an error. A lab that runs already has other customers too.
+    /// Whether all received traces come from the requests of this run. Then a span that belongs to no request
+    /// is an error. A lab that runs already may have other clients too.
     pub(crate) fn is_private(&self) -> bool {
         matches!(self.kind, Kind::PrivateLab(_))
     }
@@ -192,13 +192,13 @@ impl Environment {
         }
     }
 
-    /// What is known of the traces of these requests, where the others are known too.
+    /// Finds the traces of these requests. `known` identifies the traces of the other requests.
     pub(crate) async fn find(&self, lines: &[&Line], known: &Known) -> Vec<Found> {
         let traces = self.traces.lock().await;
         lines.iter().map(|line| traces.find(line, known)).collect()
     }
 
-    /// What these requests are known by.
+    /// The ids by which traces are matched to these requests.
     pub(crate) async fn known(&self, lines: &[Line]) -> Known {
         self.traces.lock().await.known(lines)
     }
@@ -211,11 +211,12 @@ impl Environment {
         traces.unexplained(&known)
     }
 
-    /// How many spans were lost so far, between their end and the sink or in it.
+    /// The number of spans that were lost so far, between their end and the sink or in the sink.
     pub(crate) async fn lost_spans(&self) -> u64 {
         match &self.kind {
             Kind::PrivateLab(lab) => {
-                // Spans that a killed process had not exported are not counted; their traces lack them.
+                // Spans that a killed process did not export are not counted; they are missing from their
+                // traces.
                 let lost = |flushed: Flushed| flushed.counts.as_ref().map_or(0, lost);
                 let in_services: u64 = lab.flush().await.into_iter().map(lost).sum();
                 in_services + refused(lab.store())
@@ -225,7 +226,7 @@ impl Environment {
         }
     }
 
-    /// Ends what was started for it.
+    /// Stops everything that was started for the environment.
     pub(crate) async fn close(self) {
         match self.kind {
             Kind::PrivateLab(lab) => drop(lab.stop().await),
@@ -236,7 +237,7 @@ impl Environment {
             }
         }
         if let Some(listening) = self.listening {
-            // It ends with the lab; a panic in it has been shown already.
+            // The task ends with the lab; a panic in it has been printed already.
             let _ = listening.await;
         }
     }
@@ -286,7 +287,7 @@ impl Receiver {
     }
 }
 
-/// The spans that the sink received and does not have.
+/// The number of spans that the sink received and did not keep.
 fn refused(store: &Store) -> u64 {
     let spans = store.stats().spans;
     spans.evicted + spans.refused

@@ -1,4 +1,4 @@
-//! A lab that runs already, read over HTTP.
+//! [`RunningLab`]: a lab that runs already, read over its HTTP API.
 
 use std::{collections::HashSet, error::Error, time::Duration};
 
@@ -12,17 +12,17 @@ use trace::{Trace, TraceId};
 
 use crate::{conditions::Conditions, traces::mentions};
 
-/// The most requests about traces at a time.
+/// The highest number of concurrent requests for traces.
 const CONCURRENT: usize = 8;
 
-/// How long an answer may take: longer than a flush, which waits for the exporter.
+/// The longest wait for an answer: longer than a flush, which waits for the exporter.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A lab that runs already.
 #[derive(Clone, Debug)]
 pub(super) struct RunningLab {
     lab: LabClient,
-    /// A client of the services.
+    /// The HTTP client for the services.
     client: Client,
     checkout: Url,
     services: Vec<Url>,
@@ -43,7 +43,7 @@ pub enum RunningLabError {
         /// How the attempt failed.
         why: String,
     },
-    /// What answers there is something else.
+    /// The server at the address is not a lab.
     #[error("what answers at {url} is no lab of this version: {why}")]
     NotALab {
         /// The address.
@@ -56,7 +56,7 @@ pub enum RunningLabError {
 // === impl RunningLab ===
 
 impl RunningLab {
-    /// Asks a lab where everything of it listens.
+    /// Reads from the lab where its components listen.
     pub(super) async fn find(page: Url) -> Result<RunningLab, RunningLabError> {
         let lab = LabClient::with_timeout(page.clone(), PATIENCE);
         let not_a_lab = |why: String| RunningLabError::NotALab {
@@ -90,17 +90,17 @@ impl RunningLab {
         })
     }
 
-    /// What its shop offers of what a scenario may need.
+    /// What the shop offers to the needs of a scenario.
     pub(super) fn conditions(&self) -> Conditions {
         self.conditions
     }
 
-    /// The address of its checkout.
+    /// The address of the lab's checkout.
     pub(super) fn checkout(&self) -> &Url {
         &self.checkout
     }
 
-    /// The traces of these requests, and those that have to do with them.
+    /// The traces of these requests, and the traces that are connected with them.
     pub(super) async fn traces_of(&self, lines: Vec<&Line>) -> Vec<Trace> {
         let read = stream::iter(lines.into_iter().map(|line| self.traces_of_one(line)))
             .buffer_unordered(CONCURRENT)
@@ -150,12 +150,12 @@ impl RunningLab {
         traces
     }
 
-    /// Asks each service to export its spans.
+    /// Makes each service export its spans.
     pub(super) async fn flush(&self) {
         self.counts().await;
     }
 
-    /// How many spans were lost so far.
+    /// The number of spans that were lost so far.
     pub(super) async fn lost_spans(&self) -> u64 {
         let in_services: u64 = self.counts().await.iter().map(lost).sum();
         let in_sink = match self.lab.stats().await {
@@ -176,7 +176,7 @@ impl RunningLab {
     }
 }
 
-/// The first cause of an error, in words.
+/// The message of the first cause of an error.
 fn innermost(mut error: &dyn Error) -> String {
     while let Some(source) = error.source() {
         error = source;
@@ -184,12 +184,12 @@ fn innermost(mut error: &dyn Error) -> String {
     error.to_string()
 }
 
-/// The spans of a service that will never arrive.
+/// The number of spans of a service that will never arrive.
 pub(super) fn lost(counts: &Counts) -> u64 {
     counts.dropped + counts.failed
 }
 
-/// Each trace once.
+/// Removes repeated traces.
 fn distinct(mut traces: Vec<Trace>) -> Vec<Trace> {
     let mut seen = HashSet::new();
     traces.retain(|trace| seen.insert(trace.id()));

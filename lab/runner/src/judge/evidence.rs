@@ -1,4 +1,4 @@
-//! What a phase is judged by.
+//! [`Evidence`]: what a phase is judged by.
 
 use collector::Sampling;
 use expect::Twin;
@@ -9,18 +9,18 @@ use crate::{conditions::Conditions, drive::PhaseTraces};
 /// What a phase is judged by, besides its own traces.
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
-    /// The times of the twin, where something is compared with them.
+    /// The times of the twin, if the scenario compares with them.
     pub(crate) twin: Option<&'a Twin>,
     /// The other phases.
     pub(crate) other_phases: &'a [&'a PhaseTraces],
-    /// What the times that are wanted came to.
+    /// The results of the latency wants.
     pub(crate) latency: Vec<LatencyLine>,
-    /// What there is of what a want may need.
+    /// What the environment offers to the needs of a want.
     pub(crate) conditions: Conditions,
-    /// Whether the load and the pace are those that the scenario speaks of.
+    /// Whether the load and the pace are those of the scenario file.
     pub(crate) as_written: bool,
-    /// Whether the machine stood still for much of the time.
+    /// Whether the machine stood still for a large share of the time.
     pub(crate) stalled: bool,
-    /// What a Collector samples.
+    /// The sampling rules of the Collector.
     pub(crate) sampling: Option<Sampling>,
 }

@@ -1,4 +1,4 @@
-//! Holds what the diagnosis reports against what the scenario says of it.
+//! Compares the findings of the diagnosis with what the scenario wants.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,22 +13,22 @@ use crate::{
     case::Case, conditions::Conditions, drive::PhaseTraces, phase::Phase, plan::PhasePlan,
 };
 
-/// Whether a scenario cannot be judged without its twin, whose traces are complete.
+/// Whether a scenario can only be judged with its twin, whose traces are complete.
 pub(crate) fn needs_twin(wants: Option<&[FindingWant]>) -> bool {
     let mut wants = wants.unwrap_or_default().iter();
     wants.any(|want| want.rule.needs_complete_traces)
 }
 
-/// A finding that is wanted, and cannot be asked for where the scenario is run.
+/// A wanted finding that cannot be judged where the scenario is run.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnsupportedFinding {
-    /// Its name.
+    /// The name of the finding.
     pub name: &'static str,
     /// Why it was not judged.
     pub why: String,
 }
 
-/// The findings that are wanted and cannot be asked for here.
+/// The wanted findings that cannot be judged under these conditions.
 pub(crate) fn unsupported(plan: PhasePlan<'_>, conditions: Conditions) -> Vec<UnsupportedFinding> {
     let wants = plan.findings().unwrap_or_default().iter();
     let lacking = wants.filter_map(|want| {
@@ -40,9 +40,9 @@ pub(crate) fn unsupported(plan: PhasePlan<'_>, conditions: Conditions) -> Vec<Un
     lacking.collect()
 }
 
-/// What the findings of a phase say of it as a whole.
+/// The verdict of the findings on a phase as a whole.
 pub(crate) struct OfPhase {
-    /// What is wrong with it.
+    /// What is wrong with the phase.
     pub(crate) wrong: Option<String>,
     /// Whether a case would have failed if the machine had not stood still.
     pub(crate) excused: bool,
@@ -56,8 +56,8 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
     }
     let everywhere = most_have(cases);
     let counts_at_rest = |finding: &&Finding| {
-        // A finding of the load comes of the scenario only if it is on most of the requests of a phase
-        // that is as its scenario says.
+        // A finding of the load is explained by the scenario only if most requests of a phase have it and the
+        // phase runs as its scenario says.
         let is_everywhere = evidence.as_written && everywhere.contains(finding.rule.name);
         !finding.rule.of_the_load || is_everywhere
     };
@@ -73,7 +73,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
     let traces = judged().count();
     let of_scenario = plan.scenario.findings.as_deref();
     let wants = plan.findings();
-    // What lacks something that it needs may be there or not.
+    // A finding whose needs are not met may be reported or not.
     let can_be_judged = |want: &&FindingWant| evidence.conditions.lacks(&want.needs).is_none();
     let must_be_there: Vec<&FindingWant> = wants
         .unwrap_or_default()
@@ -95,7 +95,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
             ));
         }
     }
-    // What a case has and should not.
+    // The findings of a case that should not be there.
     let too_much = |case: &Case, counts: &dyn Fn(&&Finding) -> bool| match plan.phase {
         Phase::Faulty => wants.and_then(|wants| besides(case, wants, counts)),
         Phase::Twin | Phase::NearMiss => {
@@ -124,7 +124,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, cases: &mut [Case], evidence: &Evidence
     OfPhase { wrong, excused }
 }
 
-/// The findings that most of the judged requests have.
+/// The findings that most judged requests have.
 fn most_have(cases: &[Case]) -> HashSet<&'static str> {
     let judged = || cases.iter().filter(|case| case.is_judged());
     let names: HashSet<&'static str> = judged()
@@ -138,7 +138,7 @@ fn most_have(cases: &[Case]) -> HashSet<&'static str> {
     names.into_iter().filter(most).collect()
 }
 
-/// On how many of the judged traces each finding was reported.
+/// The number of judged traces on which each finding was reported.
 pub(crate) fn counts(cases: &[Case]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for case in cases.iter().filter(|case| case.is_judged()) {
@@ -225,7 +225,7 @@ fn not_silent(
     let has = |wants: &[FindingWant], finding: &Finding| {
         wants.iter().any(|want| want.rule == finding.rule)
     };
-    // What is said of this phase itself comes first.
+    // What the scenario says about this phase has priority.
     let finding = case
         .findings
         .iter()

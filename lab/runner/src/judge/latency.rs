@@ -1,4 +1,4 @@
-//! How long requests and spans took over a whole phase, and what a scenario wants of that.
+//! Compares the times of requests and spans over a whole phase with the wants of the scenario.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use trace::{Span, milliseconds};
 
 use crate::{conditions::Conditions, drive::PhaseTraces};
 
-/// One thing that a scenario wants of a time, and what it came to.
+/// One want about a time, and its result.
 #[derive(Clone, Debug, Serialize)]
 pub struct LatencyLine {
     /// What was measured: `service span`, or `request`.
     pub what: String,
-    /// Whether the simulated time of the pace was left out.
+    /// Whether the simulated time of the pace was subtracted.
     pub own: bool,
     /// Which percentile: `p50`, `p90` or `p99`.
     pub percentile: &'static str,
-    /// What was wanted.
+    /// The wanted range.
     pub want: String,
     /// What was measured, in milliseconds; `None` if there was nothing to measure.
     pub ms: Option<f64>,
-    /// The same time of the twin, in milliseconds, if it is what was compared with.
+    /// The same time of the twin, in milliseconds; `None` if the want does not compare with the twin.
     pub twin_ms: Option<f64>,
-    /// Whether it is as it was wanted.
+    /// Whether the measured time is as wanted.
     pub verdict: Verdict,
     /// Why it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct LatencyLine {
 // === impl LatencyLine ===
 
 impl LatencyLine {
-    /// The time that was measured, for people.
+    /// The measured time as text.
     pub(crate) fn got(&self) -> String {
         match self.ms {
             Some(ms) => format!("{ms:.1} ms"),
@@ -43,13 +43,13 @@ impl LatencyLine {
     }
 }
 
-/// What is measured of a want: the same load, at the pace that it asks for.
+/// The data for a want: the same load, driven at the pace that the want asks for.
 pub(crate) struct Measured<'a> {
     pub(crate) phase: Option<&'a PhaseTraces>,
     pub(crate) twin: Option<&'a PhaseTraces>,
 }
 
-/// Holds a want against what was measured: a line a percentile. What lacks something that it needs is
+/// Compares a want with the measured times: one line for each percentile. A want whose needs are not met is
 /// measured and not judged.
 pub(crate) fn lines(
     want: &LatencyWant,
@@ -97,7 +97,7 @@ pub(crate) fn lines(
                 verdict: match (&why, holds) {
                     (Some(_), _) => Verdict::Unsupported,
                     (None, Some(true)) => Verdict::Pass,
-                    // What was driven and has no such span does not hold.
+                    // The want does not hold if the phase was driven and has no such span.
                     (None, _) => Verdict::Fail,
                 },
                 why,
@@ -106,7 +106,7 @@ pub(crate) fn lines(
         .collect()
 }
 
-/// Why the first of the times was not judged that was not.
+/// The reason of the first line that was not judged.
 pub(super) fn not_judged(lines: &[LatencyLine]) -> Option<String> {
     lines.iter().find_map(|line| {
         let why = line.why.as_ref()?;
@@ -114,7 +114,7 @@ pub(super) fn not_judged(lines: &[LatencyLine]) -> Option<String> {
     })
 }
 
-/// What sentences call the times that are wanted: one a percentile.
+/// The names of the wanted times in sentences: one for each percentile.
 pub(crate) fn called(want: &LatencyWant) -> impl Iterator<Item = String> {
     let what = match want.span {
         None => "the request".to_owned(),
@@ -124,7 +124,7 @@ pub(crate) fn called(want: &LatencyWant) -> impl Iterator<Item = String> {
     percentiles.map(move |(percentile, _)| format!("the {} of {what}", word(*percentile)))
 }
 
-/// Why there is nothing that could be measured; `None` if all was driven that is measured.
+/// Why the wanted time could not be measured; `None` if every phase that it needs was driven.
 fn not_driven(own: bool, time: TimeWant, measured: &Measured<'_>) -> Option<&'static str> {
     match (measured.phase, measured.twin, time) {
         (None, ..) if own => Some("it is measured without pace, which takes a lab of its own"),
@@ -140,7 +140,7 @@ fn what(want: &LatencyWant) -> String {
     want.span.as_ref().map_or("request".to_owned(), in_words)
 }
 
-/// The times of all requests, or of all spans that a pattern fits, in order.
+/// The times of all requests, or of all spans that fit the pattern, in ascending order.
 fn times(driven: &PhaseTraces, span: Option<&Pattern>) -> Vec<Duration> {
     let mut times: Vec<Duration> = match span {
         None => driven
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use protocol::{Database, Pace};
 
-    /// What a want comes to of which nothing was driven.
+    /// The result of a want for which no load was driven.
     fn line(want: &str, pace: Pace) -> LatencyLine {
         let text = format!(
             "name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nexpect: {{ trace: {{ roots: 1 }} }}\n\

@@ -1,4 +1,4 @@
-//! Comes to a verdict on a phase: on each of its requests, on its findings, on its times.
+//! Gives the verdict on a phase: on each request, on the findings, on the times.
 
 mod evidence;
 pub(crate) mod findings;
@@ -26,7 +26,7 @@ pub(crate) use findings::needs_twin;
 pub use latency::LatencyLine;
 pub(crate) use latency::{Measured, lines as latency_lines};
 
-/// How many failures a report has.
+/// The highest number of failures in a report.
 const TOLD: usize = 20;
 
 /// Judges a phase that was driven.
@@ -110,21 +110,21 @@ pub(crate) fn not_run(plan: PhasePlan<'_>, reason: &str) -> PhaseRun {
     }
 }
 
-/// Fails a phase that has traces which belong to no request. It is called when all of those are found.
+/// Fails a phase with traces that belong to no request. It is called after all such traces were found.
 pub(crate) fn judge_unexplained(run: &mut PhaseRun) {
     let spans = run.unexplained.iter().map(|trace| trace.spans).sum();
     run.report.unexplained_spans = Some(spans);
     if spans > 0 {
         if run.report.verdict == Verdict::Unsupported {
-            // That says why it was not judged, and not why it fails.
+            // `why` says why the phase was not judged. That is no reason for the failure.
             run.report.why = None;
         }
         run.report.verdict = Verdict::Fail;
     }
 }
 
-/// The verdict on a phase, and the reason if it is one of the phase as a whole. `wrong` is what is wrong with
-/// all of its findings, or with the share of its traces.
+/// The verdict on a phase, and the reason if it concerns the phase as a whole. `wrong` is what is wrong with
+/// the findings or the sampled share of the phase.
 fn verdict(
     plan: PhasePlan<'_>,
     driven: &PhaseTraces,
@@ -153,7 +153,7 @@ fn verdict(
     (verdict, why)
 }
 
-/// The worst verdict on a request, if there is a request that can be judged.
+/// The worst verdict on a request, if at least one request can be judged.
 fn verdict_on_requests(cases: &[Case]) -> (Verdict, Option<String>) {
     let worst = cases.iter().map(|case| case.verdict).max();
     let verdict = worst.unwrap_or(Verdict::Fail);
@@ -162,7 +162,7 @@ fn verdict_on_requests(cases: &[Case]) -> (Verdict, Option<String>) {
     }
     let sampled_out = count_sampled_out(cases);
     if sampled_out == 0 || verdict == Verdict::Fail {
-        // A run in which nothing was judged has proven nothing.
+        // A run in which no request was judged has proven nothing.
         return (Verdict::Fail, Some("no request of it was made".to_owned()));
     }
     let traces = plural(sampled_out, "trace");

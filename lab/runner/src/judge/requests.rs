@@ -1,4 +1,4 @@
-//! Comes to a verdict on every request of a phase.
+//! Gives the verdict on every request of a phase.
 
 use collector::Sampling;
 use expect::{Observed, Report, Twin, Verdict};
@@ -24,7 +24,7 @@ pub(super) fn judge_all(
     latency: &[LatencyLine],
     sampling: Option<Sampling>,
 ) -> Vec<Case> {
-    // Where the times of the whole phase belong to the pattern, all of it must be there.
+    // If the times of the whole phase belong to the expectation, all of them must hold too.
     let verdicts = latency.iter().map(|line| line.verdict);
     let of_times = verdicts.max().unwrap_or(Verdict::Pass);
     driven
@@ -40,7 +40,7 @@ pub(super) fn judge_all(
             let (verdict, report, why) = match &found.trace {
                 None if sampled_out => (Verdict::Pass, None, None),
                 Some(_) if line.unsampled => (Verdict::Fail, None, Some(NOT_SAMPLED)),
-                // It was never sent, so there is nothing to be found.
+                // The request was never sent, so it has no trace.
                 None if line.started.is_none() => (Verdict::Pass, None, None),
                 None => (Verdict::Fail, None, Some(NO_TRACE)),
                 Some(_) if !judged => (Verdict::Pass, None, None),

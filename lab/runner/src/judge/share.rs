@@ -1,14 +1,14 @@
-//! Whether too few or too many traces came, where they are sampled.
+//! Checks whether too few or too many traces arrived under sampling.
 
 use collector::Sampling;
 use diagnose::plural;
 
 use crate::{drive::PhaseTraces, plan::PhasePlan, sampled_out::may_be_missing};
 
-/// How unlikely a share must be to be wrong: a run in ten million would be blamed for nothing.
+/// The probability below which a share counts as wrong: one correct run in ten million fails.
 const UNLIKELY: f64 = 1e-7;
 
-/// What is wrong with the share that came out, if it is wrong.
+/// What is wrong with the share of kept traces; `None` if the share is plausible.
 pub(super) fn wrong_share(
     plan: PhasePlan<'_>,
     driven: &PhaseTraces,
@@ -25,8 +25,8 @@ pub(super) fn wrong_share(
         .map(|(_, found)| found.trace.is_some())
         .collect();
     let kept = any.iter().filter(|kept| **kept).count();
-    // Some of them were kept for what happened in them, which is not known of those that are missing: so
-    // there may be more than the share, and not fewer.
+    // Some traces were kept because of their content, which is unknown for the missing traces. So more traces
+    // than the share may be kept, but not fewer.
     (at_most(kept, any.len(), share) < UNLIKELY).then(|| {
         format!(
             "of {} that need not be kept {kept} were, and {:.0} % should",
@@ -36,7 +36,7 @@ pub(super) fn wrong_share(
     })
 }
 
-/// The probability that of `n` at most `k` are chosen, each with probability `p`.
+/// The probability that at most `k` of `n` are chosen, each with probability `p`.
 fn at_most(k: usize, n: usize, p: f64) -> f64 {
     if p >= 1.0 {
         return if k >= n { 1.0 } else { 0.0 };

@@ -1,12 +1,12 @@
-//! Which wants of a phase cannot be judged.
+//! Finds the wants of a phase that cannot be judged.
 
 use scenario::Need;
 
 use super::latency;
 use crate::{conditions::Conditions, plan::PhasePlan};
 
-/// Which of the things that are wanted of a phase cannot be judged under these conditions, and why, in
-/// words; `None` if all can.
+/// A sentence that names the wants of a phase that cannot be judged under these conditions, and the reason;
+/// `None` if all can be judged.
 pub(super) fn wants_that_lack(plan: PhasePlan<'_>, conditions: Conditions) -> Option<String> {
     let mut needs: Vec<(String, Need)> = Vec::new();
     for want in plan.findings().unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! What a run leaves in a folder: the report, and for each phase its ledger and its traces.
+//! Writes the files that a run leaves in a folder: the report, and for each phase its ledger and its traces.
 //!
 //! ```text
 //! DIR/report.json
@@ -20,13 +20,13 @@ use trace::otlp;
 use super::{Report, markdown};
 use crate::{case::Case, outcome::Finished};
 
-/// Which traces are kept.
+/// Which traces are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kept {
-    /// Those that are not as they should be.
+    /// The traces of failed requests.
     #[default]
     Failed,
-    /// All that were judged.
+    /// All judged traces.
     All,
 }
 
@@ -36,11 +36,11 @@ pub enum Kept {
 pub struct FilesError {
     /// The file or the folder.
     pub path: PathBuf,
-    /// What happened.
+    /// The error of the system.
     pub source: io::Error,
 }
 
-/// Writes what a run came to into a folder, which is made if it is not there.
+/// Writes the result of a run into a folder, which is created if it does not exist.
 pub fn write_files(finished: &[Finished], folder: &Path, kept: Kept) -> Result<(), FilesError> {
     let report = serde_json::to_string_pretty(&Report::new(finished))
         .expect("a report is numbers and texts");

@@ -1,4 +1,4 @@
-//! The report as JUnit XML, as continuous integration reads it: a suite for each scenario, a case for each phase.
+//! The report as JUnit XML for continuous integration: a suite for each scenario, a case for each phase.
 
 use std::{fmt::Write, time::Duration};
 
@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::{SHOWN, text::push_failure};
 use crate::outcome::{Finished, PhaseReport, PhaseRun};
 
-/// The document. Control characters are left out of it.
+/// Renders the document, without control characters.
 pub fn junit(finished: &[Finished]) -> String {
     let mut report = Report::unnamed();
     report.add_test_suites(finished.iter().map(suite));
@@ -52,7 +52,7 @@ fn how_many_failed(report: &PhaseReport) -> String {
     }
 }
 
-/// What is wrong with a phase, in full.
+/// Describes everything that is wrong with a phase.
 pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     let report = &phase.report;
     let mut text = String::new();
@@ -85,7 +85,7 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     text
 }
 
-/// A text without the two characters that XML 1.0 does not have and `quick_junit` does not leave out.
+/// Removes the two characters that XML 1.0 does not allow and `quick_junit` does not remove.
 fn xml(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -7,7 +7,7 @@ use expect::Verdict;
 use super::{Report, junit::what_is_wrong, text::summary, word};
 use crate::outcome::Finished;
 
-/// The document.
+/// Renders the document.
 pub fn markdown(finished: &[Finished]) -> String {
     let report = Report::new(finished);
     let mut text = format!("# tracelab: {}\n\n", word(report.verdict));

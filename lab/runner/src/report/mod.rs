@@ -1,4 +1,4 @@
-//! What a run came to, for people and for machines.
+//! The reports on a run, for people and for machines.
 
 mod files;
 mod junit;
@@ -15,22 +15,22 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use text::{summary, text};
 
-/// How many failures are shown in full; the rest are counted.
+/// The number of failures that are shown in full; the others are counted.
 const SHOWN: usize = 3;
 
 /// The document that `tracelab run --format json` prints.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The worst of the scenarios.
+    /// The worst verdict of the scenarios.
     pub verdict: Verdict,
-    /// A part a scenario and phase.
+    /// One part for each phase of each scenario.
     pub scenarios: Vec<PhaseReport>,
 }
 
 // === impl Report ===
 
 impl Report {
-    /// The report over several scenarios.
+    /// Makes the report on several scenarios.
     pub fn new(finished: &[Finished]) -> Self {
         let phases = finished.iter().flat_map(|scenario| &scenario.phases);
         let scenarios: Vec<PhaseReport> = phases.map(|phase| phase.report.clone()).collect();
@@ -42,7 +42,7 @@ impl Report {
         Report { verdict, scenarios }
     }
 
-    /// How many phases could not be judged.
+    /// The number of phases that could not be judged.
     pub fn unsupported(&self) -> usize {
         let phases = self.scenarios.iter();
         phases
@@ -51,7 +51,7 @@ impl Report {
     }
 }
 
-/// The word for a verdict.
+/// The word for a verdict in a report.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",

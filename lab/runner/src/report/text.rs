@@ -1,4 +1,4 @@
-//! The report for people.
+//! The report as text for people.
 
 use std::fmt::Write;
 
@@ -14,13 +14,13 @@ use crate::{
     phase::Phase,
 };
 
-/// From this width on two waterfalls stand side by side.
+/// The terminal width, in columns, from which two waterfalls stand side by side.
 const TWO_WATERFALLS: usize = 170;
 
-/// How many columns lie between them.
+/// The number of columns between two waterfalls.
 const GUTTER: usize = 3;
 
-/// What a scenario came to. `whole` says whether its story and its traces are told too.
+/// Renders the result of a scenario. `whole` adds its story and its traces.
 pub fn text(finished: &Finished, whole: bool, style: &Style) -> String {
     let mut text = String::new();
     if whole {
@@ -49,7 +49,7 @@ pub fn text(finished: &Finished, whole: bool, style: &Style) -> String {
     text
 }
 
-/// The last lines of a run of several scenarios: how many are as they should be.
+/// Renders the last lines of a run of several scenarios: how many passed and failed.
 pub fn summary(report: &Report, scenarios: usize) -> String {
     let with = |verdict| {
         let phases = report.scenarios.iter();
@@ -114,7 +114,7 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
     }
 }
 
-/// What is wrong with one request, in full.
+/// Describes everything that is wrong with one request.
 pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: bool) {
     match (&case.report, &case.why) {
         (Some(report), None) => text.push_str(&report.text(title, &case.answer(), colour)),
@@ -161,7 +161,7 @@ fn push_waterfalls(text: &mut String, finished: &Finished, style: &Style) {
     }
 }
 
-/// Two texts beside each other.
+/// Writes two texts side by side.
 fn push_beside(text: &mut String, left: &str, right: &str, width: usize) {
     let (mut left, mut right) = (left.lines(), right.lines());
     loop {
@@ -229,7 +229,7 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
     }
     for line in &report.latency {
         let shown = match (phase.is_silent(), line.verdict) {
-            // There nothing is wanted of it.
+            // A silent phase wants nothing of this finding.
             (true, _) => continue,
             (false, Verdict::Pass) => "",
             (false, verdict) => &format!(", which is {}{}", word(verdict), why(line)),
@@ -250,7 +250,7 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
     }
 }
 
-/// Whether it was driven, and judged in part: then that part is told too.
+/// Whether the phase was driven and judged in part: then the report shows that part too.
 fn is_partly_judged(report: &PhaseReport) -> bool {
     report.verdict == Verdict::Unsupported && report.why.is_some() && report.traces > 0
 }

@@ -1,4 +1,4 @@
-//! What is under the store's lock: traces, their bytes, and the four numbers that must add up.
+//! The state under the store's lock: traces, their bytes, and the four counters that must add up.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::Config;
 
-/// The spans of one trace that came in one request, with what they weigh.
+/// The spans of one trace from one request, with their sizes.
 pub(super) struct Batch {
     pub(super) trace_id: TraceId,
     pub(super) spans: Vec<Span>,
-    /// Bytes of each span, without what it shares.
+    /// The bytes of each span, without its shared resource and scope.
     bytes: Vec<usize>,
 }
 
-/// How long ago the last of these spans ended.
+/// The time since the end of the last of these spans.
 fn lateness(spans: &[Span]) -> Duration {
     let ended = spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -46,7 +46,7 @@ pub(super) enum Reason {
     TooLarge(usize),
 }
 
-/// Traces and counters, in agreement.
+/// The traces and the counters, which agree.
 #[derive(Debug)]
 pub(super) struct State {
     max_bytes: usize,
@@ -56,7 +56,7 @@ pub(super) struct State {
     order: VecDeque<TraceId>,
     evicted: Evicted,
     shared: Shared,
-    /// Of all spans, with what they share.
+    /// The bytes of all spans, including shared resources and scopes.
     bytes: usize,
     stored_spans: usize,
     received_spans: u64,
@@ -68,12 +68,12 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 struct StoredTrace {
-    /// As they came: a reader takes handles on them, and copies when the lock is free again.
+    /// The batches as received: a reader takes handles on them, and copies after the lock is released.
     batches: Vec<Arc<[Span]>>,
     spans: usize,
     bytes: usize,
     revision: u64,
-    /// How late the latest part of it came: from the end of its last span until it was here.
+    /// The delay of the latest batch: from the end of its last span to its arrival.
     lateness: Duration,
 }
 
@@ -110,13 +110,13 @@ impl State {
         }
     }
 
-    /// Counts spans that could not even be told to a trace.
+    /// Counts malformed spans, which could not be assigned to a trace.
     pub(super) fn refuse_malformed(&mut self, spans: usize) {
         self.received_spans += spans as u64;
         self.refused_spans += spans as u64;
     }
 
-    /// Stores a batch, or as much of it as its trace has room for, and makes room by evicting.
+    /// Stores a batch, as far as its trace has room for it, and evicts traces to make room.
     pub(super) fn take(&mut self, batch: Batch) -> Option<Refusal> {
         let Batch {
             trace_id,
@@ -218,7 +218,7 @@ impl State {
         }
     }
 
-    /// Stores spans of a trace, which weighs `bytes` with them.
+    /// Stores spans of a trace, whose size is `bytes` with them.
     fn store(&mut self, id: TraceId, spans: Vec<Span>, bytes: usize) {
         self.revision += 1;
         self.stored_spans += spans.len();
@@ -259,8 +259,8 @@ impl State {
     }
 }
 
-/// Resources and scopes that stored spans share, so that each is counted once, and as long as one
-/// span holds it. Known by their addresses, which are theirs as long as that.
+/// The resources and scopes that stored spans share. Each is counted once, while a span uses it. The keys are
+/// their addresses, which stay the same during that time.
 #[derive(Debug, Default)]
 struct Shared(HashMap<usize, Holding>);
 
@@ -271,7 +271,7 @@ struct Holding {
 }
 
 impl Shared {
-    /// The bytes that this span adds.
+    /// Adds a span, and returns the bytes that it adds.
     fn hold(&mut self, span: &Span) -> usize {
         let resource = self.add(address(&span.resource), || {
             size::of_resource(&span.resource)
@@ -279,7 +279,7 @@ impl Shared {
         resource + self.add(address(&span.scope), || size::of_scope(&span.scope))
     }
 
-    /// The bytes that go with this span.
+    /// Removes a span, and returns the bytes that it releases.
     fn release(&mut self, span: &Span) -> usize {
         self.subtract(address(&span.resource)) + self.subtract(address(&span.scope))
     }

@@ -1,28 +1,28 @@
-//! Finding traces.
+//! Searches traces.
 
 use std::{sync::Arc, time::Duration};
 
 use trace::{Span, TraceId, Value};
 
-/// What a trace must be like to be found. The default finds all.
+/// The conditions for a trace. The default matches all traces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// It has a span of this service.
+    /// The trace has a span of this service.
     pub service: Option<String>,
-    /// It has a span of this name; with `service`, a span of that service.
+    /// The trace has a span of this name; with `service`, a span of that service.
     pub name: Option<String>,
-    /// It has a span (of the service and the name, if given) with this attribute. A value that is
-    /// no string is compared as it is printed: `20`, `true`.
+    /// The trace has a span (of the service and the name, if given) with this attribute. A value that is not
+    /// a string is compared in its printed form: `20`, `true`.
     pub attribute: Option<(String, String)>,
-    /// It takes at least as long.
+    /// The trace takes at least this time.
     pub min_duration: Option<Duration>,
-    /// It has a span with the status error, or none.
+    /// The trace has a span with the status error (`true`), or has none (`false`).
     pub error: Option<bool>,
-    /// How many traces are found at most: the newest.
+    /// The highest number of traces in the result: the newest.
     pub limit: Option<usize>,
 }
 
-/// A trace in short.
+/// The summary of a trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// Its id.
@@ -31,28 +31,28 @@ pub struct Summary {
     pub service: String,
     /// The name of that span.
     pub name: String,
-    /// When its earliest span starts: nanoseconds since the Unix epoch, as text in JSON.
+    /// The start of its earliest span: nanoseconds since the Unix epoch, as text in JSON.
     pub start_unix_nano: u64,
-    /// From the start of its earliest span to the end of its last one.
+    /// The time from the start of its earliest span to the end of its last one.
     pub duration: Duration,
-    /// How many spans it has.
+    /// The number of its spans.
     pub spans: usize,
-    /// How many of them have the status error.
+    /// The number of its spans with the status error.
     pub errors: usize,
-    /// How many of them name no parent.
+    /// The number of its spans that name no parent.
     pub roots: usize,
-    /// It grows when spans come: see [`crate::Store::revision`].
+    /// The revision of the trace, which grows when spans arrive: see [`crate::Store::revision`].
     pub revision: u64,
 }
 
-/// A trace to look at: handles on its spans, taken under the lock, looked at without it.
+/// A trace for the search: handles on its spans, taken under the lock, read without it.
 pub(super) struct Candidate {
     pub(super) trace_id: TraceId,
     pub(super) revision: u64,
     pub(super) batches: Vec<Arc<[Span]>>,
 }
 
-/// The summaries of those traces that the query is true of, in the order in which they are given.
+/// The summaries of the traces that match the query, in the order of `traces`.
 pub(super) fn search(traces: Vec<Candidate>, query: &Query) -> Vec<Summary> {
     traces
         .into_iter()
@@ -70,7 +70,7 @@ fn summary(trace: &Candidate, query: &Query) -> Option<Summary> {
     if query.error.is_some_and(|wanted| wanted != (errors > 0)) {
         return None;
     }
-    // A root before any other span, then the earliest.
+    // A root comes before any other span; then the earliest span counts.
     let first = spans().min_by_key(|span| (span.parent_span_id.is_some(), span.start_ns))?;
     let start_unix_nano = spans().map(|span| span.start_ns).min()?;
     let end = spans().map(|span| span.end_ns).max()?;

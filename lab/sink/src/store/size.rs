@@ -1,13 +1,13 @@
-//! What spans weigh in memory: their own size and that of all they hold, by capacity.
+//! The memory size of spans: their own size and the capacity of everything that they own.
 
 use std::mem::size_of;
 
 use trace::{Attributes, Event, Link, Resource, Scope, Span, TraceId, Value};
 
-/// What a trace costs beside its spans: its entries in the store's tables.
+/// The bytes of a trace apart from its spans: its entries in the store's tables.
 pub(super) const OF_A_TRACE: usize = 4 * size_of::<TraceId>() + 128;
 
-/// A span, without its resource and scope.
+/// The bytes of a span, without its resource and scope.
 pub(super) fn of_span(span: &Span) -> usize {
     size_of::<Span>()
         + span.trace_state.capacity()
@@ -48,7 +48,7 @@ fn of_attributes(attributes: &Attributes) -> usize {
     attributes.0.capacity() * size_of::<(String, Value)>() + pairs.sum::<usize>()
 }
 
-/// What a value holds, without its own size: it lies in an attribute or in another value.
+/// The bytes that a value owns, without its own size, which counts with its container.
 fn of_value(value: &Value) -> usize {
     match value {
         Value::Empty | Value::Bool(_) | Value::Int(_) | Value::Double(_) => 0,

@@ -1,6 +1,6 @@
-//! What the sink has counted.
+//! The counters of the sink.
 
-/// All counters since the sink began.
+/// All counters since the start of the sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Spans: received = stored + evicted + refused.
@@ -20,50 +20,50 @@ pub struct Stats {
 /// Counts of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
-    /// Decoded from requests.
+    /// Spans that were decoded from requests.
     pub received: u64,
-    /// In the store now.
+    /// Spans in the store now.
     pub stored: u64,
-    /// Were stored, and went with their trace.
+    /// Spans that were stored, and then evicted with their trace.
     pub evicted: u64,
-    /// Were never stored: without a usable id, of an evicted trace, or past what a trace may take.
+    /// Spans that were never stored: without a valid id, of an evicted trace, or above the limit of a trace.
     pub refused: u64,
 }
 
 /// Counts of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traces {
-    /// In the store now.
+    /// Traces in the store now.
     pub stored: u64,
-    /// Evicted.
+    /// Traces that were evicted.
     pub evicted: u64,
 }
 
-/// Bytes of memory, as the store weighs them.
+/// Bytes of memory, as the store counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes {
-    /// Taken by the spans in the store now.
+    /// Bytes of the spans in the store now.
     pub stored: u64,
-    /// What they may take.
+    /// The limit of these bytes.
     pub limit: u64,
 }
 
-/// A count of what is decoded, counted and not kept.
+/// A count of items that are decoded, counted and not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Decoded from requests.
+    /// Items that were decoded from requests.
     pub received: u64,
 }
 
-/// Counts of requests, by how they were answered.
+/// Counts of requests, by their answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requests {
-    /// All of it was taken.
+    /// Requests that were accepted completely.
     pub accepted: u64,
-    /// Some of its spans were refused.
+    /// Requests some of whose spans were refused.
     pub partial: u64,
-    /// It could not be read: malformed, too large, or of a type that is not served.
+    /// Requests that could not be read: malformed, too large, or of a type that is not served.
     pub malformed: u64,
-    /// It was told to come later.
+    /// Requests that were refused for overload and may be sent again.
     pub overloaded: u64,
 }

@@ -1,4 +1,4 @@
-//! From OTLP's messages to spans.
+//! Converts OTLP's messages to spans.
 
 use std::{fmt, sync::Arc};
 
@@ -17,23 +17,23 @@ use crate::{
     Value, id::IdError,
 };
 
-/// What was in a request.
+/// The content of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// The spans that can be used, in the order in which they were sent.
     pub spans: Vec<Span>,
-    /// The others.
+    /// The spans that cannot be used.
     pub rejected: Vec<Rejected>,
 }
 
 /// A span that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Its place in `resourceSpans`.
+    /// Its index in `resourceSpans`.
     pub resource: usize,
-    /// Its place in that one's `scopeSpans`.
+    /// Its index in the `scopeSpans` of this resource.
     pub scope: usize,
-    /// Its place in that one's `spans`.
+    /// Its index in the `spans` of this scope.
     pub span: usize,
     /// What is wrong with it.
     pub problem: Problem,
@@ -42,19 +42,19 @@ pub struct Rejected {
 /// What is wrong with a span.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
-    /// Its trace id is none.
+    /// Its trace id is not valid.
     #[error("traceId: {0}")]
     TraceId(IdError),
-    /// Its span id is none.
+    /// Its span id is not valid.
     #[error("spanId: {0}")]
     SpanId(IdError),
-    /// Its parent's id is neither absent nor an id.
+    /// Its parent's id is neither absent nor valid.
     #[error("parentSpanId: {0}")]
     ParentSpanId(IdError),
-    /// An id of one of its links is none.
+    /// An id of one of its links is not valid.
     #[error("links[{link}].{field}: {problem}")]
     Link {
-        /// The place of the link.
+        /// The index of the link.
         link: usize,
         /// `traceId` or `spanId`.
         field: &'static str,
@@ -63,30 +63,30 @@ pub enum Problem {
     },
 }
 
-/// The spans of an OTLP/JSON document, `{"resourceSpans": […]}`.
+/// Reads the spans of an OTLP/JSON document, `{"resourceSpans": […]}`.
 ///
 /// # Errors
 ///
-/// When it is no JSON, or something in it is not what OTLP has in that place.
+/// When the text is not JSON, or a part of it does not follow OTLP.
 pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
     otlp::traces_from_json(text).map(from_request)
 }
 
-/// The spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
+/// Reads the spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
 /// wire).
 ///
 /// # Errors
 ///
-/// When the bytes are no such message.
+/// When the bytes are not such a message.
 pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     Ok(from_request(ExportTraceServiceRequest::decode(bytes)?))
 }
 
-/// The spans of a request. Spans of one resource share it.
+/// Converts the spans of a request. Spans of one resource share it.
 ///
-/// Where OTLP's enums are open (a kind or a status code of a later version) the unknown is
-/// unspecified or unset. A parent id of zeros is no parent. A link to no span, which SDKs may
-/// send, is left out and counted in [`Span::dropped_links`].
+/// An unknown value of an open enum (a kind or a status code of a later OTLP version) becomes unspecified or
+/// unset. A parent id of zeros means no parent. A link without ids, which SDKs may send, is left out and
+/// counted in [`Span::dropped_links`].
 pub fn from_request(request: ExportTraceServiceRequest) -> Decoded {
     let mut decoded = Decoded::default();
     for (r, in_resource) in request.resource_spans.into_iter().enumerate() {
@@ -250,10 +250,10 @@ fn attributes(pairs: Vec<KeyValue>) -> Attributes {
     )
 }
 
-/// Its depth is bounded by the decoder's recursion limit (100 messages).
+/// Converts a value. Its depth is limited by the recursion limit of the decoder (100 messages).
 fn value(proto: Option<AnyValue>) -> Value {
     match proto.and_then(|any| any.value) {
-        // References to a string table are for profiles only.
+        // Only profiles use references to a string table.
         None | Some(any_value::Value::StringValueStrindex(_)) => Value::Empty,
         Some(any_value::Value::StringValue(text)) => Value::String(text),
         Some(any_value::Value::BoolValue(truth)) => Value::Bool(truth),

@@ -1,4 +1,4 @@
-//! From spans to OTLP's messages.
+//! Converts spans to OTLP's messages.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,18 +12,19 @@ use prost::Message as _;
 
 use crate::{Attributes, Event, Kind, Link, Resource, Scope, Span, Status, StatusCode, Value};
 
-/// The spans as an encoded `ExportTraceServiceRequest`.
+/// Encodes the spans as an `ExportTraceServiceRequest`.
 pub fn to_protobuf<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
     to_request(spans).encode_to_vec()
 }
 
-/// The spans as an OTLP/JSON document, grouped as [`to_request`] does. Fields that have their default are left out.
+/// Converts the spans to an OTLP/JSON document, grouped as in [`to_request`]. Fields with default values are
+/// left out.
 pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> serde_json::Value {
     otlp::traces_to_json(&to_request(spans))
 }
 
-/// The spans as a request, grouped by resource and scope. Groups, and the spans in each, keep the
-/// order in which they come.
+/// Converts the spans to a request, grouped by resource and scope. Groups, and the spans in each, keep their
+/// order.
 pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceServiceRequest {
     let mut groups = Groups::default();
     for span in spans {
@@ -34,10 +35,10 @@ pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceS
     }
 }
 
-/// Groups of spans, found by what their resource and scope hold.
+/// Groups of spans, by the content of their resource and scope.
 ///
-/// The keys are encoded messages: a resource may hold a `NaN`, which equals nothing. What shares
-/// its resource and scope (nearly everything) is found by their addresses, with no encoding.
+/// The keys are encoded messages, since a resource may hold a `NaN`, which equals nothing. Spans that share
+/// one resource and scope (nearly all) are found by the addresses, without encoding.
 #[derive(Default)]
 struct Groups {
     all: Vec<proto::ResourceSpans>,
@@ -138,7 +139,7 @@ fn to_kind(kind: Kind) -> proto::span::SpanKind {
     }
 }
 
-/// A status of which nothing was said is left out, as the SDKs do.
+/// Converts a status. An unset status without a message is left out, as the SDKs do.
 fn to_status(status: &Status) -> Option<proto::Status> {
     use proto::status::StatusCode as Code;
     let code = match status.code {
