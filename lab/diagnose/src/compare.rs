@@ -1,10 +1,10 @@
-//! Two sets of traces held against each other: which spans appeared or vanished, which became slower,
-//! and how much of the change of the whole each explains.
+//! Compares two sets of traces: which spans appeared or vanished, which became slower, and how much of the
+//! total change each explains.
 //!
-//! Spans are matched by where they stand: their service, their name (without ids) and those of all
-//! above them. For each such place the times that a trace spends there on its critical path are
-//! averaged over the set. Those averages add up to the average of the whole, so their differences add
-//! up to the difference of the whole: what each place explains is no guess.
+//! Spans are matched by their position: their service and name (without ids), and those of all spans above
+//! them. For each position the time that a trace spends there on its critical path is averaged over the set.
+//! These averages add up to the average of the whole path, so their differences add up to the difference of
+//! the whole: the share of each position is exact.
 
 use std::fmt::Write;
 
@@ -17,45 +17,45 @@ use crate::{
     hash::HashMap,
 };
 
-/// How one place differs between the two sets.
+/// The difference of one position between the two sets.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// The services and names from the root down to it.
+    /// The services and names from the root down to the position.
     pub path: Vec<String>,
-    /// Whether it is in one of the sets only.
+    /// The kind of the difference.
     pub kind: ChangeKind,
-    /// How many spans of it a trace has on average: before, after.
+    /// The average number of its spans in a trace: before, after.
     pub spans: (f64, f64),
-    /// How long a span of it takes on average, in milliseconds: before, after.
+    /// The average duration of its spans, in milliseconds: before, after.
     pub span_ms: (f64, f64),
-    /// How much of the critical path is its own on average, in milliseconds: before, after.
+    /// The average of its own time on the critical path, in milliseconds: before, after.
     pub own_ms: (f64, f64),
-    /// Which share of the change of the whole it explains: negative where it works against it.
+    /// The share of the total change that it explains; negative if it changed in the other direction.
     pub explains: f64,
 }
 
-/// How a place differs.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
-    /// It is only in the second set.
+    /// The position is only in the second set.
     Appeared,
-    /// It is only in the first set.
+    /// The position is only in the first set.
     Vanished,
-    /// It is in both, and takes more of the critical path in the second.
+    /// The position is in both sets, and takes more of the critical path in the second.
     Slower,
-    /// It is in both, and takes less.
+    /// The position is in both sets, and takes less of the critical path in the second.
     Faster,
 }
 
-/// Two sets, compared.
+/// The result of comparing two sets.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// How many traces each has.
+    /// The number of traces in each set.
     pub traces: (usize, usize),
-    /// How long a trace takes on average, from the begin of its root to its end, in milliseconds.
+    /// The average duration of a trace, from the start of its root to its end, in milliseconds.
     pub total_ms: (f64, f64),
-    /// What changed, what explains most first.
+    /// The changes, those that explain most first.
     pub changes: Vec<Change>,
 }
 
@@ -125,14 +125,14 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
     }
 }
 
-/// The places of all traces: where a place hangs, and what it is called.
+/// The positions of all traces: the parent and the name of each.
 #[derive(Default)]
 struct Tree {
     nodes: Vec<(Option<usize>, String)>,
     known: HashMap<(Option<usize>, String), usize>,
 }
 
-/// How much of a path is told: its end says where it is.
+/// The number of path elements that are reported: the end of a path identifies its position.
 const TOLD: usize = 32;
 
 impl Tree {
@@ -157,7 +157,7 @@ impl Tree {
     }
 }
 
-/// What each place has, and the length of all critical paths together.
+/// The data of each position, and the sum of the lengths of all critical paths.
 fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
     let mut places: HashMap<usize, Place> = HashMap::default();
     let mut total = 0;
@@ -176,7 +176,7 @@ fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
             let known = places.entry(nodes[place]).or_default();
             known.spans += 1;
             known.ns += view.ns(place);
-            // What a message asked for later is not waited for, and explains nothing of the wait.
+            // Work that a message started is not waited for, and explains nothing of the wait.
             if view.head[place] == root {
                 known.own += view.own[place];
             }
@@ -185,11 +185,11 @@ fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
     (places, total)
 }
 
-/// How many changes are shown; those of less than this much of a millisecond are not worth a line.
+/// The highest number of changes that are shown; below, the least change that is shown, in milliseconds.
 const SHOWN: usize = 20;
 const WORTH_MS: f64 = 0.05;
 
-/// A comparison for people.
+/// Renders a comparison as text.
 pub fn text(comparison: &Comparison) -> String {
     let (before, after) = comparison.total_ms;
     let in_words = |ms: f64| format_ns((ms.abs() * 1e6) as u64);
@@ -248,7 +248,7 @@ fn tidy(number: f64) -> String {
     }
 }
 
-/// The last two of a path: where it is mostly says enough.
+/// The last two elements of a path, which usually identify it.
 fn shortened(path: &[String]) -> String {
     match path {
         [.., parent, last] => format!("{last}  (below {parent})"),

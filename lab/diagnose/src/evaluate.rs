@@ -1,4 +1,4 @@
-//! How right the rules are: precision and recall over traces of which it is known what is wrong.
+//! Evaluates the rules: precision and recall over labelled traces.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -7,57 +7,57 @@ use trace::{Trace, TraceId};
 
 use crate::{Thresholds, diagnose, format::plural, hash::HashSet, strip_lab_attributes};
 
-/// A request with its traces, and what is known to be wrong with it.
+/// A request with its traces and its labels.
 #[derive(Clone, Debug)]
 pub struct Labelled {
-    /// Where it comes from: `n-plus-one/faulty`.
+    /// The source of the request: `n-plus-one/faulty`.
     pub origin: String,
-    /// Its trace, and those that belong to it.
+    /// Its trace, and the traces that belong to it.
     pub traces: Vec<Trace>,
-    /// The findings that it must have.
+    /// The findings that must be reported.
     pub expected: Vec<String>,
-    /// Findings that it may have or not: in a crowd, some requests do not show what is wrong.
+    /// The findings that may be reported: under load, some requests do not show the fault.
     pub allowed: Vec<String>,
 }
 
-/// How right one rule is.
+/// The score of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Score {
-    /// It was found, and was right.
+    /// The number of correct findings.
     pub true_positives: usize,
-    /// It was found, and was wrong.
+    /// The number of wrong findings.
     pub false_positives: usize,
-    /// It should have been found, and was not.
+    /// The number of missing findings.
     pub misses: usize,
 }
 
-/// One thing that the rules got wrong.
+/// A wrong or missing finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mistake {
     /// The rule.
     pub rule: String,
     /// The trace.
     pub trace_id: String,
-    /// Where the trace comes from.
+    /// The source of the trace.
     pub origin: String,
-    /// What was seen, or that it was missed.
+    /// The evidence of the wrong finding, or the statement that the finding was missed.
     pub what: String,
 }
 
-/// How right all rules are.
+/// The scores of all rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Evaluation {
     /// The number of requests.
     pub requests: usize,
-    /// For each rule that was found or should have been.
+    /// The score of each rule that was reported or expected.
     pub rules: BTreeMap<String, Score>,
     /// Every mistake.
     pub mistakes: Vec<Mistake>,
 }
 
-/// Holds what the rules find against what is known. Requests of one group were made in one run and are
-/// diagnosed together; `beside` of a group are other traces of the same system. What the lab wrote into
-/// the traces is taken out first.
+/// Compares the findings with the labels. Requests of one group were made in one run and are diagnosed
+/// together; the second part of a group has other traces of the same system. The lab's own attributes and
+/// events are removed from the traces first.
 pub fn evaluate(groups: &[(Vec<Labelled>, Vec<Trace>)], limits: &Thresholds) -> Evaluation {
     let mut evaluation = Evaluation::default();
     for (group, beside) in groups {
@@ -127,7 +127,7 @@ impl Evaluation {
         }
     }
 
-    /// Whether nothing was wrong.
+    /// Whether there were no mistakes.
     pub fn is_perfect(&self) -> bool {
         self.mistakes.is_empty()
     }
@@ -136,20 +136,20 @@ impl Evaluation {
 // === impl Score ===
 
 impl Score {
-    /// The share of what was found that was right; `None` if nothing was found.
+    /// The share of the findings that were correct; `None` without findings.
     pub fn precision(&self) -> Option<f64> {
         let found = self.true_positives + self.false_positives;
         (found > 0).then(|| self.true_positives as f64 / found as f64)
     }
 
-    /// The share of what should have been found that was; `None` if nothing should have been.
+    /// The share of the expected findings that were reported; `None` if none was expected.
     pub fn recall(&self) -> Option<f64> {
         let so = self.true_positives + self.misses;
         (so > 0).then(|| self.true_positives as f64 / so as f64)
     }
 }
 
-/// An evaluation for people.
+/// Renders an evaluation as text.
 pub fn text(evaluation: &Evaluation) -> String {
     let mut text = format!(
         "{:<20} {:>9} {:>7} {:>6} {:>6} {:>6}\n",

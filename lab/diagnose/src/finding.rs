@@ -1,4 +1,4 @@
-//! A finding, and the rule that it comes from.
+//! [`Finding`] and [`Rule`]: a finding, and the rule that reports it.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -11,98 +11,97 @@ use crate::{
     thresholds::{Threshold, Thresholds},
 };
 
-/// An anti-pattern that was found on a trace, with its evidence.
+/// An anti-pattern that was found in a trace, with its evidence.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The rule that found it.
+    /// The rule that reports it.
     pub rule: &'static Rule,
-    /// The spans that show it, the most telling first.
+    /// The spans that show it, the most important first.
     pub spans: Vec<SpanId>,
-    /// What it costs on the critical path: by how much the trace would be shorter without it, as far
-    /// as the trace can tell. Zero where it costs no time.
+    /// The cost on the critical path: the time by which the trace would be shorter without it, as far as the
+    /// trace shows. Zero if it costs no time.
     pub cost: Duration,
-    /// What was seen, in a sentence.
+    /// The evidence, as a sentence.
     pub evidence: String,
-    /// The numbers and words of that sentence, for machines.
+    /// The numbers and words of that sentence, for programs.
     pub facts: BTreeMap<&'static str, Json>,
-    /// Which of its spans another finding must reach to explain it.
+    /// The spans of it that another finding must reach to explain it.
     pub(crate) explained_at: ExplainedAt,
-    /// Whether it stands for its own spans alone: then it neither explains nor is explained by what is
-    /// elsewhere in the request.
+    /// Whether the finding concerns its own spans alone: then it neither explains findings elsewhere in the
+    /// request nor is explained by them.
     pub(crate) is_local: bool,
 }
 
-/// Which spans of a finding another finding must reach to explain it.
+/// The spans of a finding that another finding must reach to explain it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExplainedAt {
-    /// Any of them.
+    /// Any of the spans.
     AnySpan,
-    /// The first: the others only passed on what the first began.
+    /// The first span: the others only passed on what the first span caused.
     FirstSpan,
 }
 
-/// A rule of the diagnosis: what it detects, how bad that is, and what mends it.
+/// A rule of the diagnosis: what it detects, its severity, and the remedy.
 ///
-/// Each rule is declared in a file of its own in `rules`, and listed in [the catalogue](crate::catalogue).
+/// Each rule is declared in a separate file in `rules`, and listed in [the catalogue](crate::catalogue).
 pub struct Rule {
-    /// The name of its findings. No two rules share one.
+    /// The name of its findings, unique among the rules.
     pub name: &'static str,
-    /// How bad a finding of it is.
+    /// The severity of its findings.
     pub severity: Severity,
-    /// What a finding of it means, in a sentence without a full stop.
+    /// The meaning of its findings, as a sentence without a full stop.
     pub summary: &'static str,
-    /// What would mend it, in a sentence without a full stop.
+    /// The remedy, as a sentence without a full stop.
     pub remedy: &'static str,
-    /// The limits that it goes by, each with its source. Empty where a rule needs no number.
+    /// The limits of the rule, each with its source. Empty if the rule needs no number.
     pub thresholds: &'static [Threshold],
-    /// Where the rule comes from, in a sentence without a full stop.
+    /// The origin of the rule, as a sentence without a full stop.
     pub source: &'static str,
-    /// Whether such findings also come of the load: of more users, of less simulated time, or of a
-    /// machine that is busy with something else. They are true of the requests that have them, and say
-    /// nothing of a fault on their own.
+    /// Whether load can cause such findings too: more users, less simulated time, or a machine that is busy
+    /// with other work. They are true of their requests, but alone they do not indicate a fault.
     pub of_the_load: bool,
-    /// Whether the rule needs complete traces of the same system beside those that it judges: a trace of
-    /// which a part was not kept does not tell that there is such a part.
+    /// Whether the rule needs complete traces of the same system besides those that it judges: a trace with a
+    /// missing part does not show that the part exists.
     pub needs_complete_traces: bool,
-    /// The weaker findings that a finding of this rule explains. They are not reported beside it.
+    /// The weaker findings that a finding of this rule explains. They are not reported together with it.
     pub explains: Explains,
-    /// What the rule needs to see, and how it detects.
+    /// The traces that the rule needs, with its function.
     pub(crate) scope: Scope,
 }
 
 /// The weaker findings that a finding explains.
 #[derive(Clone, Copy)]
 pub struct Explains {
-    /// Those that have a span in common with it, or with what lies below it.
+    /// The findings that share a span with it, or with the spans below it.
     pub nearby: &'static [&'static Rule],
-    /// Those that are anywhere in the same request: they say how all of it went.
+    /// The findings anywhere in the same request: they describe the request as a whole.
     pub in_request: &'static [&'static Rule],
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth to know.
+    /// Useful to know.
     Info,
-    /// A user waits longer than necessary, or the trace does not tell the truth.
+    /// A user waits longer than necessary, or the trace is wrong.
     Warning,
-    /// A user did not get what they asked for, or a secret is out.
+    /// A user's request failed, or a secret was disclosed.
     Critical,
 }
 
-/// What a rule needs to see, with the function that detects its findings.
+/// The traces that a rule needs, with the function that detects its findings.
 pub(crate) enum Scope {
-    /// One trace by itself.
+    /// One trace alone.
     Trace(fn(&View<'_>, &Thresholds, &mut Vec<Finding>)),
-    /// All traces of a run together. A finding is reported with the place of its trace.
+    /// All traces of a run together. Each finding is reported with the place of its trace.
     Run(fn(&RunFacts<'_>, &mut dyn FnMut(usize, Finding))),
 }
 
 // === impl Finding ===
 
 impl Finding {
-    /// A finding without facts that costs nothing.
+    /// Makes a finding without facts and without cost.
     pub(crate) fn new(rule: &'static Rule, spans: Vec<SpanId>, evidence: String) -> Self {
         Finding {
             rule,
@@ -115,31 +114,31 @@ impl Finding {
         }
     }
 
-    /// Sets what it costs, in nanoseconds.
+    /// Sets the cost, in nanoseconds.
     pub(crate) fn costs(mut self, nanoseconds: u64) -> Self {
         self.cost = Duration::from_nanos(nanoseconds);
         self
     }
 
-    /// Adds a number or a word.
+    /// Adds a fact: a number or a word.
     pub(crate) fn fact(mut self, name: &'static str, value: impl Into<Json>) -> Self {
         self.facts.insert(name, value.into());
         self
     }
 
-    /// Says that only what explains its first span explains it.
+    /// Only a finding that reaches its first span explains it.
     pub(crate) fn explained_at_first_span(mut self) -> Self {
         self.explained_at = ExplainedAt::FirstSpan;
         self
     }
 
-    /// Says that it stands for its own spans alone, if `is_local`.
+    /// Limits the finding to its own spans, if `is_local`.
     pub(crate) fn local(mut self, is_local: bool) -> Self {
         self.is_local = is_local;
         self
     }
 
-    /// The page of the book that says more.
+    /// The page of the book about the rule.
     pub fn docs(&self) -> String {
         format!("docs/src/findings.md#{}", self.rule.name)
     }
@@ -167,7 +166,7 @@ impl Explains {
     /// Explains no other finding.
     pub(crate) const NOTHING: Explains = Explains::nearby(&[]);
 
-    /// Explains findings of these rules that are near it, and none elsewhere in the request.
+    /// Explains findings of these rules near it, and none elsewhere in the request.
     pub(crate) const fn nearby(nearby: &'static [&'static Rule]) -> Explains {
         Explains {
             nearby,
@@ -179,7 +178,7 @@ impl Explains {
 // === impl Severity ===
 
 impl Severity {
-    /// The word for it.
+    /// The lower-case name of the severity.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Info => "info",

@@ -1,6 +1,6 @@
-//! How counts and times are written.
+//! Formats counts and times.
 
-/// A count with its noun: `1 span`, `2 spans`. `one` is the noun for one; its plural takes an `s`.
+/// Formats a count with its noun: `1 span`, `2 spans`. `one` is the singular; the plural adds an `s`.
 pub fn plural(count: usize, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
@@ -8,12 +8,12 @@ pub fn plural(count: usize, one: &str) -> String {
     }
 }
 
-/// Nanoseconds as milliseconds, rounded to a microsecond.
+/// Converts nanoseconds to milliseconds, rounded to a microsecond.
 pub(crate) fn ms(nanoseconds: u64) -> f64 {
     (nanoseconds as f64 / 1_000.0).round() / 1_000.0
 }
 
-/// Nanoseconds with the unit that fits them: `47 µs`, `20.5 ms`, `505 ms`, `12.0 s`.
+/// Formats nanoseconds with a suitable unit: `47 µs`, `20.5 ms`, `505 ms`, `12.0 s`.
 pub(crate) fn format_ns(nanoseconds: u64) -> String {
     let ms = nanoseconds as f64 / 1e6;
     if ms >= 9_950.0 {

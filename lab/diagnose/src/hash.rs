@@ -1,4 +1,4 @@
-//! Maps and sets of what traces hold. The hasher is seeded, so that no hostile trace can make them slow.
+//! Maps and sets with keys from traces. The hasher is seeded, so that no hostile trace can make them slow.
 
 use std::collections;
 

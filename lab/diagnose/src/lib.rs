@@ -1,12 +1,12 @@
-//! Where the time of a trace went, and what went wrong, with evidence.
+//! Diagnoses traces: where the time went, and what went wrong, with evidence.
 //!
-//! Traces go in, an explanation comes out: the critical path, the reader's walk from the root to the
-//! span where the time is really spent, the story of an error, and [findings](Finding), each with the
-//! spans that show it, what it costs and what would mend it.
+//! The input is traces, the result an explanation: the critical path, the walk from the root to the span
+//! where the time is really spent, the story of an error, and [findings](Finding), each with the spans that
+//! show it, its cost and its remedy.
 //!
-//! The rules read what any instrumented program says: names, kinds, times, status, and attributes of
-//! the OpenTelemetry semantic conventions (today's names and those of the years before). They must not
-//! know the shop, its faults, or anything that is called `lab.*`.
+//! The rules read the data of any instrumented program: names, kinds, times, status, and attributes of the
+//! OpenTelemetry semantic conventions (current and older names). They must not know the shop, its faults, or
+//! any name that begins with `lab.`.
 //!
 //! ```
 //! use diagnose::{THRESHOLDS, diagnose};
@@ -61,18 +61,18 @@ use crate::facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::
 /// The diagnosis of one trace.
 #[derive(Clone, Debug)]
 pub struct Diagnosis<'t> {
-    /// The trace, with spans that were there twice only once.
+    /// The trace, without repeated spans.
     pub trace: Cow<'t, Trace>,
-    /// Its critical paths: the first of its earliest root, then those of other tops, then one of each
-    /// part that was reached through a message. The places are those of `trace`.
+    /// The critical paths: the first belongs to the earliest root, then come those of other tops, then one
+    /// for each part that was reached through a message. The places are those of `trace`.
     pub paths: Vec<CriticalPath>,
-    /// From the root to where the time is spent.
+    /// The walk from the root to the span where the time is spent.
     pub walk: Walk,
-    /// What went wrong, worst first.
+    /// The findings, the most severe first.
     pub findings: Vec<Finding>,
-    /// How its error came about, if a request failed.
+    /// The story of the error, if a request failed.
     pub story: Option<Story>,
-    /// What is missing in it, so that the diagnosis goes only so far.
+    /// The missing parts of the trace, which limit the diagnosis.
     pub missing: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ pub fn diagnose<'t>(
 ) -> Vec<Diagnosis<'t>> {
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
-    // First all that one trace shows, while it is in the cache: the traces of a run do not fit there.
+    // First the rules for one trace, while it is in the cache: the traces of a run do not fit there.
     let (mut views, mut told, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for trace in traces {
         let view = View::new(trace);
@@ -94,7 +94,7 @@ pub fn diagnose<'t>(
         found.push(rules::detect_in_trace(&view, thresholds));
         views.push(view);
     }
-    // Then what only several of them show together.
+    // Then the rules for all traces together.
     let run = RunFacts::new(&views, beside, peers, thresholds);
     let found = rules::detect_in_run(&run, found);
     views

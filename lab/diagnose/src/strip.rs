@@ -1,8 +1,8 @@
-//! Removes from a trace what the lab wrote into it, so that a rule cannot read the answer there.
+//! Removes the lab's own data from a trace, so that a rule cannot read the answer there.
 
 use trace::{Attributes, Span, Trace};
 
-/// What the keys and names of the lab begin with.
+/// The prefix of the lab's keys and names.
 const LAB: &str = "lab.";
 
 /// Returns the trace without the attributes and events of the lab.

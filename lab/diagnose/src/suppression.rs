@@ -1,4 +1,4 @@
-//! What a finding explains is not reported again by a weaker one.
+//! Removes weaker findings that a stronger finding explains.
 //!
 //! Each rule lists the findings that it explains. Nothing here knows a rule by its name.
 
@@ -12,8 +12,8 @@ use crate::{
     hash::{HashMap, HashSet},
 };
 
-/// Leaves out the findings that others explain, by the rules of both, and sorts the rest: the worst first,
-/// and of those the most costly.
+/// Removes the findings that others explain, by the rules of both, and sorts the rest: the most severe first,
+/// and of equals the most costly.
 pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() < 2 {
         return findings;
@@ -21,7 +21,7 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
     let places: HashMap<SpanId, usize> = (0..view.len())
         .map(|place| (view.id(place), place))
         .collect();
-    // What is below a finding is found out only where it matters.
+    // The spans below a finding are computed only if they are needed.
     let reach: Vec<OnceCell<HashSet<SpanId>>> = findings.iter().map(|_| OnceCell::new()).collect();
     let head = |finding: &Finding| {
         let place = places.get(finding.spans.first()?)?;
@@ -61,8 +61,8 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
     kept
 }
 
-/// The spans of a finding, and all that lies below the lowest of them: of the parent that a finding names
-/// beside its spans, the other children are not explained.
+/// The spans of a finding, and all spans below the lowest of them. If a finding names a parent besides its
+/// spans, the other children of that parent are not explained.
 fn reach_of(
     view: &View<'_>,
     places: &HashMap<SpanId, usize>,

@@ -1,8 +1,8 @@
-//! The limits that the rules go by, as data.
+//! The limits of the rules, as data.
 //!
-//! [`Thresholds`] holds their values. Each rule lists those that it goes by as [`Threshold`]s, with the
-//! source of each number: *Sentry* is the documentation of its performance issues, *perf-sentinel* its
-//! detection rules, and *ours* a number for which no public source was found.
+//! [`Thresholds`] holds their values. Each rule lists its limits as [`Threshold`]s, with the source of each
+//! number: *Sentry* is the documentation of its performance issues, *perf-sentinel* its detection rules, and
+//! *ours* a number without a known public source.
 
 use std::{fmt, time::Duration};
 
@@ -11,101 +11,102 @@ use std::{fmt, time::Duration};
 pub struct Thresholds {
     /// `n-plus-one`: queries of one shape under one parent, after a query of another shape.
     pub n_plus_one_queries: usize,
-    /// `n-plus-one`: what these queries must take together.
+    /// `n-plus-one`: the least total time of these queries.
     pub n_plus_one_ns: u64,
-    /// `n-plus-one`: queries of one shape under one parent that need neither a time nor a query before.
+    /// `n-plus-one`: queries of one shape under one parent for which neither the time nor a query before
+    /// matters.
     pub n_plus_one_many: usize,
     /// `n-plus-one`: calls of one route under one parent.
     pub n_plus_one_calls: usize,
-    /// `n-plus-one`: what these calls must take together.
+    /// `n-plus-one`: the least total time of these calls.
     pub n_plus_one_calls_ns: u64,
-    /// `n-plus-one` of groups: the length of the longest pattern that is looked for, in spans.
+    /// `n-plus-one` of groups: the length of the longest pattern, in spans.
     pub group_length: usize,
-    /// `n-plus-one` of groups: how often the pattern must be there.
+    /// `n-plus-one` of groups: the least number of repetitions of the pattern.
     pub group_times: usize,
-    /// `sequential-calls`: the least time that calls at once would save.
+    /// `sequential-calls`: the least time that concurrent calls would save.
     pub sequential_saved_ns: u64,
     /// `sequential-calls`: the same for database reads, which often share a connection.
     pub sequential_saved_database_ns: u64,
     /// `sequential-calls`: the least share of the parent that would be saved.
     pub sequential_share: f64,
-    /// `slow-external`: how long a slow call takes.
+    /// `slow-external`: the duration of a slow call.
     pub slow_external_ns: u64,
-    /// `slow-query`: how long a slow statement takes.
+    /// `slow-query`: the duration of a slow statement.
     pub slow_query_ns: u64,
-    /// `slow-query`, `slow-external`: the share of the critical path that is slow whatever it takes…
+    /// `slow-query`, `slow-external`: the share of the critical path that counts as slow…
     pub slow_share: f64,
-    /// …from this length on, for a share of little is little; also in `queue-delay`.
+    /// …from this duration on, since a share of a short time is short; also in `queue-delay`.
     pub slow_share_from_ns: u64,
-    /// `lock-wait`, `pool-wait`: the least share of the parent that is waited.
+    /// `lock-wait`, `pool-wait`: the least share of the parent that is a wait.
     pub wait_share: f64,
     /// `lock-wait`, `pool-wait`, `deadlock`: the least wait.
     pub wait_ns: u64,
-    /// Waits that no span shows: the time between the end of another's turn and the beginning of one's
-    /// own, at most. `broken-propagation`: by how much an answer may leave its call.
+    /// Waits without a span: the longest time between the end of one turn and the start of the next.
+    /// `broken-propagation`: the longest time by which an answer may extend beyond its call.
     pub handover_ns: u64,
-    /// Waits that no span shows: how often a handover must be seen in a run.
+    /// Waits without a span: the least number of handovers in a run.
     pub handovers: usize,
     /// `retry-storm`: the least number of attempts.
     pub retry_attempts: usize,
-    /// `retry-storm`: the factor by which pauses must grow from first to last to be a backoff.
+    /// `retry-storm`: the least factor between the first and the last pause of a backoff.
     pub backoff_growth: f64,
     /// `retry-storm`: the least pause of a backoff.
     pub backoff_ns: u64,
-    /// `clock-skew`: by how much a call may leave its caller on clocks that agree.
+    /// `clock-skew`: the longest time by which a call may extend beyond its caller with equal clocks.
     pub skew_ns: u64,
-    /// `abandoned-work`: how long the work goes on at least.
+    /// `abandoned-work`: the least time for which the work continues.
     pub abandoned_ns: u64,
-    /// `queue-delay`: how long a message must lie in a queue.
+    /// `queue-delay`: the least time of a message in its queue.
     pub queue_ns: u64,
-    /// `queue-delay`: the share of the trace that is long too, from `slow_share_from_ns` on.
+    /// `queue-delay`: the share of the trace that counts as long too, from `slow_share_from_ns` on.
     pub queue_share: f64,
-    /// `redelivery`: the attempts after which a message that fails each time goes round in circles.
+    /// `redelivery`: the number of failed attempts after which a message counts as circulating.
     pub redeliveries: usize,
-    /// `unbounded-names`: the names of one pattern in a run.
+    /// `unbounded-names`: the least number of names of one pattern in a run.
     pub distinct_names: usize,
-    /// `blocked-runtime`: how long a process stands still at least.
+    /// `blocked-runtime`: the least time for which a process stands still.
     pub blocked_ns: u64,
-    /// `blocked-runtime`: how often that must be seen in a run.
+    /// `blocked-runtime`: the least number of such times in a run.
     pub blocked_times: usize,
-    /// `chatty`: children one after the other; more than this are too many.
+    /// `chatty`: the highest number of children one after the other.
     pub chatty_children: usize,
-    /// `chatty`: outbound calls one after the other.
+    /// `chatty`: the number of outbound calls one after the other.
     pub chatty_calls: usize,
-    /// `span-flood`: spans of a trace; more than this are too many…
+    /// `span-flood`: the highest number of spans of a trace…
     pub flood_spans: usize,
-    /// …if this share of them is of one service and one name.
+    /// …if at least this share of them is of one service and one name.
     pub flood_share: f64,
-    /// `wrong-parent`: how well a span must fit into the gap of a span that is not its parent, as a
-    /// share of its length…
+    /// `wrong-parent`: the largest difference between a span and the gap of a span that is not its parent, as
+    /// a share of the span's length…
     pub gap_fit: f64,
-    /// …and in any case to this time.
+    /// …and in any case this time.
     pub gap_fit_ns: u64,
 }
 
-/// A limit that a rule goes by, with the source of its number.
+/// A limit of a rule, with the source of its number.
 pub struct Threshold {
-    /// What is limited, in a few words.
+    /// The limited quantity, in a few words.
     pub what: &'static str,
-    /// Where the number comes from.
+    /// The source of the number.
     pub source: &'static str,
     value: Value,
 }
 
-/// The value of a limit. It is written with its unit: `5`, `50 ms`, `30 %`, `1.3 times`.
+/// The value of a limit. It is formatted with its unit: `5`, `50 ms`, `30 %`, `1.3 times`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
-    /// A number of things.
+    /// A number of items.
     Count(usize),
     /// A time.
     Time(Duration),
-    /// A share of a whole, of which 1 is all.
+    /// A share of a whole, from 0 to 1.
     Share(f64),
-    /// A multiple of something.
+    /// A factor.
     Factor(f64),
 }
 
-/// How the value of a limit is read.
+/// The function that reads the value of a limit.
 enum Value {
     Count(fn(&Thresholds) -> usize),
     Nanoseconds(fn(&Thresholds) -> u64),
@@ -113,7 +114,7 @@ enum Value {
     Factor(fn(&Thresholds) -> f64),
 }
 
-/// Our own number, for which no public source was found.
+/// A number without a known public source.
 pub(crate) const OURS: &str = "ours";
 /// The documentation of Sentry's performance issues.
 pub(crate) const SENTRY: &str = "Sentry";
@@ -122,7 +123,7 @@ pub(crate) const PERF_SENTINEL: &str = "perf-sentinel";
 
 const MS: u64 = 1_000_000;
 
-/// The values that the rules go by unless they are given others.
+/// The default values of the limits.
 pub const THRESHOLDS: Thresholds = Thresholds {
     n_plus_one_queries: 5,
     n_plus_one_ns: 50 * MS,
@@ -164,7 +165,7 @@ pub const THRESHOLDS: Thresholds = Thresholds {
 // === impl Threshold ===
 
 impl Threshold {
-    /// A limit of a number of things.
+    /// A limit for a number of items.
     pub(crate) const fn count(
         what: &'static str,
         value: fn(&Thresholds) -> usize,
@@ -177,7 +178,7 @@ impl Threshold {
         }
     }
 
-    /// A limit of a time, in nanoseconds.
+    /// A limit for a time, in nanoseconds.
     pub(crate) const fn time(
         what: &'static str,
         value: fn(&Thresholds) -> u64,
@@ -190,7 +191,7 @@ impl Threshold {
         }
     }
 
-    /// A limit of a share.
+    /// A limit for a share.
     pub(crate) const fn share(
         what: &'static str,
         value: fn(&Thresholds) -> f64,
@@ -203,7 +204,7 @@ impl Threshold {
         }
     }
 
-    /// A limit of a multiple.
+    /// A limit for a factor.
     pub(crate) const fn factor(
         what: &'static str,
         value: fn(&Thresholds) -> f64,
@@ -216,7 +217,7 @@ impl Threshold {
         }
     }
 
-    /// Reads its value from some limits, such as [`THRESHOLDS`].
+    /// Reads the value of the limit from `limits`, such as [`THRESHOLDS`].
     pub fn value(&self, limits: &Thresholds) -> Amount {
         match self.value {
             Value::Count(read) => Amount::Count(read(limits)),

@@ -1,30 +1,30 @@
-//! What a span calls, by the semantic conventions: today's names, and those of the years before.
+//! [`Call`]: the kind of call that a span makes, by the semantic conventions (current and older names).
 
 use trace::{Kind, Span, Value};
 
-/// What a span calls.
+/// The kind of call that a span makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// Nothing: it is no call.
+    /// The span is not a call.
     None,
     /// A database.
     Database(Access),
     /// A server, over HTTP.
     Http(Access),
-    /// A server, over some other protocol with requests and replies.
+    /// A server, over another protocol with requests and replies.
     Rpc,
     /// A broker.
     Messaging,
-    /// Something that the span does not name.
+    /// A target that the span does not name.
     Other,
 }
 
-/// Whether a call changes anything.
+/// Whether a call changes data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It only asks.
+    /// The call only reads.
     Read,
-    /// It changes something, or may do so.
+    /// The call changes data, or may change it.
     Write,
 }
 
@@ -111,11 +111,11 @@ impl Call {
         if span.kind == Kind::Producer {
             return Call::Messaging;
         }
-        // Some libraries have queries as INTERNAL spans; a span that waits for a database is none.
+        // Some libraries record queries as INTERNAL spans; a span that waits for a database is not a query.
         let is_call = span.kind == Kind::Client;
         if database && (is_call || operation.is_some() || statement.is_some()) {
             let word = operation.or(statement).unwrap_or(&span.name);
-            // A read that takes locks is a part of a transaction that is about to write.
+            // A read that takes locks is part of a transaction that will write.
             return Call::Database(match statement.is_some_and(takes_locks) {
                 true => Access::Write,
                 false => Access::of_statement(word),
@@ -133,12 +133,12 @@ impl Call {
         }
     }
 
-    /// Whether the call waits for an answer: a message is only sent.
+    /// Whether the call waits for an answer; a message is only sent.
     pub(crate) fn is_answered(self) -> bool {
         !matches!(self, Call::None | Call::Messaging)
     }
 
-    /// Whether it is a call to a service, as opposed to a database or a broker.
+    /// Whether it is a call to a service, and not to a database or a broker.
     pub(crate) fn is_to_service(self) -> bool {
         matches!(self, Call::Http(_) | Call::Rpc | Call::Other)
     }
@@ -183,7 +183,7 @@ fn first_word(text: &str) -> &str {
 
 fn is_statement(name: &str) -> bool {
     let word = first_word(name);
-    // `Update` may be the name of anything; `UPDATE orders` is a statement.
+    // `Update` may be any name; `UPDATE orders` is a statement.
     let shouted = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
     shouted
         && STATEMENTS
@@ -191,13 +191,13 @@ fn is_statement(name: &str) -> bool {
             .any(|statement| word.eq_ignore_ascii_case(statement))
 }
 
-/// The first of these attributes that a span has as a text.
+/// The first of these attributes whose value is text.
 pub(crate) fn text<'s>(span: &'s Span, keys: &[&str]) -> Option<&'s str> {
     keys.iter()
         .find_map(|key| span.attributes.get(key)?.as_str())
 }
 
-/// The first of these attributes that a span has as a number, or as a text that is one.
+/// The first of these attributes whose value is a number, or text that can be parsed as a number.
 pub(crate) fn number(span: &Span, keys: &[&str]) -> Option<i64> {
     keys.iter().find_map(|key| match span.attributes.get(key)? {
         Value::Int(number) => Some(*number),
@@ -206,7 +206,7 @@ pub(crate) fn number(span: &Span, keys: &[&str]) -> Option<i64> {
     })
 }
 
-/// The status that an HTTP call was answered with, if it was.
+/// The status code of the HTTP response, if there is one.
 pub(crate) fn status_code(span: &Span) -> Option<i64> {
     number(span, &["http.response.status_code", "http.status_code"])
 }
@@ -229,7 +229,7 @@ pub(crate) fn path(span: &Span) -> Option<&str> {
     Some(path.split(['?', '#']).next().unwrap_or(path))
 }
 
-/// The address that is called: the host, and the port if the span has it.
+/// The address of the callee: the host, and the port if the span has it.
 pub(crate) fn address(span: &Span) -> Option<(&str, Option<i64>)> {
     let host = text(
         span,
@@ -259,7 +259,7 @@ pub(crate) fn address(span: &Span) -> Option<(&str, Option<i64>)> {
     }
 }
 
-/// The name of the service that is called, if the caller has it.
+/// The name of the called service, if the caller's span has it.
 pub(crate) fn peer_service(span: &Span) -> Option<&str> {
     text(span, &["service.peer.name", "peer.service"])
 }
@@ -269,7 +269,7 @@ pub(crate) fn message_id(span: &Span) -> Option<&str> {
     text(span, &["messaging.message.id", "messaging.message_id"])
 }
 
-/// Whether the caller gave up because it took too long.
+/// Whether the caller gave up after a timeout.
 pub(crate) fn timed_out(span: &Span) -> bool {
     let error_type = text(span, &["error.type"]);
     if !span.is_error() && error_type.is_none() {
@@ -297,7 +297,7 @@ pub(crate) fn timed_out(span: &Span) -> bool {
         || matches!(status_code(span), Some(408 | 504))
 }
 
-/// What a span says of its failure, in a line: the exception that it recorded, its status, its error type.
+/// The failure of a span in one line: the recorded exception, the status, or the error type.
 pub(crate) fn failure(span: &Span) -> Option<String> {
     let whole = whole_failure(span)?;
     Some(

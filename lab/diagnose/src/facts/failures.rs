@@ -1,24 +1,24 @@
-//! What failed in a trace: the deepest errors, without those that were dealt with.
+//! Finds the failures of a trace: the deepest errors, without those that were handled.
 
 use trace::Kind;
 
 use super::{attempts::went_well_later, call, view::View};
 use crate::hash::HashSet;
 
-/// The most errors of a trace that are judged.
+/// The highest number of errors of a trace that are examined.
 const MOST: usize = 256;
 
-/// The deepest errors of what failed: at most one for each request or message, the most important first.
+/// The deepest errors: at most one for each request or message, the most important first.
 ///
-/// An error that was dealt with does not count: the call was made again and went well, or a span above it
-/// in its service answered without an error.
+/// A handled error does not count: the call was repeated with success, or a span above the error in its
+/// service ended without an error.
 pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     let is_deepest = |place: &usize| {
         let mut children = view.trace.children(*place).iter();
         view.is_error(*place) && !children.any(|&child| view.is_error(child))
     };
     let mut deepest: Vec<usize> = (0..view.len()).filter(is_deepest).collect();
-    // The last are those that count; a hostile trace has a hundred thousand.
+    // The last errors count; a hostile trace has a hundred thousand.
     deepest.sort_by_key(|&place| std::cmp::Reverse(view.end_ns(place)));
     deepest.truncate(MOST);
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = deepest
@@ -39,7 +39,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
             })
         })
         .collect();
-    // Of a failure and what it came from only the latter.
+    // If one failure caused another, only the cause is kept.
     let places: HashSet<usize> = failures.iter().map(|(_, _, place, _)| *place).collect();
     let above: HashSet<usize> = places
         .iter()
@@ -48,13 +48,13 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
         .collect();
     failures.retain(|(_, _, place, _)| !above.contains(place));
     failures.sort_unstable();
-    // One story for what was asked: the error that went furthest up, and of those the last.
+    // One story for each request: the error that went furthest up, and of equals the last.
     let mut told = HashSet::default();
     failures.retain(|(.., root)| told.insert(*root));
     failures.into_iter().map(|(_, _, place, _)| place).collect()
 }
 
-/// Whether a message that could not be processed was tried once more: then that attempt counts.
+/// Whether a message that failed was processed again later: then the later attempt counts.
 fn tried_later(view: &View<'_>, head: usize) -> bool {
     let Some(parent) = view
         .trace
@@ -73,8 +73,8 @@ fn tried_later(view: &View<'_>, head: usize) -> bool {
     })
 }
 
-/// Whether a span is an error only by the conventions, which make every CLIENT span that gets a 4xx one: a
-/// wrong password is no failure of the program.
+/// Whether a span is an error only by the conventions, which mark every CLIENT span with a 4xx response as an
+/// error: a wrong password is not a failure of the program.
 fn is_only_refused(view: &View<'_>, place: usize) -> bool {
     let chain = view
         .above(place)
@@ -86,7 +86,7 @@ fn is_only_refused(view: &View<'_>, place: usize) -> bool {
     })
 }
 
-/// The span furthest up that is in error, without one between that is not.
+/// The highest span in error above this one, with no span without an error in between.
 fn last_in_error(view: &View<'_>, place: usize) -> usize {
     view.above(place)
         .take_while(|&above| view.span(above).is_error())
@@ -94,7 +94,7 @@ fn last_in_error(view: &View<'_>, place: usize) -> usize {
         .unwrap_or(place)
 }
 
-/// Whether an error left the service in which it came up, or was what the user or the broker got.
+/// Whether an error left the service in which it arose, or reached the user or the broker.
 fn reaches_caller(view: &View<'_>, last: usize) -> bool {
     let span = view.span(last);
     let Some(parent) = view.trace.parent(last) else {
@@ -103,7 +103,7 @@ fn reaches_caller(view: &View<'_>, last: usize) -> bool {
     if span.kind == Kind::Consumer {
         return true;
     }
-    // The conventions leave a SERVER span that answers 4xx without an error.
+    // By the conventions a SERVER span that answers 4xx has no error.
     let entry = std::iter::once(last)
         .chain(view.above(last))
         .find(|&place| view.span(place).kind == Kind::Server)
@@ -113,7 +113,7 @@ fn reaches_caller(view: &View<'_>, last: usize) -> bool {
     refused(entry) && passes_up(view, entry)
 }
 
-/// Whether what an entry refused was refused by each service above it as well, up to the user.
+/// Whether each service above the entry refused the request as well, up to the user.
 fn passes_up(view: &View<'_>, entry: usize) -> bool {
     let above: Vec<usize> = view.above(entry).collect();
     let entries: Vec<usize> = above

@@ -1,8 +1,8 @@
-//! Ids by which spans of different traces can be told to be of the same business: an order, a message.
+//! Business ids, such as an order or a message id, by which spans of different traces are connected.
 
 use trace::{Span, Value};
 
-/// The ids that a span names: texts and numbers of attributes that are called an id, and are one.
+/// The ids that a span names: text and numbers of attributes whose keys and values look like ids.
 pub(crate) fn of(span: &Span) -> impl Iterator<Item = String> + '_ {
     span.attributes.iter().filter_map(|(key, value)| {
         if !is_id_key(key) {
@@ -16,7 +16,7 @@ pub(crate) fn of(span: &Span) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Keys of ids that say nothing of the business.
+/// Keys of technical ids, which say nothing about the business.
 const TECHNICAL: [&str; 9] = [
     "lab.",
     "thread.",
@@ -35,7 +35,7 @@ fn is_id_key(key: &str) -> bool {
     named_so && !TECHNICAL.iter().any(|start| key.starts_with(start))
 }
 
-/// Whether it is long enough not to be met by chance.
+/// Whether an id is long enough that two equal ones are no coincidence.
 fn is_telling(text: &str) -> bool {
     text.len() >= 6 && text.bytes().any(|byte| byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! What is derived of one trace or of a whole run, for the rules to read.
+//! Facts about one trace or a whole run, which the rules read.
 //!
 //! Nothing here knows a rule or a finding.
 

@@ -1,4 +1,4 @@
-//! Which services and addresses have spans.
+//! Finds the services and addresses that have spans.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::hash::{HashMap, HashSet};
 #[derive(Default)]
 pub(crate) struct Peers {
     services: HashSet<String>,
-    /// The hosts that answered calls with a span, and the ports of each.
+    /// The hosts that answered calls with a span, with their ports.
     answering: HashMap<String, Vec<Option<i64>>>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// Adds the services and addresses of a trace.
     pub(crate) fn learn(&mut self, trace: &Trace) {
-        // Spans of one service come in rows.
+        // Spans of one service often follow each other.
         let mut before: Option<&Arc<Resource>> = None;
         for span in trace.spans() {
             let is_known = before.is_some_and(|before| Arc::ptr_eq(before, &span.resource));
@@ -51,8 +51,8 @@ impl Peers {
     }
 }
 
-/// The name of a service by its address in a cluster; an address of the world outside stays whole, so
-/// that `api.example.com` is not taken for a service that is called `api`.
+/// The service name in an address of a cluster. An external address is not shortened, so that
+/// `api.example.com` is not taken for a service with the name `api`.
 fn inner_name(host: &str) -> &str {
     let inside = [".local", ".internal", ".svc"]
         .iter()

@@ -1,4 +1,4 @@
-//! What is known of a run as a whole: which peers have spans, and which root answers which call.
+//! [`RunFacts`]: facts about a run as a whole: which peers have spans, and which root answers which call.
 
 use std::cell::OnceCell;
 
@@ -16,20 +16,20 @@ use crate::{
     thresholds::Thresholds,
 };
 
-/// Roots that answer requests, by method and path: when each began, its trace, and its place.
+/// The roots that answer requests, by method and path: the start, the trace and the place of each.
 type Roots<'v> = HashMap<(&'v str, &'v str), Vec<(u64, usize, usize)>>;
 
-/// All traces that are diagnosed together.
+/// The facts about all traces that are diagnosed together.
 pub(crate) struct RunFacts<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
     beside: &'v [Trace],
     peers: Peers,
-    /// The routes that were answered with a span; collected at the first use.
+    /// The routes that were answered with a span; computed at the first use.
     answered: OnceCell<HashSet<String>>,
     roots: OnceCell<Roots<'v>>,
     ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
-    /// Waits that are spans, of each trace, and gaps that may be waits: for locks and for pools.
+    /// The waits for locks and pools in each trace: spans, and gaps that may be waits.
     pub(crate) waits: OnceCell<Vec<Vec<Wait>>>,
     pub(crate) gaps: OnceCell<Vec<Gap>>,
 }
@@ -56,7 +56,7 @@ impl<'v> RunFacts<'v> {
         }
     }
 
-    /// Whether just this route was answered with a span elsewhere.
+    /// Whether this route was answered with a span elsewhere.
     pub(crate) fn is_answered_elsewhere(&self, call: &Span) -> bool {
         if !self.peers.include_callee_of(call) {
             return false;
@@ -72,8 +72,8 @@ impl<'v> RunFacts<'v> {
         answered.contains(&shape::route(call))
     }
 
-    /// The root of another trace that answers a call which has no answer in its own: it is of the same
-    /// method and path, and lies within the call.
+    /// Finds the root in another trace that answers a call without an answer in its own trace: the root has
+    /// the same method and path, and lies within the call.
     pub(crate) fn answer_elsewhere(&self, view: usize, call: usize) -> Option<(usize, usize)> {
         let roots = self.roots.get_or_init(|| self.index_roots());
         let span = self.views[view].span(call);
@@ -86,7 +86,7 @@ impl<'v> RunFacts<'v> {
             .take_while(|(start, ..)| *start <= span.end_ns)
             .filter(|(_, other, _)| *other != view)
             .filter(|(_, other, root)| self.views[*other].end_ns(*root) <= span.end_ns + slack)
-            // Of several, the one at the port that was called (behind a proxy none is), then the one
+            // Of several roots, the one at the called port wins (behind a proxy there is none), then the one
             // that fills the call best.
             .max_by_key(|(_, other, root)| {
                 let theirs = &self.views[*other];
@@ -132,13 +132,13 @@ impl<'v> RunFacts<'v> {
         ids.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a call goes to a peer that has no spans of its own.
+    /// Whether a call goes to a peer without spans.
     pub(crate) fn is_external(&self, view: &View<'_>, call: usize) -> bool {
         if !view.calls[call].is_to_service() || view.has_answer(call) {
             return false;
         }
         let span = view.span(call);
-        // What it was answered with may be here without its parent.
+        // The answer may be in this trace without its parent.
         let within = |top: usize| {
             let top = view.span(top);
             top.service() != span.service()

@@ -1,11 +1,11 @@
-//! Words in texts that nearly always lack them.
+//! Fast search of a word in texts that rarely contain it.
 
 use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
 
-/// A word that is searched for in many texts. What the search needs is set up once, at its first use: the
-/// texts of spans are short, and the set-up costs more than a search.
+/// A word that is searched in many texts. The search is prepared once, at its first use: the texts of spans
+/// are short, and the preparation costs more than a search.
 pub(crate) struct Word {
     word: &'static str,
     finder: OnceLock<Finder<'static>>,
@@ -14,7 +14,7 @@ pub(crate) struct Word {
 // === impl Word ===
 
 impl Word {
-    /// A word to search for, to be kept in a `static`.
+    /// Makes a word, to be kept in a `static`.
     pub(crate) const fn new(word: &'static str) -> Self {
         Word {
             word,
@@ -29,7 +29,7 @@ impl Word {
         finder.find(text)
     }
 
-    /// Whether the word is in a text.
+    /// Whether the text contains the word.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         self.find(text.as_bytes()).is_some()
     }

@@ -1,5 +1,5 @@
-//! What two calls have in common that differ only in their values: the shape of a statement, of a
-//! route, of a name.
+//! The shape of a statement, a route or a name: the part that is equal in calls that differ only in their
+//! values.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -7,7 +7,7 @@ use trace::Span;
 
 use super::call::{self, Call};
 
-/// The shape of what a span does. Equal shapes mean the same work for other values.
+/// The shape of a span's operation. Equal shapes mean the same work for other values.
 pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
     match call {
         Call::Database(_) => match call::text(span, &["db.query.text", "db.statement"]) {
@@ -31,7 +31,7 @@ pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
     }
 }
 
-/// A statement without its values: literals, placeholders and lists of them are one `?`.
+/// A statement without its values: literals, placeholders and lists of them become one `?`.
 pub(crate) fn statement(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut shape = String::with_capacity(text.len());
@@ -83,7 +83,7 @@ pub(crate) fn statement(text: &str) -> String {
     one_of_many(shape.trim_end())
 }
 
-/// Replaces a list of placeholders by one: its length differs from call to call.
+/// Replaces a list of placeholders by one, since its length differs between calls.
 fn one_of_many(shape: &str) -> String {
     let mut short = shape.replace("?, ?", "?,?");
     while short.contains("?,?") {
@@ -131,7 +131,7 @@ pub(crate) fn route(span: &Span) -> String {
     route
 }
 
-/// A name without ids: numbers, UUIDs, long hexadecimal words, and all that is behind a `?`.
+/// A name without ids: numbers, UUIDs, long hexadecimal words, and everything after a `?`.
 pub(crate) fn name(text: &str) -> Cow<'_, str> {
     match may_hold_an_id(text) {
         true => without_ids(text).into(),
@@ -139,7 +139,7 @@ pub(crate) fn name(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a name could hold an id at all: each has a digit, or is behind a `?`.
+/// Whether a name can contain an id at all: every id has a digit, or is after a `?`.
 pub(crate) fn may_hold_an_id(text: &str) -> bool {
     text.bytes()
         .any(|byte| byte.is_ascii_digit() || byte == b'?')
@@ -165,7 +165,7 @@ fn without_ids(text: &str) -> String {
     shape
 }
 
-/// Whether a name can only be one of countless many: it holds a UUID, a long hexadecimal word, or the
+/// Whether a name must be one of an unlimited number: it contains a UUID, a long hexadecimal word, or the
 /// query of a URL.
 pub(crate) fn is_unique(text: &str) -> bool {
     let queried = text.find('?').is_some_and(|at| text[at..].contains('='));
@@ -191,7 +191,7 @@ fn is_hex(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a word is written as a UUID is: 8-4-4-4-12 hexadecimal digits.
+/// Whether a word has the form of a UUID: 8-4-4-4-12 hexadecimal digits.
 pub(crate) fn is_uuid(word: &str) -> bool {
     let bytes = word.as_bytes();
     bytes.len() == 36

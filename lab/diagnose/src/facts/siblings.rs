@@ -1,23 +1,23 @@
-//! How some children of one span lie in time, and whether they are a batch.
+//! Compares the times of sibling spans, and recognizes batches.
 
 use trace::Kind;
 
 use super::view::View;
 
-/// Whether a span processes several messages: to do the same for each is its purpose.
+/// Whether a span processes several messages: then it repeats the same work on purpose.
 pub(crate) fn is_batch(view: &View<'_>, parent: usize) -> bool {
     let span = view.span(parent);
     let several = span.attributes.get("messaging.batch.message_count");
     span.kind == Kind::Consumer && (several.is_some() || span.links.len() > 1)
 }
 
-/// Whether spans run one after another rather than at one time.
+/// Whether spans run one after another rather than at the same time.
 pub(crate) fn one_after_another(view: &View<'_>, places: &[usize]) -> bool {
     2 * rounds(view, places) > places.len()
 }
 
-/// How many of some spans can be put one after another without two at a time: of thirty calls at once,
-/// one.
+/// The highest number of these spans that run one after another without overlap: for thirty calls at the same
+/// time it is one.
 pub(crate) fn rounds(view: &View<'_>, places: &[usize]) -> usize {
     let mut by_end: Vec<(u64, u64)> = places
         .iter()

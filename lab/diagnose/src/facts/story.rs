@@ -1,4 +1,4 @@
-//! The story of an error: where it came up, what each layer made of it, and what the user got.
+//! The story of an error: its origin, what each layer did with it, and what the user received.
 
 use trace::{Kind, Span, SpanId, Value};
 
@@ -11,7 +11,7 @@ pub struct Story {
     pub chapters: Vec<Chapter>,
 }
 
-/// What a layer made of an error.
+/// What one layer did with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chapter {
     /// The span.
@@ -20,9 +20,9 @@ pub struct Chapter {
     pub service: String,
     /// Its name.
     pub name: String,
-    /// What it made of the error: an exception, a status, a reply; or that it said nothing.
+    /// The layer's result: an exception, a status, a reply; or the statement that it recorded nothing.
     pub made_of_it: String,
-    /// The attributes that say what it was about: those that no convention has.
+    /// The attributes of the business: those that no convention defines.
     pub context: Vec<(String, String)>,
 }
 
@@ -59,7 +59,7 @@ fn chapter(span: &Span) -> Chapter {
     }
 }
 
-/// Namespaces of the conventions: what is in them says how, not what about.
+/// Namespaces of the conventions: their attributes describe the technical side.
 const CONVENTIONS: [&str; 24] = [
     "http",
     "url",

@@ -1,4 +1,4 @@
-//! A trace as the rules see it: what each span calls, and what of the critical path is its own.
+//! [`View`]: a trace as the rules see it, with the calls of its spans and their shares of the critical path.
 
 use std::borrow::Cow;
 
@@ -7,29 +7,32 @@ use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
 use super::call::{self, Call};
 use crate::hash::{HashMap, HashSet};
 
-/// A trace with what is known of each of its spans. A place is the index of a span in the trace.
+/// A trace with facts about each of its spans. A place is the index of a span in the trace.
 pub(crate) struct View<'t> {
-    /// The trace, without spans that were there twice.
+    /// The trace, without repeated spans.
     pub(crate) trace: Cow<'t, Trace>,
-    /// Span ids that were there more than once, and how often.
+    /// The span ids that occurred more than once, and their counts.
     pub(crate) repeated: Vec<(SpanId, usize)>,
-    /// What each span calls.
+    /// The call of each span.
     pub(crate) calls: Vec<Call>,
-    /// Calls that say that they were answered, and have no span of the answering side here.
+    /// The calls whose spans record an answer, without a span of the answering side in the trace.
     pub(crate) unanswered: Vec<usize>,
-    /// What nearly every rule reads of a span, side by side: whole spans of a run do not fit into a cache.
+    /// The fields that nearly every rule reads, in one array: the complete spans of a run do not fit into a
+    /// cache.
     briefs: Vec<Brief>,
     /// The critical paths of the trace.
     pub(crate) paths: Vec<CriticalPath>,
     /// The part of the critical path that is each span's own, in nanoseconds.
     pub(crate) own: Vec<u64>,
-    /// The part that is each span's own or that of a span below for which it waited, in nanoseconds.
+    /// The part of the critical path that is the own time of each span or of spans below it for which it
+    /// waited, in nanoseconds.
     pub(crate) below: Vec<u64>,
-    /// For each span the one on whose critical path it can be: a top, or what a message reached.
+    /// For each span, the head of its possible critical path: a top, or a span that was reached through a
+    /// message.
     pub(crate) head: Vec<usize>,
 }
 
-/// What nearly every rule reads of a span.
+/// The fields of a span that nearly every rule reads.
 #[derive(Clone, Copy)]
 struct Brief {
     start_ns: u64,
@@ -126,7 +129,7 @@ impl<'t> View<'t> {
         places.iter().map(|&place| self.id(place)).collect()
     }
 
-    /// The length of the critical path on which a span is, in nanoseconds.
+    /// The length of the critical path that a span belongs to, in nanoseconds.
     pub(crate) fn path_ns(&self, place: usize) -> u64 {
         self.ns(self.head[place])
     }
@@ -141,12 +144,12 @@ impl<'t> View<'t> {
         }
     }
 
-    /// The part of the critical path that these spans and those below them are, in nanoseconds.
+    /// The part of the critical path that belongs to these spans and the spans below them, in nanoseconds.
     pub(crate) fn cost(&self, places: &[usize]) -> u64 {
         places.iter().map(|&place| self.below[place]).sum()
     }
 
-    /// The part of the critical path that is these spans' own, in nanoseconds.
+    /// The part of the critical path that is the own time of these spans, in nanoseconds.
     pub(crate) fn cost_of_own(&self, places: &[usize]) -> u64 {
         places.iter().map(|&place| self.own[place]).sum()
     }
@@ -157,7 +160,7 @@ impl<'t> View<'t> {
             || self.span(child).service() != self.span(caller).service()
     }
 
-    /// Whether a span is a call that was answered, as far as it says.
+    /// Whether a span is a call that was answered, according to the span.
     fn was_answered(&self, call: usize) -> bool {
         match self.calls[call] {
             Call::Http(_) => call::status_code(self.span(call)).is_some(),
@@ -166,13 +169,13 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Whether the other side of a call is in the trace.
+    /// Whether the trace has the other side of a call.
     pub(crate) fn has_answer(&self, call: usize) -> bool {
         let mut children = self.trace.children(call).iter();
         children.any(|&child| self.is_answer(call, child))
     }
 
-    /// The span that began the trace: the earliest root, or the earliest span if there is none.
+    /// The first span of the trace: the earliest root, or the earliest span without a root.
     pub(crate) fn root(&self) -> Option<usize> {
         self.trace.roots().next().or((self.len() > 0).then_some(0))
     }
@@ -182,8 +185,8 @@ impl<'t> View<'t> {
         std::iter::successors(self.trace.parent(place), |&place| self.trace.parent(place))
     }
 
-    /// The span with which the service of a span began to work on the request: the highest above it, without
-    /// a span of another service between.
+    /// The entry of a span's service into the request: the highest span above it, without a span of another
+    /// service in between.
     pub(crate) fn entry(&self, place: usize) -> usize {
         let service = self.span(place).service();
         let own = self
@@ -198,7 +201,7 @@ impl<'t> View<'t> {
         format!("{} {}", span.service(), span.name)
     }
 
-    /// What the trace lacks, a sentence for each.
+    /// The parts that the trace lacks, a sentence for each.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         let orphans = self.trace.orphans().count();

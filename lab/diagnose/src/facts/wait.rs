@@ -1,8 +1,8 @@
-//! Waits for locks and for connections, as facts of a run.
+//! Waits for locks and for connections.
 
 use super::search::Word;
 
-/// The thing that is waited for.
+/// The resource that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {
     /// A lock.
@@ -20,14 +20,14 @@ pub(crate) struct Wait {
     pub(crate) end: u64,
 }
 
-/// A long gap before a span: the place of the trace, of the span and of its parent, and when the gap
-/// begins, in nanoseconds since the Unix epoch.
+/// A long gap before a span: the places of the trace, of the span and of its parent, and the start of the gap
+/// in nanoseconds since the Unix epoch.
 pub(crate) type Gap = (usize, usize, usize, u64);
 
 // === impl For ===
 
 impl For {
-    /// What a span waits for, by its name.
+    /// The resource that a span waits for, by its name.
     pub(crate) fn of(name: &str) -> Option<For> {
         let name = name.to_ascii_lowercase();
         let has = |words: &[Word]| words.iter().any(|word| word.is_in(&name));
@@ -51,7 +51,7 @@ static LOCKS: [Word; 5] = [
     Word::new("latch"),
 ];
 
-/// Words that hold `lock` and mean something else.
+/// Words that contain `lock` and have another meaning.
 static NO_LOCKS: [Word; 2] = [Word::new("block"), Word::new("clock")];
 
 static POOLS: [Word; 3] = [

@@ -1,5 +1,5 @@
-//! The reader's walk: from the root, at each span to the child with most of the critical path, until the
-//! span where the time is really spent.
+//! The walk through a trace: from the root, at each span to the child with the largest part of the critical
+//! path, until the span where the time is really spent.
 
 use trace::SpanId;
 
@@ -13,18 +13,18 @@ pub struct Walk {
     pub steps: Vec<Step>,
 }
 
-/// A step of the walk: a span, or several alike beside each other.
+/// A step of the walk: a span, or several similar siblings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The span: of several alike the longest.
+    /// The span; of several similar spans, the longest.
     pub span_id: SpanId,
     /// Its place in the trace.
     pub place: usize,
-    /// How many spans alike there are beside it, itself included.
+    /// The number of similar siblings, including the span itself.
     pub alike: usize,
-    /// The part of the critical path that is theirs or that of spans below them, in nanoseconds.
+    /// The part of the critical path that belongs to these spans and the spans below them, in nanoseconds.
     pub below_ns: u64,
-    /// The part that is their own, in nanoseconds.
+    /// The part that is the own time of these spans, in nanoseconds.
     pub own_ns: u64,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn walk(view: &View<'_>) -> Walk {
     let mut group = vec![root];
     loop {
         let step = step(view, &group);
-        // Children of all that are alike: two hundred calls are walked as one.
+        // The walk goes to the children of all similar spans: two hundred calls are one step.
         let next = largest_below(view, &group);
         let below = next.as_ref().map_or(0, |next| view.cost(next));
         let own = step.own_ns;
@@ -63,13 +63,13 @@ fn step(view: &View<'_>, group: &[usize]) -> Step {
     }
 }
 
-/// Of the children, those of one service and name that have most of the critical path.
+/// The children of one service and name that have the largest part of the critical path.
 fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
     let mut alike: Vec<(u64, Vec<usize>)> = Vec::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for &parent in group {
         for &child in view.trace.children(parent) {
-            // What a message reached is on a path of its own.
+            // Work that a message started is on a separate path.
             if view.head[child] == child {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! For machines: the document of `tracelab diagnose --format json`.
+//! The diagnosis as JSON: the document of `tracelab diagnose --format json`.
 
 use serde_json::{Value as Json, json};
 use trace::CriticalPath;

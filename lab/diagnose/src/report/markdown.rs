@@ -1,4 +1,4 @@
-//! For a pull request or an incident's page.
+//! The diagnosis as Markdown, for a pull request or an incident report.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::{
     format::{format_ns, plural},
 };
 
-/// A diagnosis in Markdown.
+/// Renders a diagnosis in Markdown.
 pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
@@ -85,7 +85,7 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     text
 }
 
-/// How large the trace is, what was asked, and how long it took.
+/// Writes the size of the trace, its request, and its duration.
 fn push_gist(text: &mut String, diagnosis: &Diagnosis<'_>) {
     text.push_str(&plural(diagnosis.trace.spans().len(), "span"));
     if let Some(first) = diagnosis.walk.steps.first() {
@@ -124,7 +124,7 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
     }
 }
 
-/// A text that Markdown takes for no more than a text.
+/// Escapes text so that Markdown does not interpret it.
 fn cell(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {

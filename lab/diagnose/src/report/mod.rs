@@ -13,16 +13,16 @@ use trace::CriticalPath;
 use crate::Diagnosis;
 use crate::hash::HashMap;
 
-/// A section of a critical path: what one span contributes.
+/// A section of a critical path: the contribution of one span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
-    /// The place of the span in the trace.
+    /// The index of the span in the trace.
     pub place: usize,
-    /// The part of the path that is its own, in nanoseconds.
+    /// The part of the path that is the span's own time, in nanoseconds.
     pub ns: u64,
 }
 
-/// The sections of a critical path, one for each span, in the order in which the spans are first on it.
+/// The sections of a critical path, one for each span, in the order in which the spans first appear on it.
 pub fn sections(path: &CriticalPath) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let mut known = HashMap::default();
@@ -40,7 +40,7 @@ pub fn sections(path: &CriticalPath) -> Vec<Section> {
 }
 
 impl Diagnosis<'_> {
-    /// The critical path of what the user waited for; `None` in a trace without spans.
+    /// The critical path of the user's request; `None` in a trace without spans.
     pub fn path(&self) -> Option<&CriticalPath> {
         let root = self.walk.steps.first()?.place;
         self.paths
@@ -49,15 +49,15 @@ impl Diagnosis<'_> {
             .or(self.paths.first())
     }
 
-    /// The critical paths of what messages asked for, for which the user did not wait.
+    /// The critical paths of work that messages started, for which the user did not wait.
     pub fn later(&self) -> impl Iterator<Item = &CriticalPath> {
         self.paths
             .iter()
             .filter(|path| self.trace.parent(path.root).is_some())
     }
 
-    /// The time from the beginning of the trace to the end of the last work that a message asked for, in
-    /// nanoseconds; `None` if no message asked for any.
+    /// The time from the start of the trace to the end of the last work that a message started, in
+    /// nanoseconds; `None` without such work.
     pub fn end_to_end_ns(&self) -> Option<u64> {
         let last = self
             .later()

@@ -1,4 +1,4 @@
-//! For people.
+//! The diagnosis as text for people.
 
 use std::fmt::Write;
 
@@ -10,17 +10,17 @@ use crate::{
     format::{format_ns, plural},
 };
 
-/// How it is written.
+/// The style of the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// Whether colours are used.
     pub colour: bool,
 }
 
-/// How many spans of a critical path are shown: the rest is one line.
+/// The highest number of spans of a critical path that are shown; the others are one line.
 const SHOWN: usize = 12;
 
-/// A diagnosis in words: the walk, the critical path, the error, the findings.
+/// Renders a diagnosis: the walk, the critical path, the error, the findings.
 pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     let mut text = String::new();
     let trace = &diagnosis.trace;
@@ -75,10 +75,10 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     text
 }
 
-/// How many steps of a way are shown at its beginning and at its end.
+/// The number of steps of a long walk that are shown at its beginning and at its end.
 const SHOWN_STEPS: usize = 20;
 
-/// The two ends of a long way, each step with its place; and how many between are left out.
+/// The two ends of a long walk, each step with its place; and the number of steps that are left out.
 fn ends<T>(steps: &[T]) -> (Vec<(usize, &T)>, usize) {
     let all = steps.iter().enumerate();
     let left_out = steps.len().saturating_sub(2 * SHOWN_STEPS);
@@ -125,7 +125,7 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
     if total == 0 {
         return;
     }
-    // Those of one name are one line.
+    // Sections with the same name are one line.
     let mut lines: Vec<(&str, &str, u64, usize)> = Vec::new();
     for section in &sections {
         let span = diagnosis.trace.span(section.place);

@@ -1,4 +1,4 @@
-//! Work that goes on after its caller gave up.
+//! Work that continues after its caller gave up.
 
 use trace::Kind;
 
@@ -47,7 +47,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         let end = view.span(caller).end_ns;
         let after = span.end_ns.saturating_sub(end);
         let began = span.start_ns >= view.span(caller).start_ns && span.start_ns <= end;
-        // A clock that is off would have moved its beginning as well.
+        // A wrong clock would have moved its start as well.
         if !began || after < limits.abandoned_ns {
             continue;
         }
@@ -58,7 +58,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             view.place(place),
             format_ns(after)
         );
-        // Two views of one thing: the call that failed, and the work that was for nothing.
+        // Two views of one event: the failed call, and the useless work.
         found.push(
             Finding::new(&RULE, view.ids(&[place, caller]), evidence)
                 .costs(view.below[caller])
@@ -68,7 +68,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a call ended without an answer: in an error or a timeout.
+/// Whether a call ended without an answer, with an error or a timeout.
 fn gave_up(view: &View<'_>, caller: usize) -> bool {
     let span = view.span(caller);
     let failed = span.is_error() || call::text(span, &["error.type"]).is_some();

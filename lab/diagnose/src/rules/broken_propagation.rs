@@ -1,5 +1,5 @@
-//! The context was lost on the way: what was called, or what a message asked for, is in a trace of its
-//! own.
+//! The context was lost on the way: the called service, or the consumer of a message, starts a separate
+//! trace.
 
 use trace::Kind;
 
@@ -85,7 +85,7 @@ fn shared_id(run: &RunFacts<'_>, one: usize, other: usize) -> Option<String> {
     of(one).find(|id| theirs.contains(id))
 }
 
-/// Consumers that begin a trace and link to nothing, and the producers of their messages.
+/// The consumers that start a trace without a link, and the producers of their messages.
 fn messages(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     let mut consumers: HashMap<&str, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {

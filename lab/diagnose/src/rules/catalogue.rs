@@ -42,7 +42,7 @@ pub fn catalogue() -> impl ExactSizeIterator<Item = &'static Rule> + Clone {
     RULES.iter().copied()
 }
 
-/// Finds the rule of a name; `None` if no rule has it.
+/// Finds a rule by its name; `None` if no rule has this name.
 pub fn rule(name: &str) -> Option<&'static Rule> {
     catalogue().find(|rule| rule.name == name)
 }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn what_a_rule_explains_is_in_the_catalogue_and_explains_it_not_in_turn() {
         for stronger in catalogue() {
-            // All that it explains, and what that explains in turn.
+            // All findings that it explains, directly and indirectly.
             let mut explained: BTreeSet<&str> = BTreeSet::new();
             let mut next = vec![stronger];
             while let Some(one) = next.pop() {
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(sections, names);
     }
 
-    /// All fields of the thresholds, each with what changes it; a field that is forgotten does not compile.
+    /// All fields of the thresholds, each with a function that changes it; a missing field does not compile.
     macro_rules! fields {
         ($($field:ident)*) => {{
             let Thresholds { $($field: _),* } = THRESHOLDS;

@@ -56,7 +56,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             .copied()
             .filter(|&child| view.calls[child].is_answered())
             .collect();
-        // Those that run at one time are one round: a fan-out is no chat.
+        // Spans that run at the same time are one round: a fan-out is not chatty.
         let (steps, calls) = (rounds(view, &counted), rounds(view, &calls));
         if steps <= limits.chatty_children && calls < limits.chatty_calls {
             continue;
@@ -77,7 +77,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a span is a call, or a step with one right below it.
+/// Whether a span is a call, or a step with a call directly below it.
 fn makes_a_call(view: &View<'_>, place: usize) -> bool {
     let is_call = |place: usize| view.calls[place] != Call::None;
     is_call(place)
@@ -88,7 +88,7 @@ fn makes_a_call(view: &View<'_>, place: usize) -> bool {
             .any(|&child| is_call(child))
 }
 
-/// What is written to a database, and messages to one place, are a batch: they count once.
+/// Writes to a database, and messages to one destination, are a batch: they count once.
 fn once_a_batch(view: &View<'_>, children: &[usize]) -> Vec<usize> {
     let mut batches = HashSet::default();
     let mut counts = |child: &usize| {

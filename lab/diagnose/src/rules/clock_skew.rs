@@ -1,5 +1,5 @@
-//! A clock that is off: what was called seems to have begun before it was called, or to have ended after
-//! its answer had come.
+//! A wrong clock: the callee seems to have started before the call, or to have ended after its answer
+//! arrived.
 
 use trace::Kind;
 
@@ -34,7 +34,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// The most pairs of services that are judged together: a hostile trace has more.
+/// The highest number of pairs of services that are judged together: a hostile trace has more.
 const MOST: usize = 256;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
@@ -61,7 +61,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             pairs[at].off.push((parent, place, offset));
         }
     }
-    // A clock is off for all calls; a span that is closed late is late for one.
+    // A wrong clock affects all calls; a span that is closed late affects one.
     let skewed = pairs.iter().filter(|pair| 2 * pair.off.len() > pair.calls);
     let mut skewed: Vec<&Pair<'_>> = skewed.collect();
     let alone = skewed.split_off(skewed.len().min(MOST));
@@ -76,8 +76,8 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     );
 }
 
-/// A service, and the pairs that its clock explains, the first pair of all among them: it is off by as much
-/// against each of the others.
+/// A service, and the pairs that its wrong clock explains, including the first pair of all: the clock has the
+/// same offset to each of the other services.
 fn of_one_clock<'p, 'v>(
     skewed: &[&'p Pair<'v>],
     slack: u64,
@@ -101,17 +101,17 @@ fn of_one_clock<'p, 'v>(
     }
 }
 
-/// Two services that call each other, or send each other messages.
+/// Two services that call each other, or exchange messages.
 struct Pair<'v> {
     services: (&'v str, &'v str),
     calls: usize,
-    /// Calls that do not fit if the clocks agree: the caller, the callee, and by how much the clock of the
-    /// callee is ahead, in nanoseconds.
+    /// The calls that contradict equal clocks: the caller, the callee, and the time by which the callee's
+    /// clock is ahead, in nanoseconds.
     off: Vec<(usize, usize, i128)>,
 }
 
 impl Pair<'_> {
-    /// By how much the clock of one of the two is ahead, in nanoseconds.
+    /// The time by which the clock of `service` is ahead of the other, in nanoseconds.
     fn ahead(&self, service: &str) -> Option<i128> {
         let (_, _, offset) = *self.off.first()?;
         match self.services {
@@ -121,7 +121,7 @@ impl Pair<'_> {
         }
     }
 
-    /// Who is called, or who calls, as seen from the other.
+    /// The other service of the pair.
     fn other<'s>(&'s self, service: &str) -> &'s str {
         match self.services {
             (caller, callee) if callee == service => caller,
@@ -130,18 +130,18 @@ impl Pair<'_> {
     }
 }
 
-/// What a call says of two clocks.
+/// The evidence of a call about two clocks.
 enum Offset {
-    /// They may agree.
+    /// The clocks may agree.
     None,
-    /// They do not: the clock of the callee is ahead by this time, in nanoseconds.
+    /// The clocks do not agree: the clock of the callee is ahead by this time, in nanoseconds.
     Of(i128),
 }
 
-/// What a call from one service to another says of their clocks; `None` if it is no such call.
+/// The evidence of a call from one service to another about their clocks; `None` if it is not such a call.
 fn offset(view: &View<'_>, limits: &Thresholds, parent: usize, place: usize) -> Option<Offset> {
     let slack = i128::from(limits.skew_ns);
-    // Nearly all spans are below one of their own service.
+    // Nearly all spans have a parent of the same service.
     let is_call = matches!(
         (view.kind(parent), view.kind(place)),
         (Kind::Client, Kind::Server) | (Kind::Producer, Kind::Consumer)
@@ -154,13 +154,13 @@ fn offset(view: &View<'_>, limits: &Thresholds, parent: usize, place: usize) -> 
     let ahead_at_start = i128::from(callee.start_ns) - i128::from(caller.start_ns);
     let offset = match (caller.kind, callee.kind) {
         (Kind::Client, Kind::Server) if !call::timed_out(caller) => {
-            // On clocks that agree it begins no earlier and ends no later. One that is longer than its
-            // call is no matter of clocks, unless it began before.
+            // With equal clocks the callee starts no earlier and ends no later than its call. A callee that
+            // is longer than its call says nothing about clocks, unless it started before.
             let fits = view.ns(place) <= view.ns(parent) + limits.skew_ns;
             let is_off = ahead_at_start < -slack || (ahead_at_end > slack && fits);
             is_off.then(|| i128::midpoint(ahead_at_end, ahead_at_start))
         }
-        // Nothing is received before it is sent.
+        // A message cannot be received before it is sent.
         (Kind::Producer, Kind::Consumer) => (ahead_at_start < -slack).then_some(ahead_at_start),
         _ => return None,
     };

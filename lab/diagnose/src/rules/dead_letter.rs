@@ -24,7 +24,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// How the queues are called that messages are buried in.
+/// Words in the names of dead-letter queues.
 static GRAVES: [Word; 8] = [
     Word::new("dead"),
     Word::new("dlt"),
@@ -36,7 +36,7 @@ static GRAVES: [Word; 8] = [
     Word::new("undeliverable"),
 ];
 
-/// How many burials are looked at in one trace.
+/// The highest number of dead-lettered messages that are examined in one trace.
 const MOST: usize = 256;
 
 fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
@@ -67,7 +67,7 @@ fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
         );
         let mut spans = view.ids(&[place]);
         spans.extend(view.ids(&attempts));
-        // What failed in them is the reason, and no other finding.
+        // The failures in the attempts are the reason, not separate findings.
         let below = attempts
             .iter()
             .flat_map(|&attempt| view.trace.children(attempt));
@@ -81,7 +81,7 @@ fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a span puts a message where the dead ones are, or rejects it for good.
+/// Whether a span puts a message into a dead-letter queue, or rejects it without requeueing.
 fn is_burial(view: &View<'_>, place: usize) -> bool {
     let span = view.span(place);
     match span.kind {
@@ -101,8 +101,8 @@ fn is_burial(view: &View<'_>, place: usize) -> bool {
     }
 }
 
-/// The last attempt that failed before a message was buried beside it, as some libraries do: by the same
-/// service, in a place that is called after the queue.
+/// The last failed attempt before a sibling dead-letters the message, as some libraries do it: by the same
+/// service, in a destination whose name contains the queue's name.
 fn failed_beside(view: &View<'_>, burial: usize) -> Option<usize> {
     let span = view.span(burial);
     let siblings = view
@@ -121,10 +121,10 @@ fn failed_beside(view: &View<'_>, burial: usize) -> Option<usize> {
         .max_by_key(|&place| view.span(place).end_ns)
 }
 
-/// By how much the end of an attempt and what follows it may overlap.
+/// The longest overlap between the end of an attempt and the span after it, in nanoseconds.
 const FEW_NS: u64 = 1_000_000;
 
-/// All attempts at the message that a consumer has, itself included.
+/// All attempts at the message of a consumer, including this one.
 fn attempts_beside(view: &View<'_>, consumer: usize) -> Vec<usize> {
     let id = call::message_id(view.span(consumer));
     let Some(parent) = view.trace.parent(consumer) else {

@@ -52,7 +52,7 @@ fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// All spans above some: those of them that are calls only pass on that one below took too long.
+/// All spans above these: calls among them only pass on the timeout of the call below.
 fn above_all(view: &View<'_>, places: &[usize]) -> HashSet<usize> {
     let mut above = HashSet::default();
     for &place in places {

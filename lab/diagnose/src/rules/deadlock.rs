@@ -41,7 +41,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Run(detect),
 };
 
-/// How near the ends of the victim's and of the other's statement are, in nanoseconds.
+/// The longest time between the ends of the victim's and the other's statement, in nanoseconds.
 const TOGETHER: u64 = 20_000_000;
 
 fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
@@ -116,7 +116,7 @@ fn says_deadlock(span: &Span) -> bool {
     by_code || by_event || says(&span.status.message)
 }
 
-/// Whether a statement waited beside the victim and could go on when that was given up.
+/// Whether a statement waited at the same time as the victim and continued when the victim was aborted.
 fn went_on(run: &RunFacts<'_>, (at, place): (usize, usize), (victim, its): (usize, usize)) -> bool {
     let (view, span) = (&run.views[at], run.views[at].span(place));
     let theirs = run.views[victim].span(its);

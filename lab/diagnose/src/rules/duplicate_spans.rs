@@ -1,4 +1,4 @@
-//! The same span twice.
+//! Repeated spans.
 
 use crate::{
     facts::view::View,

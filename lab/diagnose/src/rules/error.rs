@@ -35,7 +35,7 @@ fn detect(view: &View<'_>, _: &Thresholds, found: &mut Vec<Finding>) {
             Finding::new(&RULE, spans, evidence)
                 .fact("what", what)
                 .fact("passed_on", above.len())
-                // Where the error came up is what must be explained, not whom it reached.
+                // The origin of the error must be explained, not the callers that it reached.
                 .explained_at_first_span(),
         );
     }

@@ -89,7 +89,7 @@ const NAMED: [&str; 10] = [
     "authorization",
 ];
 
-/// What is kept under a name that says that it is a secret, unless it is masked.
+/// The kind of secret by its key: the key names a secret, and the value is not masked.
 fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
     if !is_named_a_secret(key.as_bytes()) {
         return None;
@@ -106,7 +106,7 @@ fn secret_by_key(key: &str, text: &str) -> Option<&'static str> {
     (!masked).then_some("a value of a key that is called a secret")
 }
 
-/// Whether the last word of a key is one of those names, or ends in one behind a `_`.
+/// Whether the last word of a key is one of those names, or ends with one after a `_`.
 fn is_named_a_secret(key: &[u8]) -> bool {
     // Most keys end in another letter than most names: only the others are compared.
     let last = key.last().map(u8::to_ascii_lowercase);
@@ -121,12 +121,12 @@ fn is_named_a_secret(key: &[u8]) -> bool {
         })
 }
 
-/// What kind of secret a text holds, if it does.
+/// The kind of secret that a text contains, if any.
 fn secret(text: &str) -> Option<&'static str> {
     if text.len() < 12 {
         return None;
     }
-    // Nearly all texts lack what every secret has: a digit run, or one of a few letters and signs.
+    // Nearly all texts lack what every secret has: a run of digits, or one of a few letters and signs.
     let bytes = text.as_bytes();
     let signs = bytes
         .iter()
@@ -153,15 +153,15 @@ fn secret(text: &str) -> Option<&'static str> {
     (may(AT) && has_password_in_address(text)).then_some("a password in an address")
 }
 
-/// `Bearer` and `bearer`, from what both have.
+/// The common part of `Bearer` and `bearer`.
 static BEARER: Word = Word::new("earer ");
-/// How `{"` begins in Base64, and so a JSON Web Token.
+/// The Base64 form of `{"`, with which a JSON Web Token begins.
 static JWT: Word = Word::new("eyJ");
-/// How the ids of AWS's access keys begin.
+/// The prefix of the ids of AWS access keys.
 static KEY_ID: Word = Word::new("AKIA");
 static PEM: Word = Word::new("-----BEGIN ");
 static PRIVATE_KEY: Word = Word::new("PRIVATE KEY-----");
-/// What stands before the literal of a password, in small letters.
+/// The lower-case text before the literal of a password.
 static LITERALS: [Word; 3] = [
     Word::new("password"),
     Word::new("passwd"),
@@ -176,7 +176,7 @@ const EQUALS: u8 = 16;
 const AT: u8 = 32;
 const QUOTE: u8 = 64;
 
-/// Which of those signs a byte is.
+/// For each byte, which of those signs it is.
 const SIGNS: [u8; 256] = {
     let mut signs = [0; 256];
     let mut digit = b'0';
@@ -200,7 +200,7 @@ fn is_bearer(bytes: &[u8], at: usize) -> bool {
     begins && token_length(&bytes[at + BEARER.len()..]) >= 16
 }
 
-/// What stands before the `=` of a password.
+/// The text before the `=` of a password.
 const ASSIGNED: [&str; 8] = [
     "password",
     "passwd",
@@ -212,7 +212,7 @@ const ASSIGNED: [&str; 8] = [
     "secret_access_key",
 ];
 
-/// `password=value`, as it stands in a query or a connection string. Of each name the first counts.
+/// Finds `password=value`, as in a query or a connection string. The first occurrence of each name counts.
 fn has_password(bytes: &[u8]) -> bool {
     let mut seen = [false; ASSIGNED.len()];
     let mut equals = (0..bytes.len()).filter(|&at| bytes[at] == b'=');
@@ -226,7 +226,7 @@ fn has_password(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether what follows a `=` is a password, and neither masked nor a placeholder.
+/// Whether the text after a `=` is a password, and neither masked nor a placeholder.
 fn is_password(value: &[u8]) -> bool {
     let ends = |byte: &u8| matches!(byte, b'&' | b' ' | b';' | b'"' | b'\'' | b',');
     let length = value.iter().take_while(|byte| !ends(byte)).count();
@@ -238,7 +238,7 @@ fn is_password(value: &[u8]) -> bool {
     length >= 4 && !masked && !is_placeholder
 }
 
-/// `password = 'literal'`, as it stands in a statement or a file.
+/// Finds `password = 'literal'`, as in a statement or a file.
 fn has_password_literal(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     LITERALS.iter().any(|name| {
@@ -258,7 +258,7 @@ fn has_password_literal(bytes: &[u8]) -> bool {
     })
 }
 
-/// `scheme://user:password@host`.
+/// Finds `scheme://user:password@host`.
 fn has_password_in_address(text: &str) -> bool {
     let Some((_, after)) = text.split_once("://") else {
         return false;
@@ -296,10 +296,10 @@ fn is_key_id(bytes: &[u8], at: usize) -> bool {
     length == 16 && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
 }
 
-/// How many digits the number of a card has.
+/// The number of digits of a card number.
 const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
-/// Whether a text holds a number of a payment card, alone or with spaces or dashes between its digits.
+/// Whether a text contains the number of a payment card, with or without spaces or dashes between its digits.
 fn holds_card_number(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -327,7 +327,7 @@ fn holds_card_number(text: &str) -> bool {
     false
 }
 
-/// Where a run of digits ends, with single spaces or dashes between groups of them, and how many they are.
+/// The end of a run of digits, with single spaces or dashes between groups, and the number of digits.
 fn run_of_digits(bytes: &[u8], start: usize) -> (usize, usize) {
     let (mut end, mut count) = (start, 0);
     while let Some(byte) = bytes.get(end) {
@@ -346,8 +346,8 @@ fn run_of_digits(bytes: &[u8], start: usize) -> (usize, usize) {
     (end, count)
 }
 
-/// Whether digits are written as cards have them: in one, or in groups of at least four (the last may
-/// be shorter): not a date, not a UUID.
+/// Whether digits are written like a card number: together, or in groups of at least four (the last group may
+/// be shorter). This excludes dates and UUIDs.
 fn is_grouped(text: &str) -> bool {
     let groups: Vec<&str> = text.split([' ', '-']).collect();
     match groups.as_slice() {
@@ -360,7 +360,7 @@ fn is_grouped(text: &str) -> bool {
     }
 }
 
-/// Whether digits are the number of a card: an issuer's first digits, a length that it has, and Luhn's
+/// Whether digits are a card number: the first digits of an issuer, a length that the issuer uses, and Luhn's
 /// check (ISO/IEC 7812-1).
 fn card_number(digits: &str) -> bool {
     let starts = |from: u32, to: u32, length: usize| {

@@ -1,4 +1,4 @@
-//! Waiting for a lock: by spans that say so, by handovers where none does, and inside statements.
+//! Waits for a lock: recognized by spans of the wait, by handovers without such spans, and inside statements.
 
 use super::{chatty, n_plus_one, pool_wait, sequential_calls, slow_query, waits, wrong_parent};
 use crate::{

@@ -1,5 +1,5 @@
-//! The context was lost inside a service: a task was started without its span, and what it does is in a
-//! trace of its own.
+//! The context was lost inside a service: a task was started without its span, and its spans are in a
+//! separate trace.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {
             let span = view.span(root);
-            // Requests and messages begin traces; steps and calls are part of something.
+            // Requests and messages start traces; steps and calls belong to something.
             if matches!(span.kind, Kind::Server | Kind::Consumer) {
                 continue;
             }
@@ -71,13 +71,14 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     one_for_each_request(run, by_name, found);
 }
 
-/// Roots of which nothing is named, by service and name: trace and place.
+/// Roots without an id, by service and name: trace and place.
 type Roots = BTreeMap<(String, String), Vec<(usize, usize)>>;
 
-/// How many requests there must be, each with a root of a name within it, for that to be no chance.
+/// The least number of requests, each with a root of one name within it, that is no coincidence.
 const ENOUGH: usize = 3;
 
-/// Where no id tells: as many roots as there are requests of one name, and one within each.
+/// The case without ids: there are equally many roots and requests of one name, and one root within each
+/// request.
 fn one_for_each_request(run: &RunFacts<'_>, roots: Roots, found: &mut dyn FnMut(usize, Finding)) {
     for ((service, name), roots) in roots {
         if roots.len() < ENOUGH {
@@ -136,11 +137,11 @@ fn one_for_each_request(run: &RunFacts<'_>, roots: Roots, found: &mut dyn FnMut(
     }
 }
 
-/// How many spans that name an id are looked at.
+/// The highest number of examined spans that name an id.
 const NAMED: usize = 1_024;
 
-/// The span of another trace within which a root began: of the same service, with an id that a span of
-/// the root's trace names too.
+/// The span of another trace within which a root started: it is of the same service, and names an id that a
+/// span of the root's trace names too.
 fn origin(run: &RunFacts<'_>, at: usize, root: usize) -> Option<(usize, usize, String)> {
     let view = &run.views[at];
     let span = view.span(root);
@@ -149,7 +150,7 @@ fn origin(run: &RunFacts<'_>, at: usize, root: usize) -> Option<(usize, usize, S
     named.sort_unstable();
     named.dedup();
     for id in named {
-        // It began while that was at work which the naming span is a part of.
+        // The root started during the work that the naming span belongs to.
         let origin = run
             .naming(&id)
             .iter()

@@ -1,4 +1,4 @@
-//! The rules, a file each, and the catalogue that lists them.
+//! The rules, one file for each, and the catalogue that lists them.
 
 mod abandoned_work;
 mod blocked_runtime;
@@ -39,7 +39,7 @@ use crate::{
     thresholds::Thresholds,
 };
 
-/// Detects what the rules that need one trace find on it.
+/// Applies the rules that need one trace.
 pub(crate) fn detect_in_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in catalogue() {
@@ -50,7 +50,7 @@ pub(crate) fn detect_in_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Findi
     found
 }
 
-/// Detects what the rules that need all traces find, and adds it to `found`, the findings of each trace.
+/// Applies the rules that need all traces, and adds their findings to `found`, the findings of each trace.
 pub(crate) fn detect_in_run(run: &RunFacts<'_>, mut found: Vec<Vec<Finding>>) -> Vec<Vec<Finding>> {
     for rule in catalogue() {
         if let Scope::Run(detect) = &rule.scope {
@@ -61,7 +61,7 @@ pub(crate) fn detect_in_run(run: &RunFacts<'_>, mut found: Vec<Vec<Finding>>) ->
     found
 }
 
-/// The most findings of one rule on a trace: the others are counted in the last of them.
+/// The highest number of findings of one rule on a trace: the last finding counts the others.
 const MOST: usize = 100;
 
 /// Joins findings of one rule when there are too many.

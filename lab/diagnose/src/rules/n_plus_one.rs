@@ -1,4 +1,4 @@
-//! The same read again and again, for one item each, where one read would do for all.
+//! The same read is repeated, once for each item, although one read could return all items.
 
 use std::borrow::Cow;
 
@@ -66,7 +66,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// How often something must be below one parent for any of the limits to be reached.
+/// The least number of repetitions below one parent with which any of the limits can be reached.
 const FEW: usize = 3;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
@@ -83,7 +83,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Siblings that are reads of one shape.
+/// Finds siblings that are reads of one shape.
 fn by_shape(
     view: &View<'_>,
     limits: &Thresholds,
@@ -127,7 +127,7 @@ fn by_shape(
                             && total >= limits.n_plus_one_ns
                             && follows_another(view, parent, places[0], &shape)))
             }
-            // Calls at one time are a fan-out, and no N+1.
+            // Calls at the same time are a fan-out, and no N+1.
             false => {
                 places.len() >= limits.n_plus_one_calls
                     && total >= limits.n_plus_one_calls_ns
@@ -141,7 +141,7 @@ fn by_shape(
     }
 }
 
-/// Whether calls ask for the very same thing, with pauses between: until it is there.
+/// Whether the calls are equal, with pauses between them: they poll until the result exists.
 fn is_polling(view: &View<'_>, places: &[usize]) -> bool {
     let asked = |place: usize| call::text(view.span(place), &["url.full", "http.url"]);
     let first = asked(places[0]);
@@ -184,11 +184,12 @@ fn ids(view: &View<'_>, parent: usize, places: &[usize]) -> Vec<trace::SpanId> {
     ids
 }
 
-/// How far up and how far back the query is looked for that found the items.
+/// The limits of the search for the query that found the items: the number of levels up, and the number of
+/// spans back.
 const HIGH: usize = 64;
 const BEFORE: usize = 1_024;
 
-/// Whether a query of another shape went before: the one that found the items.
+/// Whether a query of another shape came before: the query that found the items.
 fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) -> bool {
     let start = view.span(first).start_ns;
     let is_other = |place: usize| {
@@ -212,7 +213,7 @@ fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) ->
     })
 }
 
-/// A pattern of a few siblings that comes again and again, each time with a read in it.
+/// Finds a pattern of a few siblings that is repeated, each time with a read in it.
 fn by_group(
     view: &View<'_>,
     limits: &Thresholds,
@@ -220,7 +221,7 @@ fn by_group(
     children: &[usize],
     found: &mut Vec<Finding>,
 ) {
-    // A loop runs one item after another.
+    // A loop handles one item after another.
     if children.len() < limits.group_times || !one_after_another(view, children) {
         return;
     }
@@ -244,7 +245,7 @@ fn by_group(
     let reads = places
         .chunks(length)
         .filter(|group| group.iter().any(|&place| reads(view, place)));
-    // A single read in each turn is what an N+1 by shape is; of so few there is none.
+    // A single read in each turn is an N+1 by shape; there are too few reads for that here.
     let wraps = length > 1
         || !matches!(
             view.calls[places[0]],
@@ -289,8 +290,8 @@ fn group_finding(
         .fact("parent", view.place(parent))
 }
 
-/// Whether a span reads something, itself or through what is below it. Work that writes is a batch,
-/// whatever it reads beside.
+/// Whether a span reads data, itself or in a span below it. Work that writes is a batch, even if it also
+/// reads.
 fn reads(view: &View<'_>, place: usize) -> bool {
     let mut stack = vec![place];
     let mut reads = false;
@@ -307,7 +308,7 @@ fn reads(view: &View<'_>, place: usize) -> bool {
     reads
 }
 
-/// The longest repetition of a pattern: where it begins, how long the pattern is, how often it comes.
+/// The longest repetition of a pattern: its start, its length, and the number of repetitions.
 fn repeated(words: &[u32], longest: usize, times: usize) -> Option<(usize, usize, usize)> {
     let mut best: Option<(usize, usize, usize)> = None;
     for length in 1..=longest.min(words.len() / times) {

@@ -1,4 +1,4 @@
-//! Spans that name a parent which is not there.
+//! Spans whose parent is missing.
 
 use std::collections::BTreeMap;
 

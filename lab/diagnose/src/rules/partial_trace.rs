@@ -1,4 +1,4 @@
-//! A part of a trace that was not kept: the called service has spans elsewhere and none here.
+//! A part of a trace was not recorded: the called service has spans elsewhere and none here.
 
 use super::slow_external;
 use crate::{
@@ -27,7 +27,8 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
             if !run.is_answered_elsewhere(span) || run.answer_elsewhere(at, place).is_some() {
                 continue;
             }
-            // If its answer is here and only its beginning is not, then a span is missing, not a part.
+            // If its answer is here and only the answer's first span is missing, then a span is missing, not
+            // a part.
             let within = |top: usize| {
                 let top = view.span(top);
                 top.service() != span.service()

@@ -1,4 +1,4 @@
-//! Waiting for a connection of a pool: by spans that say so, and by handovers where none does.
+//! Waits for a connection of a pool: recognized by spans of the wait, and by handovers without such spans.
 
 use super::{slow_query, waits, wrong_parent};
 use crate::{

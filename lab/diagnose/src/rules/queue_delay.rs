@@ -1,4 +1,4 @@
-//! A message that lay in a queue for long.
+//! A message waited in a queue for a long time.
 
 use trace::{Kind, SpanId};
 
@@ -61,10 +61,10 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
 }
 
-/// Among how many attempts before an earlier one is looked for.
+/// The number of attempts among which an earlier one is searched.
 const BEFORE: usize = 64;
 
-/// Whether it is the first time that a message was processed: later it waits on purpose.
+/// Whether it is the first attempt at a message: a later attempt waits on purpose.
 fn is_first(view: &View<'_>, place: usize) -> bool {
     let Some(parent) = view.trace.parent(place) else {
         return true;
@@ -103,7 +103,7 @@ fn detect_at(
             .copied()
     });
     let parent = parent.map(|parent| (at, parent));
-    // A batch waits on purpose until it is full: its last message tells how long it waited.
+    // A batch waits on purpose until it is full: the wait of its last message counts.
     let producer = parent
         .into_iter()
         .chain(by_link)

@@ -29,10 +29,11 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Run(detect),
 };
 
-/// A message, and who processes it: one queue may have several consumers, and each gets it once.
+/// A message and its consumer: a queue or topic may have several consumers, and each receives the message
+/// once.
 type Processed = (String, String, String);
 
-/// Every attempt at a message: trace, span.
+/// Every attempt at a message: trace and span.
 fn attempts(run: &RunFacts<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
     let mut attempts: HashMap<Processed, Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
@@ -53,7 +54,8 @@ fn attempts(run: &RunFacts<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
     attempts
 }
 
-/// Who of a service takes a message: each group and each subscription gets it once.
+/// The attributes that distinguish the consumers of a service: each group and each subscription receives a
+/// message once.
 const GROUPS: [&str; 5] = [
     "messaging.consumer.group.name",
     "messaging.kafka.consumer.group",
@@ -62,7 +64,7 @@ const GROUPS: [&str; 5] = [
     "messaging.rocketmq.client_group",
 ];
 
-/// What a message is known by: its id, or where it stands in a log.
+/// The identity of a message: its id, or its position in a log.
 fn identity(span: &Span) -> Option<String> {
     if let Some(id) = call::message_id(span) {
         return Some(id.to_owned());
@@ -83,7 +85,7 @@ fn identity(span: &Span) -> Option<String> {
     Some(format!("{topic}/{partition}/{offset}"))
 }
 
-/// Whether a span only takes a message: another one processes it.
+/// Whether a span only receives a message that another span processes.
 fn is_only_received(view: &View<'_>, place: usize) -> bool {
     let span = view.span(place);
     let operation = call::text(span, &["messaging.operation.type", "messaging.operation"]);

@@ -1,4 +1,4 @@
-//! Attempts that follow each other without a pause that grows.
+//! Attempts that follow each other without growing pauses.
 
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             continue;
         }
         let is_call = |&child: &usize| view.calls[child].is_answered();
-        // Nearly all calls go well, and are no attempts.
+        // Nearly all calls succeed, and are not attempts.
         if !children
             .iter()
             .any(|child| is_call(child) && (failed(view, *child) || is_again(view, *child)))
@@ -68,7 +68,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         let mut targets: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::default();
         for child in children.iter().copied().filter(is_call) {
             let failed_or_again = failed(view, child) || is_again(view, child);
-            // Only what takes part in a row of failures: the last may have gone well.
+            // Only members of a series of failures count; the last attempt may have succeeded.
             if failed_or_again || children.len() <= 64 {
                 targets
                     .entry(shape::of(view.span(child), view.calls[child]))
@@ -88,7 +88,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Rows of calls of which each is a repetition of the failed one before it.
+/// Finds series of calls, each of which repeats the failed call before it.
 fn rows<'c>(view: &View<'_>, calls: &'c [usize]) -> Vec<&'c [usize]> {
     let mut rows = Vec::new();
     let mut from = 0;
@@ -147,17 +147,17 @@ fn finding(
             .fact("failures", failures)
             .fact("target", target)
             .fact("longest_pause_ms", ms(longest))
-            // If an attempt went well in the end, then what failed is something else.
+            // If an attempt succeeded in the end, another cause is behind the failure of the request.
             .local(failures < attempts.len()),
     )
 }
 
-/// Whether the pauses are pauses, and grow.
+/// Whether the pauses are long enough, and grow.
 fn backs_off(limits: &Thresholds, pauses: &[u64]) -> bool {
     let (Some(first), Some(last)) = (pauses.first(), pauses.last()) else {
         return false;
     };
-    // Jitter may shorten one pause; from the first to the last they grow.
+    // Jitter may shorten one pause, but the last pause is longer than the first.
     let grow = *last as f64 >= *first as f64 * limits.backoff_growth;
     let most_grow = pauses.windows(2).filter(|two| two[1] > two[0]).count() * 2 >= pauses.len() - 1;
     // One pause may be long because the machine was busy.

@@ -1,4 +1,4 @@
-//! Calls that wait for each other without need: none of them is known to need what another brought.
+//! Calls that wait for each other without need: none of them is known to need the result of another.
 
 use super::chatty;
 use crate::{
@@ -46,10 +46,11 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// Of this share of a span must one call be, so that the span is no more than that call.
+/// The least share of a span that one call must take for the span to be a wrapper of that call.
 const WRAPPED: f64 = 0.9;
 
-/// A pause between two calls of more than this share of the shorter is work, perhaps with the answer.
+/// The longest pause between two calls, as a share of the shorter call. A longer pause is work, perhaps with
+/// the answer.
 const PAUSE: f64 = 0.25;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
@@ -68,10 +69,10 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// How many wrappers a read may have.
+/// The highest number of wrappers around a read.
 const WRAPPERS: usize = 16;
 
-/// The read that a span is, or that it wraps with next to nothing beside.
+/// The read that a span is, or that it wraps with nearly no other work.
 fn read(view: &View<'_>, mut place: usize) -> Option<Call> {
     for _ in 0..WRAPPERS {
         let call = view.calls[place];
@@ -85,7 +86,7 @@ fn read(view: &View<'_>, mut place: usize) -> Option<Call> {
             }
             _ => None,
         };
-        // What is asked for after a failure is asked for because of it.
+        // A call after a failure is made because of the failure.
         if (!is_read && wrapped.is_none()) || went_wrong(view, place) {
             return None;
         }
@@ -101,7 +102,7 @@ fn went_wrong(view: &View<'_>, place: usize) -> bool {
     view.is_error(place) || call::status_code(view.span(place)).is_some_and(|code| code >= 400)
 }
 
-/// Reads that follow each other closely, none beginning before the one before it ended.
+/// Finds reads that follow each other closely, each of which starts after the end of the one before.
 fn chains<'r>(view: &View<'_>, reads: &'r [(usize, Call)]) -> Vec<&'r [(usize, Call)]> {
     let mut chains = Vec::new();
     let mut from = 0;
@@ -165,8 +166,8 @@ fn finding(
     )
 }
 
-/// Whether a span writes to a database: then what it reads there may be in the same transaction, which
-/// is one connection and can do one thing at a time.
+/// Whether a span writes to a database: then its reads there may be in the same transaction, whose single
+/// connection executes one statement at a time.
 fn is_transaction(view: &View<'_>, parent: usize) -> bool {
     let mut children = view.trace.children(parent).iter();
     children.any(|&child| view.calls[child] == Call::Database(Access::Write))

@@ -1,4 +1,4 @@
-//! A slow call to a peer that has no spans of its own.
+//! A slow call to a peer without spans.
 
 use crate::{
     facts::{call, run::RunFacts, view::View},

@@ -1,4 +1,4 @@
-//! A statement of a database that takes long.
+//! A slow database statement.
 
 use crate::{
     facts::{

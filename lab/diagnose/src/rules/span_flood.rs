@@ -1,4 +1,4 @@
-//! A trace that is nearly all one span, thousands of times.
+//! A trace that consists nearly entirely of one span, repeated thousands of times.
 
 use super::{chatty, n_plus_one, sequential_calls, unbounded_names};
 use crate::{

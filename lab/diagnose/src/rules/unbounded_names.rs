@@ -1,4 +1,4 @@
-//! Span names that hold ids: there are as many as there are requests.
+//! Span names that contain ids: their number grows with the number of requests.
 
 use std::borrow::Cow;
 
@@ -76,15 +76,15 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
 }
 
-/// A span whose name may hold what it should not.
+/// A span whose name may contain an id.
 struct Suspect<'v> {
     place: usize,
     shape: Cow<'v, str>,
-    /// Whether its name alone says so.
+    /// Whether the name alone proves it.
     is_unbounded: bool,
 }
 
-/// What names have in common that differ only in their ids: the service, the kind, the shape.
+/// The common part of names that differ only in their ids: the service, the kind, the shape.
 type Pattern<'s> = (&'s str, Kind, &'s str);
 
 impl Suspect<'_> {
@@ -106,7 +106,7 @@ fn suspects<'v>(view: &'v View<'_>) -> Vec<Suspect<'v>> {
     (0..view.len()).filter_map(suspect).collect()
 }
 
-/// Whether the name of a request has its path where its route should be.
+/// Whether the name of a request contains its path instead of its route.
 fn is_not_its_route(span: &Span) -> bool {
     let (Some(route), Some(path)) = (call::text(span, &["http.route"]), call::path(span)) else {
         return false;

@@ -1,4 +1,4 @@
-//! A span that hangs below the wrong one: it fills a gap of another span exactly.
+//! A span with a wrong parent: it fits exactly into a gap of another span.
 
 use trace::Kind;
 
@@ -30,7 +30,8 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Trace(detect),
 };
 
-/// How far down a gap is looked for, and among how many children: a hostile trace has more.
+/// The highest number of levels that are searched for a gap, and below, of children: a hostile trace has
+/// more.
 const DEEP: usize = 64;
 const WIDE: usize = 1_024;
 
@@ -41,7 +42,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         if children.len() < 2 {
             continue;
         }
-        // They are in the order of their starts: of those before, the one that goes on longest.
+        // The children are in the order of their starts: of the earlier ones, the one that ends last counts.
         let mut longest: Option<usize> = None;
         for &child in children {
             let span = view.span(child);
@@ -71,8 +72,8 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-/// Steps that begin when their parent has just ended, more than once in a trace, while the request goes on:
-/// each hangs below the one before it.
+/// Steps that start at the end of their parent, more than once in a trace, while the request continues: each
+/// has the step before it as its parent.
 fn below_the_last_one(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     let mut places = Vec::new();
     for place in 0..view.len() {
@@ -94,7 +95,7 @@ fn below_the_last_one(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Find
         if after > 2 * slack || span.service() != above.service() || view.ns(place) == 0 {
             continue;
         }
-        // What ends after the answer was sent was never waited for.
+        // Work that ends after the answer was sent was never waited for.
         let entry = view.entry(place);
         if entry != parent && span.end_ns <= view.span(entry).end_ns {
             places.push(place);
@@ -112,8 +113,8 @@ fn below_the_last_one(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Find
     found.push(Finding::new(&RULE, view.ids(&places), evidence).fact("spans", places.len()));
 }
 
-/// The span that has just this gap: of the same service, below a sibling, with children before the gap
-/// or behind it.
+/// The span that has this gap: it is of the same service, below a sibling, with children before or after the
+/// gap.
 fn gap_that_fits(
     view: &View<'_>,
     limits: &Thresholds,
@@ -124,7 +125,7 @@ fn gap_that_fits(
     let slack = limits
         .gap_fit_ns
         .max((view.ns(child) as f64 * limits.gap_fit) as u64);
-    // What is no longer than the slack fits everywhere.
+    // A span that is not longer than the slack fits everywhere.
     if view.ns(child) < 4 * slack {
         return None;
     }
@@ -136,9 +137,9 @@ fn gap_that_fits(
             && other.end_ns + slack >= span.end_ns
     };
     let mut at = Some(sibling).filter(|&sibling| contains(sibling))?;
-    // Down to the innermost that was at work all the while.
+    // Down to the innermost span that was at work during the whole time.
     for _ in 0..DEEP {
-        // They are in the order of their starts: what begins later does not contain it.
+        // The children are in the order of their starts: a later one does not contain the span.
         let children = view.trace.children(at);
         let begun =
             children.partition_point(|&child| view.span(child).start_ns <= span.start_ns + slack);
@@ -149,7 +150,7 @@ fn gap_that_fits(
         }
     }
     let inside = view.trace.children(at);
-    // Workers of one kind that wait for each other are siblings by right.
+    // Workers of one kind that wait for each other are correctly siblings.
     let common = view.trace.parent(child);
     let mut owners = std::iter::once(at)
         .chain(view.above(at))

@@ -1,13 +1,13 @@
-//! A process in which everything stands still while one request works: what computes (or blocks) does
-//! so on a thread that all requests need.
+//! A process in which everything stands still while one request works: the request computes (or blocks) on a
+//! thread that all requests need.
 //!
-//! Seen from its spans such a process is quiet for a while, although several requests are under way in
-//! it. Quiet alone says little: perhaps all of them wait for another service. But here one of them has no
-//! call under way, so it works; the quiet ends with the end of its work; and in the very next moment
-//! another request moves on. Once that is chance, again and again it is a thread that they share.
+//! In its spans such a process is quiet for a while, although several requests are in progress. Quiet alone
+//! proves little: all of them may wait for another service. But here one of them has no call in progress, so
+//! it works; the quiet ends with the end of its work; and immediately after that another request continues.
+//! Once this may be chance, repeatedly it is a shared thread.
 //!
-//! A process that the machine gives no time is as quiet, and moves on at once. But then it does not stand
-//! still alone: another goes on in the same moment, with what has nothing to do with the first.
+//! A process without CPU time is also quiet, and continues immediately. But then it is not the only one that
+//! stands still: another process continues at the same moment, with work that is unrelated to the first.
 
 mod quiet;
 
@@ -58,7 +58,7 @@ pub(crate) static RULE: Rule = Rule {
     scope: Scope::Run(detect),
 };
 
-/// How far apart the ends of works lie on one thread, as a share of the shortest of them.
+/// The shortest distance between the ends of work on one thread, as a share of the shortest work.
 const SPACED: f64 = 0.7;
 
 fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
@@ -95,11 +95,12 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
 }
 
-/// The processes of a run: an instance of a service, or a service where it does not say which.
+/// The processes of a run: an instance of a service, or a service without a known instance.
 #[derive(Default)]
 struct Processes {
     by_name: HashMap<String, usize>,
-    /// Spans share their resource: where it is says what it is, for as long as the traces are there.
+    /// The processes by the addresses of their resources: spans share a resource, whose address is stable
+    /// while the traces exist.
     by_resource: HashMap<*const Resource, usize>,
 }
 
@@ -124,7 +125,7 @@ impl Processes {
     }
 }
 
-/// Processes in which a step worked for long without a call.
+/// The processes in which a step worked for a long time without a call.
 fn workers(run: &RunFacts<'_>, processes: &mut Processes) -> BTreeSet<usize> {
     let mut workers = BTreeSet::new();
     for view in run.views {
@@ -138,8 +139,8 @@ fn workers(run: &RunFacts<'_>, processes: &mut Processes) -> BTreeSet<usize> {
     workers
 }
 
-/// On one thread works end one after another, each as long after the one before as it takes. Works that
-/// overlap and end sooner after each other ran at one time.
+/// Whether works ran at the same time. On one thread works end one after another, each at least its own
+/// duration after the one before. Works that overlap and end at shorter distances ran at the same time.
 fn ran_at_one_time(run: &RunFacts<'_>, worked: &[(usize, usize)]) -> bool {
     let mut tails: Vec<(u64, u64, usize)> = worked
         .iter()
@@ -184,8 +185,8 @@ fn judge(
         .filter(|quiet| quiet.moved_on || quiet.in_turn);
     let turns = stood_still.count();
     let mostly = turns as f64 >= MOSTLY * quiets.len() as f64;
-    // Of requests that come all at once, one moves on only at the end of the last turn: then there must be
-    // one turn more.
+    // If requests arrive all at the same time, one of them continues only at the end of the last turn: then
+    // one more turn is required.
     let least = run.limits.blocked_times;
     let is_seen = moved_on >= least || (moved_on > 0 && turns > least);
     if !is_seen || !mostly {
@@ -211,7 +212,7 @@ fn judge(
     if ran_at_one_time(run, &workers) {
         return;
     }
-    // For each trace that stood still: for how long, and which of its spans.
+    // For each trace that stood still: the duration, and its spans.
     let mut stood: HashMap<usize, (u64, Vec<usize>)> = HashMap::default();
     for quiet in quiets {
         for &(other, place) in &quiet.others {

@@ -1,4 +1,4 @@
-//! The times in which nothing begins or ends in a process, and what ends them.
+//! The times in which no span of a process starts or ends, and the spans that end these times.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,22 @@ use crate::{
     hash::{HashMap, HashSet},
 };
 
-/// In the next moment: within this share of the quiet, or this many nanoseconds.
+/// "Immediately" means: within this share of the quiet, or this number of nanoseconds.
 const AT_ONCE: f64 = 0.05;
 pub(super) const AT_ONCE_NS: u64 = 2_000_000;
 
-/// How late after what went before it a quiet may begin, as a share of it.
+/// The latest start of a quiet after the event before it, as a share of the quiet.
 const MARGIN: f64 = 0.1;
 
-/// The least share of the times in which it worked while others were under way that the others must have
-/// stood still; and the least share of such a time that another process must have been quiet, to say that
-/// the machine stood still.
+/// Two shares. Of the times in which one request worked while others were in progress: the least share in
+/// which the others stood still. Of such a time: the least share in which another process was quiet, to
+/// conclude that the machine stood still.
 pub(super) const MOSTLY: f64 = 0.5;
 
-/// The moments of each process, in their order.
+/// The moments of each process, in order.
 pub(super) type Moments = BTreeMap<usize, Vec<Moment>>;
 
-/// A span of a process began or ended.
+/// The start or the end of a span in a process.
 pub(super) struct Moment {
     pub(super) at: u64,
     pub(super) is_end: bool,
@@ -37,22 +37,22 @@ pub(super) struct Moment {
     pub(super) place: usize,
 }
 
-/// Quiet while others were under way.
+/// A quiet while other requests were in progress.
 pub(super) struct Quiet {
     pub(super) ns: u64,
-    /// When it was over.
+    /// Its end.
     pub(super) at: u64,
-    /// Whose work it was.
+    /// The request that worked.
     pub(super) view: usize,
-    /// Others, and one of the spans of each that were under way.
+    /// The other requests, with one span in progress of each.
     pub(super) others: Vec<(usize, usize)>,
-    /// Whether one of them moved on at once when it was over.
+    /// Whether one of them continued immediately after the end.
     pub(super) moved_on: bool,
-    /// Whether another had its turn to work when it was over, and so on until one moved on.
+    /// Whether another request had its turn to work after the end, and so on until one continued.
     pub(super) in_turn: bool,
 }
 
-/// For each step with whose end a quiet ended while others were under way: those times.
+/// For each step whose end ended a quiet while other requests were in progress: these quiets.
 pub(super) fn quiets(
     run: &RunFacts<'_>,
     of_all: &Moments,
@@ -60,13 +60,13 @@ pub(super) fn quiets(
 ) -> BTreeMap<String, Vec<Quiet>> {
     let moments = &of_all[&process];
     let mut quiets: BTreeMap<String, Vec<Quiet>> = BTreeMap::new();
-    // Spans under way, by their trace.
+    // The spans in progress, by trace.
     let mut active: HashMap<usize, HashSet<usize>> = HashMap::default();
     for (at, moment) in moments.iter().enumerate() {
         let ns = at
             .checked_sub(1)
             .map_or(0, |before| moment.at - moments[before].at);
-        // Work ends with its span, or goes on to the next step that has one.
+        // Work ends with its span, or with the start of the next step that has a span.
         let view = &run.views[moment.view];
         let worker = match moment.is_end {
             true => Some(moment.place),
@@ -94,8 +94,8 @@ pub(super) fn quiets(
     quiets
 }
 
-/// Marks the quiets after which another request had its turn to work before one moved on: a request that
-/// stood still too, or one that was not begun and lay unread.
+/// Marks the quiets after which another request had its turn to work before one continued: a request that
+/// also stood still, or one that had not been started.
 fn take_turns(quiets: &mut [Quiet]) {
     for at in (1..quiets.len()).rev() {
         let next = &quiets[at];
@@ -108,7 +108,7 @@ fn take_turns(quiets: &mut [Quiet]) {
     }
 }
 
-/// The quiet that a moment ended, if what ended was work and others were under way.
+/// The quiet that a moment ended, if the moment ended work and other requests were in progress.
 fn quiet(
     run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
@@ -119,7 +119,7 @@ fn quiet(
     let moment = &moments[at];
     let view = &run.views[moment.view];
     let spans = active.get(&moment.view)?;
-    // It has no call under way, its own or one that hangs elsewhere, so it worked.
+    // The request has no call in progress, in this trace or elsewhere, so it worked.
     let calls = spans.iter().any(|&place| !is_step(view, place));
     let above: HashSet<usize> = view.above(worker).collect();
     let alone = spans
@@ -128,8 +128,8 @@ fn quiet(
     if calls || !alone || !spans.contains(&worker) || !is_step(view, worker) {
         return None;
     }
-    // On a thread that is blocked nothing begins or ends: the quiet reaches back to the beginning of the
-    // work, or to the end of the work that had its turn before.
+    // On a blocked thread nothing starts or ends: the quiet reaches back to the start of the work, or to the
+    // end of the work of the turn before.
     let quiet_from = moment.at - ns;
     let margin = AT_ONCE_NS.max((ns as f64 * MARGIN) as u64);
     let own_turn = quiet_from <= last_before(view, worker, moment.at) + margin;
@@ -154,7 +154,7 @@ fn quiet(
     }
     others.sort_unstable();
     let soon = moment.at + AT_ONCE_NS.max((ns as f64 * AT_ONCE) as u64);
-    // Of each of the others only what it did first: the rest follows from that.
+    // For each of the others, only its first event counts: the rest follows from it.
     let mut seen = HashSet::default();
     let moved_on = moments[at + 1..]
         .iter()
@@ -172,8 +172,8 @@ fn quiet(
     })
 }
 
-/// Whether another process went on in the moment in which a quiet ended, after one of its own, with what
-/// did not wait for the first: then neither had time of the machine.
+/// Whether another process continued at the moment in which a quiet ended, after a quiet of its own, with
+/// work that did not wait for the first process: then neither had CPU time.
 fn another_stood_still(
     run: &RunFacts<'_>,
     active: &HashMap<usize, HashSet<usize>>,
@@ -194,15 +194,15 @@ fn another_stood_still(
         if !stood_still || !next.is_end {
             return false;
         }
-        // A call ends when what is below it in the first process does.
+        // A call ends when the work below it in the first process ends.
         let view = &run.views[next.view];
         let mut below = active.get(&next.view).into_iter().flatten();
         !below.any(|&place| view.above(place).any(|above| above == next.place))
     })
 }
 
-/// When the last thing below a span had ended by some time, or the span begun: from then on it worked
-/// itself.
+/// The last end of a span below this one up to `until`, or the start of this span: from then on the span
+/// itself worked.
 fn last_before(view: &View<'_>, place: usize, until: u64) -> u64 {
     let ends = view
         .trace
@@ -213,8 +213,8 @@ fn last_before(view: &View<'_>, place: usize, until: u64) -> u64 {
     last.unwrap_or(view.span(place).start_ns)
 }
 
-/// Whether what moved on is a write that waited for a lock, and not for a thread: the worker had written
-/// the same before.
+/// Whether the span that continued is a write that waited for a lock, and not for a thread: the worker had
+/// written the same data before.
 fn held_its_lock(view: &View<'_>, worker: usize, other: &View<'_>, moved: usize) -> bool {
     if other.calls[moved] != Call::Database(Access::Write) {
         return false;
@@ -228,7 +228,7 @@ fn held_its_lock(view: &View<'_>, worker: usize, other: &View<'_>, moved: usize)
     })
 }
 
-/// Whether a span is work of its process, and not a wait for another.
+/// Whether a span is work of its process, and not a wait for another process.
 pub(super) fn is_step(view: &View<'_>, place: usize) -> bool {
     matches!(
         view.kind(place),

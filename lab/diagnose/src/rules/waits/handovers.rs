@@ -1,4 +1,4 @@
-//! Waits that no span shows, known by their handovers.
+//! Waits without a span, recognized by their handovers.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use crate::{
     hash::{HashMap, HashSet},
 };
 
-/// Spans of one kind that may wait for each other: where, and when.
+/// Spans of one kind that may wait for each other, with their times.
 #[derive(Default)]
 struct Group {
-    /// Start, end, trace, place; in the order of their starts.
+    /// Start, end, trace and place, in the order of the starts.
     members: Vec<(u64, u64, usize, usize)>,
     most: usize,
     is_database: bool,
@@ -36,7 +36,7 @@ struct Handover {
     before: Option<SpanId>,
 }
 
-/// Reports waits that no span shows.
+/// Reports waits without a span.
 pub(in crate::rules) fn inferred(
     run: &RunFacts<'_>,
     what: For,
@@ -84,7 +84,7 @@ pub(in crate::rules) fn inferred(
             .iter()
             .filter_map(|gap| handover(run, group, gap))
             .collect();
-        // Most of the gaps must be explained so, or what explains some of them is chance.
+        // Most of the gaps must have such an explanation; otherwise the explained ones are chance.
         let needed = run
             .limits
             .handovers
@@ -99,7 +99,7 @@ pub(in crate::rules) fn inferred(
     }
 }
 
-/// The spans of services with gaps that are long enough to keep another waiting, by their kind.
+/// The spans of services with gaps, by kind, if they are long enough to make another wait.
 fn long_spans(run: &RunFacts<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMap<String, Members> {
     let gaps = wanted.values().flatten();
     let services: HashSet<&str> = gaps
@@ -119,11 +119,11 @@ fn long_spans(run: &RunFacts<'_>, wanted: &HashMap<String, Vec<Gap>>) -> BTreeMa
     others
 }
 
-/// A span that may hold a lock: its kind; start, end, trace, place.
+/// Spans that may hold a lock: start, end, trace and place of each.
 type Members = Vec<(u64, u64, usize, usize)>;
 
-/// Waits for a lock that something of another kind holds: together the two kinds never run at one time,
-/// and one of either ends when the wait does.
+/// Waits for a lock that a span of another kind holds: the two kinds never run at the same time, and a span
+/// of one kind ends when the wait of the other ends.
 fn held_by_another(
     run: &RunFacts<'_>,
     rule: &'static Rule,
@@ -164,7 +164,7 @@ fn held_by_another(
     }
 }
 
-/// What can wait for others of its kind: calls to a database, and steps.
+/// Whether a span can wait for others of its kind: calls to a database, and steps.
 fn may_queue(view: &View<'_>, place: usize) -> bool {
     match view.calls[place] {
         Call::Database(_) => true,
@@ -173,10 +173,10 @@ fn may_queue(view: &View<'_>, place: usize) -> bool {
     }
 }
 
-/// What spans have in common that may wait for each other.
+/// The key of a group of spans that may wait for each other.
 fn key(view: &View<'_>, place: usize) -> String {
     let span = view.span(place);
-    // Locks and pools are of a process. Where it does not say which it is, the service is all that is known.
+    // Locks and pools belong to a process. If the process is unknown, the service is used.
     let said = |key: &str| match span.resource.attributes.get(key) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Int(number)) => number.to_string(),
@@ -222,7 +222,7 @@ fn gaps(run: &RunFacts<'_>) -> Vec<Gap> {
     gaps
 }
 
-/// The grain of a coarse clock.
+/// The resolution of a coarse clock, in nanoseconds.
 const CLOCK_NS: u64 = 1_000_000;
 
 fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
@@ -230,7 +230,7 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
         std::collections::BinaryHeap::new();
     let mut most = 0;
     for &(start, end, ..) in members {
-        // Some clocks tell beginnings in whole milliseconds: an overlap of less is none.
+        // Some clocks report starts in whole milliseconds: a shorter overlap does not count.
         let blur = CLOCK_NS.min(end.saturating_sub(start) / 10);
         while ends.peek().is_some_and(|first| first.0 <= start + blur) {
             ends.pop();
@@ -243,10 +243,10 @@ fn most_at_once(members: &[(u64, u64, usize, usize)]) -> usize {
     most
 }
 
-/// Among how many members before a gap those are looked for that were at work in it.
+/// The number of members before a gap among which those at work in the gap are searched.
 const BEFORE: usize = 1_024;
 
-/// Whether as many as there ever are were at work all through a gap, and one of them ended at its end.
+/// Whether all places were taken during a gap, and one span ended at its end.
 fn handover(
     run: &RunFacts<'_>,
     group: &Group,
@@ -254,7 +254,7 @@ fn handover(
 ) -> Option<Handover> {
     let end = run.views[view].span(place).start_ns;
     let slack = slack(run, end - start);
-    // Members that begin before the gap ends. Those that began long before may still be under way.
+    // The members that start before the gap ends. Those that started long before may still be in progress.
     let last = group.members.partition_point(|(begin, ..)| *begin < end);
     let mut within: Vec<(u64, u64)> = Vec::new();
     let mut before = None;
@@ -269,7 +269,7 @@ fn handover(
         }
     }
     before?;
-    // Time in which all places were taken, but for the moments in which one is handed on.
+    // The time in which all places were taken, except for the moments of a handover.
     let busy: u64 = within
         .iter()
         .map(|(from, to)| to.saturating_sub(*from))

@@ -1,10 +1,10 @@
-//! Waiting for a lock or for a connection: by spans that say so, and by handovers where none does.
+//! Waits for a lock or for a connection: recognized by spans of the wait, and by handovers without such
+//! spans.
 //!
-//! Where no span shows the wait, it is a gap before a span; but the gap has a cause that other spans
-//! show: one of the same kind, in this trace or another, was at work all through the gap, and the
-//! waiting one began the moment that one ended. Seen once that is chance; seen again and again it is a
-//! queue. If there is never more than one at work, it is a lock; if there are up to *n*, and always *n*
-//! during a gap, it is a pool of *n*.
+//! A wait without a span is a gap before a span. Other spans show the cause of the gap: a span of the same
+//! kind, in this trace or another, was at work during the whole gap, and the waiting span started at the
+//! moment when the other ended. Once this may be chance; repeatedly it is a queue. If never more than one
+//! span is at work, it is a lock; if there are up to *n*, and always *n* during a gap, it is a pool of *n*.
 
 mod handovers;
 mod shown;
@@ -14,7 +14,7 @@ pub(super) use self::{handovers::inferred, shown::shown, statements::inside_stat
 
 use crate::facts::{run::RunFacts, view::View};
 
-/// Whether a span is as long as a wait must be that is worth to report.
+/// Whether a span is long enough to be reported as a wait.
 fn is_long(view: &View<'_>, run: &RunFacts<'_>, place: usize) -> bool {
     let ns = view.ns(place);
     let parent = view
@@ -24,7 +24,7 @@ fn is_long(view: &View<'_>, run: &RunFacts<'_>, place: usize) -> bool {
     ns >= run.limits.wait_ns && ns as f64 >= run.limits.wait_share * parent as f64
 }
 
-/// When the last thing that a span did had ended: what is behind that is the way back.
+/// The end of a span's last work: the time after it is the way back.
 fn last_work(view: &View<'_>, place: usize) -> u64 {
     let ends = view
         .trace
@@ -36,8 +36,8 @@ fn last_work(view: &View<'_>, place: usize) -> u64 {
         .min(view.span(place).end_ns)
 }
 
-/// By how much the end of one and the beginning of another may lie apart: who waited for long was asleep
-/// for long, and is woken late.
+/// The longest time between the end of one span and the start of the waiting one: after a long wait a thread
+/// is woken late.
 fn slack(run: &RunFacts<'_>, waited: u64) -> u64 {
     let least = run.limits.handover_ns;
     least.max((waited / 20).min(5 * least))

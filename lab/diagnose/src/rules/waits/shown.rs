@@ -1,4 +1,4 @@
-//! Waits that are spans, and who held the lock.
+//! Waits with a span, and the holder of the lock.
 
 use trace::Kind;
 
@@ -14,7 +14,7 @@ use crate::{
     hash::HashMap,
 };
 
-/// Reports waits that are spans.
+/// Reports waits with a span.
 pub(in crate::rules) fn shown(
     run: &RunFacts<'_>,
     what: For,
@@ -74,7 +74,7 @@ fn of_waiting(view: &View<'_>, rule: &'static Rule, long: &[Wait]) -> Finding {
         view.place(parent)
     );
     let mut spans = view.ids(&places);
-    // What is done while it waits, such as the statement that asks for the lock, is the wait.
+    // Spans below the wait, such as the statement that requests the lock, belong to the wait.
     for &place in &places {
         spans.extend(view.ids(view.trace.children(place)));
     }
@@ -83,12 +83,12 @@ fn of_waiting(view: &View<'_>, rule: &'static Rule, long: &[Wait]) -> Finding {
         .fact("waited_ms", ms(total))
         .fact("share_of_parent", (share * 1_000.0).round() / 1_000.0)
         .fact("times", places.len())
-        // What explains a gap does not explain a wait that has a span of its own.
+        // The explanation of a gap does not explain a wait with a span.
         .local(true)
 }
 
-/// Who held a lock for which others waited: a span of the same kind as the one that waits, under way
-/// all through the wait, and ended when it ended.
+/// Finds the holder of a lock for which others waited: a span of the same kind as the waiting one, which was
+/// in progress during the whole wait, and ended at its end.
 fn holders(
     run: &RunFacts<'_>,
     rule: &'static Rule,

@@ -13,11 +13,11 @@ use crate::{
     format::{format_ns, ms},
 };
 
-/// How many writes of one shape are looked at: a hostile run has more.
+/// The highest number of examined writes of one shape: a hostile run has more.
 const MOST: usize = 2_000;
 
-/// Reports waits for a lock inside a statement: a write that takes long in several traces and next to nothing in
-/// others, each time until another request is over that had written the same.
+/// Reports waits for a lock inside a statement: a write that takes long in several traces and nearly no time
+/// in others, each time until the end of another request that had written the same data.
 pub(in crate::rules) fn inside_statements(
     run: &RunFacts<'_>,
     rule: &'static Rule,
@@ -79,7 +79,7 @@ pub(in crate::rules) fn inside_statements(
     }
 }
 
-/// Whether a write ended when another request was over that had begun to write the same before it.
+/// Whether a write ended at the end of another request that had started to write the same data before it.
 fn was_let_go(run: &RunFacts<'_>, (at, place): (usize, usize), writes: &[(usize, usize)]) -> bool {
     let span = run.views[at].span(place);
     let slack = slack(run, run.views[at].ns(place));
