@@ -18,7 +18,7 @@ async fn another_protocol_is_answered_with_the_one_that_is_spoken() {
         let mut raw = broker.raw().await;
         raw.write(wrong).await;
         let mut answer = Vec::new();
-        // Octets that nobody has read may turn the end into a reset, after the answer.
+        // Unread octets may turn the end into a reset, after the answer.
         let _ = soon("the answer", raw.stream.read_to_end(&mut answer)).await;
         assert_eq!(answer, b"AMQP\0\0\x09\x01", "to {wrong:?}");
     }

@@ -178,7 +178,7 @@ async fn each_violation_has_its_code_and_harms_nobody_else() {
 /// What is wrong, the octets that are, the reply code and words of the reply.
 pub(crate) type Violation = (&'static str, Vec<u8>, u16, &'static str);
 
-/// Expects that each of these closes a connection of its own, and harms nobody else.
+/// Expects that each of these closes its own connection, and affects no other.
 pub(crate) async fn assert_refused(violations: Vec<Violation>) {
     let broker = TestBroker::start().await;
     let (_connection, bystander) = broker.channel().await;

@@ -100,7 +100,7 @@ impl Node {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// A virtual host that nobody has used yet.
+    /// A virtual host that was not used before.
     pub(crate) fn new_vhost(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let vhost = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));

@@ -26,7 +26,7 @@ struct Recorded {
     traces: Vec<Trace>,
 }
 
-/// What became of the mutants of one scenario.
+/// The results of the mutants of one scenario.
 #[derive(Default)]
 struct Tally {
     mutants: usize,

@@ -467,7 +467,7 @@ fn any_sharing() -> impl Strategy<Value = Json> {
 }
 
 proptest! {
-    /// No span is lost, a new id is nobody else's, and nobody who had a parent is without.
+    /// No span is lost, each new id is unique, and each span that had a parent still has one.
     #[test]
     fn shared_spans_are_taken_apart(spans in proptest::collection::vec(any_sharing(), 0..12)) {
         let read = read(&Json::Array(spans.clone()));

@@ -34,7 +34,7 @@ async fn every_service_is_asked_and_the_silent_are_named() {
     let broken = async || StatusCode::INTERNAL_SERVER_ERROR;
     let router = Router::new().route("/lab/flush", post(broken));
     answer_for(&stand_in, Component::Inventory, router).await;
-    // A port that nobody listens on, since this listener is closed at once.
+    // A port without a listener, since this listener is closed at once.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = closed.local_addr().unwrap().port().to_string();
     stand_in.write(Component::Provider, "port", &port);
