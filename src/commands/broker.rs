@@ -9,6 +9,7 @@ use std::{
 use crate::exit::Outcome;
 
 /// Run the embedded AMQP 0-9-1 broker, in the foreground.
+///
 /// One node. It accepts any user and password. Without --store it loses all its data when it stops.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
