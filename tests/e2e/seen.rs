@@ -117,9 +117,6 @@ pub(crate) fn acted(traces: &[Trace], fault: &Fault) -> bool {
     })
 }
 
-/// How long checkout waits for payment and inventory.
-const CALL_PATIENCE: Duration = Duration::from_secs(10);
-
 /// Whether a call exceeded checkout's timeout, as happens when several orders compute at once on a machine
 /// without enough time: the order then fails, and its work continues without a caller.
 pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
@@ -127,7 +124,7 @@ pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
         let error = caller.attributes.get("error.type");
         caller.kind == Kind::Client
             && error.and_then(Attribute::as_str) == Some("timeout")
-            && caller.duration() >= CALL_PATIENCE
+            && caller.duration() >= checkout::CALL_PATIENCE
     };
     traces
         .iter()

@@ -54,7 +54,7 @@ const NAME: &str = "checkout";
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long checkout waits for a service that it calls.
-const CALL_PATIENCE: Duration = Duration::from_secs(10);
+pub const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The arguments of `tracelab service checkout`.
 #[derive(Clone, Debug, clap::Args)]

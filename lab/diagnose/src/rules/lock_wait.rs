@@ -4,7 +4,6 @@ use super::{chatty, n_plus_one, pool_wait, sequential_calls, slow_query, waits, 
 use crate::{
     facts::{run::RunFacts, wait::For},
     finding::{Explains, Finding, Rule, Scope, Severity},
-    thresholds::{OURS, Threshold},
 };
 
 /// The rule `lock-wait`.
@@ -13,20 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "much of a span is spent waiting for a lock that somebody else holds",
     remedy: "hold the lock for less: no calls and no slow queries inside it, smaller transactions, finer locks",
-    thresholds: &[
-        Threshold::time("how long is waited", |limits| limits.wait_ns, OURS),
-        Threshold::share(
-            "the share of the parent that is waited",
-            |limits| limits.wait_share,
-            OURS,
-        ),
-        Threshold::time(
-            "from the end of another's turn to one's own, at most",
-            |limits| limits.handover_ns,
-            OURS,
-        ),
-        Threshold::count("handovers in a run", |limits| limits.handovers, OURS),
-    ],
+    thresholds: waits::LIMITS,
     source: "ours (30 % of the parent and 20 ms)",
     of_the_load: true,
     needs_complete_traces: false,

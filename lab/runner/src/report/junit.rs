@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::{SHOWN, text::push_failure};
 use crate::outcome::{Finished, PhaseReport, PhaseRun};
 
-/// Renders the document, without control characters.
+/// Renders the document. Control characters are replaced.
 pub fn junit(finished: &[Finished]) -> String {
     let mut report = Report::unnamed();
     report.add_test_suites(finished.iter().map(suite));
@@ -85,7 +85,33 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     text
 }
 
-/// Removes the two characters that XML 1.0 does not allow and `quick_junit` does not remove.
+/// Prepares a text for `quick_junit`, which would remove control characters, and with them what a terminal's
+/// escape sequence encloses: each is replaced by U+FFFD, and a tab by a space.
 fn xml(text: &str) -> String {
-    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+    text.chars()
+        .map(|c| match c {
+            '\n' => c,
+            '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_loses_nothing_that_can_be_read() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_description(xml("want\t<201>\ngot \u{1b}[31m500\u{1b}[0m\u{fffe}"));
+        let mut suite = TestSuite::new("suite");
+        suite.add_test_case(TestCase::new("case", status));
+        let mut report = Report::unnamed();
+        report.add_test_suite(suite);
+        let document = report.to_string().expect("memory can be written to");
+        let written = "want &lt;201&gt;\ngot \u{fffd}[31m500\u{fffd}[0m\u{fffd}</failure>";
+        assert!(document.contains(written), "{document}");
+    }
 }

@@ -12,7 +12,26 @@ mod statements;
 
 pub(super) use self::{handovers::inferred, shown::shown, statements::inside_statements};
 
-use crate::facts::{run::RunFacts, view::View};
+use crate::{
+    facts::{run::RunFacts, view::View},
+    thresholds::{OURS, Threshold},
+};
+
+/// The limits of every kind of wait.
+pub(super) const LIMITS: &[Threshold] = &[
+    Threshold::time("how long is waited", |limits| limits.wait_ns, OURS),
+    Threshold::share(
+        "the share of the parent that is waited",
+        |limits| limits.wait_share,
+        OURS,
+    ),
+    Threshold::time(
+        "from the end of another's turn to one's own, at most",
+        |limits| limits.handover_ns,
+        OURS,
+    ),
+    Threshold::count("handovers in a run", |limits| limits.handovers, OURS),
+];
 
 /// Whether a span is long enough to be reported as a wait.
 fn is_long(view: &View<'_>, run: &RunFacts<'_>, place: usize) -> bool {
