@@ -98,16 +98,14 @@ impl Attack {
         let never_used = GooseClientBuilder::new()
             .without_cookies()
             .accept_invalid_certs(true);
-        let metrics = GooseAttack::initialize_with_config(configuration)
+        let attack = GooseAttack::initialize_with_config(configuration)
             .map_err(goose_error)?
             .set_client_builder_without_cookies(never_used)
             .map_err(goose_error)?
             .register_scenario(
                 Scenario::new("shop").register_transaction(Arc::clone(&self).transaction()),
-            )
-            .execute()
-            .await
-            .map_err(goose_error)?;
+            );
+        let metrics = Box::pin(attack.execute()).await.map_err(goose_error)?;
         Ok(requests(&metrics))
     }
 

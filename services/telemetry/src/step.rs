@@ -40,11 +40,11 @@ pub struct Failed<E> {
 /// # Errors
 ///
 /// The errors of `work`.
-pub async fn step<T, E: Error>(
+pub fn step<T, E: Error>(
     span: Span,
     work: impl Future<Output = Result<T, Failed<E>>>,
-) -> Result<T, Failed<E>> {
-    step_within(work).instrument(span).await
+) -> impl Future<Output = Result<T, Failed<E>>> {
+    step_within(work).instrument(span)
 }
 
 /// Does `work` in the current span, such as the span of a message that is processed. The span records an
@@ -53,10 +53,13 @@ pub async fn step<T, E: Error>(
 /// # Errors
 ///
 /// The errors of `work`.
-pub async fn step_within<T, E: Error>(
+pub fn step_within<T, E: Error>(
     work: impl Future<Output = Result<T, Failed<E>>>,
-) -> Result<T, Failed<E>> {
-    work.await.map_err(Failed::record)
+) -> impl Future<Output = Result<T, Failed<E>>> {
+    // On the heap: steps are nested, and otherwise each layer multiplies the size of the future. Without
+    // optimization, three layers with their database calls overflowed the stack of a thread.
+    let work = Box::pin(work);
+    async move { work.await.map_err(Failed::record) }
 }
 
 // === impl Failed ===
