@@ -14,7 +14,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "abandoned-work",
     severity: Severity::Warning,
-    summary: "the caller gave up, and the callee went on working for nobody",
+    summary: "the caller gave up, and the callee continued to work",
     remedy: "pass the deadline on, cancel the work when the caller is gone, or make the deadline longer than the work",
     thresholds: &[Threshold::time(
         "how long it goes on after the end of the call",

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "leaked-secret",
     severity: Severity::Critical,
-    summary: "a secret stands in an attribute: everybody who may read traces may read it",
+    summary: "an attribute contains a secret: each reader of the traces can read it",
     remedy: "do not record it; redact it in the Collector; then replace the secret, for it is out",
     thresholds: &[],
     source: "ours (card numbers by issuer and Luhn's check, bearer tokens, JSON Web Tokens, keys of cloud providers, values of keys that are called a password)",

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "lock-wait",
     severity: Severity::Warning,
-    summary: "much of a span is spent waiting for a lock that somebody else holds",
+    summary: "much of a span is a wait for a lock that another request holds",
     remedy: "hold the lock for less: no calls and no slow queries inside it, smaller transactions, finer locks",
     thresholds: waits::LIMITS,
     source: "ours (30 % of the parent and 20 ms)",

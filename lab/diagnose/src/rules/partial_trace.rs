@@ -10,7 +10,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "partial-trace",
     severity: Severity::Warning,
-    summary: "a service that has spans elsewhere has none here: somebody on the way decided that they are not sampled",
+    summary: "a service that has spans in other traces has none here: a process on the way decided not to sample them",
     remedy: "decide once, at the root, and pass the sampled flag on (parentbased samplers everywhere)",
     thresholds: &[],
     source: "ours (a call that was answered, whose route has answers with spans in the run)",
@@ -40,7 +40,7 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
             }
             let answer = call::status_code(span).map_or(String::new(), |code| format!(" ({code})"));
             let evidence = format!(
-                "{} was answered{answer} by somebody whose spans are in other traces of the run, and not here.",
+                "{} was answered{answer} by a service whose spans are in other traces of the run, and not here.",
                 view.place(place)
             );
             found(at, Finding::new(&RULE, view.ids(&[place]), evidence));

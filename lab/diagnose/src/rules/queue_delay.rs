@@ -14,7 +14,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "queue-delay",
     severity: Severity::Warning,
-    summary: "a message lay in its queue for long before anybody took it",
+    summary: "a message was in its queue for long before a consumer took it",
     remedy: "more consumers, a larger prefetch, or less work for each message; watch the length of the queue",
     thresholds: &[
         Threshold::time(

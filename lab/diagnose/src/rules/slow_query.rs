@@ -14,7 +14,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "slow-query",
     severity: Severity::Warning,
-    summary: "one statement takes long, or most of the time that somebody waited for",
+    summary: "one statement takes long, or most of the time of the request",
     remedy: "look at its plan (EXPLAIN): an index, fewer rows, a narrower join; or take it off the path",
     thresholds: &[
         Threshold::time("how long it takes", |limits| limits.slow_query_ns, SENTRY),

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) static RULE: Rule = Rule {
     name: "span-flood",
     severity: Severity::Warning,
-    summary: "one trace has thousands of spans of one name: backends cut or refuse it, and nobody can read it",
+    summary: "one trace has thousands of spans of one name: backends cut or refuse it, and a person cannot read it",
     remedy: "one span for the loop with a count; events or a metric for its turns; links to traces of their own",
     thresholds: &[
         Threshold::count(
