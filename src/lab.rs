@@ -2,7 +2,7 @@
 
 use ::trace::{Span, TraceId};
 use faults::Faults;
-use protocol::{ClientError, LabClient, LabDescription, OrderRequest, PlacedOrders};
+use protocol::{ClientError, LabClient, LabDescription, OrderRequest, PlacedOrders, TraceSummary};
 use reqwest::{StatusCode, Url};
 
 use crate::{arguments::lab_url, exit::WrongInput};
@@ -32,6 +32,30 @@ impl LabArgs {
     /// The spans of a trace in the lab.
     pub(crate) async fn spans(&self, id: TraceId) -> anyhow::Result<Vec<Span>> {
         self.client().trace(id).await.map_err(explained)
+    }
+
+    /// The spans of a trace in the lab; `None` if the lab does not have it.
+    pub(crate) async fn spans_if_there(&self, id: TraceId) -> anyhow::Result<Option<Vec<Span>>> {
+        match self.client().trace(id).await {
+            Ok(spans) => Ok(Some(spans)),
+            Err(ClientError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => Ok(None),
+            Err(error) => Err(explained(error)),
+        }
+    }
+
+    /// The newest traces of the lab, at most `limit` of them.
+    pub(crate) async fn newest_traces(&self, limit: usize) -> anyhow::Result<Vec<TraceSummary>> {
+        self.client().newest_traces(limit).await.map_err(explained)
+    }
+
+    /// The traces of the lab that have a span with this attribute.
+    pub(crate) async fn traces_with(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> anyhow::Result<Vec<TraceSummary>> {
+        let found = self.client().traces_with(key, value).await;
+        found.map_err(explained)
     }
 
     /// Places orders, and waits until their traces can be read.

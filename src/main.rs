@@ -14,6 +14,7 @@ mod commands;
 mod events;
 mod exit;
 mod lab;
+mod neighbours;
 mod screen;
 mod shop_args;
 mod stop;

@@ -71,6 +71,12 @@ pub(crate) async fn read(names: &[String], lab: &LabArgs) -> anyhow::Result<Vec<
     }
 }
 
+/// Whether names are all ids of traces in a lab, and none a file.
+pub(crate) fn are_ids(names: &[String]) -> bool {
+    let is_id = |name: &String| name.parse::<TraceId>().is_ok() && !Path::new(name).exists();
+    names.iter().all(is_id)
+}
+
 fn is_nearly_an_id(name: &str) -> bool {
     let hexadecimal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     hexadecimal && !Path::new(name).exists()

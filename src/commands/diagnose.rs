@@ -4,28 +4,31 @@ use std::path::{Path, PathBuf};
 
 use ::diagnose::{Diagnosis, THRESHOLDS, evaluate, report};
 
-use crate::{exit::Outcome, lab::LabArgs, screen, traces};
+use crate::{
+    exit::{Outcome, WrongInput},
+    lab::LabArgs,
+    neighbours, screen, traces,
+};
 
 /// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
 /// an error, and what went wrong, with evidence.
 ///
 /// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Jaeger JSON, Zipkin JSON
 /// v2), or - for standard input. Traces that are named together are diagnosed together: some findings need
-/// several traces, such as a lock that one trace holds and another waits for.
+/// several traces, such as a lock that one trace holds and another waits for. Where ids are named, the lab's
+/// other traces of the same time, order or message are diagnosed with them. Without a TRACE the newest traces of
+/// the lab are diagnosed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  tracelab diagnose
   tracelab diagnose 4bf92f3577b34da6a3ce929d0e0e4736
   tracelab diagnose results/*/faulty/*.otlp.json --format json
   curl -s http://jaeger:16686/api/traces/ID | tracelab diagnose -
   tracelab run --all --out results --traces all && tracelab diagnose --evaluate results")]
 pub(crate) struct Args {
-    /// Ids of traces of a running lab, or files; - is standard input.
-    #[arg(
-        required_unless_present = "evaluate",
-        conflicts_with = "evaluate",
-        value_name = "TRACE"
-    )]
+    /// Ids of traces of a running lab, or files; - is standard input. Default: the newest traces of the lab.
+    #[arg(conflicts_with = "evaluate", value_name = "TRACE")]
     traces: Vec<String>,
 
     /// Diagnose the traces of this folder, which `tracelab run --out DIR --traces all` wrote, and report the
@@ -57,26 +60,44 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.evaluate {
         return evaluate_folder(folder, args.format);
     }
-    let traces = traces::read(&args.traces, &args.lab).await?;
+    let mut traces = match args.traces.is_empty() {
+        true => Vec::new(),
+        false => traces::read(&args.traces, &args.lab).await?,
+    };
+    let asked = traces.len();
+    match args.traces.is_empty() {
+        true => traces = neighbours::newest(&args.lab).await?,
+        false if traces::are_ids(&args.traces) => {
+            traces.extend(neighbours::of(&traces, &args.lab).await?);
+        }
+        false => {}
+    }
+    if traces.is_empty() {
+        return Err(WrongInput("the lab has no trace yet: place an order first".to_owned()).into());
+    }
     let diagnoses = ::diagnose::diagnose(&traces, &[], &THRESHOLDS);
-    screen::print(text(&diagnoses, args.format))?;
+    let (asked, neighbours) = diagnoses.split_at(asked);
+    screen::print(text(asked, neighbours, args.format))?;
     Ok(Outcome::Passed)
 }
 
-fn text(diagnoses: &[Diagnosis<'_>], format: DiagnosisFormat) -> String {
+/// The diagnoses of the traces that were asked for, and of the others what was found in them.
+fn text(asked: &[Diagnosis<'_>], others: &[Diagnosis<'_>], format: DiagnosisFormat) -> String {
     let style = report::Style {
         colour: screen::style().colour,
     };
     match format {
         DiagnosisFormat::Text => {
-            let texts = diagnoses
+            let texts = asked
                 .iter()
-                .map(|diagnosis| report::text(diagnosis, style));
+                .map(|diagnosis| report::text(diagnosis, style))
+                .chain(report::neighbours_text(others, style));
             texts.collect::<Vec<_>>().join("\n")
         }
-        DiagnosisFormat::Json => format!("{}\n", report::to_json(diagnoses)),
+        DiagnosisFormat::Json => format!("{}\n", report::to_json(asked, others)),
         DiagnosisFormat::Markdown => {
-            let texts = diagnoses.iter().map(report::markdown);
+            let texts = asked.iter().map(report::markdown);
+            let texts = texts.chain(report::neighbours_markdown(others));
             texts.collect::<Vec<_>>().join("\n")
         }
     }

@@ -177,7 +177,7 @@ fn most_to_find(orders: &[Vec<Trace>], all: &[Vec<Trace>]) -> usize {
         let findings = order.iter().filter_map(|trace| found.get(&trace.id()));
         let gravest = findings
             .flatten()
-            .map(|finding| (finding.rule.severity, finding.cost))
+            .map(|finding| (finding.severity, finding.cost))
             .max();
         (gravest, order.first().map(Trace::duration))
     };

@@ -11,11 +11,20 @@ use crate::{
     thresholds::{Threshold, Thresholds},
 };
 
+/// The share of the wait for an answer below which a finding about time is information.
+const NEARLY_NOTHING: f64 = 0.01;
+
 /// An anti-pattern that was found in a trace, with its evidence.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The rule that reports it.
     pub rule: &'static Rule,
+    /// How severe it is: as its rule says, or less if nearly nothing waited for it.
+    pub severity: Severity,
+    /// The remedy, as a sentence without a full stop; `None` if it would save no time.
+    pub remedy: Option<&'static str>,
+    /// The share of its cost in the wait for the answer, from 0 to 1; `None` if it is not about time.
+    pub share: Option<f64>,
     /// The spans that show it, the most important first.
     pub spans: Vec<SpanId>,
     /// The cost on the critical path: the time by which the trace would be shorter without it, as far as the
@@ -30,6 +39,8 @@ pub struct Finding {
     /// Whether the finding concerns its own spans alone: then it neither explains findings elsewhere in the
     /// request nor is explained by them.
     pub(crate) is_local: bool,
+    /// Whether it explains other findings, as its rule says.
+    pub(crate) explains: bool,
 }
 
 /// The spans of a finding that another finding must reach to explain it.
@@ -60,6 +71,9 @@ pub struct Rule {
     /// Whether load can cause such findings too: more users, less simulated time, or a machine that is busy
     /// with other work. They are true of their requests, but alone they do not indicate a fault.
     pub of_the_load: bool,
+    /// Whether its findings are about time alone. Such a finding that is a small share of the wait is
+    /// information, whatever the severity of the rule.
+    pub about_time: bool,
     /// Whether the rule needs complete traces of the same system besides those that it judges: a trace with a
     /// missing part does not show that the part exists.
     pub needs_complete_traces: bool,
@@ -105,12 +119,16 @@ impl Finding {
     pub(crate) fn new(rule: &'static Rule, spans: Vec<SpanId>, evidence: String) -> Self {
         Finding {
             rule,
+            severity: rule.severity,
+            remedy: Some(rule.remedy),
+            share: None,
             spans,
             cost: Duration::ZERO,
             evidence,
             facts: BTreeMap::new(),
             explained_at: ExplainedAt::AnySpan,
             is_local: false,
+            explains: true,
         }
     }
 
@@ -118,6 +136,29 @@ impl Finding {
     pub(crate) fn costs(mut self, nanoseconds: u64) -> Self {
         self.cost = Duration::from_nanos(nanoseconds);
         self
+    }
+
+    /// Makes it information, whose remedy helps another than the one who waits. It explains nothing.
+    pub(crate) fn as_information(mut self) -> Self {
+        self.severity = Severity::Info;
+        self.explains = false;
+        self
+    }
+
+    /// Computes its share of the wait, if it is about time. `path_ns` is the length of its critical path, in
+    /// nanoseconds. Below 1 % it is information, and what saves no time needs no remedy.
+    pub(crate) fn weigh(&mut self, path_ns: u64) {
+        let share = match path_ns {
+            0 => 0.0,
+            ns => (self.cost.as_nanos() as f64 / ns as f64).min(1.0),
+        };
+        self.share = Some(share);
+        if self.cost.is_zero() && self.severity > Severity::Info {
+            self.remedy = None;
+        }
+        if share < NEARLY_NOTHING {
+            self.severity = Severity::Info;
+        }
     }
 
     /// Adds a fact: a number or a word.

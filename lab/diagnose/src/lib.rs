@@ -66,6 +66,8 @@ pub struct Diagnosis<'t> {
     /// The critical paths: the first belongs to the earliest root, then come those of other tops, then one
     /// for each part that was reached through a message. The places are those of `trace`.
     pub paths: Vec<CriticalPath>,
+    /// The critical paths of work that goes on after these have ended: nothing waited for it.
+    pub after: Vec<CriticalPath>,
     /// The walk from the root to the span where the time is spent.
     pub walk: Walk,
     /// The findings, the most severe first.
@@ -107,6 +109,7 @@ pub fn diagnose<'t>(
             findings: suppression::without_weaker(&view, findings),
             missing: view.missing(),
             paths: view.paths,
+            after: view.after,
             trace: view.trace,
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Removes weaker findings that a stronger finding explains.
+//! Removes weaker findings that a stronger finding explains, and weighs those about time.
 //!
 //! Each rule lists the findings that it explains. Nothing here knows a rule by its name.
 
@@ -14,13 +14,20 @@ use crate::{
 
 /// Removes the findings that others explain, by the rules of both, and sorts the rest: the most severe first,
 /// and of equals the most costly.
-pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Finding> {
-    if findings.len() < 2 {
+pub(crate) fn without_weaker(view: &View<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.is_empty() {
         return findings;
     }
     let places: HashMap<SpanId, usize> = (0..view.len())
         .map(|place| (view.id(place), place))
         .collect();
+    for finding in findings
+        .iter_mut()
+        .filter(|finding| finding.rule.about_time)
+    {
+        let first = finding.spans.first().and_then(|first| places.get(first));
+        finding.weigh(first.map_or(0, |&place| view.path_ns(place)));
+    }
     // The spans below a finding are computed only if they are needed.
     let reach: Vec<OnceCell<HashSet<SpanId>>> = findings.iter().map(|_| OnceCell::new()).collect();
     let head = |finding: &Finding| {
@@ -28,7 +35,9 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
         Some(view.head[*place])
     };
     let is_explained = |weaker: &Finding| {
-        findings.iter().zip(&reach).any(|(stronger, cell)| {
+        let explaining = findings.iter().zip(&reach);
+        let mut explaining = explaining.filter(|(stronger, _)| stronger.explains);
+        explaining.any(|(stronger, cell)| {
             let explains = &stronger.rule.explains;
             let in_request = explains.in_request.contains(&weaker.rule)
                 && head(stronger) == head(weaker)
@@ -55,7 +64,7 @@ pub(crate) fn without_weaker(view: &View<'_>, findings: Vec<Finding>) -> Vec<Fin
         .cloned()
         .collect();
     kept.sort_by(|one, other| {
-        let key = |finding: &Finding| (finding.rule.severity, finding.cost);
+        let key = |finding: &Finding| (finding.severity, finding.cost);
         key(other).cmp(&key(one))
     });
     kept

@@ -117,6 +117,19 @@ impl LabClient {
         Ok(list.traces)
     }
 
+    /// The newest traces, at most `limit` of them, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn newest_traces(&self, limit: usize) -> Result<Vec<TraceSummary>, ClientError> {
+        let mut url = self.at("/api/traces");
+        url.query_pairs_mut()
+            .append_pair("limit", &limit.to_string());
+        let list: TraceList = self.send(self.http.get(url)).await?;
+        Ok(list.traces)
+    }
+
     /// What the lab's sink has counted.
     ///
     /// # Errors

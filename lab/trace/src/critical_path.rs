@@ -7,6 +7,8 @@
 //!
 //! - Work that was started by a message is not waited for: it has a separate path.
 //! - A child is cut where it extends beyond its parent; a child that is wholly outside is left out.
+//! - Steps that overlap a little, in order, are serial (see [`is_serial`]): the earlier one is cut where the
+//!   later one begins.
 //! - The server of a call that lies outside its client, and is no longer than it (by more than 1 %),
 //!   is taken for a span of another clock: it is moved into the middle of the client, and all below
 //!   it as far. So a clock that is off does not hide where the time went.
@@ -38,6 +40,16 @@ pub struct Segment {
 /// The highest ratio of a server's duration to its client's duration within one call, as a fraction.
 const SERVER_SLACK: (i128, i128) = (101, 100);
 
+/// The highest overlap of two serial steps, as a fraction of their parent's duration: CRISP's mild overlap.
+const MILD: (i128, i128) = (1, 100);
+
+/// The highest overlap of two serial steps of any parent, in nanoseconds. Some SDKs cut the start of a span to
+/// whole milliseconds, so that it seems to begin before the span ahead of it has ended.
+const COARSE_CLOCK_NS: i128 = 1_000_000;
+
+/// The longest time for which a span may end after the head of its path, in nanoseconds, without going on.
+const AFTER_NS: i128 = 2_000_000;
+
 /// A time on the clock of the root, or a distance between two, in nanoseconds.
 type Nanos = i128;
 
@@ -53,6 +65,7 @@ pub fn critical_path(trace: &Trace, root: usize) -> CriticalPath {
             Some(child) => {
                 push(&mut segments, frame.span, child.end, frame.cursor);
                 frame.cursor = child.start;
+                frame.last = Some(child.uncut);
                 stack.push(Frame::new(
                     trace,
                     child.span,
@@ -115,11 +128,61 @@ impl CriticalPath {
     }
 }
 
+/// Finds the critical paths of the work that goes on after the heads of the trace's other paths have ended: one
+/// for each highest span that does. Each path covers the time from the end of its head to the end of the span;
+/// work that begins later is covered from its start.
+///
+/// `heads` are the roots of [`critical_paths`].
+pub fn paths_after(trace: &Trace, heads: &[usize]) -> Vec<CriticalPath> {
+    let mut paths = Vec::new();
+    for &head in heads {
+        let end = interval(trace.span(head)).1;
+        let mut stack: Vec<usize> = trace.children(head).iter().rev().copied().collect();
+        while let Some(span) = stack.pop() {
+            let above = trace.parent(span).map(|parent| trace.span(parent));
+            if above.is_some_and(|parent| is_message(parent, trace.span(span))) {
+                continue;
+            }
+            if !goes_on(trace, span, end) {
+                stack.extend(trace.children(span).iter().rev());
+                continue;
+            }
+            let mut path = critical_path(trace, span);
+            path.segments
+                .retain(|segment| Nanos::from(segment.end_ns) > end);
+            for segment in &mut path.segments {
+                // The end of a span has 64 bits.
+                segment.start_ns = segment.start_ns.max(u64::try_from(end).unwrap_or(u64::MAX));
+            }
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// Whether a span does work after `end`, for longer than clocks are off.
+fn goes_on(trace: &Trace, span: usize, end: Nanos) -> bool {
+    let (start, until) = interval(trace.span(span));
+    let length = until - start;
+    let after = until - start.max(end);
+    let is_callee = trace.parent(span).is_some_and(|parent| {
+        // A callee that is no longer than its call has another clock.
+        let (parent, child) = (trace.span(parent), trace.span(span));
+        let (from, to) = interval(parent);
+        let fits = length * SERVER_SLACK.1 <= (to - from) * SERVER_SLACK.0;
+        parent.kind == Kind::Client && child.kind == Kind::Server && fits
+    });
+    !is_callee && after > AFTER_NS.max(length * MILD.0 / MILD.1)
+}
+
 /// A span on the way, with the part from its end to the point that was reached.
 struct Frame {
     span: usize,
     start: Nanos,
+    length: Nanos,
     cursor: Nanos,
+    /// The child that the path reached last, before it was cut.
+    last: Option<(Nanos, Nanos)>,
     /// The children that may be on the path, by their ends, the last first.
     children: std::vec::IntoIter<Child>,
 }
@@ -130,6 +193,8 @@ struct Child {
     span: usize,
     start: Nanos,
     end: Nanos,
+    /// Its start and end, before it is cut where the next step begins.
+    uncut: (Nanos, Nanos),
     /// The shift of all spans below it, from their own clock to the root's clock.
     shift: Nanos,
 }
@@ -150,16 +215,24 @@ impl Frame {
         Frame {
             span,
             start,
+            length: end - start,
             cursor: end,
+            last: None,
             children: children.into_iter(),
         }
     }
 
     /// The child that ended last at or before the point that was reached.
     fn next_child(&mut self) -> Option<Child> {
-        // A child that ends after the point overlaps the child that was taken, so it is never taken.
-        let cursor = self.cursor;
-        self.children.find(|child| child.end <= cursor)
+        // A child that ends after the point overlaps the child that was taken. Unless both are serial, it is
+        // never taken.
+        let (cursor, last, parent) = (self.cursor, self.last, self.length);
+        let is_before = |child: &Child| {
+            child.end <= cursor || last.is_some_and(|last| are_serial(child.uncut, last, parent))
+        };
+        let mut child = self.children.find(is_before)?;
+        child.end = child.end.min(cursor);
+        Some(child)
     }
 }
 
@@ -185,18 +258,46 @@ impl Child {
             (start, end, shift) = (start + moved, end + moved, shift + moved);
         }
         let outside = end < from || start > to;
-        (!outside).then(|| Child {
+        let (start, end) = (start.max(from), end.min(to));
+        (!outside).then_some(Child {
             span,
-            start: start.max(from),
-            end: end.min(to),
+            start,
+            end,
+            uncut: (start, end),
             shift,
         })
     }
 }
 
+/// Whether two spans below one parent are serial steps, the first before the next: they do not overlap, or they
+/// overlap as little as clocks do.
+///
+/// Both begin and end in order, and overlap by at most half of the shorter one. The overlap is at most 1 % of
+/// the parent, or 1 ms: some SDKs cut the start of a span to whole milliseconds.
+pub fn is_serial(first: &Span, next: &Span, parent_ns: u64) -> bool {
+    let (first, next) = (interval(first), interval(next));
+    first.1 <= next.0 || are_serial(first, next, Nanos::from(parent_ns))
+}
+
+/// Whether two intervals that overlap are serial.
+fn are_serial(first: (Nanos, Nanos), next: (Nanos, Nanos), parent: Nanos) -> bool {
+    let overlap = first.1 - next.0;
+    let in_order = first.0 < next.0 && first.1 < next.1;
+    let shorter = (first.1 - first.0).min(next.1 - next.0);
+    let is_small = overlap * MILD.1 <= parent * MILD.0 || overlap <= COARSE_CLOCK_NS;
+    in_order && 2 * overlap <= shorter && is_small
+}
+
 /// Whether a child was reached through a message: its parent does not wait for it.
-fn is_message(parent: &Span, child: &Span) -> bool {
-    child.kind == Kind::Consumer || parent.kind == Kind::Producer
+///
+/// A consumer always was, and so was a child of a producer. But what lies within a producer, in the same service,
+/// is a part of the sending: some instrumentations make two spans of one send.
+pub fn is_message(parent: &Span, child: &Span) -> bool {
+    let is_part_of_sending = || {
+        let is_within = child.start_ns >= parent.start_ns && child.end_ns <= parent.end_ns;
+        is_within && child.service() == parent.service()
+    };
+    child.kind == Kind::Consumer || (parent.kind == Kind::Producer && !is_part_of_sending())
 }
 
 /// The start and end of a span; a span that ends before it begins has no length.

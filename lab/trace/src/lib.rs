@@ -28,7 +28,9 @@ pub mod tree;
 pub mod value;
 mod whole;
 
-pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
+pub use critical_path::{
+    CriticalPath, Segment, critical_path, critical_paths, is_message, is_serial, paths_after,
+};
 pub use id::{SpanId, TraceId};
 pub use milliseconds::milliseconds;
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};

@@ -2,6 +2,8 @@
 
 use trace::{Kind, Span, Value};
 
+use super::wait::For;
+
 /// The kind of call that a span makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -114,6 +116,9 @@ impl Call {
         // Some libraries record queries as INTERNAL spans; a span that waits for a database is not a query.
         let is_call = span.kind == Kind::Client;
         if database && (is_call || operation.is_some() || statement.is_some()) {
+            if operation.is_none() && statement.is_none() && takes_a_connection(&span.name) {
+                return Call::None;
+            }
             let word = operation.or(statement).unwrap_or(&span.name);
             // A read that takes locks is part of a transaction that will write.
             return Call::Database(match statement.is_some_and(takes_locks) {
@@ -164,6 +169,14 @@ impl Access {
             false => Access::Write,
         }
     }
+}
+
+/// Whether a span of a database's client takes a connection and asks nothing: `pg-pool.connect`,
+/// `redis-connect`, `tcp.connect`, or a wait for a connection.
+fn takes_a_connection(name: &str) -> bool {
+    let last = name.rsplit(['.', '-', ' ', ':', '_']).next();
+    last.is_some_and(|word| word.eq_ignore_ascii_case("connect"))
+        || For::of(name) == Some(For::Connection)
 }
 
 fn takes_locks(statement: &str) -> bool {
@@ -328,7 +341,34 @@ fn whole_failure(span: &Span) -> Option<String> {
     if !message.is_empty() {
         return Some(message.to_owned());
     }
-    text(span, &["error.type"])
-        .map(str::to_owned)
-        .or_else(|| status_code(span).map(|code| format!("status {code}")))
+    let said = text(
+        span,
+        &[
+            "error.message",
+            "grpc.error_message",
+            "rpc.grpc.error_message",
+        ],
+    );
+    let kind = text(
+        span,
+        &["error.type", "grpc.error_name", "rpc.grpc.error_name"],
+    );
+    match (kind, said) {
+        (Some(kind), Some(said)) if kind != said => Some(format!("{kind}: {said}")),
+        (Some(one), _) | (None, Some(one)) => Some(one.to_owned()),
+        (None, None) => status(span),
+    }
+}
+
+/// The status of the answer, of HTTP or of an RPC.
+fn status(span: &Span) -> Option<String> {
+    let rpc = || {
+        let keys = ["rpc.response.status_code", "rpc.grpc.status_code"];
+        text(span, &keys)
+            .map(str::to_owned)
+            .or_else(|| number(span, &keys).map(|code| code.to_string()))
+    };
+    status_code(span)
+        .map(|code| format!("status {code}"))
+        .or_else(|| rpc().map(|code| format!("gRPC status {code}")))
 }

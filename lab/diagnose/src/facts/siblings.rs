@@ -1,6 +1,6 @@
 //! Compares the times of sibling spans, and recognizes batches.
 
-use trace::Kind;
+use trace::{Kind, is_serial};
 
 use super::view::View;
 
@@ -16,20 +16,24 @@ pub(crate) fn one_after_another(view: &View<'_>, places: &[usize]) -> bool {
     2 * rounds(view, places) > places.len()
 }
 
-/// The highest number of these spans that run one after another without overlap: for thirty calls at the same
-/// time it is one.
+/// The highest number of these siblings that run one after another: for thirty calls at the same time it is
+/// one.
 pub(crate) fn rounds(view: &View<'_>, places: &[usize]) -> usize {
-    let mut by_end: Vec<(u64, u64)> = places
-        .iter()
-        .map(|&place| (view.span(place).end_ns, view.span(place).start_ns))
-        .collect();
-    by_end.sort_unstable();
-    let (mut rounds, mut until) = (0, 0);
-    for (end, start) in by_end {
-        if rounds == 0 || start >= until {
+    let mut by_end = places.to_vec();
+    by_end.sort_unstable_by_key(|&place| (view.end_ns(place), view.start_ns(place)));
+    let mut rounds = 0;
+    let mut last = None;
+    for place in by_end {
+        if last.is_none_or(|last| are_serial(view, last, place)) {
             rounds += 1;
-            until = end;
+            last = Some(place);
         }
     }
     rounds
+}
+
+/// Whether two siblings are serial steps, the first before the next.
+pub(crate) fn are_serial(view: &View<'_>, first: usize, next: usize) -> bool {
+    let parent_ns = view.trace.parent(first).map_or(0, |parent| view.ns(parent));
+    is_serial(view.span(first), view.span(next), parent_ns)
 }

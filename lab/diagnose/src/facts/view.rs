@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use trace::{CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths};
+use trace::{
+    CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths, is_message, paths_after,
+};
 
 use super::call::{self, Call};
 use crate::hash::{HashMap, HashSet};
@@ -22,6 +24,8 @@ pub(crate) struct View<'t> {
     briefs: Vec<Brief>,
     /// The critical paths of the trace.
     pub(crate) paths: Vec<CriticalPath>,
+    /// The critical paths of work that goes on after the end of these: nothing waited for it.
+    pub(crate) after: Vec<CriticalPath>,
     /// The part of the critical path that is each span's own, in nanoseconds.
     pub(crate) own: Vec<u64>,
     /// The part of the critical path that is the own time of each span or of spans below it for which it
@@ -48,6 +52,8 @@ impl<'t> View<'t> {
         let (trace, repeated) = once_each(trace);
         let spans = trace.spans();
         let paths = critical_paths(&trace);
+        let heads: Vec<usize> = paths.iter().map(|path| path.root).collect();
+        let after = paths_after(&trace, &heads);
         let mut own = vec![0; spans.len()];
         for segment in paths.iter().flat_map(|path| &path.segments) {
             own[segment.span] += segment.end_ns - segment.start_ns;
@@ -81,6 +87,7 @@ impl<'t> View<'t> {
             briefs: spans.iter().map(brief).collect(),
             repeated,
             paths,
+            after,
             own,
             below,
             head,
@@ -226,11 +233,6 @@ impl<'t> View<'t> {
         }
         missing
     }
-}
-
-/// Whether a child was reached through a message: then its parent does not wait for it.
-pub(crate) fn is_message(parent: &Span, child: &Span) -> bool {
-    child.kind == Kind::Consumer || parent.kind == Kind::Producer
 }
 
 fn once_each(trace: &Trace) -> (Cow<'_, Trace>, Vec<(SpanId, usize)>) {

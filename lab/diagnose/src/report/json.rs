@@ -6,9 +6,18 @@ use trace::CriticalPath;
 use super::sections;
 use crate::{Diagnosis, Finding, Story, format::ms};
 
-/// `{"traces": [{"trace_id", "critical_path", "walk", "findings", …}]}`.
-pub fn to_json(diagnoses: &[Diagnosis<'_>]) -> Json {
-    json!({ "traces": diagnoses.iter().map(one).collect::<Vec<_>>() })
+/// `{"traces": [{"trace_id", "critical_path", "walk", "findings", …}]}`. The traces that were asked for come
+/// first. Those of the others in which something was found follow, each with `"neighbour": true`.
+pub fn to_json(asked: &[Diagnosis<'_>], others: &[Diagnosis<'_>]) -> Json {
+    let found = others
+        .iter()
+        .filter(|diagnosis| !diagnosis.findings.is_empty());
+    let found = found.map(|diagnosis| {
+        let mut document = one(diagnosis);
+        document["neighbour"] = true.into();
+        document
+    });
+    json!({ "traces": asked.iter().map(one).chain(found).collect::<Vec<_>>() })
 }
 
 fn one(diagnosis: &Diagnosis<'_>) -> Json {
@@ -27,9 +36,23 @@ fn one(diagnosis: &Diagnosis<'_>) -> Json {
             })
         })
         .collect();
+    let apart = diagnosis.apart().map(|(apart, path)| {
+        let root = diagnosis.trace.span(path.root);
+        let parent = diagnosis.trace.parent(path.root);
+        json!({
+            "root": root.span_id.to_string(),
+            "service": root.service(),
+            "name": root.name,
+            "why": apart.as_str(),
+            "below": parent.map(|parent| diagnosis.trace.span(parent).span_id.to_string()),
+            "ms": ms(u64::try_from(path.total().as_nanos()).unwrap_or(u64::MAX)),
+            "critical_path": of_path(diagnosis, path),
+        })
+    });
     json!({
         "trace_id": diagnosis.trace.id().to_string(),
         "critical_path": path,
+        "paths": apart.collect::<Vec<_>>(),
         "walk": diagnosis.walk.steps.iter().map(|step| step.span_id.to_string()).collect::<Vec<_>>(),
         "findings": diagnosis.findings.iter().map(finding).collect::<Vec<_>>(),
         "later": later,
@@ -59,13 +82,14 @@ fn of_path(diagnosis: &Diagnosis<'_>, path: &CriticalPath) -> Vec<Json> {
 fn finding(finding: &Finding) -> Json {
     json!({
         "name": finding.rule.name,
-        "severity": finding.rule.severity,
+        "severity": finding.severity,
         "spans": finding.spans.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "cost_ms": ms(u64::try_from(finding.cost.as_nanos()).unwrap_or(u64::MAX)),
+        "share": finding.share.map(|share| (share * 1e4).round() / 1e4),
         "evidence": finding.evidence,
         "facts": finding.facts,
         "means": finding.rule.summary,
-        "remedy": finding.rule.remedy,
+        "remedy": finding.remedy,
         "docs": finding.docs(),
     })
 }

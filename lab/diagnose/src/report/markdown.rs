@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use trace::CriticalPath;
 
-use super::sections;
+use super::{SHOWN_APART, cost, sections};
 use crate::{
     Diagnosis,
     format::{format_ns, plural},
@@ -41,9 +41,8 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     if let Some(path) = diagnosis.path() {
         push_path(&mut text, diagnosis, path, "critical path");
     }
-    for path in diagnosis.later() {
-        let name = cell(&trace.span(path.root).name);
-        let title = format!("later, through a message: {name}");
+    for (apart, path) in diagnosis.apart().take(SHOWN_APART) {
+        let title = cell(&diagnosis.title(apart, path));
         push_path(&mut text, diagnosis, path, &title);
     }
     if let Some(story) = &diagnosis.story {
@@ -66,17 +65,12 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
         text.push_str("None.\n");
     }
     for finding in &diagnosis.findings {
-        let cost = u64::try_from(finding.cost.as_nanos()).unwrap_or(u64::MAX);
-        let cost = if cost > 0 {
-            format!(", costs {}", format_ns(cost))
-        } else {
-            String::new()
-        };
+        let cost = cost(finding).map_or_else(String::new, |cost| format!(", {cost}"));
         let _ = writeln!(
             text,
             "- **{}** ({}{cost}): {} *{}.* [More]({})",
             finding.rule.name,
-            finding.rule.severity,
+            finding.severity,
             cell(&finding.evidence),
             finding.rule.remedy,
             finding.docs()
@@ -125,7 +119,7 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
 }
 
 /// Escapes text so that Markdown does not interpret it.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use trace::CriticalPath;
 
-use super::sections;
+use super::{SHOWN_APART, cost, sections};
 use crate::{
     Diagnosis, Finding, Severity, Story,
     format::{format_ns, plural},
@@ -61,12 +61,14 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
             "The critical path: whose own time was waited for",
         );
     }
-    for path in diagnosis.later() {
-        let title = format!(
-            "Later, through a message: {}",
-            diagnosis.trace.span(path.root).name
-        );
-        push_path(&mut text, diagnosis, path, &title);
+    for (apart, path) in diagnosis.apart().take(SHOWN_APART) {
+        push_path(&mut text, diagnosis, path, &diagnosis.title(apart, path));
+    }
+    match diagnosis.apart().skip(SHOWN_APART).count() {
+        0 => {}
+        more => {
+            let _ = writeln!(text, "\n… {} more", plural(more, "path"));
+        }
     }
     if let Some(story) = &diagnosis.story {
         push_story(&mut text, story);
@@ -194,22 +196,19 @@ fn push_findings(text: &mut String, findings: &[Finding], style: Style) {
     }
     let _ = writeln!(text, "\nFindings: {}", findings.len());
     for finding in findings {
-        let severity = painted(finding.rule.severity, style.colour);
-        let cost = match finding.cost.as_nanos() {
-            0 => String::new(),
-            ns => format!(
-                "   costs {}",
-                format_ns(u64::try_from(ns).unwrap_or(u64::MAX))
-            ),
-        };
+        let severity = painted(finding.severity, style.colour);
+        let cost = cost(finding).map_or_else(String::new, |cost| format!("   {cost}"));
         let _ = writeln!(text, "  {severity} {}{cost}", finding.rule.name);
         let _ = writeln!(text, "    {}", finding.evidence);
-        let _ = writeln!(text, "    To mend it: {}.", finding.rule.remedy);
+        let _ = match finding.remedy {
+            Some(remedy) => writeln!(text, "    To mend it: {remedy}."),
+            None => writeln!(text, "    Nothing waited for it."),
+        };
         let _ = writeln!(text, "    {}", finding.docs());
     }
 }
 
-fn painted(severity: Severity, colour: bool) -> String {
+pub(super) fn painted(severity: Severity, colour: bool) -> String {
     let code = match severity {
         Severity::Critical => "31",
         Severity::Warning => "33",

@@ -23,6 +23,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "ours (5 ms past the end of the call)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains {
         nearby: &[&deadline_exceeded::RULE, &error::RULE, &slow_external::RULE],

@@ -24,6 +24,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "ours (a root of the same method and path within the call, or of the same message)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains {
         nearby: &[
@@ -39,6 +40,41 @@ pub(crate) static RULE: Rule = Rule {
 fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     calls(run, found);
     messages(run, found);
+    cut_ids(run, found);
+}
+
+/// Traces whose ids differ in the upper half alone, which one of them lacks: a service cuts the id to 64 bits.
+fn cut_ids(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
+    let halves = |at: usize| {
+        let id = u128::from_be_bytes(*run.views[at].trace.id().as_bytes());
+        ((id >> 64) as u64, id as u64)
+    };
+    let mut whole: HashMap<u64, Vec<usize>> = HashMap::default();
+    let mut cut: Vec<(u64, usize)> = Vec::new();
+    for at in 0..run.views.len() {
+        match halves(at) {
+            (0, lower) => cut.push((lower, at)),
+            (_, lower) => whole.entry(lower).or_default().push(at),
+        }
+    }
+    for (lower, at) in cut {
+        for &other in whole.get(&lower).into_iter().flatten() {
+            for (one, other) in [(at, other), (other, at)] {
+                let (view, theirs) = (&run.views[one], &run.views[other]);
+                let Some(root) = view.root() else { continue };
+                let evidence = format!(
+                    "The ids of this trace and of trace {} have the same lower half, and one has no upper \
+                     half: a service cuts trace ids to 64 bits.",
+                    theirs.trace.id()
+                );
+                found(
+                    one,
+                    Finding::new(&RULE, view.ids(&[root]), evidence)
+                        .fact("other_trace", theirs.trace.id().to_string()),
+                );
+            }
+        }
+    }
 }
 
 fn calls(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {

@@ -25,6 +25,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "Jaeger's adjuster, with 2 ms for clocks that agree",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[
         &abandoned_work::RULE,
@@ -147,7 +148,9 @@ fn offset(view: &View<'_>, limits: &Thresholds, parent: usize, place: usize) -> 
         (Kind::Client, Kind::Server) | (Kind::Producer, Kind::Consumer)
     );
     let (caller, callee) = (view.span(parent), view.span(place));
-    if !is_call || caller.service() == callee.service() {
+    // A span without a length ended at an unknown time: some tracers report the start alone.
+    let has_no_length = view.ns(parent) == 0 || view.ns(place) == 0;
+    if !is_call || has_no_length || caller.service() == callee.service() {
         return None;
     }
     let ahead_at_end = i128::from(callee.end_ns) - i128::from(caller.end_ns);

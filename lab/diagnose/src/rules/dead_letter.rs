@@ -19,6 +19,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "ours (rejected to a dead-letter destination after it failed)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&redelivery::RULE, &error::RULE]),
     scope: Scope::Trace(detect),

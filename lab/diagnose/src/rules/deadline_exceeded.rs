@@ -18,6 +18,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "the conventions: error.type timeout, gRPC status 4, HTTP 408 and 504",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains {
         nearby: &[&error::RULE, &slow_external::RULE, &slow_query::RULE],

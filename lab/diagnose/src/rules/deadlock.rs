@@ -30,6 +30,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "the databases' own codes: 40P01 (PostgreSQL), 1213 (MySQL), 1205 (SQL Server), ORA-00060",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[
         &lock_wait::RULE,

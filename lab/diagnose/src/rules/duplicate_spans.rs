@@ -16,6 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "ours (the same span id twice in a trace)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Trace(detect),

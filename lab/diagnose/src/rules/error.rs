@@ -15,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "the usual way to read an error trace",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Trace(detect),

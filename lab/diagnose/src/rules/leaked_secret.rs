@@ -20,6 +20,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "ours (card numbers by issuer and Luhn's check, bearer tokens, JSON Web Tokens, keys of cloud providers, values of keys that are called a password)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Trace(detect),

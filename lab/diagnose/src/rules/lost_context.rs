@@ -25,6 +25,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "ours (a root inside a service, within another trace of it that names the same id)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains {
         nearby: &[&partial_trace::RULE],

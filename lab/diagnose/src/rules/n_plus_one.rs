@@ -7,7 +7,7 @@ use crate::{
     facts::{
         call::{self, Access, Call},
         shape,
-        siblings::{is_batch, one_after_another},
+        siblings::{is_batch, one_after_another, rounds},
         view::View,
     },
     finding::{Explains, Finding, Rule, Scope, Severity},
@@ -61,6 +61,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "Sentry (5 of one shape after a source query, 50 ms; 5 calls, 300 ms; groups of up to 8 spans, 3 times, 50 ms), perf-sentinel (10)",
     of_the_load: false,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&sequential_calls::RULE, &chatty::RULE, &slow_query::RULE]),
     scope: Scope::Trace(detect),
@@ -137,6 +138,12 @@ fn by_shape(
         };
         if is_one {
             found.push(finding(view, parent, &places, total, &shape, is_query));
+        } else if is_query
+            && places.len() >= limits.n_plus_one_many
+            && rounds(view, &places) * 2 <= places.len()
+            && follows_another(view, parent, places[0], &shape)
+        {
+            found.push(at_once(view, parent, &places, &shape));
         }
     }
 }
@@ -175,6 +182,21 @@ fn finding(
         .fact("count", count)
         .fact("shape", shape)
         .fact("total_ms", ms(total))
+        .fact("parent", view.place(parent))
+}
+
+/// The same queries, sent at the same time.
+fn at_once(view: &View<'_>, parent: usize, places: &[usize], shape: &str) -> Finding {
+    let count = places.len();
+    let evidence = format!(
+        "{count} queries of one shape below {}, sent at once: {shape}. The request waits for the slowest \
+         alone, but the database answers all of them.",
+        view.place(parent)
+    );
+    Finding::new(&RULE, ids(view, parent, places), evidence)
+        .as_information()
+        .fact("count", count)
+        .fact("shape", shape)
         .fact("parent", view.place(parent))
 }
 

@@ -20,6 +20,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "Jaeger (a parent id that is set and absent)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&slow_external::RULE, &partial_trace::RULE]),
     scope: Scope::Trace(detect),

@@ -15,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     source: "ours (a call that was answered, whose route has answers with spans in the run)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: true,
     explains: Explains::nearby(&[&slow_external::RULE]),
     scope: Scope::Run(detect),

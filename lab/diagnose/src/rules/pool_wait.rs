@@ -15,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: waits::LIMITS,
     source: "ours (30 % of the parent and 20 ms)",
     of_the_load: true,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&slow_query::RULE, &wrong_parent::RULE]),
     scope: Scope::Run(detect),

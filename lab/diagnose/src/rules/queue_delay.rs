@@ -35,6 +35,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "ours (1 s, or half of the trace from 100 ms on)",
     of_the_load: true,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Run(detect),

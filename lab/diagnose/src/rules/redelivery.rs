@@ -24,6 +24,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "ours (processed again after a success, or five times in vain)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&error::RULE]),
     scope: Scope::Run(detect),

@@ -36,6 +36,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "ours (3 attempts; no backoff where a pause is not longer than the one before it)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains {
         nearby: &[

@@ -4,6 +4,7 @@ use super::chatty;
 use crate::{
     facts::{
         call::{self, Access, Call},
+        siblings::are_serial,
         view::View,
     },
     finding::{Explains, Finding, Rule, Scope, Severity},
@@ -41,6 +42,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "Sentry (consecutive HTTP: 10 %), with the least saving scaled from 100 ms to 10 ms for calls of services",
     of_the_load: false,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&chatty::RULE]),
     scope: Scope::Trace(detect),
@@ -108,10 +110,10 @@ fn chains<'r>(view: &View<'_>, reads: &'r [(usize, Call)]) -> Vec<&'r [(usize, C
     let mut from = 0;
     for at in 1..=reads.len() {
         let goes_on = at < reads.len() && {
-            let (before, next) = (view.span(reads[at - 1].0), view.span(reads[at].0));
-            let pause = next.start_ns.checked_sub(before.end_ns);
-            let shorter = view.ns(reads[at - 1].0).min(view.ns(reads[at].0));
-            pause.is_some_and(|pause| pause as f64 <= PAUSE * shorter as f64)
+            let (before, next) = (reads[at - 1].0, reads[at].0);
+            let pause = view.start_ns(next).saturating_sub(view.end_ns(before));
+            let shorter = view.ns(before).min(view.ns(next));
+            are_serial(view, before, next) && pause as f64 <= PAUSE * shorter as f64
         };
         if !goes_on {
             if at - from >= 2 {

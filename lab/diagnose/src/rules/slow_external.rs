@@ -32,6 +32,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "Sentry (500 ms); the share of the critical path from 100 ms on is ours",
     of_the_load: true,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Run(detect),
@@ -43,6 +44,13 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
     }
 }
 
+/// Whether a call is the frame of another: a client of a model around its HTTP request, say. The inner one is
+/// the call to the peer.
+fn is_around_a_call(view: &View<'_>, place: usize) -> bool {
+    let mut children = view.trace.children(place).iter();
+    children.any(|&child| view.calls[child].is_to_service() && 2 * view.ns(child) >= view.ns(place))
+}
+
 fn detect_at(view: &View<'_>, run: &RunFacts<'_>, found: &mut dyn FnMut(Finding)) {
     let limits = run.limits;
     for place in 0..view.len() {
@@ -52,7 +60,7 @@ fn detect_at(view: &View<'_>, run: &RunFacts<'_>, found: &mut dyn FnMut(Finding)
         }
         let share = view.share(place);
         let is_slow = ns >= limits.slow_external_ns || share >= limits.slow_share;
-        if !is_slow || !run.is_external(view, place) {
+        if !is_slow || !run.is_external(view, place) || is_around_a_call(view, place) {
             continue;
         }
         let span = view.span(place);

@@ -31,6 +31,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "Sentry (500 ms); the share of the critical path from 100 ms on is ours",
     of_the_load: true,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Trace(detect),

@@ -24,6 +24,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "ours (more than 1,000 spans, 80 % of one name; Tempo refuses a trace above 5 MB)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[
         &n_plus_one::RULE,

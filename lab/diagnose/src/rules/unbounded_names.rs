@@ -24,6 +24,7 @@ pub(crate) static RULE: Rule = Rule {
     )],
     source: "ours (a URL's query, a UUID or a long hexadecimal word in a name; a path that is not its route; ten names of one pattern in a run)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Run(detect),

@@ -25,6 +25,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "ours (it fills the gap of another span of its service to 5 %, at both ends)",
     of_the_load: false,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::nearby(&[&sequential_calls::RULE]),
     scope: Scope::Trace(detect),

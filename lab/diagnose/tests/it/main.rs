@@ -8,6 +8,7 @@ mod any_tree;
 mod calls;
 mod contexts;
 mod corpus;
+mod field;
 mod findings;
 mod messages;
 mod reports;

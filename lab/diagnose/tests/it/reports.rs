@@ -72,7 +72,7 @@ fn what_is_printed_says_all_of_it_in_each_format() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let json = report::to_json(&diagnoses);
+    let json = report::to_json(&diagnoses, &[]);
     let trace = &json["traces"][0];
     assert_eq!(trace["walk"].as_array().unwrap().len(), 3);
     assert_eq!(trace["critical_path"][0]["name"], "POST /orders");

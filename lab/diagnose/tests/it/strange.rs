@@ -225,7 +225,7 @@ pub(crate) fn endure(traces: &[Trace]) {
             assert!(!finding.spans.is_empty());
         }
     }
-    let _ = report::to_json(&diagnoses).to_string();
+    let _ = report::to_json(&diagnoses, &[]).to_string();
     let (before, after) = traces.split_at(traces.len().min(1));
     let _ = compare::text(&compare::compare(before, after));
 }

@@ -47,6 +47,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "ours (50 ms, twice in a run)",
     of_the_load: true,
+    about_time: true,
     needs_complete_traces: false,
     explains: Explains::nearby(&[
         &slow_external::RULE,
