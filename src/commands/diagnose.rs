@@ -76,8 +76,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         return Err(WrongInput("the lab has no trace yet: place an order first".to_owned()).into());
     }
     let diagnoses = ::diagnose::diagnose(&traces, &[], &THRESHOLDS);
-    let (asked, neighbours) = diagnoses.split_at(asked);
-    screen::print(text(asked, neighbours, args.format))?;
+    let (asked, others) = diagnoses.split_at(asked);
+    screen::print(text(asked, others, args.format))?;
     Ok(Outcome::Passed)
 }
 
@@ -86,18 +86,28 @@ fn text(asked: &[Diagnosis<'_>], others: &[Diagnosis<'_>], format: DiagnosisForm
     let style = report::Style {
         colour: screen::style().colour,
     };
+    let which = match asked.is_empty() {
+        true => "that the lab has lately",
+        false => "around it",
+    };
     match format {
         DiagnosisFormat::Text => {
             let texts = asked
                 .iter()
                 .map(|diagnosis| report::text(diagnosis, style))
-                .chain(report::neighbours_text(others, style));
+                .chain(report::neighbours_text(others, which, style));
             texts.collect::<Vec<_>>().join("\n")
         }
-        DiagnosisFormat::Json => format!("{}\n", report::to_json(asked, others)),
+        DiagnosisFormat::Json => {
+            let document = match asked.is_empty() {
+                true => report::to_json(others, &[]),
+                false => report::to_json(asked, others),
+            };
+            format!("{document}\n")
+        }
         DiagnosisFormat::Markdown => {
             let texts = asked.iter().map(report::markdown);
-            let texts = texts.chain(report::neighbours_markdown(others));
+            let texts = texts.chain(report::neighbours_markdown(others, which));
             texts.collect::<Vec<_>>().join("\n")
         }
     }

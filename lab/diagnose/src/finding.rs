@@ -23,7 +23,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The remedy, as a sentence without a full stop; `None` if it would save no time.
     pub remedy: Option<&'static str>,
-    /// The share of its cost in the wait for the answer, from 0 to 1; `None` if it is not about time.
+    /// The share of its cost in the wait for the answer, from 0 to 1; `None` if it is not about the time of its trace.
     pub share: Option<f64>,
     /// The spans that show it, the most important first.
     pub spans: Vec<SpanId>,
@@ -39,6 +39,8 @@ pub struct Finding {
     /// Whether the finding concerns its own spans alone: then it neither explains findings elsewhere in the
     /// request nor is explained by them.
     pub(crate) is_local: bool,
+    /// Whether requests of other traces wait because of it: then its cost here does not weigh it.
+    pub(crate) others_wait: bool,
     /// Whether it explains other findings, as its rule says.
     pub(crate) explains: bool,
 }
@@ -128,6 +130,7 @@ impl Finding {
             facts: BTreeMap::new(),
             explained_at: ExplainedAt::AnySpan,
             is_local: false,
+            others_wait: false,
             explains: true,
         }
     }
@@ -138,6 +141,12 @@ impl Finding {
         self
     }
 
+    /// Other requests wait because of it, if `others_wait`.
+    pub(crate) fn for_others(mut self, others_wait: bool) -> Self {
+        self.others_wait = others_wait;
+        self
+    }
+
     /// Makes it information, whose remedy helps another than the one who waits. It explains nothing.
     pub(crate) fn as_information(mut self) -> Self {
         self.severity = Severity::Info;
@@ -145,9 +154,12 @@ impl Finding {
         self
     }
 
-    /// Computes its share of the wait, if it is about time. `path_ns` is the length of its critical path, in
+    /// Computes its share of the wait, if it is about the time of its own trace. `path_ns` is the length of its critical path, in
     /// nanoseconds. Below 1 % it is information, and what saves no time needs no remedy.
     pub(crate) fn weigh(&mut self, path_ns: u64) {
+        if !self.rule.about_time || self.others_wait {
+            return;
+        }
         let share = match path_ns {
             0 => 0.0,
             ns => (self.cost.as_nanos() as f64 / ns as f64).min(1.0),

@@ -21,10 +21,7 @@ pub(crate) fn without_weaker(view: &View<'_>, mut findings: Vec<Finding>) -> Vec
     let places: HashMap<SpanId, usize> = (0..view.len())
         .map(|place| (view.id(place), place))
         .collect();
-    for finding in findings
-        .iter_mut()
-        .filter(|finding| finding.rule.about_time)
-    {
+    for finding in &mut findings {
         let first = finding.spans.first().and_then(|first| places.get(first));
         finding.weigh(first.map_or(0, |&place| view.path_ns(place)));
     }

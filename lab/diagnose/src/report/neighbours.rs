@@ -11,10 +11,11 @@ use crate::{
 /// The highest number of neighbours that are shown.
 const SHOWN: usize = 20;
 
-/// What was found in other traces, as text; `None` without other traces.
-pub fn neighbours_text(others: &[Diagnosis<'_>], style: Style) -> Option<String> {
+/// What was found in other traces, as text; `None` without other traces. `which` says in a few words which traces
+/// they are: `around it`.
+pub fn neighbours_text(others: &[Diagnosis<'_>], which: &str, style: Style) -> Option<String> {
     let (found, more) = found(others);
-    let mut text = gist(others, &found, more)?;
+    let mut text = gist(others, which, found.len() + more)?;
     text.push('\n');
     for diagnosis in found {
         let _ = writeln!(
@@ -34,10 +35,11 @@ pub fn neighbours_text(others: &[Diagnosis<'_>], style: Style) -> Option<String>
     Some(text)
 }
 
-/// What was found in other traces, in Markdown; `None` without other traces.
-pub fn neighbours_markdown(others: &[Diagnosis<'_>]) -> Option<String> {
+/// What was found in other traces, in Markdown; `None` without other traces. `which` says in a few words which
+/// traces they are: `around it`.
+pub fn neighbours_markdown(others: &[Diagnosis<'_>], which: &str) -> Option<String> {
     let (found, more) = found(others);
-    let mut text = gist(others, &found, more)?;
+    let mut text = gist(others, which, found.len() + more)?;
     text.push_str("\n\n");
     for diagnosis in found {
         let (id, request) = (diagnosis.trace.id(), cell(&request(diagnosis)));
@@ -62,14 +64,13 @@ fn found<'d, 't>(others: &'d [Diagnosis<'t>]) -> (Vec<&'d Diagnosis<'t>>, usize)
     (found, more)
 }
 
-fn gist(others: &[Diagnosis<'_>], found: &[&Diagnosis<'_>], more: usize) -> Option<String> {
-    if others.is_empty() {
-        return None;
-    }
+fn gist(others: &[Diagnosis<'_>], which: &str, with: usize) -> Option<String> {
     let traces = plural(others.len(), "trace");
-    Some(match found.len() + more {
-        0 => format!("Of {traces} around it none has findings."),
-        with => format!("Of {traces} around it {with} have findings."),
+    Some(match (others.len(), with) {
+        (0, _) => return None,
+        (_, 0) => format!("Of {traces} {which} none has findings."),
+        (_, 1) => format!("Of {traces} {which} 1 has findings."),
+        (_, with) => format!("Of {traces} {which} {with} have findings."),
     })
 }
 

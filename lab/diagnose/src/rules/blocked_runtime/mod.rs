@@ -252,6 +252,7 @@ fn judge(
             at,
             Finding::new(&RULE, spans, evidence)
                 .costs(own + still_ns)
+                .for_others(!worked.is_empty())
                 .fact("worked_ms", ms(own))
                 .fact("stood_still_ms", ms(still_ns))
                 .fact("times", times)

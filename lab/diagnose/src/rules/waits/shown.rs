@@ -161,6 +161,7 @@ fn holders(
         found(
             at,
             Finding::new(rule, view.ids(&[place]), evidence)
+                .for_others(true)
                 .fact("others", times)
                 .fact("others_waited_ms", ms(total)),
         );
