@@ -34,7 +34,7 @@ pub(crate) static RULE: Rule = Rule {
     ],
     source: "perf-sentinel (more than 20 children, 15 outbound calls)",
     of_the_load: false,
-    about_time: true,
+    about_time: false,
     needs_complete_traces: false,
     explains: Explains::NOTHING,
     scope: Scope::Trace(detect),
@@ -67,13 +67,10 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             view.place(parent),
             children.len()
         );
-        let longest = counted.iter().map(|&place| view.below[place]).max();
-        let longest = longest.unwrap_or(0);
         let mut spans = vec![view.id(parent)];
         spans.extend(view.ids(&counted));
         found.push(
             Finding::new(&RULE, spans, evidence)
-                .costs(view.cost(&counted).saturating_sub(longest))
                 .fact("children", children.len())
                 .fact("one_after_another", steps)
                 .fact("calls", calls),
