@@ -2,6 +2,7 @@
 //! and its output is compared with what the set-up promises.
 
 mod backends;
+mod reading;
 mod redact;
 mod rig;
 mod run;

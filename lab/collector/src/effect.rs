@@ -16,6 +16,18 @@ pub struct CollectorEffect {
     pub decides_after: Duration,
     /// The sampling rules; `None`: all traces are kept.
     pub sampling: Option<Sampling>,
+    /// The room of a tail sampler; `None` without one.
+    pub room: Option<Room>,
+}
+
+/// The room of a tail sampler for traces. When it is full, the oldest undecided traces are lost, those with errors
+/// too, and no log line says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The highest number of traces that it holds (`num_traces`).
+    pub traces: usize,
+    /// Whether decided traces free their place at once (`decision_cache`). Otherwise they count, too.
+    pub frees_decided: bool,
 }
 
 /// The sampling rules of a set-up that drops traces.
@@ -34,6 +46,7 @@ pub struct Sampling {
 const BATCH: Duration = Duration::from_millis(200);
 const DECISION_WAIT: Duration = Duration::from_secs(30);
 const GROUP_WAIT: Duration = Duration::from_secs(1);
+const NUM_TRACES: usize = 50_000;
 
 // === impl CollectorEffect ===
 
@@ -43,7 +56,30 @@ impl CollectorEffect {
         delay: Duration::ZERO,
         decides_after: Duration::ZERO,
         sampling: None,
+        room: None,
     };
+
+    /// The sampling rules for traces that start at these times (sorted, in nanoseconds). If the tail sampler has no
+    /// room for all that are open at the same time, any trace may be missing.
+    pub fn sampling_of(&self, starts: &[u64]) -> Option<Sampling> {
+        let is_too_small = self.room.is_some_and(|room| {
+            let open_ns = u64::try_from((self.decides_after + self.delay).as_nanos());
+            let open_ns = open_ns.unwrap_or(u64::MAX);
+            let at_once = |(at, start): (usize, &u64)| {
+                let open = &starts[at..];
+                open.partition_point(|other| *other <= start.saturating_add(open_ns))
+            };
+            let most = match room.frees_decided {
+                true => starts.iter().enumerate().map(at_once).max().unwrap_or(0),
+                false => starts.len(),
+            };
+            most > room.traces
+        });
+        match is_too_small {
+            true => Some(Sampling::UNKNOWN),
+            false => self.sampling,
+        }
+    }
 
     /// The effect of one Collector followed by another.
     pub(crate) fn then(self, next: CollectorEffect) -> CollectorEffect {
@@ -52,6 +88,13 @@ impl CollectorEffect {
             decides_after: self.decides_after + next.decides_after,
             sampling: match (self.sampling, next.sampling) {
                 (Some(one), Some(other)) => Some(one.then(other)),
+                (one, other) => one.or(other),
+            },
+            room: match (self.room, next.room) {
+                (Some(one), Some(other)) => Some(Room {
+                    traces: one.traces.min(other.traces),
+                    frees_decided: one.frees_decided && other.frees_decided,
+                }),
                 (one, other) => one.or(other),
             },
         }
@@ -87,14 +130,16 @@ pub(crate) fn of_text(text: &str) -> CollectorEffect {
     };
     let mut effect = CollectorEffect::NONE;
     for pipeline in fed(&file) {
+        let mut threshold = Threshold::Absent;
         let processors = list(&pipeline["processors"]);
         let whole = processors.fold(CollectorEffect::NONE, |effect, name| {
-            effect.then(through(name, &file["processors"][name]))
+            effect.then(through(name, &file["processors"][name], &mut threshold))
         });
         effect = CollectorEffect {
             delay: effect.delay.max(whole.delay),
             decides_after: effect.decides_after.max(whole.decides_after),
             sampling: effect.sampling.or(whole.sampling),
+            room: effect.room.or(whole.room),
         };
     }
     effect
@@ -130,7 +175,15 @@ fn fed(file: &Value) -> Vec<&Value> {
     }
 }
 
-fn through(name: &str, settings: &Value) -> CollectorEffect {
+/// The sampling threshold that spans carry in their trace state (`ot=th`), written by a sampler before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Threshold {
+    Absent,
+    /// The share of traces that it stands for, from 0 to 1; `None` if the file does not say it.
+    Of(Option<f64>),
+}
+
+fn through(name: &str, settings: &Value, threshold: &mut Threshold) -> CollectorEffect {
     let time = |key: &str, default| duration(&settings[key]).unwrap_or(default);
     match kind(name) {
         "batch" => CollectorEffect {
@@ -143,11 +196,12 @@ fn through(name: &str, settings: &Value) -> CollectorEffect {
         },
         "tail_sampling" => CollectorEffect {
             decides_after: time("decision_wait", DECISION_WAIT),
-            sampling: tail_sampling(&settings["policies"]),
+            sampling: tail_sampling(settings),
+            room: Some(room(settings)),
             ..CollectorEffect::NONE
         },
         "probabilistic_sampler" => {
-            let share = percentage(&settings["sampling_percentage"]);
+            let share = share_of_sampler(settings, threshold);
             CollectorEffect {
                 sampling: (share != Some(1.0)).then_some(Sampling {
                     share,
@@ -164,18 +218,62 @@ fn through(name: &str, settings: &Value) -> CollectorEffect {
     }
 }
 
+/// The share that a probabilistic sampler keeps of the spans that reach it, and the threshold that it writes.
+///
+/// Measured with the Collector 0.161.0: `hash_seed`, the default, writes none, and keeps no span that carries one;
+/// `equalizing` keeps the smaller of both shares; `proportional` keeps its share of spans that carry none.
+fn share_of_sampler(settings: &Value, threshold: &mut Threshold) -> Option<f64> {
+    let share = percentage(&settings["sampling_percentage"]);
+    let (kept, written) = match (settings["mode"].as_str().unwrap_or("hash_seed"), *threshold) {
+        ("hash_seed", Threshold::Absent) => (share, Threshold::Absent),
+        ("hash_seed", Threshold::Of(_)) => (Some(0.0), *threshold),
+        ("equalizing" | "proportional", Threshold::Absent) => (share, Threshold::Of(share)),
+        ("equalizing", Threshold::Of(Some(before))) => {
+            let smaller = share.map(|share| share.min(before));
+            let kept = smaller.map(|smaller| smaller / before.max(f64::MIN_POSITIVE));
+            (kept, Threshold::Of(smaller))
+        }
+        _ => (None, Threshold::Of(None)),
+    };
+    *threshold = written;
+    kept
+}
+
+fn room(settings: &Value) -> Room {
+    let number = settings["num_traces"].as_str().map(expand);
+    let cache = &settings["decision_cache"];
+    let has = |key: &str| number_of(&cache[key]).is_some_and(|size| size > 0);
+    Room {
+        traces: number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(NUM_TRACES),
+        frees_decided: has("sampled_cache_size") && has("non_sampled_cache_size"),
+    }
+}
+
+fn number_of(value: &Value) -> Option<u64> {
+    expand(value.as_str()?).parse().ok()
+}
+
 /// The rules of tail sampling. A trace is kept if any policy keeps it. A policy that is not understood here
-/// may keep more traces; if it may also drop traces, nothing is known.
-fn tail_sampling(policies: &Value) -> Option<Sampling> {
+/// may keep more traces; if it may also drop traces, nothing is known. A policy `drop` wins wherever it stands,
+/// and so does a limit for the size of a trace.
+fn tail_sampling(settings: &Value) -> Option<Sampling> {
     let mut sampling = Sampling {
         share: Some(0.0),
         ..Sampling::UNKNOWN
     };
-    for policy in policies.as_array()? {
+    let policies = settings["policies"].as_array()?;
+    let has_limit = number_of(&settings["maximum_trace_size_bytes"]).is_some_and(|size| size > 0);
+    if has_limit || policies.iter().any(|policy| policy["type"] == "drop") {
+        return Some(Sampling::UNKNOWN);
+    }
+    // The shares of the policies, by the salt of their hash: with one salt all of them keep the same traces.
+    let mut shares: Vec<(&str, f64)> = Vec::new();
+    for policy in policies {
         let settings = |name: &str| &policy[name];
         match policy["type"].as_str()? {
             "always_sample" => return None,
-            "drop" => return Some(Sampling::UNKNOWN),
             "status_code" => {
                 let mut codes = list(&settings("status_code")["status_codes"]);
                 sampling.keeps_errors |= codes.any(|code| code == "ERROR");
@@ -187,14 +285,21 @@ fn tail_sampling(policies: &Value) -> Option<Sampling> {
                 sampling.keeps_slower_than = Some(least.min(threshold));
             }
             "probabilistic" => {
-                let share = percentage(&settings("probabilistic")["sampling_percentage"]);
-                // It is unknown how far the two shares cover the same traces.
-                let first = sampling.share == Some(0.0);
-                sampling.share = share.filter(|_| first);
+                let settings = settings("probabilistic");
+                let salt = settings["hash_salt"].as_str().unwrap_or_default();
+                match percentage(&settings["sampling_percentage"]) {
+                    None => sampling.share = None,
+                    Some(share) => match shares.iter_mut().find(|(known, _)| *known == salt) {
+                        Some((_, largest)) => *largest = largest.max(share),
+                        None => shares.push((salt, share)),
+                    },
+                }
             }
             _ => sampling.share = None,
         }
     }
+    let missed = shares.iter().map(|(_, share)| 1.0 - share).product::<f64>();
+    sampling.share = sampling.share.map(|_| 1.0 - missed);
     Some(sampling)
 }
 
@@ -298,6 +403,102 @@ mod tests {
                 share: None,
                 ..ERRORS_AND_SLOW
             }
+        );
+    }
+
+    fn of_policies(settings: &str) -> CollectorEffect {
+        let head = "receivers: { otlp: { protocols: { grpc: { endpoint: '${env:COLLECTOR_OTLP_GRPC}' } } } }";
+        let service = "service: { pipelines: { traces: { receivers: [otlp], processors: [tail_sampling] } } }";
+        of_text(&format!(
+            "{head}\nprocessors: {{ tail_sampling: {settings} }}\n{service}\n"
+        ))
+    }
+
+    #[test]
+    fn a_policy_that_drops_wins_wherever_it_stands_and_so_does_a_limit_of_size() {
+        for settings in [
+            "{ policies: [{ name: a, type: always_sample }, { name: d, type: drop }] }",
+            "{ maximum_trace_size_bytes: 100, policies: [{ name: a, type: always_sample }] }",
+        ] {
+            assert_eq!(
+                of_policies(settings).sampling,
+                Some(Sampling::UNKNOWN),
+                "{settings}"
+            );
+        }
+    }
+
+    #[test]
+    fn shares_with_one_salt_keep_the_same_traces() {
+        let share = |second: &str| {
+            let first =
+                "{ name: a, type: probabilistic, probabilistic: { sampling_percentage: 10 } }";
+            let second = format!(
+                "{{ name: b, type: probabilistic, probabilistic: {{ sampling_percentage: 20{second} }} }}"
+            );
+            let settings = format!("{{ policies: [{first}, {second}] }}");
+            of_policies(&settings).sampling.unwrap().share.unwrap()
+        };
+        assert!((share("") - 0.2).abs() < 1e-9);
+        assert!((share(", hash_salt: other") - 0.28).abs() < 1e-9);
+    }
+
+    #[test]
+    fn more_traces_than_a_tail_sampler_holds_may_be_missing() {
+        let policies = "policies: [{ name: a, type: always_sample }]";
+        let cache = "decision_cache: { sampled_cache_size: 9, non_sampled_cache_size: 9 }";
+        let no_cache = of_policies(&format!(
+            "{{ num_traces: 3, decision_wait: 1s, {policies} }}"
+        ));
+        let cached = of_policies(&format!(
+            "{{ num_traces: 3, decision_wait: 1s, {cache}, {policies} }}"
+        ));
+        let seconds = |starts: &[f64]| -> Vec<u64> {
+            starts.iter().map(|start| (start * 1e9) as u64).collect()
+        };
+        let (slow, fast) = (
+            seconds(&[0.0, 2.0, 4.0, 6.0]),
+            seconds(&[0.0, 0.1, 0.2, 0.3]),
+        );
+        assert_eq!(cached.sampling_of(&slow), None);
+        assert_eq!(cached.sampling_of(&fast), Some(Sampling::UNKNOWN));
+        assert_eq!(no_cache.sampling_of(&slow), Some(Sampling::UNKNOWN));
+        assert_eq!(no_cache.sampling_of(&slow[1..]), None);
+    }
+
+    #[test]
+    fn a_threshold_in_the_trace_state_decides_what_the_next_sampler_keeps() {
+        let kept = |modes: [(&str, f64); 2]| {
+            let [(one, first), (other, second)] = modes;
+            let text = format!(
+                "
+receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: '${{env:COLLECTOR_OTLP_GRPC}}' }} }} }} }}
+processors:
+  probabilistic_sampler/1: {{ mode: {one}, sampling_percentage: {first} }}
+  probabilistic_sampler/2: {{ mode: {other}, sampling_percentage: {second} }}
+service:
+  pipelines:
+    traces: {{ receivers: [otlp], processors: [probabilistic_sampler/1, probabilistic_sampler/2] }}
+"
+            );
+            of_text(&text).sampling.unwrap().share
+        };
+        assert_eq!(
+            kept([("proportional", 50.0), ("hash_seed", 99.0)]),
+            Some(0.0)
+        );
+        assert_eq!(
+            kept([("equalizing", 50.0), ("equalizing", 25.0)]),
+            Some(0.25)
+        );
+        assert_eq!(
+            kept([("equalizing", 25.0), ("equalizing", 50.0)]),
+            Some(0.25)
+        );
+        assert_eq!(kept([("proportional", 50.0), ("proportional", 50.0)]), None);
+        assert_eq!(
+            kept([("hash_seed", 50.0), ("equalizing", 25.0)]),
+            Some(0.125)
         );
     }
 

@@ -20,7 +20,7 @@ pub mod variable;
 mod yaml;
 
 pub use self::{
-    effect::{CollectorEffect, Sampling},
+    effect::{CollectorEffect, Room, Sampling},
     error::Error,
     program::Program,
     run::{CollectorRun, Ready, run},

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use collector::Sampling;
 use expect::Twin;
 use reqwest::Url;
 use scenario::{Node, Scenario, Target, TimeWant};
@@ -72,7 +73,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
                     conditions,
                     as_written: settings.as_written,
                     stalled: what.stalled.is_some(),
-                    sampling: settings.collector_effect.sampling,
+                    sampling: sampling_of(settings, what),
                 };
                 judge::judge(*plan, what, evidence)
             }
@@ -123,6 +124,14 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
         driven.push((plan, what));
     }
     Ok(driven)
+}
+
+/// The sampling rules of the Collector for the traces of a phase.
+fn sampling_of(settings: &Settings, phase: &PhaseTraces) -> Option<Sampling> {
+    let started = phase.load.lines.iter().filter_map(|line| line.started);
+    let mut starts: Vec<u64> = started.map(|started| started.0).collect();
+    starts.sort_unstable();
+    settings.collector_effect.sampling_of(&starts)
 }
 
 /// Connects to a target. An error says why the target does not accept connections.

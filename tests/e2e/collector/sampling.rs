@@ -15,9 +15,9 @@ use crate::support::{eventually, run_with};
 const DEVIATIONS: f64 = 5.4;
 
 /// The number of artificial traces.
-const MADE: u64 = 2_000;
+pub(super) const MADE: u64 = 2_000;
 
-fn assert_is_share(kept: usize, of: usize, share: f64) {
+pub(super) fn assert_is_share(kept: usize, of: usize, share: f64) {
     let (kept, of) = (kept as f64, of as f64);
     let off = (kept - of * share).abs() / (of * share * (1.0 - share)).sqrt();
     assert!(
@@ -27,7 +27,7 @@ fn assert_is_share(kept: usize, of: usize, share: f64) {
 }
 
 /// One in ten fails, one in ten is slow.
-fn made() -> HashMap<String, Made> {
+pub(super) fn made() -> HashMap<String, Made> {
     let of = |number: u64| match number % 10 {
         0 => Made::Failed,
         1 => Made::Slow,
