@@ -298,8 +298,16 @@ fn tail_sampling(settings: &Value) -> Option<Sampling> {
             _ => sampling.share = None,
         }
     }
-    let missed = shares.iter().map(|(_, share)| 1.0 - share).product::<f64>();
-    sampling.share = sampling.share.map(|_| 1.0 - missed);
+    let kept = match shares.as_slice() {
+        [(_, only)] => *only,
+        several => {
+            1.0 - several
+                .iter()
+                .map(|(_, share)| 1.0 - share)
+                .product::<f64>()
+        }
+    };
+    sampling.share = sampling.share.map(|_| kept);
     Some(sampling)
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A query of two million rows is slow on one machine and fast on another. So the process measures once, on
 //! the table itself, how many rows it compares in a millisecond; a fault then reads the number of rows that
-//! takes the requested time.
+//! takes the requested time. The machine may have been busy just then: a query that proves to be faster corrects
+//! the measure.
 
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use sqlx::AnyConnection;
 use telemetry::sql::Database;
 use tokio::{sync::OnceCell, time::Instant};
@@ -13,8 +15,15 @@ use tokio::{sync::OnceCell, time::Instant};
 /// A shorter sample says nothing reliable about the speed.
 const LONG_ENOUGH: Duration = Duration::from_millis(2);
 
-/// The number of samples. The best one counts: other load on the machine can only make a sample slower.
-const SAMPLES: usize = 8;
+/// The number of samples without a better one after which the best one counts: other load on the machine can only
+/// make a sample slower.
+const SAMPLES: usize = 16;
+
+/// The share by which a sample must be shorter to be better.
+const BETTER: f64 = 0.02;
+
+/// The longest time for the samples of a table, on a machine whose speed changes all the time.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The number of rows in the first sample.
 const FIRST: i64 = 1_000;
@@ -40,11 +49,12 @@ pub(crate) struct Speed {
     pub(crate) rows_per_ms: f64,
 }
 
-/// The speeds of a process: each is measured once, when the process starts or when it is first needed.
+/// The speeds of a process: each is measured when the process starts or when it is first needed. A query that proves
+/// to be faster corrects it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calibration {
-    products: Arc<OnceCell<Speed>>,
-    stock: Arc<OnceCell<Speed>>,
+    products: Arc<OnceCell<Mutex<Speed>>>,
+    stock: Arc<OnceCell<Mutex<Speed>>>,
 }
 
 // === impl Table ===
@@ -104,17 +114,32 @@ impl Calibration {
 
     /// The speed of a table.
     ///
-    /// When the speed was not measured yet and the database cannot be read.
+    /// # Errors
     ///
-    /// When it was not measured yet and the database cannot be read.
+    /// When the speed was not measured yet and the database cannot be read.
     pub(crate) async fn of(&self, table: Table, database: &Database) -> sqlx::Result<Speed> {
-        let cell = match table {
+        let measured = async || measure(table, database).await.map(Mutex::new);
+        let speed = self.cell(table).get_or_try_init(measured).await?;
+        Ok(*speed.lock())
+    }
+
+    /// Learns from a query of `rows` rows that took this time. A faster one corrects the speed: the samples fell into
+    /// a time in which the machine was slower. A slower one says nothing, since it may have waited.
+    pub(crate) fn learn(&self, table: Table, rows: i64, took: Duration) {
+        if let Some(speed) = self.cell(table).get() {
+            let mut speed = speed.lock();
+            let seen = speed.corrected(rows, took);
+            if seen.rows_per_ms > speed.rows_per_ms {
+                *speed = seen;
+            }
+        }
+    }
+
+    fn cell(&self, table: Table) -> &OnceCell<Mutex<Speed>> {
+        match table {
             Table::Products => &self.products,
             Table::Stock => &self.stock,
-        };
-        cell.get_or_try_init(|| measure(table, database))
-            .await
-            .copied()
+        }
     }
 }
 
@@ -130,8 +155,14 @@ async fn measure(table: Table, database: &Database) -> sqlx::Result<Speed> {
         rows *= 2;
         best = sample(table, &mut connection, rows).await?;
     }
-    for _ in 0..SAMPLES {
-        best = best.min(sample(table, &mut connection, rows).await?);
+    let (begun, mut since_better) = (Instant::now(), 0);
+    while since_better < SAMPLES && begun.elapsed() < PATIENCE {
+        let sample = sample(table, &mut connection, rows).await?;
+        match sample < best.mul_f64(1.0 - BETTER) {
+            true => since_better = 0,
+            false => since_better += 1,
+        }
+        best = best.min(sample);
     }
     let compared = best.saturating_sub(least).max(Duration::from_micros(1));
     Ok(Speed {

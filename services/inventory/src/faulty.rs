@@ -46,7 +46,7 @@ pub(crate) async fn select_prices(
                 true => rest.drain(..1).collect(),
                 false => std::mem::take(&mut rest),
             };
-            select_prices_slowly(database, &first, rows).await?
+            select_prices_slowly(inventory, &first, rows).await?
         }
     };
     prices.extend(select_prices_one_by_one(database, &rest).await?);
@@ -73,7 +73,7 @@ async fn select_prices_one_by_one(database: &Database, skus: &[&str]) -> sqlx::R
 
 /// `slow-query`: besides the prices, the query compares rows by a condition that no index supports.
 async fn select_prices_slowly(
-    database: &Database,
+    inventory: &Inventory,
     skus: &[&str],
     rows: i64,
 ) -> sqlx::Result<Vec<Price>> {
@@ -82,7 +82,9 @@ async fn select_prices_slowly(
         placeholders(skus.len()),
         Table::Products.comparisons(skus.len() + 1)
     );
+    let database = &inventory.database;
     let mut connection = database.connection().await?;
+    let begun = Instant::now();
     let found: Vec<PriceRow> = database
         .trace(&sql, |sql| {
             // Safe: the text contains placeholders, never a value.
@@ -93,6 +95,9 @@ async fn select_prices_slowly(
             query.bind(rows).fetch_all(&mut *connection)
         })
         .await?;
+    inventory
+        .calibration
+        .learn(Table::Products, rows, begun.elapsed());
     Ok(found.into_iter().map(to_price).collect())
 }
 
