@@ -89,6 +89,9 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
         false => std::fs::read(path).map(|read| bytes = read),
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
-    let spans = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
-    Ok(spans)
+    let read = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+    for note in &read.notes {
+        eprintln!("note: {name}: {note}");
+    }
+    Ok(read.spans)
 }

@@ -6,12 +6,13 @@ use scenario::{
     Check, Count, DoubleRange, DurationRange, EventNode, LinkNode, Node, Pattern, Reference, Text,
     Want,
 };
-use trace::{Attributes, Kind, Link, Span, StatusCode, Value};
+use trace::{Attributes, Fidelity, Kind, Link, Span, StatusCode, Value};
 
 use crate::{
     forest::Forest,
     plan::{FIELD, Item, identity},
     reference::{Resolved, resolve},
+    text,
 };
 
 /// A field of a span that differs from the expectation.
@@ -145,7 +146,9 @@ fn others<'a>(
     let span = forest.span(index);
     let same = |reference: &Reference| resolve(reference, target(&reference.span), forest);
     places(node, index, forest, report);
-    if let Some(want) = node.status.filter(|want| *want != span.status.code) {
+    // A code that OTLP does not have yet is unset.
+    let is_code = |want: &StatusCode| want.as_str() == span.status.code.as_str();
+    if let Some(want) = node.status.filter(|want| !is_code(want)) {
         report(Mismatch {
             field: Field::Status(want),
             certain: true,
@@ -166,9 +169,8 @@ fn others<'a>(
         (Holder::Scope, &node.scope),
     ];
     for (holder, checks) in holders {
-        let (attributes, dropped) = holder.attributes(span);
         for (key, check) in checks {
-            if let Some(certain) = attribute_differs(key, check, attributes, dropped, &same) {
+            if let Some(certain) = of_holder(holder, key, check, span, &same) {
                 report(Mismatch {
                     field: Field::Attribute(holder, key, check),
                     certain,
@@ -247,6 +249,31 @@ fn ratio(span: &Span, other: Duration) -> f64 {
     span.duration().as_secs_f64() / other.as_secs_f64().max(1e-9)
 }
 
+/// `None` if an attribute of a span, its resource or its scope is as expected; otherwise whether the difference
+/// is certain.
+fn of_holder<'t>(
+    holder: Holder,
+    key: &str,
+    check: &Check,
+    span: &Span,
+    same: &impl Fn(&Reference) -> Resolved<'t>,
+) -> Option<bool> {
+    let (attributes, dropped) = holder.attributes(span);
+    let differs = attribute_differs(key, check, attributes, dropped, same)?;
+    if span.fidelity == Fidelity::Exact || !differs {
+        return Some(differs);
+    }
+    let (Check::AnyOf(wants), Some(value)) = (check, attributes.get(key)) else {
+        // The format has the resource's and the scope's attributes among those of the span, if at all.
+        return Some(matches!(holder, Holder::Span));
+    };
+    let is_service = matches!(holder, Holder::Resource) && key == "service.name";
+    if is_service && wants.iter().any(|want| text::is_without_case(want, value)) {
+        return None;
+    }
+    Some(!wants.iter().any(|want| text::may_be(want, value, same)))
+}
+
 /// `None` if an attribute is as expected; otherwise whether the difference is certain.
 fn attribute_differs<'t>(
     key: &str,
@@ -295,7 +322,7 @@ fn is_wanted<'t>(
                     unknown = true;
                     false
                 }
-                Resolved::Values(values) => values.contains(&value),
+                Resolved::Values(values, _) => values.contains(&value),
             },
             other => other.matches(value),
         };
@@ -414,7 +441,8 @@ impl Seen {
 // === impl Target ===
 
 impl Target<'_> {
-    fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
+    /// Whether a link leads to the span.
+    pub(crate) fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
         match self {
             Target::Span(index) => {
                 let span = forest.span(index);

@@ -57,6 +57,7 @@ mod rules;
 mod search;
 mod settle;
 mod table;
+mod text;
 mod timing;
 mod twin;
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use scenario::{Comparison, Condition, Operand, Reference};
-use trace::Value;
+use trace::{Fidelity, Value};
 
 use crate::{compare::Target, forest::Forest};
 
@@ -15,8 +15,9 @@ pub(crate) enum Resolved<'t> {
     NoSpan,
     /// The attribute is missing, and its sender dropped attributes.
     Dropped,
-    /// The values: none, one, or more if a key was sent twice.
-    Values(Vec<&'t Value>),
+    /// The values: none, one, or more if a key was sent twice; and whether the format of the span keeps their
+    /// types.
+    Values(Vec<&'t Value>, Fidelity),
 }
 
 /// Resolves a reference, by the span that is bound to its name.
@@ -39,7 +40,7 @@ pub(crate) fn resolve<'t>(
         .collect();
     match values.is_empty() && span.dropped_attributes > 0 {
         true => Resolved::Dropped,
-        false => Resolved::Values(values),
+        false => Resolved::Values(values, span.fidelity),
     }
 }
 
@@ -48,23 +49,27 @@ pub(crate) fn holds<'t>(
     condition: &Condition,
     resolve: impl Fn(&Reference) -> Resolved<'t>,
 ) -> Option<bool> {
-    let left = match resolve(&condition.left) {
-        Resolved::Values(values) => values,
-        Resolved::NoSpan => Vec::new(),
-        Resolved::NotYet | Resolved::Dropped => return None,
+    let mut as_text = false;
+    let mut values = |reference| match resolve(reference) {
+        Resolved::Values(values, fidelity) => {
+            as_text |= fidelity == Fidelity::Text;
+            Some(values)
+        }
+        Resolved::NoSpan => Some(Vec::new()),
+        Resolved::NotYet | Resolved::Dropped => None,
     };
+    let left = values(&condition.left)?;
     let right = match &condition.right {
         Operand::Value(value) => vec![value],
-        Operand::Reference(reference) => match resolve(reference) {
-            Resolved::Values(values) => values,
-            Resolved::NoSpan => Vec::new(),
-            Resolved::NotYet | Resolved::Dropped => return None,
-        },
+        Operand::Reference(reference) => values(reference)?,
     };
     let (Some(left), Some(right)) = (left.first(), right.first()) else {
         // A missing value equals nothing.
         return Some(condition.comparison == Comparison::NotEqual);
     };
+    if as_text && left.type_name() != right.type_name() {
+        return None;
+    }
     let ordering = order(left, right);
     Some(match condition.comparison {
         Comparison::Equal => left == right,

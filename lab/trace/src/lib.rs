@@ -31,7 +31,7 @@ mod whole;
 pub use critical_path::{CriticalPath, Segment, critical_path, critical_paths};
 pub use id::{SpanId, TraceId};
 pub use milliseconds::milliseconds;
-pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
+pub use span::{Event, Fidelity, Kind, Link, Resource, Scope, Span, Status, StatusCode};
 pub use tree::{Top, Trace};
 pub use value::{Attributes, Value};
 pub use whole::is_whole;
