@@ -3,9 +3,10 @@
 //! It holds less than OTLP: times are whole microseconds, every tag is text, and the status, the scope and
 //! the links of an OpenTelemetry span are tags, which [`otel`] reads. Two of its features do not exist in
 //! OTLP: a span may have no time, and a server's span may share the id of its client's span, which [`shared`]
-//! separates.
+//! separates. A span may also come in pieces, which [`pieces`] joins.
 
 mod otel;
+mod pieces;
 mod shared;
 
 use std::{collections::HashMap, sync::Arc};
@@ -124,7 +125,8 @@ fn one(
 }
 
 /// Converts these spans: each gets a unique id, a time and a service.
-pub(crate) fn into_spans(mut spans: Vec<ZipkinSpan>) -> Vec<Span> {
+pub(crate) fn into_spans(spans: Vec<ZipkinSpan>) -> Vec<Span> {
+    let mut spans = pieces::join(spans);
     shared::part(&mut spans);
     let mut earliest: HashMap<TraceId, u64> = HashMap::new();
     for span in &spans {

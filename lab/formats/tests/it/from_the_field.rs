@@ -283,3 +283,36 @@ fn what_jaeger_makes_of_references_is_understood() {
     );
     assert_eq!(read(several).spans.len(), 4);
 }
+
+/// A late tag and annotation of the server, without its kind and time.
+#[test]
+fn a_late_piece_of_a_zipkin_span_is_joined_with_its_span() {
+    let late = include_str!("field/z05-late-piece.json");
+    let spans = read(late).spans;
+    assert_eq!(
+        told(&spans),
+        [
+            "front get / server",
+            "front get client",
+            "back get /back server"
+        ]
+    );
+    let server = &spans[2];
+    assert_eq!(server.parent_span_id, Some(spans[1].span_id));
+    assert_eq!(
+        (server.start_ns, server.duration().as_millis()),
+        (1_750_000_000_020_000_000, 60)
+    );
+    assert_eq!(server.attributes.get("late"), Some(&"yes".into()));
+    assert_eq!(server.events.len(), 1);
+
+    // What a reporter sends twice is one span, and two calls under one id are two.
+    let of = |time: u64| {
+        format!(
+            "{{\"traceId\": \"1\", \"id\": \"2\", \"kind\": \"CLIENT\", \"timestamp\": {time}, \"duration\": 5, \
+             \"localEndpoint\": {{\"serviceName\": \"a\"}}}}"
+        )
+    };
+    let spans = |one: u64, other: u64| read(format!("[{}, {}]", of(one), of(other))).spans.len();
+    assert_eq!((spans(100, 100), spans(100, 200)), (1, 2));
+}
