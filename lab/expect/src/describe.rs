@@ -4,9 +4,11 @@ use scenario::{EventNode, LinkNode};
 use trace::{Attributes, Event, Fidelity, Link, Span, SpanId, TraceId, Value};
 
 use crate::{
-    compare::{Field, Holder, Mismatch, Seen, Target},
+    attributes::Holder,
+    compare::{Field, Mismatch, Seen},
     forest::Forest,
     plan::service,
+    reference::Target,
     report,
     rules::{described, share},
 };

@@ -42,6 +42,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod assign;
+mod attributes;
 mod compare;
 mod derive;
 mod describe;

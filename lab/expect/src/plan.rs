@@ -230,9 +230,13 @@ pub(crate) fn identity(pattern: &Pattern, span: &Span) -> Identity {
 /// Whether a span is of a kind. A kind that OTLP does not have yet is unspecified; a format without internal
 /// spans does not tell these two from each other.
 fn is_kind(want: Kind, span: &Span) -> bool {
-    let neither = |kind: Kind| matches!(kind.as_str(), "internal" | "unspecified");
-    want.as_str() == span.kind.as_str()
-        || (span.fidelity == Fidelity::Text && neither(want) && neither(span.kind))
+    match (want, span.kind, span.fidelity) {
+        (want, kind, _) if want == kind => true,
+        (Kind::Unspecified, Kind::Unknown(_), _) => true,
+        (Kind::Internal, Kind::Unspecified, Fidelity::Text)
+        | (Kind::Unspecified, Kind::Internal, Fidelity::Text) => true,
+        _ => false,
+    }
 }
 
 /// The `service.name` of a span's resource, of any type.

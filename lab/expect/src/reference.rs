@@ -2,10 +2,21 @@
 
 use std::cmp::Ordering;
 
-use scenario::{Comparison, Condition, Operand, Reference};
-use trace::{Fidelity, Value};
+use scenario::{Comparison, Condition, Operand, Pattern, Reference};
+use trace::{Fidelity, Link, Value};
 
-use crate::{compare::Target, forest::Forest};
+use crate::{forest::Forest, plan::identity};
+
+/// The span that a link should refer to.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// This span.
+    Span(usize),
+    /// Any span that fits the pattern: the exact span is not known yet.
+    Like(&'a Pattern),
+    /// The span is missing.
+    Missing,
+}
 
 /// The values that a reference resolves to.
 pub(crate) enum Resolved<'t> {
@@ -89,5 +100,23 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         _ => None,
+    }
+}
+
+// === impl Target ===
+
+impl Target<'_> {
+    /// Whether a link leads to the span.
+    pub(crate) fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
+        match self {
+            Target::Span(index) => {
+                let span = forest.span(index);
+                (span.trace_id, span.span_id) == (link.trace_id, link.span_id)
+            }
+            Target::Like(pattern) => forest
+                .find(link)
+                .is_some_and(|index| !identity(pattern, forest.span(index)).any()),
+            Target::Missing => false,
+        }
     }
 }

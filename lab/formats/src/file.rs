@@ -264,12 +264,21 @@ impl Reader {
     }
 
     fn json(&mut self, text: &[u8]) -> Result<(), ReadError> {
-        for next in Documents::of(text) {
+        let mut documents = Documents::of(text);
+        while let Some(next) = documents.next() {
             let wrong = match next {
                 Next::Document(json, replaced) => {
                     self.documents += 1;
                     self.document(&json)?;
                     self.notes.replaced(replaced);
+                    continue;
+                }
+                Next::Cut { line, error } if documents.skip_line() => {
+                    self.notes.line(line, error.problem);
+                    continue;
+                }
+                Next::Wrong(wrong) if documents.skip_line() => {
+                    self.notes.line(wrong.line, wrong.problem);
                     continue;
                 }
                 Next::Cut { line, .. } if self.documents > 0 => {

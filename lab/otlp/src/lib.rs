@@ -37,7 +37,7 @@ pub use json::{
     logs_from_json, metrics_from_json, traces_from_json, traces_from_value, traces_to_json,
 };
 pub use mend::{MOST_LEVELS, Read};
-pub use parse::{mended, parse};
+pub use parse::parse;
 pub use protobuf::{logs_from_protobuf, metrics_from_protobuf, traces_from_protobuf};
 pub use signal::other_signal;
 pub use transcode::{Mismatch, Place};

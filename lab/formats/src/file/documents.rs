@@ -7,7 +7,12 @@ pub(super) struct Documents<'a> {
     text: &'a [u8],
     /// The place after the last document.
     at: usize,
+    /// The number of lines that were skipped.
+    skipped: usize,
 }
+
+/// The highest number of lines that are skipped: each is looked through up to the end of the text.
+const MOST_SKIPPED: usize = 16;
 
 /// A document, or what is in its place.
 pub(super) enum Next {
@@ -31,14 +36,40 @@ pub(super) struct Wrong {
 
 impl<'a> Documents<'a> {
     pub(super) fn of(text: &'a [u8]) -> Documents<'a> {
-        Documents { text, at: 0 }
+        Documents {
+            text,
+            at: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Skips a line that is no document, if the text has one document on each line: if a line below begins like
+    /// a document.
+    pub(super) fn skip_line(&mut self) -> bool {
+        let start = self.start();
+        let rest = &self.text[start..];
+        let below = rest
+            .windows(2)
+            .position(|pair| pair[0] == b'\n' && matches!(pair[1], b'{' | b'['));
+        match below {
+            Some(end) if self.skipped < MOST_SKIPPED => {
+                self.at = start + end + 1;
+                self.skipped += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The beginning of the document after the last one.
+    fn start(&self) -> usize {
+        let rest = &self.text[self.at..];
+        self.at + (rest.len() - rest.trim_ascii_start().len())
     }
 
     /// A document that serde_json refuses, mended if it can be.
     fn mended(&mut self, refused: serde_json::Error) -> Next {
-        let rest = &self.text[self.at..];
-        let skipped = rest.len() - rest.trim_ascii_start().len();
-        let start = self.at + skipped;
+        let start = self.start();
         let Some(length) = length_of(&self.text[start..]) else {
             let line = 1 + lines(&self.text[..start]);
             let error = self.wrong(refused);

@@ -12,6 +12,13 @@ pub enum Note {
         /// The part that is incomplete, such as `line 3`.
         part: String,
     },
+    /// A line among others was left out, since it is no JSON: a program may have stopped while it wrote it.
+    Line {
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A span was left out, since it cannot be used.
     Span {
         /// The number of its document, from 1.
@@ -56,6 +63,10 @@ const MOST_SPANS: usize = 5;
 impl Notes {
     pub(super) fn cut(&mut self, part: String) {
         self.cut.push(Note::Cut { part });
+    }
+
+    pub(super) fn line(&mut self, line: usize, problem: String) {
+        self.cut.push(Note::Line { line, problem });
     }
 
     pub(super) fn rejected(&mut self, document: usize, rejected: &Rejected) {
@@ -125,6 +136,9 @@ impl fmt::Display for Note {
                 f,
                 "{part} is cut off and left out; the file may still be written"
             ),
+            Note::Line { line, problem } => {
+                write!(f, "line {line} is no JSON and left out: {problem}")
+            }
             Note::Span { document, problem } => {
                 write!(f, "document {document}: {problem}; this span is left out")
             }

@@ -316,3 +316,28 @@ fn a_late_piece_of_a_zipkin_span_is_joined_with_its_span() {
     let spans = |one: u64, other: u64| read(format!("[{}, {}]", of(one), of(other))).spans.len();
     assert_eq!((spans(100, 100), spans(100, 200)), (1, 2));
 }
+
+/// A program that stopped while it wrote, and went on in a new line.
+#[test]
+fn a_broken_line_among_others_is_left_out_and_named() {
+    let line = otlp::to_json(&healthy()).to_string();
+    let half = &line[..line.len() / 2];
+    let Contents { spans, notes } = read(format!("{line}\n{half}\n{line}\n{half}"));
+    assert_eq!(spans.len(), 54);
+    let told: Vec<String> = notes.iter().map(Note::to_string).collect();
+    assert!(
+        told[0].starts_with("line 2 is no JSON and left out: "),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("line 4 is cut off and left out; "),
+        "{told:?}"
+    );
+    assert_eq!(
+        (told.len(), read(format!("{half}\n{line}\n")).spans.len()),
+        (2, 27)
+    );
+    // What has no document on each line is refused, as is a file with too many broken lines.
+    assert!(refused(format!("{half}\n \"a\": 1}}")).starts_with("no JSON: "));
+    assert!(refused(format!("{half}\n").repeat(20)).starts_with("no JSON: "));
+}
