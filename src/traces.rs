@@ -13,15 +13,11 @@ use crate::{exit::WrongInput, lab::LabArgs};
 /// The source of a trace.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TraceArgs {
-    /// The id of a trace of a running lab: 32 hexadecimal digits.
-    #[arg(
-        required_unless_present = "file",
-        conflicts_with = "file",
-        value_name = "ID"
-    )]
-    id: Option<TraceId>,
+    /// The id of a trace (32 hexadecimal digits) of a running lab, or of the file; or a trace file.
+    #[arg(required_unless_present = "file", value_name = "TRACE")]
+    trace: Option<String>,
 
-    /// A trace file: OTLP (JSON or protobuf), Jaeger's JSON or Zipkin's, also packed; - is standard input.
+    /// A trace file: OTLP (JSON or protobuf), Tempo's JSON, Jaeger's or Zipkin's, also packed; - is standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -32,14 +28,38 @@ pub(crate) struct TraceArgs {
 // === impl TraceArgs ===
 
 impl TraceArgs {
-    /// Reads the trace of the lab, or all traces of the file.
+    /// Reads the trace of the lab, or all traces of the file, or the one that was named.
     pub(crate) async fn traces(&self) -> anyhow::Result<Vec<Trace>> {
-        let spans = match (&self.id, &self.file) {
-            (Some(id), _) => self.lab.spans(*id).await?,
-            (None, Some(path)) => from_file(path)?,
-            (None, None) => Vec::new(),
-        };
-        Ok(tree::group(spans))
+        match (&self.trace, &self.file) {
+            (Some(name), None) => read(std::slice::from_ref(name), &self.lab).await,
+            (None, Some(path)) => Ok(tree::group(from_file(path)?)),
+            (Some(id), Some(path)) => {
+                let traces = tree::group(from_file(path)?);
+                let ids = ids(&traces);
+                let is_it = |trace: &Trace| id.parse() == Ok(trace.id());
+                match traces.into_iter().find(is_it) {
+                    Some(trace) => Ok(vec![trace]),
+                    None => Err(WrongInput(format!(
+                        "{}: no trace {id} in it; it has {ids}",
+                        path.display()
+                    ))
+                    .into()),
+                }
+            }
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The ids of traces for a message: the first ones, and the number of the others.
+pub(crate) fn ids(traces: &[Trace]) -> String {
+    const SHOWN: usize = 5;
+    let shown = traces.iter().take(SHOWN);
+    let shown: Vec<String> = shown.map(|trace| trace.id().to_string()).collect();
+    match traces.len() {
+        0 => "no trace".to_owned(),
+        count if count > SHOWN => format!("{} and {} more", shown.join(", "), count - SHOWN),
+        _ => shown.join(", "),
     }
 }
 
@@ -95,6 +115,9 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
         false => std::fs::read(path).map(|read| bytes = read),
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
-    let spans = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
-    Ok(spans)
+    let read = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+    for note in &read.notes {
+        eprintln!("note: {name}: {note}");
+    }
+    Ok(read.spans)
 }

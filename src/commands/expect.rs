@@ -5,7 +5,7 @@ use ::trace::Trace;
 use crate::{
     exit::{Outcome, WrongInput},
     screen,
-    traces::TraceArgs,
+    traces::{TraceArgs, ids},
 };
 
 /// Write expectations.
@@ -16,12 +16,15 @@ pub(crate) enum Expect {
 
 /// Write the `expect:` block that a trace fulfils: a start for a scenario of your own.
 ///
-/// Values that differ from trace to trace are left out: durations, ids, addresses.
+/// Values that differ from trace to trace are left out: durations, ids, addresses. `tracelab check` takes the
+/// file as it is; to run it as a scenario, add a name, a title and a load. The trace may be of any system.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tracelab expect from 4bf92f3577b34da6a3ce929d0e0e4736
-  tracelab expect from --file recorded.otlp.json > expect.yaml")]
+  tracelab expect from recorded.otlp.json > expect.yaml
+  tracelab check recorded.otlp.json --expect expect.yaml
+  tracelab expect from 4bf92f3577b34da6a3ce929d0e0e4736 --file many.otlp.jsonl")]
 pub(crate) struct FromArgs {
     #[command(flatten)]
     from: TraceArgs,
@@ -37,8 +40,11 @@ pub(crate) async fn main(expect: Expect) -> anyhow::Result<Outcome> {
 fn only_one(mut traces: Vec<Trace>) -> anyhow::Result<Trace> {
     match traces.len() {
         1 => Ok(traces.remove(0)),
+        0 => Err(WrongInput("there is no span in what was named".to_owned()).into()),
         count => Err(WrongInput(format!(
-            "there are {count} traces in the file; an expectation is written from one"
+            "there are {count} traces in the file; an expectation is written from one: tracelab expect from ID \
+             --file FILE, with one of {}",
+            ids(&traces)
         ))
         .into()),
     }

@@ -9,6 +9,7 @@ mod compare;
 mod completions;
 mod diagnose;
 mod expect;
+mod export;
 mod fault;
 mod load;
 mod man;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Compare(compare::Args),
     Load(load::Args),
     Trace(trace::Args),
+    Export(export::Args),
     #[command(subcommand)]
     Fault(fault::Fault),
     #[command(subcommand)]
@@ -72,6 +74,7 @@ impl Command {
             Command::Expect(expect) => expect::main(expect).await,
             Command::Load(args) => load::main(args).await,
             Command::Trace(args) => trace::main(args).await,
+            Command::Export(args) => export::main(args).await,
             Command::Service(service) => service::main(service).await,
             Command::Broker(args) => broker::main(args).await,
             Command::Collector(args) => collector::main(args).await,

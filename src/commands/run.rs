@@ -196,7 +196,15 @@ impl Args {
             }
         }
         for name in &self.scenarios {
-            scenarios.push(scenario::find(name)?);
+            let scenario = scenario::find(name)?;
+            if scenario.only_checks() {
+                return Err(WrongInput(format!(
+                    "{name} has no load and no target: it only checks recorded traces; use tracelab check \
+                     FILE… --expect {name}, or give it a load"
+                ))
+                .into());
+            }
+            scenarios.push(scenario);
         }
         SetParameter::apply_all(&self.set, &mut scenarios)?;
         let repeated = scenarios.iter().enumerate().find(|(place, scenario)| {

@@ -2,39 +2,49 @@
 
 use ::trace::Trace;
 
-use crate::{
-    exit::Outcome,
-    screen::{self, Format},
-    traces::TraceArgs,
-};
+use crate::{commands::export, exit::Outcome, screen, traces::TraceArgs};
 
 /// Show a trace as a waterfall.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tracelab trace 4bf92f3577b34da6a3ce929d0e0e4736
-  tracelab trace --file recorded.otlp.json
+  tracelab trace recorded.otlp.json
+  tracelab trace 4bf92f3577b34da6a3ce929d0e0e4736 --format otlp > order.otlp.json
   curl -s http://127.0.0.1:8080/api/traces/ID | tracelab trace --file - --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
     from: TraceArgs,
 
-    /// What is printed: the waterfall, or one JSON document.
+    /// What is printed.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: TraceFormat,
+}
+
+/// What is printed of a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum TraceFormat {
+    /// The waterfall, for people.
+    #[default]
+    Text,
+    /// The waterfall as one JSON document.
+    Json,
+    /// The spans as OTLP/JSON, which every command reads: as tracelab export writes them.
+    Otlp,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let traces = args.from.traces().await?;
     let text = match args.format {
-        Format::Text => {
+        TraceFormat::Text => {
             let waterfalls: Vec<String> = traces.iter().map(waterfall).collect();
             waterfalls.join("\n")
         }
-        Format::Json => {
+        TraceFormat::Json => {
             let traces: Vec<_> = traces.iter().map(waterfall::to_json).collect();
             format!("{}\n", serde_json::json!({ "traces": traces }))
         }
+        TraceFormat::Otlp => export::lines(&traces),
     };
     screen::print(&text)?;
     Ok(Outcome::Passed)

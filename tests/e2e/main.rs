@@ -7,6 +7,7 @@
     reason = "the bans are for what users run"
 )]
 
+mod any_traces;
 mod bad_input;
 mod broker;
 mod collector;

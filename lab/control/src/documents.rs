@@ -14,6 +14,7 @@ pub(crate) fn stats(stats: &sink::Stats) -> Stats {
         logs,
         metrics,
         requests,
+        replaced,
     } = stats;
     Stats {
         spans: SpanCounts {
@@ -42,6 +43,7 @@ pub(crate) fn stats(stats: &sink::Stats) -> Stats {
             malformed: requests.malformed,
             overloaded: requests.overloaded,
         },
+        replaced: *replaced,
     }
 }
 

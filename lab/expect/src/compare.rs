@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use scenario::{
     Check, Count, DoubleRange, DurationRange, EventNode, LinkNode, Node, Pattern, Reference, Text,
-    Want,
 };
-use trace::{Attributes, Kind, Link, Span, StatusCode, Value};
+use trace::{Kind, Span, StatusCode};
 
 use crate::{
+    attributes::{Holder, attributes_fit, of_holder},
     forest::Forest,
     plan::{FIELD, Item, identity},
-    reference::{Resolved, resolve},
+    reference::{Resolved, Target, resolve},
 };
 
 /// A field of a span that differs from the expectation.
@@ -43,31 +43,12 @@ pub(crate) enum Field<'a> {
     Link(&'a LinkNode, Target<'a>),
 }
 
-/// The owner of the attributes. Attributes of different owners are never merged.
-#[derive(Clone, Copy)]
-pub(crate) enum Holder {
-    Span,
-    Resource,
-    Scope,
-}
-
 /// The number of events that fit an expected event.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) fit: u64,
     /// The number of further events that might fit, but whose sender dropped attributes.
     pub(crate) might: u64,
-}
-
-/// The span that a link should refer to.
-#[derive(Clone, Copy)]
-pub(crate) enum Target<'a> {
-    /// This span.
-    Span(usize),
-    /// Any span that fits the pattern: the exact span is not known yet.
-    Like(&'a Pattern),
-    /// The span is missing.
-    Missing,
 }
 
 /// The result of comparing a node with a span.
@@ -145,7 +126,12 @@ fn others<'a>(
     let span = forest.span(index);
     let same = |reference: &Reference| resolve(reference, target(&reference.span), forest);
     places(node, index, forest, report);
-    if let Some(want) = node.status.filter(|want| *want != span.status.code) {
+    // A code that OTLP does not have yet is unset.
+    let is_code = |want: &StatusCode| {
+        let is_unknown = matches!(span.status.code, StatusCode::Unknown(_));
+        *want == span.status.code || (*want == StatusCode::Unset && is_unknown)
+    };
+    if let Some(want) = node.status.filter(|want| !is_code(want)) {
         report(Mismatch {
             field: Field::Status(want),
             certain: true,
@@ -166,9 +152,8 @@ fn others<'a>(
         (Holder::Scope, &node.scope),
     ];
     for (holder, checks) in holders {
-        let (attributes, dropped) = holder.attributes(span);
         for (key, check) in checks {
-            if let Some(certain) = attribute_differs(key, check, attributes, dropped, &same) {
+            if let Some(certain) = of_holder(holder, key, check, span, &same) {
                 report(Mismatch {
                     field: Field::Attribute(holder, key, check),
                     certain,
@@ -247,83 +232,6 @@ fn ratio(span: &Span, other: Duration) -> f64 {
     span.duration().as_secs_f64() / other.as_secs_f64().max(1e-9)
 }
 
-/// `None` if an attribute is as expected; otherwise whether the difference is certain.
-fn attribute_differs<'t>(
-    key: &str,
-    check: &Check,
-    attributes: &Attributes,
-    dropped: u32,
-    same: &impl Fn(&Reference) -> Resolved<'t>,
-) -> Option<bool> {
-    let mut values = attributes
-        .iter()
-        .filter(|(known, _)| *known == key)
-        .map(|(_, value)| value);
-    match (check, values.next()) {
-        (Check::Absent, Some(_)) => Some(true),
-        (Check::Absent, None) => (dropped > 0).then_some(false),
-        (Check::Present, Some(_)) => None,
-        (Check::Present | Check::AnyOf(_), None) => Some(dropped == 0),
-        // All values of a key that was sent twice must be right.
-        (Check::AnyOf(wants), Some(first)) => {
-            let judged = std::iter::once(first)
-                .chain(values)
-                .map(|value| is_wanted(wants, value, same));
-            judged.fold(None, |differs, is_wanted| match is_wanted {
-                Some(true) => differs,
-                Some(false) => Some(true),
-                None => differs.or(Some(false)),
-            })
-        }
-    }
-}
-
-/// Whether a value is among the expected ones; `None` if that cannot be known.
-fn is_wanted<'t>(
-    wants: &[Want],
-    value: &Value,
-    same: &impl Fn(&Reference) -> Resolved<'t>,
-) -> Option<bool> {
-    let mut unknown = false;
-    for want in wants {
-        let right = match want {
-            Want::Same(reference) => match same(reference) {
-                // While the span is not known, it may be one with this value.
-                Resolved::NotYet => true,
-                Resolved::NoSpan => false,
-                Resolved::Dropped => {
-                    unknown = true;
-                    false
-                }
-                Resolved::Values(values) => values.contains(&value),
-            },
-            other => other.matches(value),
-        };
-        if right {
-            return Some(true);
-        }
-    }
-    (!unknown).then_some(false)
-}
-
-/// The result of all checks of some attributes: they fit, differ, or cannot be known.
-fn attributes_fit<'t>(
-    checks: &[(String, Check)],
-    attributes: &Attributes,
-    dropped: u32,
-    same: &impl Fn(&Reference) -> Resolved<'t>,
-) -> Option<bool> {
-    let differences: Vec<bool> = checks
-        .iter()
-        .filter_map(|(key, check)| attribute_differs(key, check, attributes, dropped, same))
-        .collect();
-    match differences.iter().any(|certain| *certain) {
-        true => Some(false),
-        false if differences.is_empty() => Some(true),
-        false => None,
-    }
-}
-
 fn link_differs<'t>(
     want: &LinkNode,
     span: &Span,
@@ -348,26 +256,6 @@ fn link_differs<'t>(
         }
     }
     Some(!unknown)
-}
-
-// === impl Holder ===
-
-impl Holder {
-    pub(crate) fn attributes(self, span: &Span) -> (&Attributes, u32) {
-        match self {
-            Holder::Span => (&span.attributes, span.dropped_attributes),
-            Holder::Resource => (&span.resource.attributes, span.resource.dropped_attributes),
-            Holder::Scope => (&span.scope.attributes, span.scope.dropped_attributes),
-        }
-    }
-
-    pub(crate) fn prefix(self) -> &'static str {
-        match self {
-            Holder::Span => "",
-            Holder::Resource => "resource ",
-            Holder::Scope => "scope ",
-        }
-    }
 }
 
 // === impl Seen ===
@@ -408,22 +296,5 @@ impl Seen {
             return None;
         }
         Some(most < times.min || times.max.is_some_and(|max| self.fit > max))
-    }
-}
-
-// === impl Target ===
-
-impl Target<'_> {
-    fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
-        match self {
-            Target::Span(index) => {
-                let span = forest.span(index);
-                (span.trace_id, span.span_id) == (link.trace_id, link.span_id)
-            }
-            Target::Like(pattern) => forest
-                .find(link)
-                .is_some_and(|index| !identity(pattern, forest.span(index)).any()),
-            Target::Missing => false,
-        }
     }
 }

@@ -138,16 +138,26 @@ impl<'t> Derived<'t> {
     fn node(&self, index: usize, level: usize, depth: usize) -> String {
         let span = self.trace.span(index);
         let indent = "  ".repeat(level);
-        let mut node = format!(
-            "{indent}- span: {{ service: {}, name: {}, kind: {}",
-            name(span.service()),
-            name(&span.name),
-            span.kind
-        );
+        let service = span.resource.attributes.get("service.name");
+        let mut node = format!("{indent}- span: {{ ");
+        if let Some(Value::String(service)) = service {
+            let _ = write!(node, "service: {}, ", name(service));
+        }
+        let _ = write!(node, "name: {}, kind: {}", name(&span.name), span.kind);
         if let Some(bound) = self.names.get(&index) {
             let _ = write!(node, ", as: {bound}");
         }
         let _ = writeln!(node, " }}\n{indent}  status: {}", span.status.code);
+        // Such a span is not of the service that the SDKs write where none is given.
+        match service {
+            Some(Value::String(_)) => {}
+            Some(_) => {
+                let _ = writeln!(node, "{indent}  resource: {{ service.name: present }}");
+            }
+            None => {
+                let _ = writeln!(node, "{indent}  resource: {{ service.name: absent }}");
+            }
+        }
         let attributes = attributes(span.attributes.iter());
         if !attributes.is_empty() {
             let _ = writeln!(node, "{indent}  attributes:");

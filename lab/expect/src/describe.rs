@@ -1,12 +1,14 @@
 //! Describes a mismatch as text.
 
 use scenario::{EventNode, LinkNode};
-use trace::{Attributes, Event, Span, Value};
+use trace::{Attributes, Event, Fidelity, Link, Span, SpanId, TraceId, Value};
 
 use crate::{
-    compare::{Field, Mismatch, Seen, Target},
+    attributes::Holder,
+    compare::{Field, Mismatch, Seen},
     forest::Forest,
     plan::service,
+    reference::Target,
     report,
     rules::{described, share},
 };
@@ -72,9 +74,17 @@ impl Mismatch<'_> {
             Field::Event(want, seen) => event(want, seen, &span.events),
             Field::Link(want, target) => link(want, target, span, forest),
         };
+        let as_text = span.fidelity == Fidelity::Text;
         let why = match self.field {
             Field::OfTwin(..) => "cannot be known: no twin was run that has this span",
-            _ => "cannot be known: the sender dropped attributes, events or links of a span",
+            Field::Attribute(holder, key, _) if as_text => {
+                match holder.attributes(span).0.get(key).is_some() {
+                    true => "cannot be known: the format of the trace holds every value as text",
+                    false if matches!(holder, Holder::Span) => DROPPED,
+                    false => "cannot be known: the format of the trace has no such attributes",
+                }
+            }
+            _ => DROPPED,
         };
         let unknown = (!self.certain).then(|| why.to_owned());
         report::Difference {
@@ -85,6 +95,8 @@ impl Mismatch<'_> {
         }
     }
 }
+
+const DROPPED: &str = "cannot be known: the sender dropped attributes, events or links of a span";
 
 fn typed(value: &Value) -> String {
     format!("{} {value}", value.type_name())
@@ -153,24 +165,45 @@ fn link(
     span: &Span,
     forest: &Forest<'_>,
 ) -> (String, String, String) {
-    let name = |ids: (String, String)| format!("trace {} span {}", ids.0, ids.1);
+    let name = |trace_id: TraceId, span_id: SpanId| format!("trace {trace_id} span {span_id}");
+    let checks: Vec<_> = want
+        .attributes
+        .iter()
+        .map(|(key, check)| format!("{key}: {check}"))
+        .collect();
+    let with = match checks.is_empty() {
+        true => String::new(),
+        false => format!(" with {}", checks.join(", ")),
+    };
     let wanted = match target {
         Target::Span(index) => {
             let span = forest.span(index);
-            name((span.trace_id.to_string(), span.span_id.to_string()))
+            name(span.trace_id, span.span_id)
         }
         Target::Like(_) => format!("${}", want.to),
         Target::Missing => format!("${}, which is missing", want.to),
     };
-    let got: Vec<_> = span
-        .links
-        .iter()
-        .map(|link| name((link.trace_id.to_string(), link.span_id.to_string())))
-        .collect();
-    let got = if got.is_empty() {
-        "no link".to_owned()
-    } else {
-        got.join(", ")
+    let link = |link: &Link| {
+        let to = name(link.trace_id, link.span_id);
+        // The attributes of a link that leads to another span do not matter.
+        if with.is_empty() || !target.is(link, forest) {
+            return to;
+        }
+        let values: Vec<_> = want
+            .attributes
+            .iter()
+            .map(|(key, _)| format!("{key}: {}", got(key, &link.attributes)))
+            .collect();
+        format!("{to} with {}", values.join(", "))
     };
-    (format!("link ${}", want.to), wanted, got)
+    let links: Vec<_> = span.links.iter().map(link).collect();
+    let links = match links.is_empty() {
+        true => "no link".to_owned(),
+        false => links.join(", "),
+    };
+    (
+        format!("link ${}", want.to),
+        format!("{wanted}{with}"),
+        links,
+    )
 }

@@ -4,12 +4,12 @@ use scenario::{Among, Node};
 use trace::{Span, Value};
 
 use crate::{
-    compare::{Mismatch, Target, mismatches},
+    compare::{Mismatch, mismatches},
     forest::Forest,
     matching::{Bindings, Excess, Matching, Missing, Pair, Siblings, Why, target},
     nearest::Nearest,
     plan::{Item, Plan, service},
-    reference::{holds, resolve},
+    reference::{Target, holds, resolve},
     report::{Difference, Line, Mark},
     timing,
 };

@@ -42,6 +42,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod assign;
+mod attributes;
 mod compare;
 mod derive;
 mod describe;
@@ -57,6 +58,7 @@ mod rules;
 mod search;
 mod settle;
 mod table;
+mod text;
 mod timing;
 mod twin;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    compare::Target,
     plan::{HEAVIEST, Plan},
+    reference::Target,
 };
 
 /// The spans that are bound to names.

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::HashMap};
 
 use scenario::{Check, Expectation, Node, Operand, Pattern, Want};
-use trace::{Span, Value};
+use trace::{Fidelity, Kind, Span, Value};
 
 use crate::forest::Forest;
 
@@ -217,13 +217,25 @@ pub(crate) fn identity(pattern: &Pattern, span: &Span) -> Identity {
             // A span without a service name does not match the default name of the SDKs.
             !service(span)
                 .and_then(Value::as_str)
-                .is_some_and(|got| want.matches(got))
+                .is_some_and(|got| want.fits(got, span.fidelity))
         }),
         name: pattern
             .name
             .as_ref()
-            .is_some_and(|want| !want.matches(&span.name)),
-        kind: pattern.kind.is_some_and(|want| want != span.kind),
+            .is_some_and(|want| !want.fits(&span.name, span.fidelity)),
+        kind: pattern.kind.is_some_and(|want| !is_kind(want, span)),
+    }
+}
+
+/// Whether a span is of a kind. A kind that OTLP does not have yet is unspecified; a format without internal
+/// spans does not tell these two from each other.
+fn is_kind(want: Kind, span: &Span) -> bool {
+    match (want, span.kind, span.fidelity) {
+        (want, kind, _) if want == kind => true,
+        (Kind::Unspecified, Kind::Unknown(_), _) => true,
+        (Kind::Internal, Kind::Unspecified, Fidelity::Text)
+        | (Kind::Unspecified, Kind::Internal, Fidelity::Text) => true,
+        _ => false,
     }
 }
 

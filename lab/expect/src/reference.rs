@@ -2,10 +2,21 @@
 
 use std::cmp::Ordering;
 
-use scenario::{Comparison, Condition, Operand, Reference};
-use trace::Value;
+use scenario::{Comparison, Condition, Operand, Pattern, Reference};
+use trace::{Fidelity, Link, Value};
 
-use crate::{compare::Target, forest::Forest};
+use crate::{forest::Forest, plan::identity};
+
+/// The span that a link should refer to.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// This span.
+    Span(usize),
+    /// Any span that fits the pattern: the exact span is not known yet.
+    Like(&'a Pattern),
+    /// The span is missing.
+    Missing,
+}
 
 /// The values that a reference resolves to.
 pub(crate) enum Resolved<'t> {
@@ -15,8 +26,9 @@ pub(crate) enum Resolved<'t> {
     NoSpan,
     /// The attribute is missing, and its sender dropped attributes.
     Dropped,
-    /// The values: none, one, or more if a key was sent twice.
-    Values(Vec<&'t Value>),
+    /// The values: none, one, or more if a key was sent twice; and whether the format of the span keeps their
+    /// types.
+    Values(Vec<&'t Value>, Fidelity),
 }
 
 /// Resolves a reference, by the span that is bound to its name.
@@ -39,7 +51,7 @@ pub(crate) fn resolve<'t>(
         .collect();
     match values.is_empty() && span.dropped_attributes > 0 {
         true => Resolved::Dropped,
-        false => Resolved::Values(values),
+        false => Resolved::Values(values, span.fidelity),
     }
 }
 
@@ -48,23 +60,27 @@ pub(crate) fn holds<'t>(
     condition: &Condition,
     resolve: impl Fn(&Reference) -> Resolved<'t>,
 ) -> Option<bool> {
-    let left = match resolve(&condition.left) {
-        Resolved::Values(values) => values,
-        Resolved::NoSpan => Vec::new(),
-        Resolved::NotYet | Resolved::Dropped => return None,
+    let mut as_text = false;
+    let mut values = |reference| match resolve(reference) {
+        Resolved::Values(values, fidelity) => {
+            as_text |= fidelity == Fidelity::Text;
+            Some(values)
+        }
+        Resolved::NoSpan => Some(Vec::new()),
+        Resolved::NotYet | Resolved::Dropped => None,
     };
+    let left = values(&condition.left)?;
     let right = match &condition.right {
         Operand::Value(value) => vec![value],
-        Operand::Reference(reference) => match resolve(reference) {
-            Resolved::Values(values) => values,
-            Resolved::NoSpan => Vec::new(),
-            Resolved::NotYet | Resolved::Dropped => return None,
-        },
+        Operand::Reference(reference) => values(reference)?,
     };
     let (Some(left), Some(right)) = (left.first(), right.first()) else {
         // A missing value equals nothing.
         return Some(condition.comparison == Comparison::NotEqual);
     };
+    if as_text && left.type_name() != right.type_name() {
+        return None;
+    }
     let ordering = order(left, right);
     Some(match condition.comparison {
         Comparison::Equal => left == right,
@@ -84,5 +100,23 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         _ => None,
+    }
+}
+
+// === impl Target ===
+
+impl Target<'_> {
+    /// Whether a link leads to the span.
+    pub(crate) fn is(self, link: &Link, forest: &Forest<'_>) -> bool {
+        match self {
+            Target::Span(index) => {
+                let span = forest.span(index);
+                (span.trace_id, span.span_id) == (link.trace_id, link.span_id)
+            }
+            Target::Like(pattern) => forest
+                .find(link)
+                .is_some_and(|index| !identity(pattern, forest.span(index)).any()),
+            Target::Missing => false,
+        }
     }
 }

@@ -17,7 +17,6 @@ impl Report {
     ///
     /// `title` names the subject of the check, such as the scenario; `note` adds information, such as the
     /// source of the trace, and may be empty. A trace that passes takes one line.
-    /// such as where the trace was read from; it may be empty. A trace that passes takes one line.
     pub fn text(&self, title: &str, note: &str, colour: bool) -> String {
         let paint = Paint { colour };
         let mut text = String::new();
@@ -207,7 +206,14 @@ impl Row<'_> {
         let note = clean(note);
         match self.line.mark {
             Mark::Missing => format!("{}; {note}", paint.red("MISSING")),
-            Mark::Unexpected => format!("{} ({note})", paint.red("UNEXPECTED")),
+            Mark::Unexpected => {
+                // Of several that are alike, only the first has its id in the line.
+                let which = match (self.line.span_id, self.line.times) {
+                    (Some(id), 1) => format!("; span {id}"),
+                    _ => String::new(),
+                };
+                format!("{} ({note}{which})", paint.red("UNEXPECTED"))
+            }
             _ => paint.yellow(&note),
         }
     }

@@ -445,3 +445,39 @@ fn a_chain_of_100_000_spans_does_not_run_out_of_stack() {
     let report = check(&want, &shop.trace(), &[]);
     assert_eq!(report.verdict, Verdict::Pass, "{}", text(&report));
 }
+
+/// The link leads to the right span, so its ids alone would say nothing.
+#[test]
+fn a_link_whose_attribute_is_off_is_told_with_the_attribute() {
+    let (mine, theirs) = two_traces();
+    let with = "links: [{ to: $producer, attributes: { messaging.batch: 3 } }]";
+    let want = expectation(&LINKED.replace("links: [{ to: $producer }]", with));
+    let report = check(&want, &mine, std::slice::from_ref(&theirs));
+    assert_eq!(report.verdict, Verdict::Fail);
+    let text = text(&report);
+    assert!(
+        text.contains("with messaging.batch: int 3  got trace"),
+        "{text}"
+    );
+    assert!(text.contains("with messaging.batch: absent"), "{text}");
+}
+
+/// Three are alike by service and name, and two are expected.
+#[test]
+fn of_several_siblings_the_unexpected_one_is_named() {
+    let mut shop = fan("SELECT products", 3);
+    shop.spans[2].attributes = [("db.rows", 5_i64)].into_iter().collect();
+    let node = "{ span: { name: SELECT products, kind: client }, attributes: { db.rows: NUMBER } }";
+    let of_two = node.replace("db.rows: NUMBER", "db.rows: absent");
+    let want = of_fan("closed: true", &[&of_two.replacen(" }", " }, times: 2", 1)]);
+    let report = check(&want, &shop.trace(), &[]);
+    let unexpected = format!("UNEXPECTED (closed: true; span {})", shop.spans[2].span_id);
+    assert!(text(&report).contains(&unexpected), "{}", text(&report));
+    let of_two = node.replace(", attributes: { db.rows: NUMBER }", ", times: 2");
+    let report = check(&of_fan("closed: false", &[&of_two]), &shop.trace(), &[]);
+    assert!(
+        text(&report).contains("UNEXPECTED (times: 2; span "),
+        "{}",
+        text(&report)
+    );
+}

@@ -170,7 +170,7 @@ fn a_renamed_span_is_caught() {
 #[test]
 fn a_duplicated_span_is_caught() {
     caught(
-        &["+ checkout fetch_items", "UNEXPECTED (times: 1)"],
+        &["+ checkout fetch_items", "UNEXPECTED (times: 1; span "],
         |shop| {
             let copy = shop.span("fetch_items", Kind::Internal).clone();
             shop.spans.push(copy);
@@ -180,10 +180,13 @@ fn a_duplicated_span_is_caught() {
 
 #[test]
 fn a_span_beneath_a_closed_one_is_caught() {
-    caught(&["+ payment retry", "UNEXPECTED (closed: true)"], |shop| {
-        let charge = shop.id("charge payment", Kind::Internal);
-        shop.add(Some(charge), "payment", "retry", Kind::Internal);
-    });
+    caught(
+        &["+ payment retry", "UNEXPECTED (closed: true; span "],
+        |shop| {
+            let charge = shop.id("charge payment", Kind::Internal);
+            shop.add(Some(charge), "payment", "retry", Kind::Internal);
+        },
+    );
 }
 
 #[test]

@@ -58,7 +58,7 @@ FAIL x  trace 07070707070707070707070707070707  from the sink
   ├─ ~ payment POST /charges       status          want error         got unset
   │                                payment.amount  want double 19.99  got string \"19.99\"
   ├─ - email process mail          MISSING; nearest: orphan 00000000000000cc (parent 00000000000077aa absent): propagation is broken
-  └─ + payment POST /charges       UNEXPECTED (closed: true)
+  └─ + payment POST /charges       UNEXPECTED (closed: true; span 00000000000000cb)
 ";
     assert_eq!(report().text("x", "from the sink", false), want);
 }

@@ -2,16 +2,23 @@
 //!
 //! | format | source |
 //! | --- | --- |
-//! | OTLP/JSON, one document or one a line | the sink, the collector's file exporter |
+//! | OTLP/JSON, one document, one a line or an array of them | the sink, the collector's file exporter |
+//! | the same with base64 ids and names of kinds, as protobuf maps its messages to JSON | Tempo's API |
 //! | OTLP protobuf, one message or several with their lengths | an exporter's request, the file exporter with `format: proto` |
 //! | Jaeger's JSON | Jaeger's page and its query API |
 //! | Zipkin's JSON v2 | Zipkin's page and its API, a reporter's request |
 //!
 //! Each may be packed with gzip or zstd. The name of a file does not matter: only its content counts.
+//!
+//! A span that cannot be used, a document of another signal and an end that is cut off are left out, and the
+//! rest is read: a [`Note`] says so. A file of which nothing can be read is an error.
 
+mod documents;
 mod looks;
 mod messages;
+mod note;
 mod packing;
+mod shape;
 
 use std::io;
 
@@ -19,14 +26,21 @@ use serde_json::Value as Json;
 use thiserror::Error;
 use trace::{
     Span,
-    otlp::{DecodeError, Decoded, Rejected, from_protobuf, from_request},
+    otlp::{DecodeError, Decoded, from_protobuf, from_read},
 };
 
-use self::packing::Packing;
+use self::{
+    documents::{Documents, Next},
+    note::Notes,
+    packing::Packing,
+    shape::Shape,
+};
 use crate::{
     jaeger,
     zipkin::{self, ZipkinSpan},
 };
+
+pub use self::note::Note;
 
 /// The highest number of unpacked bytes of one file in [`read`]: 1 GiB.
 pub const MOST_UNPACKED: usize = 1 << 30;
@@ -76,8 +90,17 @@ pub enum ReadError {
         there: usize,
     },
     /// It begins like JSON and is not JSON.
-    #[error("no JSON: {0}")]
-    Json(#[source] serde_json::Error),
+    #[error("no JSON: {problem} at line {line} column {column}{hint}")]
+    Json {
+        /// What is wrong.
+        problem: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, in bytes.
+        column: usize,
+        /// A guess about its kind; empty if there is none.
+        hint: &'static str,
+    },
     /// A document has no `resourceSpans`.
     #[error(
         "document {document}: no \"resourceSpans\" in it; OTLP/JSON is {{\"resourceSpans\": […]}}{hint}"
@@ -96,22 +119,9 @@ pub enum ReadError {
         /// What is wrong.
         problem: DecodeError,
     },
-    /// A message is OTLP protobuf of another signal, without spans.
-    #[error("document {document}: no traces in it: it is OTLP protobuf of {signal}")]
-    OtherSignal {
-        /// The number of the document, from 1.
-        document: usize,
-        /// `logs` or `metrics`.
-        signal: &'static str,
-    },
-    /// A document is Jaeger's, and a part of it is not as Jaeger writes it.
-    #[error("document {document}: no Jaeger JSON: {problem}")]
-    Jaeger {
-        /// The number of the document, from 1.
-        document: usize,
-        /// What is wrong.
-        problem: String,
-    },
+    /// All of the file was left out.
+    #[error("no span can be read: {0}")]
+    Nothing(Note),
     /// A document is Zipkin's, and a part of it is not as Zipkin writes it.
     #[error("document {document}: no Zipkin JSON v2: {problem}")]
     Zipkin {
@@ -120,23 +130,24 @@ pub enum ReadError {
         /// The place in the document, and what is wrong there.
         problem: String,
     },
-    /// A span cannot be used.
-    #[error("document {document}: {rejected}")]
-    Span {
-        /// The number of the document, from 1.
-        document: usize,
-        /// The span, and what is wrong with it.
-        rejected: Rejected,
-    },
 }
 
-/// Reads all spans of a trace file. A file with an error is refused as a whole.
+/// The content of a trace file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// The spans, in the order of the file.
+    pub spans: Vec<Span>,
+    /// What was left out or changed; empty for a file that was read as a whole.
+    pub notes: Vec<Note>,
+}
+
+/// Reads the spans of a trace file.
 ///
 /// # Errors
 ///
-/// When the format is unknown, when a span cannot be used, and when the file unpacks to more than
-/// [`MOST_UNPACKED`] bytes.
-pub fn read(bytes: &[u8]) -> Result<Vec<Span>, ReadError> {
+/// When the format is unknown, when a document is not as its format says, when nothing can be read, and when
+/// the file unpacks to more than [`MOST_UNPACKED`] bytes.
+pub fn read(bytes: &[u8]) -> Result<Contents, ReadError> {
     read_within(bytes, MOST_UNPACKED)
 }
 
@@ -145,12 +156,13 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Span>, ReadError> {
 /// # Errors
 ///
 /// As in [`read`], with this limit.
-pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, ReadError> {
+pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Contents, ReadError> {
     let mut reader = Reader {
         packing: Packing::new(most_unpacked),
         documents: 0,
         spans: Vec::new(),
         zipkin: Vec::new(),
+        notes: Notes::default(),
     };
     reader.file(bytes)?;
     if reader.documents == 0 {
@@ -158,7 +170,11 @@ pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Vec<Span>, Read
     }
     let mut spans = reader.spans;
     spans.extend(zipkin::into_spans(reader.zipkin));
-    Ok(spans)
+    let notes = reader.notes.into_list();
+    match notes.first() {
+        Some(note) if spans.is_empty() => Err(ReadError::Nothing(note.clone())),
+        _ => Ok(Contents { spans, notes }),
+    }
 }
 
 /// The data of a file that was read so far.
@@ -169,6 +185,7 @@ struct Reader {
     /// Zipkin's spans, converted at the end: the two halves of a shared span may be in two documents, since
     /// each service reports its own half.
     zipkin: Vec<ZipkinSpan>,
+    notes: Notes,
 }
 
 // === impl Reader ===
@@ -177,11 +194,31 @@ impl Reader {
     fn file(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         let bytes = self.packing.unpack(bytes)?;
         let Some(messages) = messages::of(&bytes) else {
-            return self.contents(&bytes);
+            let read = self.contents(&bytes);
+            // Of a packed file that is cut off, the whole lines are read.
+            return match (read, self.packing.take_cut()) {
+                (Ok(()), Some((packing, _))) => {
+                    self.notes
+                        .cut(format!("the file looks like {packing}, which"));
+                    Ok(())
+                }
+                (Err(_), Some((packing, source))) => Err(ReadError::Packed { packing, source }),
+                (read, None) => read,
+            };
         };
         for message in messages {
+            let message = match message {
+                Err(ReadError::Cut { message, .. }) if self.documents > 0 => {
+                    self.notes.cut(format!("message {message}"));
+                    return Ok(());
+                }
+                message => message?,
+            };
             // The file exporter packs each message separately.
-            let message = self.packing.unpack(message?)?;
+            let message = self.packing.unpack(message)?;
+            if let Some((packing, source)) = self.packing.take_cut() {
+                return Err(ReadError::Packed { packing, source });
+            }
             self.contents(&message)?;
         }
         Ok(())
@@ -210,23 +247,53 @@ impl Reader {
     fn protobuf(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         let document = self.documents + 1;
         let decoded = from_protobuf(bytes);
-        let good = |decoded: &Decoded| decoded.rejected.is_empty();
+        let good = |decoded: &Decoded| decoded.rejected.is_empty() && decoded.replaced == 0;
         // Requests of all signals begin alike on the wire, so another signal causes an error only deeper
         // inside.
         if !decoded.as_ref().is_ok_and(good)
             && let Some(signal) = otlp::other_signal(bytes)
         {
-            return Err(ReadError::OtherSignal { document, signal });
+            self.documents = document;
+            self.notes.signal(signal);
+            return Ok(());
         }
         let decoded = decoded.map_err(|problem| ReadError::Document { document, problem })?;
         self.documents = document;
-        self.take(decoded)
+        self.take(decoded);
+        Ok(())
     }
 
     fn json(&mut self, text: &[u8]) -> Result<(), ReadError> {
-        for json in serde_json::Deserializer::from_slice(text).into_iter::<Json>() {
-            self.documents += 1;
-            self.document(&json.map_err(ReadError::Json)?)?;
+        let mut documents = Documents::of(text);
+        while let Some(next) = documents.next() {
+            let wrong = match next {
+                Next::Document(json, replaced) => {
+                    self.documents += 1;
+                    self.document(&json)?;
+                    self.notes.replaced(replaced);
+                    continue;
+                }
+                Next::Cut { line, error } if documents.skip_line() => {
+                    self.notes.line(line, error.problem);
+                    continue;
+                }
+                Next::Wrong(wrong) if documents.skip_line() => {
+                    self.notes.line(wrong.line, wrong.problem);
+                    continue;
+                }
+                Next::Cut { line, .. } if self.documents > 0 => {
+                    self.notes.cut(format!("line {line}"));
+                    break;
+                }
+                Next::Cut { error, .. } => error,
+                Next::Wrong(wrong) => wrong,
+            };
+            return Err(ReadError::Json {
+                problem: wrong.problem,
+                line: wrong.line,
+                column: wrong.column,
+                hint: looks::hint_of_text(text),
+            });
         }
         Ok(())
     }
@@ -234,37 +301,54 @@ impl Reader {
     fn document(&mut self, json: &Json) -> Result<(), ReadError> {
         let document = self.documents;
         if jaeger::is_one(json) {
-            let read = jaeger::read(json);
-            self.spans
-                .extend(read.map_err(|problem| ReadError::Jaeger { document, problem })?);
+            let read = jaeger::read(json, |problem| self.notes.span(document, || problem));
+            self.spans.extend(read);
             return Ok(());
         }
         if zipkin::is_one(json) {
-            let read = zipkin::read(json);
+            let mut left_out = |problem| self.notes.span(document, || problem);
+            let read = zipkin::read(json, &mut left_out);
             self.zipkin
                 .extend(read.map_err(|problem| ReadError::Zipkin { document, problem })?);
             return Ok(());
         }
-        // Jaeger's newer API wraps OTLP.
-        let json = json
-            .get("result")
-            .filter(|result| result.get("resourceSpans").is_some())
-            .unwrap_or(json);
-        // OTLP accepts a request without the field as an empty one; in a file it is a mistake.
-        if (json.is_object() || json.is_array()) && json.get("resourceSpans").is_none() {
-            let hint = looks::hint(json);
-            return Err(ReadError::NoSpans { document, hint });
+        let whole = json;
+        let json = match shape::of(json) {
+            Shape::Traces(traces) => traces,
+            Shape::Signal(signal) => {
+                self.notes.signal(signal);
+                return Ok(());
+            }
+            Shape::Several(documents) => {
+                // Each counts, in place of the array.
+                self.documents -= 1;
+                for json in documents {
+                    self.documents += 1;
+                    self.document(json)?;
+                }
+                return Ok(());
+            }
+            // What is no object at all is refused by the reader of OTLP, in its words.
+            Shape::Unknown if json.is_object() || json.is_array() => {
+                let hint = looks::hint(json);
+                return Err(ReadError::NoSpans { document, hint });
+            }
+            Shape::Unknown => std::borrow::Cow::Borrowed(json),
+        };
+        let decoded = otlp::traces_from_value(&json).map(from_read);
+        self.take(decoded.map_err(|problem| ReadError::Document { document, problem })?);
+        if shape::is_partial(whole) {
+            self.notes.partial();
         }
-        let decoded = otlp::traces_from_value(json).map(from_request);
-        self.take(decoded.map_err(|problem| ReadError::Document { document, problem })?)
+        Ok(())
     }
 
-    fn take(&mut self, decoded: Decoded) -> Result<(), ReadError> {
-        if let Some(rejected) = decoded.rejected.into_iter().next() {
-            let document = self.documents;
-            return Err(ReadError::Span { document, rejected });
+    fn take(&mut self, decoded: Decoded) {
+        for rejected in &decoded.rejected {
+            self.notes.rejected(self.documents, rejected);
         }
+        self.notes.library_spans(decoded.library_spans);
+        self.notes.replaced(decoded.replaced);
         self.spans.extend(decoded.spans);
-        Ok(())
     }
 }

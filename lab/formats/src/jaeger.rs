@@ -11,21 +11,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use trace::{
-    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
-    Value,
+    Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
+    TraceId, Value,
 };
-
-#[derive(Deserialize)]
-struct Document {
-    data: Vec<JaegerTrace>,
-}
-
-#[derive(Deserialize)]
-struct JaegerTrace {
-    spans: Vec<JaegerSpan>,
-    #[serde(default)]
-    processes: std::collections::HashMap<String, Process>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +23,7 @@ struct JaegerSpan {
     #[serde(rename = "spanID")]
     span_id: String,
     operation_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     references: Vec<Reference>,
     #[serde(default, rename = "parentSpanID")]
     parent_span_id: Option<String>,
@@ -43,9 +31,9 @@ struct JaegerSpan {
     start_time: u64,
     /// Microseconds.
     duration: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     tags: Vec<Tag>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     logs: Vec<Log>,
     #[serde(default, rename = "processID")]
     process_id: Option<String>,
@@ -67,7 +55,7 @@ struct Reference {
 #[serde(rename_all = "camelCase")]
 struct Process {
     service_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     tags: Vec<Tag>,
 }
 
@@ -82,33 +70,61 @@ struct Tag {
 #[derive(Deserialize)]
 struct Log {
     timestamp: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     fields: Vec<Tag>,
 }
 
-/// Whether a document looks like Jaeger's.
+/// Whether a document looks like Jaeger's: an answer with `data`, or one trace of it.
 pub(crate) fn is_one(json: &Json) -> bool {
-    json["data"].as_array().is_some_and(|data| {
-        !data.is_empty() && data.iter().all(|trace| trace.get("spans").is_some())
-    })
+    let is_trace = |trace: &Json| trace["spans"].is_array() && trace.get("scope").is_none();
+    match &json["data"] {
+        Json::Array(traces) => !traces.is_empty() && traces.iter().all(is_trace),
+        Json::Object(_) => is_trace(&json["data"]),
+        _ => is_trace(json) && (json.get("traceID").is_some() || json.get("processes").is_some()),
+    }
 }
 
-/// Reads the spans of a document; an error describes the problem.
-pub(crate) fn read(json: &Json) -> Result<Vec<Span>, String> {
-    let document: Document = Document::deserialize(json).map_err(|error| error.to_string())?;
+/// Reads the spans of a document. A span that cannot be used is told to `left_out`, with its place.
+pub(crate) fn read(json: &Json, mut left_out: impl FnMut(String)) -> Vec<Span> {
+    let data = json.get("data").unwrap_or(json);
+    let traces = match data {
+        Json::Array(traces) => traces.as_slice(),
+        trace => std::slice::from_ref(trace),
+    };
     let mut spans = Vec::new();
-    for trace in document.data {
-        let process = |name: &str| trace.processes.get(name);
-        for span in trace.spans {
-            let of_span = span.process.clone();
-            let named = span.process_id.as_deref().and_then(process).cloned();
-            let process = of_span.or(named).ok_or_else(|| {
-                format!("span {} names a process that is not there", span.span_id)
-            })?;
-            spans.push(span.into_span(process)?);
+    for (at, trace) in traces.iter().enumerate() {
+        let processes = &trace["processes"];
+        for (index, span) in trace["spans"].as_array().into_iter().flatten().enumerate() {
+            match one(span, processes) {
+                Ok(span) => spans.push(span),
+                Err(problem) if data.is_array() => {
+                    left_out(format!("data[{at}].spans[{index}]: {problem}"));
+                }
+                Err(problem) => left_out(format!("spans[{index}]: {problem}")),
+            }
         }
     }
-    Ok(spans)
+    spans
+}
+
+fn one(span: &Json, processes: &Json) -> Result<Span, String> {
+    let mut span = JaegerSpan::deserialize(span).map_err(|error| error.to_string())?;
+    let own = span.process.take();
+    let named = span.process_id.as_deref();
+    let named = named.and_then(|name| Process::deserialize(&processes[name]).ok());
+    let process = own
+        .or(named)
+        .ok_or("it names a process that is not there")?;
+    span.into_span(process)
+}
+
+/// Reads a field that may be null, which is as good as absent.
+fn or_none<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 // === impl JaegerSpan ===
@@ -118,11 +134,16 @@ impl JaegerSpan {
         let trace_id = trace_id(&self.trace_id)?;
         let own_id = span_id(&self.span_id)?;
         let mut parent = match &self.parent_span_id {
-            Some(id) if !id.is_empty() => Some(span_id(id)?),
+            Some(id) if !is_none(id) => Some(span_id(id)?),
             _ => None,
         };
         let mut links = Vec::new();
+        let mut following = Vec::new();
         for reference in &self.references {
+            // A tracer that has no parent may write a reference of zeros.
+            if is_none(&reference.trace_id) || is_none(&reference.span_id) {
+                continue;
+            }
             let target = (
                 self::trace_id(&reference.trace_id)?,
                 span_id(&reference.span_id)?,
@@ -135,6 +156,9 @@ impl JaegerSpan {
             if Some(target.1) == parent && reference.ref_type == "CHILD_OF" {
                 continue;
             }
+            if target.0 == trace_id {
+                following.push(target.1);
+            }
             links.push(Link {
                 trace_id: target.0,
                 span_id: target.1,
@@ -144,6 +168,10 @@ impl JaegerSpan {
                 // Jaeger does not keep them, so it is unknown whether there were any.
                 dropped_attributes: 1,
             });
+        }
+        // Of a parent that is linked to as well, as by consumers of messages, Jaeger keeps the link alone.
+        if let (None, [only]) = (parent, &following[..]) {
+            parent = Some(*only);
         }
         let mut tags = Tags::of(self.tags);
         let kind = match tags.take("span.kind").as_deref() {
@@ -201,6 +229,7 @@ impl JaegerSpan {
                 ..Resource::default()
             }),
             scope: Arc::new(scope),
+            fidelity: Fidelity::Exact,
         })
     }
 }
@@ -278,6 +307,11 @@ impl Tag {
         }
         .unwrap_or_else(|| Value::String(self.value.to_string()))
     }
+}
+
+/// Whether a text stands for "no id".
+fn is_none(id: &str) -> bool {
+    id.bytes().all(|digit| digit == b'0')
 }
 
 /// Parses a trace id. Jaeger omits leading zeros.

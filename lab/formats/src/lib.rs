@@ -3,8 +3,8 @@
 //! This crate must not know where a file comes from, or what its spans are used for.
 //!
 //! ```
-//! let spans = formats::read(br#"{"resourceSpans": []}"#);
-//! assert!(matches!(spans, Ok(spans) if spans.is_empty()), "OTLP/JSON that holds nothing");
+//! let read = formats::read(br#"{"resourceSpans": []}"#);
+//! assert!(matches!(read, Ok(read) if read.spans.is_empty()), "OTLP/JSON that holds nothing");
 //! assert!(formats::read(b"hello").is_err(), "no trace file");
 //! ```
 #![warn(
@@ -16,4 +16,4 @@ mod file;
 mod jaeger;
 mod zipkin;
 
-pub use file::{MOST_UNPACKED, ReadError, read, read_within};
+pub use file::{Contents, MOST_UNPACKED, Note, ReadError, read, read_within};

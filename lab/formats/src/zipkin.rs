@@ -3,9 +3,10 @@
 //! It holds less than OTLP: times are whole microseconds, every tag is text, and the status, the scope and
 //! the links of an OpenTelemetry span are tags, which [`otel`] reads. Two of its features do not exist in
 //! OTLP: a span may have no time, and a server's span may share the id of its client's span, which [`shared`]
-//! separates.
+//! separates. A span may also come in pieces, which [`pieces`] joins.
 
 mod otel;
+mod pieces;
 mod shared;
 
 use std::{collections::HashMap, sync::Arc};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value as Json};
 
 use self::otel::Tags;
-use trace::{Attributes, Event, Kind, Resource, Span, SpanId, TraceId, Value};
+use trace::{Attributes, Event, Fidelity, Kind, Resource, Span, SpanId, TraceId, Value};
 
 /// A span as Zipkin writes it (Zipkin API v2, `Span`). Any field except the ids may be missing or null.
 #[derive(Deserialize)]
@@ -75,8 +76,12 @@ pub(crate) fn is_one(json: &Json) -> bool {
     without_spans || each(items).any(|span| span.get("traceId").is_some())
 }
 
-/// Reads the spans of a document; an error says where the problem is, and what it is.
-pub(crate) fn read(json: &Json) -> Result<Vec<ZipkinSpan>, String> {
+/// Reads the spans of a document. A span that cannot be used is told to `left_out`, with its place; an error
+/// says why the whole document cannot be used.
+pub(crate) fn read(
+    json: &Json,
+    left_out: &mut impl FnMut(String),
+) -> Result<Vec<ZipkinSpan>, String> {
     let items = json.as_array().map_or(&[][..], Vec::as_slice);
     if each(items).any(is_version_1) {
         return Err(
@@ -85,16 +90,43 @@ pub(crate) fn read(json: &Json) -> Result<Vec<ZipkinSpan>, String> {
                 .to_owned(),
         );
     }
-    if items.first().is_some_and(Json::is_array) {
-        let traces: Vec<Vec<ZipkinSpan>> = of_json(json)?;
-        Ok(traces.into_iter().flatten().collect())
-    } else {
-        of_json(json)
+    let mut spans = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let place = format!("[{at}]");
+        match item {
+            Json::Array(trace) => {
+                for (at, span) in trace.iter().enumerate() {
+                    one(span, || format!("{place}[{at}]"), &mut spans, left_out);
+                }
+            }
+            span => one(span, || place.clone(), &mut spans, left_out),
+        }
+    }
+    Ok(spans)
+}
+
+fn one(
+    json: &Json,
+    place: impl Fn() -> String,
+    spans: &mut Vec<ZipkinSpan>,
+    left_out: &mut impl FnMut(String),
+) {
+    match serde_path_to_error::deserialize::<_, ZipkinSpan>(json) {
+        Ok(span) => spans.push(span),
+        Err(error) => {
+            let path = error.path().to_string();
+            let path = match path.as_str() {
+                "." => String::new(),
+                path => format!(".{path}"),
+            };
+            left_out(format!("{}{path}: {}", place(), error.inner()));
+        }
     }
 }
 
 /// Converts these spans: each gets a unique id, a time and a service.
-pub(crate) fn into_spans(mut spans: Vec<ZipkinSpan>) -> Vec<Span> {
+pub(crate) fn into_spans(spans: Vec<ZipkinSpan>) -> Vec<Span> {
+    let mut spans = pieces::join(spans);
     shared::part(&mut spans);
     let mut earliest: HashMap<TraceId, u64> = HashMap::new();
     for span in &spans {
@@ -190,6 +222,7 @@ impl ZipkinSpan {
             status,
             resource,
             scope,
+            fidelity: Fidelity::Text,
         }
     }
 }
@@ -253,10 +286,6 @@ fn is_version_1(span: &Json) -> bool {
     let annotations = span["annotations"].as_array();
     let mut annotations = annotations.into_iter().flatten();
     span.get("binaryAnnotations").is_some() || annotations.any(|one| one.get("endpoint").is_some())
-}
-
-fn of_json<'de, T: Deserialize<'de>>(json: &'de Json) -> Result<T, String> {
-    serde_path_to_error::deserialize(json).map_err(|error| error.to_string())
 }
 
 fn nanoseconds(microseconds: u64) -> u64 {

@@ -16,4 +16,10 @@ pub enum DecodeError {
     /// They are JSON, and something in it is not what OTLP has in that place.
     #[error("no OTLP/JSON: {0}")]
     Mismatch(#[from] Mismatch),
+    /// An attribute has more levels than are read.
+    #[error(
+        "a value of an attribute is inside more than {} arrays and maps",
+        crate::mend::MOST_LEVELS
+    )]
+    TooDeep,
 }

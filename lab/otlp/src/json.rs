@@ -12,42 +12,62 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::{error::DecodeError, schema, transcode};
+use crate::{
+    error::DecodeError,
+    mend::{self, Graft, Read},
+    parse::parse,
+    schema, transcode,
+};
 
-/// The request that an OTLP/JSON document of traces stands for: `{"resourceSpans": […]}`.
+/// Reads the request that an OTLP/JSON document of traces stands for: `{"resourceSpans": […]}`.
 ///
 /// # Errors
 ///
 /// When the text is no JSON, or something in it is not what OTLP has in that place.
-pub fn traces_from_json(text: &[u8]) -> Result<ExportTraceServiceRequest, DecodeError> {
-    traces_from_value(&serde_json::from_slice(text)?)
+pub fn traces_from_json(text: &[u8]) -> Result<Read<ExportTraceServiceRequest>, DecodeError> {
+    let (json, replaced) = parse(text)?;
+    Ok(Read {
+        replaced,
+        ..traces_from_value(&json)?
+    })
 }
 
-/// As [`traces_from_json`], of a document that was parsed already.
+/// Reads like [`traces_from_json`] a document that was parsed already.
 ///
 /// # Errors
 ///
 /// When something in it is not what OTLP has in that place.
-pub fn traces_from_value(json: &Json) -> Result<ExportTraceServiceRequest, DecodeError> {
-    request(json, &schema::TRACES)
+pub fn traces_from_value(json: &Json) -> Result<Read<ExportTraceServiceRequest>, DecodeError> {
+    Ok(Read {
+        library_spans: library_spans(json),
+        ..request(json, &schema::TRACES)?
+    })
 }
 
-/// The request that an OTLP/JSON document of logs stands for.
+/// Reads the request that an OTLP/JSON document of logs stands for.
 ///
 /// # Errors
 ///
 /// As of [`traces_from_json`].
-pub fn logs_from_json(text: &[u8]) -> Result<ExportLogsServiceRequest, DecodeError> {
-    request(&serde_json::from_slice(text)?, &schema::LOGS)
+pub fn logs_from_json(text: &[u8]) -> Result<Read<ExportLogsServiceRequest>, DecodeError> {
+    let (json, replaced) = parse(text)?;
+    Ok(Read {
+        replaced,
+        ..request(&json, &schema::LOGS)?
+    })
 }
 
-/// The request that an OTLP/JSON document of metrics stands for.
+/// Reads the request that an OTLP/JSON document of metrics stands for.
 ///
 /// # Errors
 ///
 /// As of [`traces_from_json`].
-pub fn metrics_from_json(text: &[u8]) -> Result<ExportMetricsServiceRequest, DecodeError> {
-    request(&serde_json::from_slice(text)?, &schema::METRICS)
+pub fn metrics_from_json(text: &[u8]) -> Result<Read<ExportMetricsServiceRequest>, DecodeError> {
+    let (json, replaced) = parse(text)?;
+    Ok(Read {
+        replaced,
+        ..request(&json, &schema::METRICS)?
+    })
 }
 
 /// A request of traces as an OTLP/JSON document. Fields that have their default are left out.
@@ -56,13 +76,31 @@ pub fn traces_to_json(request: &ExportTraceServiceRequest) -> Json {
     json!({ "resourceSpans": groups.iter().map(resource_spans).collect::<Vec<_>>() })
 }
 
-fn request<M: prost::Message + Default>(
+fn request<M: prost::Message + Default + Graft>(
     json: &Json,
-    message: &schema::Message,
-) -> Result<M, DecodeError> {
-    Ok(M::decode(
-        transcode::to_protobuf(json, message)?.as_slice(),
-    )?)
+    message: &'static schema::Message,
+) -> Result<Read<M>, DecodeError> {
+    mend::decode(&transcode::to_protobuf(json, message)?, message)
+}
+
+/// Counts the spans below `instrumentationLibrarySpans`.
+fn library_spans(json: &Json) -> usize {
+    const OLD: [&str; 2] = [
+        "instrumentationLibrarySpans",
+        "instrumentation_library_spans",
+    ];
+    items(json.get("resourceSpans"))
+        .flat_map(|resource| {
+            OLD.map(|old| items(resource.get(old)))
+                .into_iter()
+                .flatten()
+        })
+        .map(|library| items(library.get("spans")).count())
+        .sum()
+}
+
+fn items(json: Option<&Json>) -> impl Iterator<Item = &Json> {
+    json.and_then(Json::as_array).into_iter().flatten()
 }
 
 /// An object that is filled field by field, leaving out what protobuf would leave out.

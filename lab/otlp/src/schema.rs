@@ -8,7 +8,7 @@ pub(crate) struct Message(pub(crate) &'static [Field]);
 
 /// A field of a message.
 pub(crate) struct Field {
-    /// In lowerCamelCase, the only spelling that OTLP/JSON knows.
+    /// In lowerCamelCase, the spelling of OTLP/JSON.
     pub(crate) name: &'static str,
     pub(crate) number: u32,
     pub(crate) holds: Holds,
@@ -28,8 +28,11 @@ pub(crate) enum Holds {
     Uint32,
     Fixed32,
     Sint32,
-    /// Trace and span ids: bytes that are hexadecimal in OTLP's JSON.
-    Hex,
+    /// A number of dropped items: an unsigned 32-bit integer. Some senders write -1, which is read as none.
+    Count,
+    /// Trace and span ids of this number of bytes: hexadecimal in OTLP's JSON, base64 in protobuf's own JSON
+    /// mapping.
+    Id(usize),
     Base64,
     /// Its names, without what they all begin with, and their numbers.
     Enum(&'static Enum),
@@ -63,9 +66,12 @@ const fn many(name: &'static str, number: u32, holds: Holds) -> Field {
 }
 
 use Holds::{
-    Base64, Bool, Double, Enum as EnumOf, Fixed32, Fixed64, Hex, Int64, Message as MessageOf,
+    Base64, Bool, Count, Double, Enum as EnumOf, Fixed32, Fixed64, Int64, Message as MessageOf,
     Sfixed64, Sint32, Text, Uint32, Uint64,
 };
+
+const TRACE_ID: Holds = Holds::Id(16);
+const SPAN_ID: Holds = Holds::Id(8);
 
 // === requests ===
 
@@ -77,7 +83,7 @@ pub(crate) static METRICS: Message =
 
 // === common ===
 
-static ANY_VALUE: Message = Message(&[
+pub(crate) static ANY_VALUE: Message = Message(&[
     one("stringValue", 1, Text),
     one("boolValue", 2, Bool),
     one("intValue", 3, Int64),
@@ -91,18 +97,18 @@ static MAP: Message = Message(&[many("values", 1, MessageOf(&KEY_VALUE))]);
 static KEY_VALUE: Message = Message(&[one("key", 1, Text), one("value", 2, MessageOf(&ANY_VALUE))]);
 static RESOURCE: Message = Message(&[
     many("attributes", 1, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 2, Uint32),
+    one("droppedAttributesCount", 2, Count),
 ]);
 static SCOPE: Message = Message(&[
     one("name", 1, Text),
     one("version", 2, Text),
     many("attributes", 3, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 4, Uint32),
+    one("droppedAttributesCount", 4, Count),
 ]);
 
 // === traces ===
 
-static RESOURCE_SPANS: Message = Message(&[
+pub(crate) static RESOURCE_SPANS: Message = Message(&[
     one("resource", 1, MessageOf(&RESOURCE)),
     many("scopeSpans", 2, MessageOf(&SCOPE_SPANS)),
     one("schemaUrl", 3, Text),
@@ -113,20 +119,20 @@ static SCOPE_SPANS: Message = Message(&[
     one("schemaUrl", 3, Text),
 ]);
 static SPAN: Message = Message(&[
-    one("traceId", 1, Hex),
-    one("spanId", 2, Hex),
+    one("traceId", 1, TRACE_ID),
+    one("spanId", 2, SPAN_ID),
     one("traceState", 3, Text),
-    one("parentSpanId", 4, Hex),
+    one("parentSpanId", 4, SPAN_ID),
     one("name", 5, Text),
     one("kind", 6, EnumOf(&SPAN_KIND)),
     one("startTimeUnixNano", 7, Fixed64),
     one("endTimeUnixNano", 8, Fixed64),
     many("attributes", 9, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 10, Uint32),
+    one("droppedAttributesCount", 10, Count),
     many("events", 11, MessageOf(&EVENT)),
-    one("droppedEventsCount", 12, Uint32),
+    one("droppedEventsCount", 12, Count),
     many("links", 13, MessageOf(&LINK)),
-    one("droppedLinksCount", 14, Uint32),
+    one("droppedLinksCount", 14, Count),
     one("status", 15, MessageOf(&STATUS)),
     one("flags", 16, Fixed32),
 ]);
@@ -134,14 +140,14 @@ static EVENT: Message = Message(&[
     one("timeUnixNano", 1, Fixed64),
     one("name", 2, Text),
     many("attributes", 3, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 4, Uint32),
+    one("droppedAttributesCount", 4, Count),
 ]);
 static LINK: Message = Message(&[
-    one("traceId", 1, Hex),
-    one("spanId", 2, Hex),
+    one("traceId", 1, TRACE_ID),
+    one("spanId", 2, SPAN_ID),
     one("traceState", 3, Text),
     many("attributes", 4, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 5, Uint32),
+    one("droppedAttributesCount", 5, Count),
     one("flags", 6, Fixed32),
 ]);
 static STATUS: Message = Message(&[
@@ -182,10 +188,10 @@ static LOG_RECORD: Message = Message(&[
     one("severityText", 3, Text),
     one("body", 5, MessageOf(&ANY_VALUE)),
     many("attributes", 6, MessageOf(&KEY_VALUE)),
-    one("droppedAttributesCount", 7, Uint32),
+    one("droppedAttributesCount", 7, Count),
     one("flags", 8, Fixed32),
-    one("traceId", 9, Hex),
-    one("spanId", 10, Hex),
+    one("traceId", 9, TRACE_ID),
+    one("spanId", 10, SPAN_ID),
     one("observedTimeUnixNano", 11, Fixed64),
     one("eventName", 12, Text),
 ]);
@@ -298,8 +304,8 @@ static QUANTILE: Message = Message(&[one("quantile", 1, Double), one("value", 2,
 static EXEMPLAR: Message = Message(&[
     one("timeUnixNano", 2, Fixed64),
     one("asDouble", 3, Double),
-    one("spanId", 4, Hex),
-    one("traceId", 5, Hex),
+    one("spanId", 4, SPAN_ID),
+    one("traceId", 5, TRACE_ID),
     one("asInt", 6, Sfixed64),
     many("filteredAttributes", 7, MessageOf(&KEY_VALUE)),
 ]);

@@ -73,7 +73,7 @@ impl Place {
     }
 }
 
-/// Its depth is bounded by serde_json's recursion limit (128 levels of JSON).
+/// Its depth is bounded by the limit of the parser ([`crate::parse`]).
 fn write_message(
     json: &Json,
     message: &Message,
@@ -86,7 +86,7 @@ fn write_message(
     for (key, value) in object {
         // An unknown field is ignored ("OTLP/JSON: receivers MUST ignore unknown fields"), and a
         // null is as good as absent (the JSON mapping of protobuf).
-        let Some(field) = message.0.iter().find(|field| field.name == key) else {
+        let Some(field) = message.0.iter().find(|field| field.is_called(key)) else {
             continue;
         };
         if value.is_null() {
@@ -182,8 +182,15 @@ fn write_field(
             let zigzag = ((int << 1) ^ (int >> 31)).cast_unsigned();
             write_varint(number, u64::from(zigzag), out);
         }
-        Holds::Hex => {
-            let bytes = json.as_str().and_then(hex).ok_or_else(|| {
+        Holds::Count => {
+            let count: i64 = integer(json, place, "an unsigned 32-bit integer")?;
+            let count = u32::try_from(count.max(0))
+                .map_err(|_| place.mismatch("an unsigned 32-bit integer", json))?;
+            write_varint(number, u64::from(count), out);
+        }
+        Holds::Id(length) => {
+            let bytes = json.as_str().and_then(|text| id(text, length));
+            let bytes = bytes.ok_or_else(|| {
                 place.mismatch("hexadecimal digits (an even number of them)", json)
             })?;
             write_bytes(number, &bytes, out);
@@ -272,6 +279,15 @@ fn enum_number(json: &Json, names: &Enum) -> Option<i32> {
     }
 }
 
+/// An id in hexadecimal digits, or in base64: 16 and 8 bytes are 24 and 12 characters in it (22 and 11 without
+/// padding), as no id in hexadecimal digits has. What has only such digits is never base64.
+fn id(text: &str, length: usize) -> Option<Vec<u8>> {
+    hex(text).or_else(|| {
+        let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        base64(text).filter(|bytes| !is_hex && bytes.len() == length)
+    })
+}
+
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
@@ -284,6 +300,28 @@ fn hex(text: &str) -> Option<Vec<u8>> {
             .map(|pair| (pair[0] << 4) | pair[1])
             .collect(),
     )
+}
+
+// === impl Field ===
+
+impl Field {
+    /// Whether a key of JSON names the field. OTLP/JSON knows lowerCamelCase alone; the JSON mapping of protobuf
+    /// also has the names of the `.proto` files, as in `trace_id`. No two fields differ only in this.
+    fn is_called(&self, key: &str) -> bool {
+        self.name == key || (key.contains('_') && is_snake_case_of(key, self.name))
+    }
+}
+
+/// Whether `snake` is `camel` with an underscore and a lower-case letter in place of each upper-case letter.
+fn is_snake_case_of(snake: &str, camel: &str) -> bool {
+    let mut rest = snake.bytes();
+    let same = camel.bytes().all(|letter| match letter {
+        b'A'..=b'Z' => {
+            rest.next() == Some(b'_') && rest.next() == Some(letter.to_ascii_lowercase())
+        }
+        _ => rest.next() == Some(letter),
+    });
+    same && rest.next().is_none()
 }
 
 /// Standard or URL-safe, padded or not: the JSON mapping of protobuf takes all four.

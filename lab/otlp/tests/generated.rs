@@ -11,13 +11,17 @@ use opentelemetry_proto::tonic::{
 fn logs_and_metrics_in_json_say_what_the_generated_code_says() {
     let logs: ExportLogsServiceRequest = serde_json::from_str(include_str!("logs.json")).unwrap();
     assert_eq!(
-        otlp::logs_from_json(include_bytes!("logs.json")).unwrap(),
+        otlp::logs_from_json(include_bytes!("logs.json"))
+            .unwrap()
+            .request,
         logs
     );
     let expected: ExportMetricsServiceRequest =
         serde_json::from_str(include_str!("metrics.json")).unwrap();
     assert_eq!(
-        otlp::metrics_from_json(include_bytes!("metrics.json")).unwrap(),
+        otlp::metrics_from_json(include_bytes!("metrics.json"))
+            .unwrap()
+            .request,
         expected
     );
 }
@@ -129,5 +133,5 @@ fn every_field_of_a_data_point_has_its_number() {
         }],
     };
     let json = serde_json::to_vec(&sent).unwrap();
-    assert_eq!(otlp::metrics_from_json(&json).unwrap(), sent);
+    assert_eq!(otlp::metrics_from_json(&json).unwrap().request, sent);
 }

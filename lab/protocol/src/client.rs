@@ -94,8 +94,10 @@ impl LabClient {
     ///
     /// [`ClientError::Refused`] with 404 if the lab does not have it.
     pub async fn trace(&self, id: TraceId) -> Result<Vec<Span>, ClientError> {
-        let document: Json = self.get(&format!("/api/traces/{id}")).await?;
-        let decoded = otlp::from_json(document.to_string().as_bytes());
+        let document = self
+            .text(self.http.get(self.at(&format!("/api/traces/{id}"))))
+            .await?;
+        let decoded = otlp::from_json(document.as_bytes());
         Ok(decoded.map_err(|error| self.not_a_lab(error))?.spans)
     }
 
@@ -179,6 +181,11 @@ impl LabClient {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let text = self.text(request).await?;
+        serde_json::from_str(&text).map_err(|error| self.not_a_lab(error))
+    }
+
+    async fn text(&self, request: RequestBuilder) -> Result<String, ClientError> {
         let url = || self.url.clone();
         let reply = request
             .send()
@@ -197,7 +204,7 @@ impl LabClient {
                 detail: problem.map_or(text, |problem| problem.detail),
             });
         }
-        serde_json::from_str(&text).map_err(|error| self.not_a_lab(error))
+        Ok(text)
     }
 
     fn at(&self, path: &str) -> Url {

@@ -17,6 +17,9 @@ pub struct Stats {
     pub metrics: ReceivedCount,
     /// Requests of all signals.
     pub requests: RequestCounts,
+    /// Texts in which U+FFFD replaces what is no character. A lab of an older version does not count them.
+    #[serde(default)]
+    pub replaced: u64,
 }
 
 /// Counts of spans.

@@ -113,7 +113,10 @@ fn something_else(trace: &Trace, scenario: &Scenario) -> Option<String> {
         .filter(|node| !node.elsewhere)
         .collect();
     let root = trace.span(trace.roots().next()?);
-    let is = |want: &Option<Text>, got: &str| want.as_ref().is_none_or(|want| want.matches(got));
+    let is = |want: &Option<Text>, got: &str| {
+        want.as_ref()
+            .is_none_or(|want| want.fits(got, root.fidelity))
+    };
     let is_asked = asked.is_empty()
         || asked
             .iter()

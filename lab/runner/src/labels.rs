@@ -40,6 +40,14 @@ pub enum LabelsError {
         /// What is wrong with it.
         source: formats::ReadError,
     },
+    /// Not all spans of a file can be read: what is missing would count as not found.
+    #[error("{}: {note}", path.display())]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// What was left out of it.
+        note: formats::Note,
+    },
     /// The labels of traces from other programs cannot be used.
     #[error("{}: {why}", path.display())]
     Labels {
@@ -210,11 +218,17 @@ fn read_packed(path: &Path) -> Result<Vec<Vec<Trace>>, LabelsError> {
 }
 
 fn traces(path: &Path, bytes: &[u8]) -> Result<Vec<Trace>, LabelsError> {
-    let spans = formats::read(bytes).map_err(|source| LabelsError::NoTraces {
+    let read = formats::read(bytes).map_err(|source| LabelsError::NoTraces {
         path: path.to_owned(),
         source,
     })?;
-    Ok(tree::group(spans))
+    match read.notes.into_iter().find(formats::Note::is_loss) {
+        Some(note) => Err(LabelsError::Incomplete {
+            path: path.to_owned(),
+            note,
+        }),
+        None => Ok(tree::group(read.spans)),
+    }
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LabelsError {

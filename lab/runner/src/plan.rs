@@ -43,7 +43,7 @@ pub(crate) struct PhasePlan<'s> {
 // === impl PhasePlan ===
 
 impl<'s> PhasePlan<'s> {
-    /// This phase of the scenario; `None` if the scenario does not have it.
+    /// This phase of the scenario; `None` if the scenario does not have it, or only checks.
     pub(crate) fn of(scenario: &'s Scenario, phase: Phase) -> Option<PhasePlan<'s>> {
         let variant = match phase {
             Phase::Faulty => None,
@@ -68,7 +68,7 @@ impl<'s> PhasePlan<'s> {
                 .unwrap_or(&scenario.journeys),
             load: variant
                 .and_then(|variant| variant.load.as_ref())
-                .unwrap_or(&scenario.load),
+                .or(scenario.load.as_ref())?,
             needs: variant
                 .and_then(|variant| variant.needs.as_deref())
                 .unwrap_or(&scenario.needs),

@@ -5,8 +5,10 @@
 //! is how many of these there must be, and one is meant where nothing is said. Children that no
 //! node describes do not matter, unless the parent is `closed`.
 
-use regex::Regex;
-use trace::{Kind, StatusCode, Value};
+use std::sync::OnceLock;
+
+use regex::{Regex, RegexBuilder};
+use trace::{Fidelity, Kind, StatusCode, Value};
 
 use crate::{Count, DoubleRange, DurationRange, IntRange, Position};
 
@@ -209,7 +211,15 @@ pub enum Text {
     /// Exactly this text.
     Exactly(String),
     /// A regular expression that the whole text must match: `~SELECT .*`.
-    Matches(Regex),
+    Matches(TextPattern),
+}
+
+/// A regular expression for a text that some formats hold in lower case.
+#[derive(Clone, Debug)]
+pub struct TextPattern {
+    as_written: Regex,
+    /// The same for a text of any case; compiled when the first such text is compared.
+    any_case: OnceLock<Regex>,
 }
 
 /// What is asked of an attribute.
@@ -267,7 +277,17 @@ impl Text {
     pub fn matches(&self, text: &str) -> bool {
         match self {
             Text::Exactly(want) => want == text,
-            Text::Matches(pattern) => pattern.is_match(text),
+            Text::Matches(pattern) => pattern.as_written.is_match(text),
+        }
+    }
+
+    /// Whether the name of a span or a service, read from a format of this fidelity, is what is asked for. A
+    /// name whose case the format does not keep is compared without it.
+    pub fn fits(&self, name: &str, fidelity: Fidelity) -> bool {
+        match (self, fidelity) {
+            (_, Fidelity::Exact) => self.matches(name),
+            (Text::Exactly(want), Fidelity::Text) => want.to_lowercase() == name.to_lowercase(),
+            (Text::Matches(pattern), Fidelity::Text) => pattern.any_case().is_match(name),
         }
     }
 }
@@ -276,7 +296,30 @@ impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Text::Exactly(want) => f.write_str(want),
-            Text::Matches(pattern) => write!(f, "~{}", bare(pattern)),
+            Text::Matches(pattern) => write!(f, "~{}", bare(&pattern.as_written)),
+        }
+    }
+}
+
+// === impl TextPattern ===
+
+impl TextPattern {
+    fn any_case(&self) -> &Regex {
+        self.any_case.get_or_init(|| {
+            let pattern = RegexBuilder::new(self.as_written.as_str())
+                .case_insensitive(true)
+                .build();
+            // Only its size can be too large.
+            pattern.unwrap_or_else(|_| self.as_written.clone())
+        })
+    }
+}
+
+impl From<Regex> for TextPattern {
+    fn from(as_written: Regex) -> Self {
+        TextPattern {
+            as_written,
+            any_case: OnceLock::new(),
         }
     }
 }

@@ -20,8 +20,9 @@ pub struct Scenario {
     pub faults: Faults,
     /// What users do; each does one of these, chosen by weight. Never empty.
     pub journeys: Vec<Weighted>,
-    /// How many users do it, and how often.
-    pub load: Load,
+    /// How many users do it, and how often. `None`: the scenario only checks recorded traces, and cannot be
+    /// run.
+    pub load: Option<Load>,
     /// What it needs, beyond what its faults need. A variant needs the same unless it lists its own needs.
     pub needs: Vec<Need>,
     /// What the trace of each checkout must look like.
@@ -153,4 +154,13 @@ pub enum TimeWant {
     Absolute(DurationRange),
     /// A multiple of the same time of the twin: `">= 3x twin"`.
     OfTwin(DoubleRange),
+}
+
+// === impl Scenario ===
+
+impl Scenario {
+    /// Whether it only checks recorded traces: it has no load, so it cannot be run.
+    pub fn only_checks(&self) -> bool {
+        self.load.is_none()
+    }
 }

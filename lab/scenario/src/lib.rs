@@ -44,7 +44,7 @@ pub use embedded::embedded;
 pub use error::{Error, Position};
 pub use expectation::{
     Among, Check, Comparison, Condition, Counts, EventNode, Expectation, Forbidden, LinkNode, Node,
-    Operand, PathShare, Pattern, Reference, Text, Timing, Want,
+    Operand, PathShare, Pattern, Reference, Text, TextPattern, Timing, Want,
 };
 pub use file::{
     FindingWant, Journey, LatencyWant, OrderJourney, Percentile, Request, Scenario, Target,
@@ -52,7 +52,7 @@ pub use file::{
 };
 pub use need::Need;
 pub use range::{Count, DoubleRange, DurationRange, IntRange};
-pub use read::{lint, scenario as parse};
+pub use read::{lint, scenario as parse, to_check as parse_to_check};
 pub use skeleton::skeleton;
 
 /// No scenario file is longer: 1 MiB.
@@ -96,6 +96,19 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
 pub fn find(name_or_path: &str) -> Result<Scenario, Error> {
     match as_path(name_or_path) {
         Some(path) => load(path),
+        None => embedded(name_or_path),
+    }
+}
+
+/// Finds a scenario as [`find`] does, to check recorded traces with it. These may be of any system: services and
+/// names that the shop does not have are no mistake.
+///
+/// # Errors
+///
+/// As of [`find`], without what is known of the shop.
+pub fn find_to_check(name_or_path: &str) -> Result<Scenario, Error> {
+    match as_path(name_or_path) {
+        Some(path) => parse_to_check(&path.display().to_string(), &read_text(path)?),
         None => embedded(name_or_path),
     }
 }

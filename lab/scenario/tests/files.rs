@@ -41,11 +41,11 @@ fn the_checkout_scenario_has_three_lines_and_a_coupon() {
     assert_eq!((order.cart_lines, order.coupon), (3, true));
     assert_eq!(
         read.load,
-        Load::Closed {
+        Some(Load::Closed {
             requests: 20,
             users: NonZeroUsize::new(5).unwrap(),
             ramp: Duration::ZERO,
-        }
+        })
     );
     assert_eq!(read.expect.trace.orphans, Some(Count::exactly(0)));
 }
@@ -59,7 +59,9 @@ fn a_file_is_loaded_by_its_path() {
 
 #[test]
 fn loads_are_closed_or_open() {
-    let closed_for = parse_with("{ users: 4, duration: 1.5s }", "closed: true").load;
+    let closed_for = parse_with("{ users: 4, duration: 1.5s }", "closed: true")
+        .load
+        .unwrap();
     assert_eq!(
         closed_for,
         Load::ClosedFor {
@@ -69,7 +71,9 @@ fn loads_are_closed_or_open() {
         }
     );
     let Load::Open { stages, arrivals } =
-        parse_with("{ rate: 30/m, duration: 1h }", "closed: true").load
+        parse_with("{ rate: 30/m, duration: 1h }", "closed: true")
+            .load
+            .unwrap()
     else {
         panic!("a rate makes an open load");
     };
@@ -238,4 +242,31 @@ fn messages_say_what_was_asked_for_in_the_words_of_the_file() {
         panic!("a range asks for a value")
     };
     assert!(matches!(wants[0], Want::Int(range) if range.min == 1 && range.max == 3));
+}
+
+/// What `tracelab expect from` writes, of a system that is not the shop.
+#[test]
+fn a_file_that_only_checks_needs_nothing_but_its_expectation() {
+    let expect = "expect:\n  tree:\n    - span: { service: fleet, name: job, kind: internal }\n";
+    let alone = scenario::parse("dir/My job.yaml", expect).unwrap();
+    assert_eq!(
+        (alone.name.as_str(), alone.title.as_str()),
+        ("my-job", "my-job")
+    );
+    assert!(alone.only_checks());
+    let named = scenario::parse("x.yaml", &format!("name: mine\ntitle: Mine\n{expect}")).unwrap();
+    assert_eq!(
+        (named.name.as_str(), named.title.as_str()),
+        ("mine", "Mine")
+    );
+    assert!(named.only_checks());
+    assert_eq!(scenario::lint("x.yaml", expect).len(), 0);
+
+    // What describes a run is complete, and speaks of the shop unless it has a target.
+    let error = |text: &str| scenario::parse("x.yaml", text).unwrap_err().to_string();
+    let half = error(&format!("name: mine\ntitle: Mine\nfaults: {{}}\n{expect}"));
+    assert!(half.contains("has no \"load\""), "{half}");
+    let of_shop = format!("name: mine\ntitle: Mine\nload: {{ requests: 1, users: 1 }}\n{expect}");
+    assert!(error(&of_shop).contains("the shop has no service \"fleet\""));
+    assert!(scenario::parse_to_check("x.yaml", &of_shop).is_ok());
 }

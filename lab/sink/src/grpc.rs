@@ -1,5 +1,7 @@
 //! OTLP/gRPC.
 
+mod traces;
+
 use std::{io, sync::Arc};
 
 use axum::{
@@ -16,11 +18,9 @@ use opentelemetry_proto::tonic::collector::{
         ExportMetricsServiceRequest, ExportMetricsServiceResponse,
         metrics_service_server::{MetricsService, MetricsServiceServer},
     },
-    trace::v1::{
-        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
-    },
+    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse},
 };
+use otlp::Read;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ use tonic::{
     Code, Request, Response, Status as GrpcStatus, codec::CompressionEncoding, service::Routes,
 };
 
+use self::traces::TraceService;
 use crate::{
     Store, Taken,
     gate::Gate,
@@ -52,9 +53,11 @@ pub(crate) async fn serve(
 
 /// The response to an export of spans, the same in both protocols.
 pub(crate) fn traces_answer(taken: &Taken) -> ExportTraceServiceResponse {
-    let partial_success = (taken.refused > 0).then(|| ExportTracePartialSuccess {
+    let message = taken.message();
+    // A message without refused spans is a warning (OTLP, "Partial Success").
+    let partial_success = (!message.is_empty()).then(|| ExportTracePartialSuccess {
         rejected_spans: i64::try_from(taken.refused).unwrap_or(i64::MAX),
-        error_message: taken.message(),
+        error_message: message,
     });
     ExportTraceServiceResponse { partial_success }
 }
@@ -70,7 +73,7 @@ fn routes(store: Store, gate: Gate) -> Routes {
                 .max_decoding_message_size(most)
         };
     }
-    let services = Routes::new(service!(TraceServiceServer))
+    let services = Routes::new(TraceService::new(store.clone(), most))
         .add_service(service!(LogsServiceServer))
         .add_service(service!(MetricsServiceServer));
     services
@@ -125,14 +128,11 @@ fn as_otlp_says(status: GrpcStatus) -> GrpcStatus {
 
 struct Receiver(Store);
 
-#[tonic::async_trait]
-impl TraceService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, GrpcStatus> {
-        let taken = take(&self.0, take::Request::Traces(request.into_inner()));
-        Ok(Response::new(traces_answer(&taken)))
+/// A request that prost has decoded as it is.
+fn whole<M: Default>(request: Request<M>) -> Read<M> {
+    Read {
+        request: request.into_inner(),
+        ..Read::default()
     }
 }
 
@@ -142,7 +142,7 @@ impl LogsService for Receiver {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, GrpcStatus> {
-        take(&self.0, take::Request::Logs(request.into_inner()));
+        take(&self.0, take::Request::Logs(whole(request)));
         Ok(Response::new(ExportLogsServiceResponse::default()))
     }
 }
@@ -153,7 +153,7 @@ impl MetricsService for Receiver {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, GrpcStatus> {
-        take(&self.0, take::Request::Metrics(request.into_inner()));
+        take(&self.0, take::Request::Metrics(whole(request)));
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }

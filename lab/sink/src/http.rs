@@ -134,11 +134,13 @@ async fn read(
 
 fn decode(encoding: Encoding, signal: Signal, bytes: &[u8]) -> Result<Request, otlp::DecodeError> {
     Ok(match (signal, encoding) {
-        (Signal::Traces, Encoding::Protobuf) => Request::Traces(prost::Message::decode(bytes)?),
+        (Signal::Traces, Encoding::Protobuf) => Request::Traces(otlp::traces_from_protobuf(bytes)?),
         (Signal::Traces, Encoding::Json) => Request::Traces(otlp::traces_from_json(bytes)?),
-        (Signal::Logs, Encoding::Protobuf) => Request::Logs(prost::Message::decode(bytes)?),
+        (Signal::Logs, Encoding::Protobuf) => Request::Logs(otlp::logs_from_protobuf(bytes)?),
         (Signal::Logs, Encoding::Json) => Request::Logs(otlp::logs_from_json(bytes)?),
-        (Signal::Metrics, Encoding::Protobuf) => Request::Metrics(prost::Message::decode(bytes)?),
+        (Signal::Metrics, Encoding::Protobuf) => {
+            Request::Metrics(otlp::metrics_from_protobuf(bytes)?)
+        }
         (Signal::Metrics, Encoding::Json) => Request::Metrics(otlp::metrics_from_json(bytes)?),
     })
 }
@@ -212,13 +214,13 @@ impl Encoding {
     fn answer(self, signal: Signal, taken: &Taken) -> Response {
         let body = match (signal, self) {
             (Signal::Traces, Encoding::Protobuf) => traces_answer(taken).encode_to_vec(),
-            (Signal::Traces, Encoding::Json) if taken.refused > 0 => {
+            (Signal::Traces, Encoding::Json) if !taken.message().is_empty() => {
                 let partial = json!({ "rejectedSpans": taken.refused.to_string(), "errorMessage": taken.message() });
                 json!({ "partialSuccess": partial })
                     .to_string()
                     .into_bytes()
             }
-            // A response without refused spans is the empty message.
+            // A response without refused spans and without a warning is the empty message.
             (_, Encoding::Protobuf) => Vec::new(),
             (_, Encoding::Json) => b"{}".to_vec(),
         };

@@ -53,6 +53,8 @@ pub(crate) struct Counters {
     pub(crate) partial: AtomicU64,
     pub(crate) malformed: AtomicU64,
     pub(crate) overloaded: AtomicU64,
+    /// Texts in which U+FFFD replaces what is no character.
+    pub(crate) replaced: AtomicU64,
 }
 
 impl Store {
@@ -78,9 +80,14 @@ impl Store {
         for rejected in &decoded.rejected {
             taken.refuse(1, || rejected.to_string());
         }
+        if decoded.library_spans > 0 {
+            taken.refuse(decoded.library_spans, || OLD_NAMES.to_owned());
+        }
+        taken.replaced(decoded.replaced);
+        Counters::add(&self.0.counters.replaced, decoded.replaced as u64);
         let batches = by_trace(decoded.spans);
         let mut state = self.state();
-        state.refuse_malformed(decoded.rejected.len());
+        state.refuse_malformed(decoded.rejected.len() + decoded.library_spans);
         let mut stored = false;
         for batch in batches {
             let (id, spans) = (batch.trace_id, batch.spans.len());
@@ -165,6 +172,7 @@ impl Store {
                 malformed: read(&counters.malformed),
                 overloaded: read(&counters.overloaded),
             },
+            replaced: read(&counters.replaced),
         }
     }
 
@@ -193,6 +201,10 @@ impl Counters {
         counter.fetch_add(number, Ordering::Relaxed);
     }
 }
+
+/// Why spans below `instrumentationLibrarySpans` are refused.
+const OLD_NAMES: &str = "instrumentationLibrarySpans: OTLP 0.15 renamed this field to scopeSpans, and OTLP 1.0 \
+     does not have the old name";
 
 /// Groups spans by trace, in the order of each trace's first span.
 fn by_trace(spans: Vec<Span>) -> Vec<Batch> {

@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::{
     },
     metrics::v1::metric::Data,
 };
-use trace::otlp;
+use otlp::Read;
+use trace::otlp::from_read;
 
 use crate::{Store, store::Counters};
 
@@ -22,6 +23,8 @@ pub struct Taken {
     pub reasons: Vec<String>,
     /// The number of refused spans without a sentence.
     unsaid: usize,
+    /// What was changed in the request, as a sentence. Nothing was refused for it.
+    pub warning: Option<String>,
 }
 
 /// The signal of a request.
@@ -34,9 +37,9 @@ pub(crate) enum Signal {
 
 /// A decoded request.
 pub(crate) enum Request {
-    Traces(ExportTraceServiceRequest),
-    Logs(ExportLogsServiceRequest),
-    Metrics(ExportMetricsServiceRequest),
+    Traces(Read<ExportTraceServiceRequest>),
+    Logs(Read<ExportLogsServiceRequest>),
+    Metrics(Read<ExportMetricsServiceRequest>),
 }
 
 /// The highest number of reasons with a sentence; further reasons are only counted.
@@ -46,9 +49,15 @@ const MOST_REASONS: usize = 5;
 pub(crate) fn take(store: &Store, request: Request) -> Taken {
     let counters = store.counters();
     let taken = match request {
-        Request::Traces(request) => store.take(otlp::from_request(request)),
-        Request::Logs(request) => count(&counters.log_records, log_records(&request)),
-        Request::Metrics(request) => count(&counters.data_points, data_points(&request)),
+        Request::Traces(read) => store.take(from_read(read)),
+        Request::Logs(read) => {
+            Counters::add(&counters.replaced, read.replaced as u64);
+            count(&counters.log_records, log_records(&read.request))
+        }
+        Request::Metrics(read) => {
+            Counters::add(&counters.replaced, read.replaced as u64);
+            count(&counters.data_points, data_points(&read.request))
+        }
     };
     let answered = if taken.refused == 0 {
         &counters.accepted
@@ -60,13 +69,23 @@ pub(crate) fn take(store: &Store, request: Request) -> Taken {
 }
 
 impl Taken {
-    /// The reasons as one text, for OTLP's partial success.
+    /// The reasons and the warning as one text, for OTLP's partial success; empty if there are none.
     pub fn message(&self) -> String {
-        let mut message = self.reasons.join("; ");
+        let mut parts = self.reasons.clone();
         if self.unsaid > 0 {
-            message.push_str(&format!("; and {} more", self.unsaid));
+            parts.push(format!("and {} more", self.unsaid));
         }
-        message
+        parts.extend(self.warning.clone());
+        parts.join("; ")
+    }
+
+    /// Notes that U+FFFD replaces what is no character in this number of texts.
+    pub(crate) fn replaced(&mut self, texts: usize) {
+        if texts > 0 {
+            let word = if texts == 1 { "text" } else { "texts" };
+            let warning = format!("U+FFFD replaces what is no character in {texts} {word}");
+            self.warning = Some(warning);
+        }
     }
 
     /// Counts spans as refused. `reason` is called only if its text is used.

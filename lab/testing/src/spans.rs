@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 use trace::{
-    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
-    Value,
+    Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
+    TraceId, Value,
 };
 
 /// The id of the traces that are made by hand.
@@ -67,6 +67,7 @@ pub fn bare(
         status: Status::default(),
         resource: Arc::default(),
         scope: Arc::default(),
+        fidelity: Fidelity::Exact,
     }
 }
 
@@ -220,13 +221,14 @@ fn any_status() -> impl Strategy<Value = Status> {
     let code = prop_oneof![
         Just(StatusCode::Unset),
         Just(StatusCode::Ok),
-        Just(StatusCode::Error)
+        Just(StatusCode::Error),
+        (3..i32::MAX).prop_map(StatusCode::Unknown),
     ];
     (code, any::<String>()).prop_map(|(code, message)| Status { code, message })
 }
 
 fn any_kind() -> impl Strategy<Value = Kind> {
-    use Kind::{Client, Consumer, Internal, Producer, Server, Unspecified};
+    use Kind::{Client, Consumer, Internal, Producer, Server, Unknown, Unspecified};
     proptest::sample::select(vec![
         Unspecified,
         Internal,
@@ -234,6 +236,8 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         Client,
         Producer,
         Consumer,
+        Unknown(99),
+        Unknown(-1),
     ])
 }
 
@@ -310,6 +314,7 @@ pub fn any_span() -> impl Strategy<Value = Span> {
             status,
             resource,
             scope,
+            fidelity: Fidelity::Exact,
         }
     })
 }

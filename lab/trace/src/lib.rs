@@ -33,7 +33,7 @@ pub use critical_path::{
 };
 pub use id::{SpanId, TraceId};
 pub use milliseconds::milliseconds;
-pub use span::{Event, Kind, Link, Resource, Scope, Span, Status, StatusCode};
+pub use span::{Event, Fidelity, Kind, Link, Resource, Scope, Span, Status, StatusCode};
 pub use tree::{Top, Trace};
 pub use value::{Attributes, Value};
 pub use whole::is_whole;

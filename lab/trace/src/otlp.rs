@@ -6,6 +6,6 @@
 mod decode;
 mod encode;
 
-pub use decode::{Decoded, Problem, Rejected, from_json, from_protobuf, from_request};
+pub use decode::{Decoded, Problem, Rejected, from_json, from_protobuf, from_read, from_request};
 pub use encode::{to_json, to_protobuf, to_request};
 pub use otlp::DecodeError;

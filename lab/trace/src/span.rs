@@ -43,6 +43,19 @@ pub struct Span {
     pub resource: Arc<Resource>,
     /// The instrumentation library that made the span.
     pub scope: Arc<Scope>,
+    /// What the format that it was read from can hold.
+    pub fidelity: Fidelity,
+}
+
+/// What the format that a span was read from can hold. What it cannot is unknown, and not wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fidelity {
+    /// Every value with its type.
+    #[default]
+    Exact,
+    /// Names of spans and services in lower case, and every value of an attribute as text; the resource has
+    /// only the name of the service. So does Zipkin.
+    Text,
 }
 
 /// The side of a call that a span is on (OTLP `SpanKind`).
@@ -60,6 +73,8 @@ pub enum Kind {
     Producer,
     /// Receives or processes a message.
     Consumer,
+    /// A kind that OTLP does not have yet, by its number. Its name is that of an unspecified kind.
+    Unknown(i32),
 }
 
 /// A moment in a span.
@@ -111,6 +126,8 @@ pub enum StatusCode {
     Ok,
     /// The operation failed.
     Error,
+    /// A code that OTLP does not have yet, by its number. Its name is that of an unset status.
+    Unknown(i32),
 }
 
 /// The sender of a span.
@@ -168,7 +185,7 @@ impl Kind {
     /// The lower-case name in expectations and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Unspecified => "unspecified",
+            Kind::Unspecified | Kind::Unknown(_) => "unspecified",
             Kind::Internal => "internal",
             Kind::Server => "server",
             Kind::Client => "client",
@@ -190,7 +207,7 @@ impl StatusCode {
     /// The lower-case name in expectations and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            StatusCode::Unset => "unset",
+            StatusCode::Unset | StatusCode::Unknown(_) => "unset",
             StatusCode::Ok => "ok",
             StatusCode::Error => "error",
         }

@@ -80,7 +80,7 @@ pub(super) fn name(name: &str) -> Cow<'_, str> {
 /// The kind of a span in the picture; empty if it is unknown.
 pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unspecified => "",
+        Kind::Unspecified | Kind::Unknown(_) => "",
         kind => kind.as_str(),
     }
 }

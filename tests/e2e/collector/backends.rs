@@ -40,7 +40,7 @@ impl BackEnd {
     async fn http(&self) -> String {
         let sent = Arc::clone(&self.0);
         let take = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
-            let spans = formats::read(&body).expect("the body holds spans");
+            let spans = formats::read(&body).expect("the body holds spans").spans;
             let path = Some(uri.path().to_owned());
             sent.lock().unwrap().push(Sent {
                 path,
@@ -130,7 +130,12 @@ async fn feed(file: &str, env: &[(&str, &str)], sent: impl Fn() -> usize) {
     let judged: usize = files
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.to_str().unwrap().ends_with(".otlp.json"))
-        .map(|path| formats::read(&std::fs::read(path).unwrap()).unwrap().len())
+        .map(|path| {
+            formats::read(&std::fs::read(path).unwrap())
+                .unwrap()
+                .spans
+                .len()
+        })
         .sum();
     assert!(judged >= 3 * 40, "{file}: {judged} spans were judged");
     // The Collector has stopped, so everything is sent. The traces of carts and of the catalogue are extra.

@@ -112,7 +112,7 @@ fn measure(traces: &[Trace]) -> BTreeMap<Series, Measured> {
 
 fn series(span: &Span) -> Series {
     let kind = match span.kind {
-        Kind::Unspecified => "UNSPECIFIED",
+        Kind::Unspecified | Kind::Unknown(_) => "UNSPECIFIED",
         Kind::Internal => "INTERNAL",
         Kind::Server => "SERVER",
         Kind::Client => "CLIENT",
@@ -120,7 +120,7 @@ fn series(span: &Span) -> Series {
         Kind::Consumer => "CONSUMER",
     };
     let status = match span.status.code {
-        StatusCode::Unset => "UNSET",
+        StatusCode::Unset | StatusCode::Unknown(_) => "UNSET",
         StatusCode::Ok => "OK",
         StatusCode::Error => "ERROR",
     };

@@ -10,7 +10,7 @@ mod strange;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     // Packed bytes are unpacked to no more than this, so that a run stays fast.
-    if let Ok(spans) = formats::read_within(bytes, 1 << 18) {
-        strange::endure(&trace::tree::group(spans));
+    if let Ok(read) = formats::read_within(bytes, 1 << 18) {
+        strange::endure(&trace::tree::group(read.spans));
     }
 });

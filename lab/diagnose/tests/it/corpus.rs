@@ -35,8 +35,8 @@ fn every_file_of_the_corpus_of_the_readers_is_answered() {
     let files = corpus("readers.tar.zst");
     assert!(files.len() > 500, "{}", files.len());
     for bytes in files {
-        if let Ok(spans) = formats::read_within(&bytes, 1 << 18) {
-            endure(&trace::tree::group(spans));
+        if let Ok(read) = formats::read_within(&bytes, 1 << 18) {
+            endure(&trace::tree::group(read.spans));
         }
     }
 }

@@ -51,7 +51,7 @@ fn recorded(scenario: &str, phase: &str) -> Option<Recorded> {
     let path = root().join(format!("tests/corpus/{scenario}/{phase}.otlp.json.zst"));
     let packed = fs::read(&path).ok()?;
     let text = zstd::decode_all(packed.as_slice()).unwrap();
-    let mut traces = tree::group(formats::read(&text).unwrap());
+    let mut traces = tree::group(formats::read(&text).unwrap().spans);
     traces.sort_by_key(Trace::start_ns);
     Some(Recorded {
         id: traces[0].id(),

@@ -83,21 +83,32 @@ const KNOWN: [(&[u8], &str); 9] = [
 /// Describes a JSON document without spans, as the end of a message.
 pub(super) fn hint(json: &Json) -> &'static str {
     let has = |key| json.get(key).is_some();
-    let first_has = |key| json[0].get(key).is_some();
-    if has("resource_spans") {
-        "; this one says \"resource_spans\", and OTLP/JSON has lowerCamelCase names only"
-    } else if has("resourceLogs") || has("resourceMetrics") {
-        "; this one holds another signal"
-    } else if has("data") || has("traces") || has("batches") {
+    if json["context"].get("trace_id").is_some() || json["SpanContext"].get("TraceID").is_some() {
+        // The console exporters of Python and Go.
+        OF_A_CONSOLE
+    } else if has("data") || has("traces") || has("batches") || has("trace") {
         "; this one looks like the answer of a backend's own API"
     } else if has("traceId") && has("id") {
         "; this one looks like one span of Zipkin's, which come in an array"
-    } else if first_has("resourceSpans") {
-        "; this one is an array of such documents, which go one a line"
     } else if json.is_array() {
         "; this one is an array, and those of Zipkin JSON v2 hold spans with a \"traceId\""
     } else {
         ""
+    }
+}
+
+const OF_A_CONSOLE: &str = "; this one is what the console exporter of an SDK prints for people, which is no \
+     OTLP: use the SDK's OTLP exporter, with `tracelab sink` or the Collector's file exporter to receive it";
+
+/// Describes a text that begins like JSON and is none, as the end of a message.
+pub(super) fn hint_of_text(text: &[u8]) -> &'static str {
+    // The console exporter of JavaScript prints objects in the notation of its language.
+    let start = text[..text.len().min(4096)].utf8_chunks().next();
+    let start = start.map_or("", |chunk| chunk.valid());
+    let of_a_console = ["traceId: '", "traceFlags: ", "spanContext: "];
+    match of_a_console.iter().any(|word| start.contains(word)) {
+        true => OF_A_CONSOLE,
+        false => "",
     }
 }
 

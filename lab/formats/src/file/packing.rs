@@ -14,13 +14,19 @@ use super::ReadError;
 pub(super) struct Packing {
     most: usize,
     left: usize,
+    /// The packing of the last bytes, and the error at their end, if they were cut off.
+    cut: Option<(&'static str, io::Error)>,
 }
 
 // === impl Packing ===
 
 impl Packing {
     pub(super) fn new(most: usize) -> Packing {
-        Packing { most, left: most }
+        Packing {
+            most,
+            left: most,
+            cut: None,
+        }
     }
 
     /// Returns the bytes unpacked, or unchanged if they are not packed.
@@ -32,7 +38,8 @@ impl Packing {
             GZIP => self.read(MultiGzDecoder::new(bytes)),
             _ => zstd::Decoder::with_buffer(bytes).and_then(|decoder| self.read(decoder)),
         };
-        let unpacked = unpacked.map_err(|source| ReadError::Packed { packing, source })?;
+        let (unpacked, cut) = unpacked.map_err(|source| ReadError::Packed { packing, source })?;
+        self.cut = cut.map(|error| (packing, error));
         match self.left.checked_sub(unpacked.len()) {
             Some(left) => self.left = left,
             None => {
@@ -43,13 +50,23 @@ impl Packing {
         Ok(unpacked.into())
     }
 
-    /// Reads one byte more than the limit, to find out that there is too much.
-    fn read(&self, packed: impl Read) -> io::Result<Vec<u8>> {
+    /// Takes the error at the end of the last bytes, if they were cut off.
+    pub(super) fn take_cut(&mut self) -> Option<(&'static str, io::Error)> {
+        self.cut.take()
+    }
+
+    /// Reads one byte more than the limit, to find out that there is too much. Of bytes that are cut off, the
+    /// beginning is returned with the error.
+    fn read(&self, packed: impl Read) -> io::Result<(Vec<u8>, Option<io::Error>)> {
         let mut unpacked = Vec::new();
-        packed
-            .take(self.left as u64 + 1)
-            .read_to_end(&mut unpacked)?;
-        Ok(unpacked)
+        let read = packed.take(self.left as u64 + 1).read_to_end(&mut unpacked);
+        match read {
+            Ok(_) => Ok((unpacked, None)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !unpacked.is_empty() => {
+                Ok((unpacked, Some(error)))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

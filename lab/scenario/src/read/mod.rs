@@ -14,7 +14,7 @@ mod scalars;
 mod scenario;
 mod tree;
 
-pub use scenario::{lint, scenario};
+pub use scenario::{lint, scenario, to_check};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]

@@ -130,7 +130,7 @@ impl<'a> Doc<'a> {
     pub(super) fn text_or_pattern(&self, node: &Node) -> Result<Text, Error> {
         let text = self.text(node)?;
         match text.strip_prefix('~') {
-            Some(pattern) => Ok(Text::Matches(self.pattern(node.at, pattern)?)),
+            Some(pattern) => Ok(Text::Matches(self.pattern(node.at, pattern)?.into())),
             None if text.is_empty() => Err(self.error(node.at, "the text is empty")),
             None => Ok(Text::Exactly(text.to_owned())),
         }

@@ -1,5 +1,7 @@
 //! The file as a whole: name, faults, load, variants.
 
+use std::path::Path;
+
 use faults::{Faults, Setting};
 
 use super::{
@@ -50,35 +52,75 @@ pub(super) const VARIANT: Words = Words {
 /// For the first thing in the text that is not understood, with its line and column and, where a word
 /// is not known, the nearest one that is.
 pub fn scenario(file: &str, text: &str) -> Result<Scenario, Error> {
-    let (scenario, mut complaints) = read(file, text)?;
+    without_complaint(read(file, text, Use::Any)?)
+}
+
+/// Parses a scenario to check recorded traces with it: they need not be of the shop.
+///
+/// # Errors
+///
+/// As of [`scenario`], without what is known of the shop.
+pub fn to_check(file: &str, text: &str) -> Result<Scenario, Error> {
+    without_complaint(read(file, text, Use::Check)?)
+}
+
+fn without_complaint(
+    (scenario, mut complaints): (Scenario, Vec<Error>),
+) -> Result<Scenario, Error> {
     match complaints.is_empty() {
         true => Ok(scenario),
         false => Err(complaints.swap_remove(0)),
     }
 }
 
+/// What a scenario is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// To be run, or looked at.
+    Any,
+    /// To check recorded traces, of whatever system.
+    Check,
+}
+
+/// The fields of a scenario that only checks recorded traces. One more, and it describes a run.
+const OF_A_CHECK: [&str; 4] = ["name", "title", "story", "expect"];
+
 /// All that is wrong with a scenario; of what cannot be read at all, the first.
 pub fn lint(file: &str, text: &str) -> Vec<Error> {
-    match read(file, text) {
+    match read(file, text, Use::Any) {
         Ok((_, complaints)) => complaints,
         Err(error) => vec![error],
     }
 }
 
-fn read(file: &str, text: &str) -> Result<(Scenario, Vec<Error>), Error> {
+fn read(file: &str, text: &str, used: Use) -> Result<(Scenario, Vec<Error>), Error> {
     let root = yaml::parse(file, text)?;
-    let of_shop = match &root.data {
-        Data::Map(pairs) => pairs.iter().all(|(key, _)| key.text != "target"),
-        _ => true,
+    let keys: Vec<&str> = match &root.data {
+        Data::Map(pairs) => pairs.iter().map(|(key, _)| key.text.as_str()).collect(),
+        _ => Vec::new(),
     };
+    let only_checks = keys.contains(&"expect") && keys.iter().all(|key| OF_A_CHECK.contains(key));
+    let of_shop = used == Use::Any && !only_checks && !keys.contains(&"target");
     let doc = &Doc::new(file, text, of_shop);
     let fields = Fields::of(doc, &root, "a scenario", &SCENARIO)?;
     let target = fields
         .map("target", |node| target(doc, node))?
         .unwrap_or(Target::Shop);
+    let name = match fields.get("name") {
+        None if only_checks => name_of(file),
+        _ => name(doc, fields.require(doc, "name")?)?,
+    };
+    let title = match fields.get("title") {
+        None if only_checks => name.clone(),
+        _ => doc.text(fields.require(doc, "title")?)?.to_owned(),
+    };
+    let load = match only_checks {
+        true => None,
+        false => Some(load(doc, fields.require(doc, "load")?)?),
+    };
     let scenario = Scenario {
-        name: name(doc, fields.require(doc, "name")?)?,
-        title: doc.text(fields.require(doc, "title")?)?.to_owned(),
+        name,
+        title,
         story: fields
             .map("story", |node| doc.text(node))?
             .unwrap_or_default()
@@ -87,7 +129,7 @@ fn read(file: &str, text: &str) -> Result<(Scenario, Vec<Error>), Error> {
             .map("faults", |node| faults(doc, node))?
             .unwrap_or_default(),
         journeys: which_journeys(doc, &fields)?.unwrap_or_else(|| vec![Weighted::default()]),
-        load: load(doc, fields.require(doc, "load")?)?,
+        load,
         needs: needs_of(doc, &fields)?,
         expect: tree::expectation(doc, fields.require(doc, "expect")?)?,
         findings: fields.map("findings", |node| findings::wants(doc, node))?,
@@ -156,6 +198,20 @@ fn name(doc: &Doc<'_>, node: &Node) -> Result<String, Error> {
             .with_hint("use lower-case letters, digits and dashes"));
     }
     Ok(name.to_owned())
+}
+
+/// The name of a scenario that has none: that of its file, in the letters of a name.
+fn name_of(file: &str) -> String {
+    let stem = Path::new(file).file_stem().unwrap_or_default();
+    let letter = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+        _ => '-',
+    };
+    let name: String = stem.to_string_lossy().chars().map(letter).collect();
+    match name.trim_matches('-') {
+        "" => "check".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 fn target(doc: &Doc<'_>, node: &Node) -> Result<Target, Error> {

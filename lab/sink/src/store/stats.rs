@@ -15,6 +15,8 @@ pub struct Stats {
     pub metrics: Received,
     /// Requests of all signals.
     pub requests: Requests,
+    /// Texts in which U+FFFD replaces what is no character, as where a sender cut a text in the middle of one.
+    pub replaced: u64,
 }
 
 /// Counts of spans.
@@ -26,7 +28,8 @@ pub struct Spans {
     pub stored: u64,
     /// Spans that were stored, and then evicted with their trace.
     pub evicted: u64,
-    /// Spans that were never stored: without a valid id, of an evicted trace, or above the limit of a trace.
+    /// Spans that were never stored: without a valid id, in a field that OTLP no longer has, of
+    /// an evicted trace, or above the limit of a trace.
     pub refused: u64,
 }
 

@@ -209,6 +209,24 @@ async fn many_reasons_are_counted_not_told() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_cut_in_a_character_costs_one_character() {
+    let sink = Sink::start(Config::default()).await;
+    let request = crate::http::cut_in_a_character();
+    let client = http2();
+    for (encoding, message) in [
+        ("identity", request.clone()),
+        ("gzip", gzip(&request)),
+        ("zstd", zstd(&request)),
+    ] {
+        let (code, text) = send_raw(&sink, &client, encoding, &message).await;
+        assert_eq!(code, Code::Ok, "{encoding}: {text}");
+    }
+    assert_eq!((sink.spans().stored, sink.store.stats().replaced), (9, 3));
+    let cut = sink.store.trace(trace_id(2)).expect("it is stored");
+    assert_eq!(cut.spans()[0].name, "caf\u{fffd}");
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_an_invalid_argument() {
     let sink = Sink::start(Config::default()).await;
     let client = http2();

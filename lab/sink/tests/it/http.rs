@@ -173,6 +173,60 @@ async fn spans_that_cannot_be_used_are_refused_by_partial_success() {
 }
 
 #[tokio::test]
+async fn spans_with_the_field_names_of_old_are_refused_and_counted() {
+    let sink = Sink::start(Config::default()).await;
+    let spans = json!([{ "instrumentationLibrary": {}, "spans": [{}, {}, {}] }]);
+    let old = json!({ "resourceSpans": [{ "instrumentationLibrarySpans": spans }] });
+    let answer = sink
+        .post("/v1/traces", JSON, None, old.to_string().into_bytes())
+        .await;
+    let answer: Value = answer.json().await.unwrap();
+    let partial = &answer["partialSuccess"];
+    assert_eq!(partial["rejectedSpans"], "3");
+    let words = "instrumentationLibrarySpans: OTLP 0.15 renamed this field to scopeSpans, and OTLP 1.0 does \
+                 not have the old name";
+    assert_eq!(partial["errorMessage"], words);
+    assert_eq!((sink.spans().received, sink.spans().refused), (3, 3));
+    assert_eq!(sink.store.stats().requests.partial, 1);
+}
+
+/// A request of three spans, of which one has a text that was cut in the middle of a character.
+pub(crate) fn cut_in_a_character() -> Vec<u8> {
+    let mut cut = span(2, 2);
+    cut.name = "caf#".to_owned();
+    let mut bytes = request_of(vec![span(1, 1), cut, span(3, 3)]).encode_to_vec();
+    let at = bytes.windows(4).position(|window| window == b"caf#");
+    bytes[at.expect("the name is in it") + 3] = 0xc3;
+    bytes
+}
+
+#[tokio::test]
+async fn a_text_that_is_cut_in_a_character_costs_one_character_and_is_counted() {
+    let sink = Sink::start(Config::default()).await;
+    let answer = sink
+        .post("/v1/traces", PROTOBUF, None, cut_in_a_character())
+        .await;
+    assert_eq!(answer.status(), 200);
+    let answer = ExportTraceServiceResponse::decode(answer.bytes().await.unwrap()).unwrap();
+    let partial = answer.partial_success.expect("a warning");
+    let words = "U+FFFD replaces what is no character in 1 text";
+    assert_eq!(
+        (partial.rejected_spans, partial.error_message.as_str()),
+        (0, words)
+    );
+    let lone = String::from_utf8(as_json(request([4]))).unwrap();
+    let lone = lone.replace("\"name\":\"", "\"name\":\"\\ud83d");
+    let answer = sink.post("/v1/traces", JSON, None, lone.into_bytes()).await;
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["partialSuccess"]["errorMessage"], words);
+    assert_eq!((sink.spans().stored, sink.spans().refused), (4, 0));
+    let stats = sink.store.stats();
+    assert_eq!((stats.replaced, stats.requests.accepted), (2, 2));
+    let cut = sink.store.trace(crate::trace_id(2)).expect("it is stored");
+    assert_eq!(cut.spans()[0].name, "caf\u{fffd}");
+}
+
+#[tokio::test]
 async fn what_is_malformed_is_refused_in_the_encoding_of_the_request() {
     let sink = Sink::start(Config::default()).await;
     for (content_type, encoding, body, words) in [

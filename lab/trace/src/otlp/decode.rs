@@ -8,13 +8,12 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource as ProtoResource,
     trace::v1 as proto,
 };
-use otlp::DecodeError;
-use prost::Message as _;
+use otlp::{DecodeError, Read};
 use thiserror::Error;
 
 use crate::{
-    Attributes, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId,
-    Value, id::IdError,
+    Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
+    TraceId, Value, id::IdError,
 };
 
 /// The content of a request.
@@ -24,6 +23,10 @@ pub struct Decoded {
     pub spans: Vec<Span>,
     /// The spans that cannot be used.
     pub rejected: Vec<Rejected>,
+    /// The number of texts in which U+FFFD replaces what is no character ([`otlp::Read::replaced`]).
+    pub replaced: usize,
+    /// The number of spans in a field that OTLP no longer has ([`otlp::Read::library_spans`]).
+    pub library_spans: usize,
 }
 
 /// A span that cannot be used.
@@ -69,7 +72,7 @@ pub enum Problem {
 ///
 /// When the text is not JSON, or a part of it does not follow OTLP.
 pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
-    otlp::traces_from_json(text).map(from_request)
+    otlp::traces_from_json(text).map(from_read)
 }
 
 /// Reads the spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
@@ -79,13 +82,21 @@ pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
 ///
 /// When the bytes are not such a message.
 pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    Ok(from_request(ExportTraceServiceRequest::decode(bytes)?))
+    otlp::traces_from_protobuf(bytes).map(from_read)
+}
+
+/// Converts the spans of a request as in [`from_request`], with what its reader had to change.
+pub fn from_read(read: Read<ExportTraceServiceRequest>) -> Decoded {
+    Decoded {
+        replaced: read.replaced,
+        library_spans: read.library_spans,
+        ..from_request(read.request)
+    }
 }
 
 /// Converts the spans of a request. Spans of one resource share it.
 ///
-/// An unknown value of an open enum (a kind or a status code of a later OTLP version) becomes unspecified or
-/// unset. A parent id of zeros means no parent. A link without ids, which SDKs may send, is left out and
+/// An unknown value of an open enum (a kind or a status code of a later OTLP version) is kept. A parent id of zeros means no parent. A link without ids, which SDKs may send, is left out and
 /// counted in [`Span::dropped_links`].
 pub fn from_request(request: ExportTraceServiceRequest) -> Decoded {
     let mut decoded = Decoded::default();
@@ -155,6 +166,7 @@ fn span(proto: proto::Span, resource: &Arc<Resource>, scope: &Arc<Scope>) -> Res
         links,
         dropped_links: proto.dropped_links_count.saturating_add(empty_links),
         status: proto.status.map(status).unwrap_or_default(),
+        fidelity: Fidelity::Exact,
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
     })
@@ -198,22 +210,24 @@ fn event(proto: proto::span::Event) -> Event {
 
 fn kind(number: i32) -> Kind {
     use proto::span::SpanKind;
-    match SpanKind::try_from(number).unwrap_or(SpanKind::Unspecified) {
-        SpanKind::Unspecified => Kind::Unspecified,
-        SpanKind::Internal => Kind::Internal,
-        SpanKind::Server => Kind::Server,
-        SpanKind::Client => Kind::Client,
-        SpanKind::Producer => Kind::Producer,
-        SpanKind::Consumer => Kind::Consumer,
+    match SpanKind::try_from(number) {
+        Ok(SpanKind::Unspecified) => Kind::Unspecified,
+        Ok(SpanKind::Internal) => Kind::Internal,
+        Ok(SpanKind::Server) => Kind::Server,
+        Ok(SpanKind::Client) => Kind::Client,
+        Ok(SpanKind::Producer) => Kind::Producer,
+        Ok(SpanKind::Consumer) => Kind::Consumer,
+        Err(_) => Kind::Unknown(number),
     }
 }
 
 fn status(proto: proto::Status) -> Status {
     use proto::status::StatusCode as Code;
-    let code = match Code::try_from(proto.code).unwrap_or(Code::Unset) {
-        Code::Unset => StatusCode::Unset,
-        Code::Ok => StatusCode::Ok,
-        Code::Error => StatusCode::Error,
+    let code = match Code::try_from(proto.code) {
+        Ok(Code::Unset) => StatusCode::Unset,
+        Ok(Code::Ok) => StatusCode::Ok,
+        Ok(Code::Error) => StatusCode::Error,
+        Err(_) => StatusCode::Unknown(proto.code),
     };
     Status {
         code,
@@ -250,7 +264,7 @@ fn attributes(pairs: Vec<KeyValue>) -> Attributes {
     )
 }
 
-/// Converts a value. Its depth is limited by the recursion limit of the decoder (100 messages).
+/// Converts a value. Its depth is limited by [`otlp::MOST_LEVELS`].
 fn value(proto: Option<AnyValue>) -> Value {
     match proto.and_then(|any| any.value) {
         // Only profiles use references to a string table.

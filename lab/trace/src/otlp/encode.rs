@@ -94,7 +94,7 @@ fn to_span(span: &Span) -> proto::Span {
             .unwrap_or_default(),
         flags: span.flags,
         name: span.name.clone(),
-        kind: to_kind(span.kind).into(),
+        kind: to_kind(span.kind),
         start_time_unix_nano: span.start_ns,
         end_time_unix_nano: span.end_ns,
         attributes: to_attributes(&span.attributes),
@@ -127,16 +127,18 @@ fn to_link(link: &Link) -> proto::span::Link {
     }
 }
 
-fn to_kind(kind: Kind) -> proto::span::SpanKind {
+fn to_kind(kind: Kind) -> i32 {
     use proto::span::SpanKind;
-    match kind {
+    let known = match kind {
         Kind::Unspecified => SpanKind::Unspecified,
         Kind::Internal => SpanKind::Internal,
         Kind::Server => SpanKind::Server,
         Kind::Client => SpanKind::Client,
         Kind::Producer => SpanKind::Producer,
         Kind::Consumer => SpanKind::Consumer,
-    }
+        Kind::Unknown(number) => return number,
+    };
+    known.into()
 }
 
 /// Converts a status. An unset status without a message is left out, as the SDKs do.
@@ -144,13 +146,14 @@ fn to_status(status: &Status) -> Option<proto::Status> {
     use proto::status::StatusCode as Code;
     let code = match status.code {
         StatusCode::Unset if status.message.is_empty() => return None,
-        StatusCode::Unset => Code::Unset,
-        StatusCode::Ok => Code::Ok,
-        StatusCode::Error => Code::Error,
+        StatusCode::Unset => Code::Unset.into(),
+        StatusCode::Ok => Code::Ok.into(),
+        StatusCode::Error => Code::Error.into(),
+        StatusCode::Unknown(number) => number,
     };
     Some(proto::Status {
         message: status.message.clone(),
-        code: code.into(),
+        code,
     })
 }
 

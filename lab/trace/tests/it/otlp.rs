@@ -113,6 +113,48 @@ fn zeros_stand_for_no_parent_and_for_no_link() {
     );
 }
 
+/// A value that was cut in the middle of a character, as senders do at a limit of bytes.
+#[test]
+fn text_that_is_not_utf_8_is_replaced_alone() {
+    let spans = healthy();
+    let mut bytes = otlp::to_protobuf(&spans);
+    let name = b"charge_and_fulfill";
+    let at = bytes.windows(name.len()).position(|window| window == name);
+    let end = at.unwrap() + name.len();
+    bytes[end - 1] = 0xc3;
+    let decoded = otlp::from_protobuf(&bytes).unwrap();
+    assert_eq!((decoded.replaced, decoded.rejected.len()), (1, 0));
+    let whole = otlp::from_protobuf(&otlp::to_protobuf(&spans)).unwrap();
+    let mut cut = 0;
+    for (span, whole) in decoded.spans.iter().zip(&whole.spans) {
+        if whole.name == "charge_and_fulfill" {
+            assert_eq!(span.name, "charge_and_fulfil\u{fffd}");
+            cut += 1;
+        } else {
+            assert_eq!(span, whole);
+        }
+    }
+    assert_eq!((decoded.spans.len(), cut), (27, 1));
+}
+
+/// `instrumentation_library_spans` had the number 1000 in its last versions.
+#[test]
+fn spans_below_a_field_of_old_are_counted() {
+    use prost::encoding::{WireType, encode_key, encode_varint};
+    let field = |number, inner: &[u8]| {
+        let mut bytes = Vec::new();
+        encode_key(number, WireType::LengthDelimited, &mut bytes);
+        encode_varint(inner.len() as u64, &mut bytes);
+        bytes.extend_from_slice(inner);
+        bytes
+    };
+    let spans = [field(2, b""), field(2, b"")].concat();
+    let old = field(1, &field(1000, &spans));
+    let bytes = [otlp::to_protobuf(&healthy()), old].concat();
+    let decoded = otlp::from_protobuf(&bytes).unwrap();
+    assert_eq!((decoded.spans.len(), decoded.library_spans), (27, 2));
+}
+
 fn request(spans: Vec<proto::Span>) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest {
         resource_spans: vec![proto::ResourceSpans {

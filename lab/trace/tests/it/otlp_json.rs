@@ -108,8 +108,8 @@ fn enums_may_be_numbers_or_names() {
         one(json!({ "kind": "SPAN_KIND_PRODUCER" })).kind,
         Kind::Producer
     );
-    assert_eq!(one(json!({ "kind": 77 })).kind, Kind::Unspecified);
-    assert_eq!(one(json!({ "kind": -1 })).kind, Kind::Unspecified);
+    assert_eq!(one(json!({ "kind": 77 })).kind, Kind::Unknown(77));
+    assert_eq!(one(json!({ "kind": -1 })).kind, Kind::Unknown(-1));
     assert_eq!(
         one(json!({ "status": { "code": "STATUS_CODE_ERROR" } }))
             .status
@@ -183,8 +183,11 @@ fn what_is_no_otlp_json_is_refused_with_its_place() {
         ))
     );
     assert!(
-        refusal(json!({ "droppedEventsCount": -1 }))
-            .contains("an unsigned 32-bit integer is needed, not -1")
+        refusal(json!({ "droppedEventsCount": 4_294_967_296_u64 }))
+            .contains("an unsigned 32-bit integer is needed, not 4294967296")
+    );
+    assert!(
+        refusal(json!({ "flags": -1 })).contains("an unsigned 32-bit integer is needed, not -1")
     );
     assert!(
         refusal(json!({ "startTimeUnixNano": "18446744073709551616" }))
@@ -202,4 +205,105 @@ fn what_is_no_otlp_json_is_refused_with_its_place() {
             .to_string()
             .contains("line 1 column")
     );
+}
+
+#[test]
+fn a_negative_count_of_dropped_items_is_none() {
+    let span = one(json!({ "droppedAttributesCount": -1, "droppedLinksCount": "-3" }));
+    assert_eq!((span.dropped_attributes, span.dropped_links), (0, 0));
+}
+
+/// As `MessageToJson` of protobuf writes, and Tempo answers.
+#[test]
+fn ids_may_be_base64_and_names_those_of_protobuf() {
+    for (trace_id, span_id) in [
+        ("W47/95gDgQPSabYzgT/GDA==", "7uGbfsPBAAE="),
+        ("W47_95gDgQPSabYzgT_GDA", "7uGbfsPBAAE"),
+    ] {
+        let span = one(json!({
+            "traceId": trace_id, "spanId": span_id, "parent_span_id": "7uGbfsPBAAI=",
+            "start_time_unix_nano": "5", "dropped_events_count": 2,
+        }));
+        let ids = (span.trace_id.to_string(), span.span_id.to_string());
+        let (trace_id, span_id) = &ids;
+        assert_eq!(trace_id, "5b8efff798038103d269b633813fc60c");
+        assert_eq!(span_id, "eee19b7ec3c10001");
+        let parent = span.parent_span_id.map(|id| id.to_string());
+        assert_eq!(parent.as_deref(), Some("eee19b7ec3c10002"));
+        assert_eq!((span.start_ns, span.dropped_events), (5, 2));
+    }
+    // A cut id in hexadecimal digits is not read as base64, whatever its length.
+    for (id, bytes) in [
+        ("4bf92f3577b34da6a3ce929d", 12),
+        ("4bf92f3577b34da6a3ce92", 11),
+    ] {
+        let decoded = otlp::from_json(&document(json!({ "traceId": id }))).unwrap();
+        let problem = decoded.rejected[0].to_string();
+        assert!(
+            problem.contains(&format!("{bytes} bytes where 16")),
+            "{problem}"
+        );
+    }
+}
+
+/// A value in this number of maps, and in as many arrays between them.
+fn nested(levels: usize) -> serde_json::Value {
+    (0..levels).fold(json!({ "intValue": "7" }), |value, level| match level % 2 {
+        0 => json!({ "kvlistValue": { "values": [{ "key": "k", "value": value }] } }),
+        _ => json!({ "arrayValue": { "values": [value] } }),
+    })
+}
+
+#[test]
+fn a_value_may_have_64_levels_in_json_and_protobuf() {
+    let levels_of = |span: &Span| {
+        let mut value = span.attributes.get("k").unwrap();
+        let mut levels = 0;
+        loop {
+            value = match value {
+                Value::Map(map) => map.get("k").unwrap(),
+                Value::Array(values) => &values[0],
+                value => return (levels, value.clone()),
+            };
+            levels += 1;
+        }
+    };
+    for levels in [24, 25, 40, 48, 49, 64] {
+        let span = one(json!({ "attributes": [{ "key": "k", "value": nested(levels) }] }));
+        assert_eq!(levels_of(&span), (levels, Value::Int(7)));
+        let spans = vec![span];
+        let decoded = otlp::from_protobuf(&otlp::to_protobuf(&spans)).unwrap();
+        assert_eq!(decoded.spans, spans);
+        let again = otlp::from_json(otlp::to_json(&spans).to_string().as_bytes()).unwrap();
+        assert_eq!(again.spans, spans);
+    }
+    let deep = json!({ "attributes": [{ "key": "k", "value": nested(65) }] });
+    let words = "a value of an attribute is inside more than 64 arrays and maps";
+    assert!(refusal(deep).contains(words));
+}
+
+#[test]
+fn a_lone_surrogate_becomes_one_character_of_its_text() {
+    let text = String::from_utf8(document(json!({ "attributes": [
+        { "key": "cut", "value": { "stringValue": "smile CUT" } },
+        { "key": "whole", "value": { "stringValue": "smile" } },
+    ] })))
+    .unwrap();
+    let decoded = otlp::from_json(text.replace("CUT", "\\ud83d").as_bytes()).unwrap();
+    let cut = decoded.spans[0].attributes.get("cut").unwrap();
+    assert_eq!(cut, &Value::from("smile \u{fffd}"));
+    assert_eq!((decoded.replaced, decoded.rejected.len()), (1, 0));
+}
+
+#[test]
+fn spans_below_a_field_of_old_are_counted() {
+    for old in [
+        "instrumentationLibrarySpans",
+        "instrumentation_library_spans",
+    ] {
+        let text =
+            json!({ "resourceSpans": [{ old: [{ "spans": [{}, {}] }, { "spans": [{}] }] }] });
+        let decoded = otlp::from_json(text.to_string().as_bytes()).unwrap();
+        assert_eq!((decoded.spans.len(), decoded.library_spans), (0, 3));
+    }
 }

@@ -45,7 +45,7 @@ fn long_waits(view: &View<'_>, run: &RunFacts<'_>) -> Vec<Wait> {
     let wait = |place: usize| {
         let may_wait = matches!(
             view.kind(place),
-            Kind::Internal | Kind::Client | Kind::Unspecified
+            Kind::Internal | Kind::Client | Kind::Unspecified | Kind::Unknown(_)
         );
         let what = (may_wait && is_long(view, run, place))
             .then(|| For::of(&view.span(place).name))
