@@ -132,17 +132,13 @@ fn announce(listener: &TcpListener) -> io::Result<()> {
 }
 
 async fn end_telemetry(telemetry: Telemetry) {
-    let counts = match timeout(FLUSH_PATIENCE, telemetry.clone().shutdown()).await {
-        Ok(counts) => counts,
-        Err(_) => telemetry.counts(),
-    };
     let Counts {
         ended,
         exported,
         dropped,
         failed,
         queued,
-    } = counts;
+    } = telemetry.shutdown(FLUSH_PATIENCE).await;
     if exported < ended {
         tracing::warn!(
             dropped,
