@@ -55,6 +55,24 @@ fn acted(trace: &Trace) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn the_largest_flood_of_one_order_arrives_whole() {
+    const SPANS: u64 = 100_000;
+    let up = Up::start().await;
+    let placed = order_with(&up, &format!("lab.fault.span-flood=on;spans={SPANS}")).await;
+    up.mail(placed.expect(201).text("message_id")).await;
+    let flush = up.client.post(format!("{}/lab/flush", up.url("checkout")));
+    let counts: Value = flush.send().await.unwrap().json().await.unwrap();
+    assert!(counts["ended"].as_u64().unwrap() > SPANS, "{counts}");
+    assert_eq!(counts["exported"], counts["ended"], "{counts}");
+    let spans = up.get_json("/api/stats").await["spans"].take();
+    assert!(
+        spans["stored"].as_u64() >= counts["exported"].as_u64(),
+        "{spans}"
+    );
+    assert_eq!(spans["stored"], spans["received"], "{spans}");
+}
+
+#[tokio::test]
 async fn each_fault_acts_on_its_request_and_not_on_the_one_beside_it() {
     let up = Up::start().await;
     for fault in CATALOGUE {

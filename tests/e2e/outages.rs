@@ -1,10 +1,16 @@
 //! Outages: while a part is away the shop continues, reports it, and loses nothing.
 
+use std::{net::TcpListener, process::Stdio};
+
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
 use trace::{Kind, StatusCode, Trace};
 
-use crate::support::{Up, eventually, is_alive, reply};
+use crate::support::{PATIENCE, Up, eventually, is_alive, reply, tracelab};
 
 const SERVICES: [&str; 5] = ["checkout", "payment", "provider", "inventory", "email"];
 
@@ -147,24 +153,20 @@ async fn without_a_broker_the_checkout_succeeds_and_the_mail_comes_later_in_the_
 
 #[tokio::test]
 async fn without_a_receiver_the_shop_goes_on_and_says_that_spans_are_lost() {
-    // Nothing listens on port 1.
-    let up = Up::start_with(&["--otlp", "http://127.0.0.1:1"]).await;
+    // Nothing listens on port 1. By default a batch is tried for half a minute.
+    let up = Up::start_in(
+        &[("OTEL_BSP_EXPORT_TIMEOUT", "500")],
+        &["--otlp", "http://127.0.0.1:1"],
+    )
+    .await;
     let placed = up.order().await.expect(201);
     up.mail(placed.text("message_id")).await;
-    eventually("the loss to be said", async || {
-        up.said().contains("spans are being lost").then_some(())
+    eventually("the loss to be said, and its reason", async || {
+        let said = up.said();
+        (said.contains("spans are being lost") && said.contains("Connection refused")).then_some(())
     })
     .await;
-    let flush = format!("{}/lab/flush", up.url("checkout"));
-    let counts: Value = up
-        .client
-        .post(flush)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let counts = flushed(&up, "checkout").await;
     let count = |name: &str| counts[name].as_u64().unwrap();
     assert!(count("failed") > 0, "{counts}");
     assert_eq!(count("exported"), 0, "{counts}");
@@ -173,6 +175,57 @@ async fn without_a_receiver_the_shop_goes_on_and_says_that_spans_are_lost() {
         count("failed") + count("dropped") + count("queued"),
         "{counts}"
     );
+}
+
+#[tokio::test]
+async fn a_receiver_that_comes_late_gets_every_span() {
+    let late = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = late.local_addr().unwrap().to_string();
+    drop(late);
+    let up = Up::start_with(&["--otlp", &format!("http://{address}")]).await;
+    let orders = (0..20).map(|_| up.order());
+    for placed in futures::future::join_all(orders).await {
+        up.mail(placed.expect(201).text("message_id")).await;
+    }
+
+    let mut sink = tracelab()
+        .args(["sink", "--grpc", &address])
+        .args(["--http", "127.0.0.1:0", "--page", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(sink.stdout.take().unwrap()).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+    let ready: Value = serde_json::from_str(&line.unwrap()).unwrap();
+    let stats = format!("{}/api/stats", ready["page"].as_str().unwrap());
+    eventually("every span in the sink", async || {
+        let mut ended = 0;
+        for service in SERVICES.iter().filter(|service| **service != "provider") {
+            let counts = flushed(&up, service).await;
+            assert_eq!(counts["failed"], 0, "{service}: {counts}");
+            assert_eq!(counts["dropped"], 0, "{service}: {counts}");
+            ended += counts["ended"].as_u64().unwrap();
+        }
+        let stats: Value = up
+            .client
+            .get(&stats)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        (stats["spans"]["stored"] == ended && ended > 20 * 30).then_some(())
+    })
+    .await;
+    assert!(!up.said().contains("lost"), "{}", up.said());
+}
+
+/// The counts of a service's spans, after a flush.
+async fn flushed(up: &Up, service: &str) -> Value {
+    let flush = up.client.post(format!("{}/lab/flush", up.url(service)));
+    flush.send().await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]

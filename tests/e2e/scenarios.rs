@@ -504,8 +504,71 @@ async fn a_scenario_of_somebody_elses_service_is_run_against_it() {
                  attributes: {{ http.response.status_code: {{ int: 200..299 }} }}\n"
         )
     };
+    let arguments = [
+        "run",
+        path.to_str().unwrap(),
+        "--otlp-grpc",
+        &grpc,
+        "--otlp-http",
+        &http,
+        "--patience",
+        "5",
+        "--format",
+        "json",
+    ];
     for (name, wanted) in [("theirs", 0), ("somebody", 1)] {
         std::fs::write(&path, scenario(name)).unwrap();
+        let (code, stdout, stderr) = run(&arguments).await;
+        assert_eq!(code, wanted, "{stdout}{stderr}");
+        assert_eq!(json(&stdout)["scenarios"][0]["traces"], 4, "{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_says_why_the_traces_of_a_service_do_not_come() {
+    let free = |_| TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports: Vec<TcpListener> = (0..2).map(free).collect();
+    let [grpc, http] = [0, 1].map(|at: usize| ports[at].local_addr().unwrap().to_string());
+    drop(ports);
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("theirs.yaml");
+    for (variable, value, cause) in [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:1",
+            format!("0 spans reached {grpc} (gRPC) or {http} (HTTP)"),
+        ),
+        (
+            "OTEL_PROPAGATORS",
+            "none",
+            "3 traces came with ids of their own: traceparent is not taken up".to_owned(),
+        ),
+    ] {
+        let mut service = tracelab()
+            .args(["service", "relay", "--listen", "127.0.0.1:0"])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{grpc}"))
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+            .env("OTEL_BSP_SCHEDULE_DELAY", "100")
+            .env(variable, value)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+        let ready = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+        let url = format!(
+            "http://{}",
+            json(&ready.unwrap())["listening"].as_str().unwrap()
+        );
+        let scenario = format!(
+            "name: theirs\ntitle: Theirs\ntarget: {url}\n\
+             journey: {{ requests: [{{ method: POST, path: /, headers: {{ content-type: application/json }}, body: [] }}] }}\n\
+             load: {{ requests: 3, users: 1 }}\n\
+             expect:\n  tree:\n    - span: {{ kind: server }}\n"
+        );
+        std::fs::write(&path, scenario).unwrap();
         let (code, stdout, stderr) = run(&[
             "run",
             path.to_str().unwrap(),
@@ -514,13 +577,14 @@ async fn a_scenario_of_somebody_elses_service_is_run_against_it() {
             "--otlp-http",
             &http,
             "--patience",
-            "5",
-            "--format",
-            "json",
+            "1",
         ])
         .await;
-        assert_eq!(code, wanted, "{stdout}{stderr}");
-        assert_eq!(json(&stdout)["scenarios"][0]["traces"], 4, "{stdout}");
+        assert_eq!(code, 1, "{stdout}{stderr}");
+        assert!(
+            stdout.contains(&format!("its trace never came: {cause}")),
+            "{stdout}"
+        );
     }
 }
 

@@ -48,6 +48,11 @@ impl Up {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Up {
+        Up::start_in(&[], arguments).await
+    }
+
+    /// Starts a lab with these variables in its environment.
+    pub(crate) async fn start_in(variables: &[(&str, &str)], arguments: &[&str]) -> Up {
         let data = TempDir::new().unwrap();
         // Without simulated time, unless the test asks for it.
         let pace: &[&str] = if arguments.contains(&"--pace") {
@@ -67,7 +72,8 @@ impl Up {
             .args(pace)
             .arg("--data")
             .arg(data.path())
-            .args(arguments);
+            .args(arguments)
+            .envs(variables.iter().copied());
         Up::spawn(command, data).await
     }
 

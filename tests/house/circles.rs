@@ -64,7 +64,8 @@ fn no_file_is_too_long() {
 }
 
 /// The `src` folders of the workspace.
-fn sources() -> Vec<PathBuf> {
+/// The `src` folders of the crates.
+pub(crate) fn sources() -> Vec<PathBuf> {
     let mut sources = vec![PathBuf::from("src"), PathBuf::from("loadgen/src")];
     for folder in ["services", "lab"] {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -77,13 +78,14 @@ fn sources() -> Vec<PathBuf> {
 }
 
 /// A source file of a crate, with the path of its module.
-struct File {
-    name: String,
+pub(crate) struct File {
+    pub(crate) name: String,
     module: Vec<String>,
-    text: String,
+    pub(crate) text: String,
 }
 
-fn read(source: &Path) -> Vec<File> {
+/// The Rust files of a `src` folder.
+pub(crate) fn read(source: &Path) -> Vec<File> {
     let mut files = Vec::new();
     let mut folders = vec![source.to_owned()];
     while let Some(folder) = folders.pop() {

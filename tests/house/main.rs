@@ -4,3 +4,4 @@
 
 mod circles;
 mod map;
+mod no_delay;

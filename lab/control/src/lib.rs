@@ -71,7 +71,7 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router)
+    axum::serve(tcp::NoDelay::new(listener), router)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }

@@ -8,7 +8,7 @@ use reqwest::{Client, Url};
 use sink::Store;
 use supervisor::{Component, Lab};
 
-/// The longest time for a flush: longer than an exporter waits for its receiver.
+/// The longest wait for a flush. A service whose receiver is away may answer later, and exports in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shop of a lab.

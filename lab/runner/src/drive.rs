@@ -47,6 +47,8 @@ pub(crate) struct PhaseTraces {
     /// The trace of each line, in the order of the lines.
     pub(crate) found: Vec<Found>,
     pub(crate) lost_spans: u64,
+    /// Why the traces that did not come are missing, where that can be known.
+    pub(crate) why_missing: Option<String>,
     /// The share of the time in which the machine stood still, from 0 to 1; `None` if it is small.
     pub(crate) stalled: Option<f64>,
 }
@@ -69,6 +71,7 @@ pub(crate) async fn drive(
     progress: &(impl Fn(Progress) + Clone + Send + Sync + 'static),
 ) -> Result<PhaseTraces, RunError> {
     let lost_before = environment.lost_spans().await;
+    let arrived_before = environment.arrivals().await;
     let watch = StallWatch::start();
     let target = target(plan, environment)?;
     let load_plan = plan.plan(target, terms.seed, terms.overrides);
@@ -105,11 +108,20 @@ pub(crate) async fn drive(
     })
     .await;
     let lost_spans = environment.lost_spans().await.saturating_sub(lost_before);
+    let brought_context =
+        |(line, found): (&Line, &Found)| line.sent_span_id.is_some() && found.trace.is_none();
+    let why_missing = match arrived_before {
+        Some(before) if load.lines.iter().zip(&found).any(brought_context) => {
+            environment.why_missing(&before, &load.lines).await
+        }
+        _ => None,
+    };
     Ok(PhaseTraces {
         phase: plan.phase,
         load,
         found,
         lost_spans,
+        why_missing,
         stalled,
     })
 }

@@ -22,7 +22,6 @@ use opentelemetry_proto::tonic::collector::{
 };
 use otlp::Read;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Response, Status as GrpcStatus, codec::CompressionEncoding, service::Routes,
@@ -46,7 +45,7 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     tonic::transport::Server::builder()
         .add_routes(routes(store, gate))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
+        .serve_with_incoming_shutdown(tcp::NoDelay::new(listener), shutdown.cancelled_owned())
         .await
         .map_err(io::Error::other)
 }

@@ -35,7 +35,7 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let service = router(Receiver { store, gate });
-    axum::serve(listener, service)
+    axum::serve(tcp::NoDelay::new(listener), service)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }

@@ -53,7 +53,7 @@ pub enum FlushError {
     },
 }
 
-/// The longest time for a flush: longer than an exporter waits for its receiver.
+/// The longest wait for a flush. A service whose receiver is away may answer later, and exports in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An HTTP client for the lab's own services, without a proxy.

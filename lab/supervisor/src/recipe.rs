@@ -78,8 +78,9 @@ const NOT_PASSED_ON: [&str; 26] = [
 const DEFAULTS: [(&str, &str); 2] = [
     // Milliseconds. The default of 5 s would delay every trace that a user waits for.
     ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-    // The default of 2,048 spans is less than a load produces in that time.
-    ("OTEL_BSP_MAX_QUEUE_SIZE", "65536"),
+    // The default of 2,048 spans is less than a load produces in that time. These are more than one order can make
+    // with the fault span-flood, and more than the shop makes at 20 orders a second in a minute without a receiver.
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "131072"),
 ];
 
 // === impl Recipe ===

@@ -1,8 +1,8 @@
 //! Open load: the schedule does not wait for the shop.
 
-use std::time::Duration;
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use loadgen::Step;
+use loadgen::{Step, UnixNanos};
 use schedule::{Load, Rate};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,32 @@ async fn journeys_are_planned_at_a_constant_rate() {
     }
     assert_eq!(outcome.progress.orders, 25);
     assert_eq!(outcome.progress.never_started, 0);
+}
+
+/// A server that closes idle connections does so after some time that the client does not know. A request that is
+/// sent at that moment gets no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_idle_is_not_used_again() {
+    let shop = Shop::open(Mood::Friendly).await;
+    let outcome = drive(plan(&shop, open(10.0, Duration::from_secs(1)))).await;
+    assert_eq!(outcome.progress.orders, 10);
+    let mut lines: Vec<_> = outcome.lines.iter().collect();
+    lines.sort_by_key(|line| line.started);
+    let mut free_since: HashMap<SocketAddr, UnixNanos> = HashMap::new();
+    let mut used_again = 0;
+    for line in lines {
+        let seen = shop.seen().into_iter();
+        let mut seen = seen.filter(|seen| seen.request_id == line.request_id.to_string());
+        let connection = seen.next().expect("every request has arrived").connection;
+        let (started, ended) = (line.started.unwrap(), line.ended.unwrap());
+        if let Some(since) = free_since.insert(connection, ended) {
+            let idle = Duration::from_nanos(started.0.saturating_sub(since.0));
+            // Far more than the client allows, and less than the time between two journeys.
+            assert!(idle < Duration::from_millis(90), "{idle:?}: {line:?}");
+            used_again += 1;
+        }
+    }
+    assert!(used_again > 0, "the checkout of a journey follows its cart");
 }
 
 #[tokio::test(flavor = "multi_thread")]

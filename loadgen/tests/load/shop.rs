@@ -1,6 +1,7 @@
 //! A server that answers like the shop, and remembers what it was asked.
 
 use std::{
+    net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use api::{CheckoutRequest, OrderReply, OrderStatus, Problem, Product, Products, PutCart};
 use axum::{
     Json, Router,
-    extract::{Path, Request, State},
+    extract::{ConnectInfo, Path, Request, State},
     http::{HeaderMap, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -28,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) request_id: String,
     pub(crate) traceparent: bool,
     pub(crate) trace_id: String,
+    /// The client's end of the connection.
+    pub(crate) connection: SocketAddr,
 }
 
 /// How the shop behaves.
@@ -126,6 +129,7 @@ impl Shop {
         let shutdown = CancellationToken::new();
         let stopped = shutdown.clone().cancelled_owned();
         tokio::spawn(async move {
+            let router = router.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, router)
                 .with_graceful_shutdown(stopped)
                 .await
@@ -167,13 +171,19 @@ impl Drop for Shop {
     }
 }
 
-async fn remember(State(shop): State<Arc<Inner>>, request: Request, next: Next) -> Response {
+async fn remember(
+    State(shop): State<Arc<Inner>>,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     let trace_id = Uuid::new_v4().simple().to_string();
     let request_id = lab_request(request.headers());
     shop.seen.lock().unwrap().push(Seen {
         request_id,
         traceparent: request.headers().contains_key("traceparent"),
         trace_id: trace_id.clone(),
+        connection,
     });
     let mut response = next.run(request).await;
     response.headers_mut().insert(

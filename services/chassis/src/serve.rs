@@ -14,7 +14,6 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware,
     routing::{get, post},
-    serve::ListenerExt,
 };
 use serde_json::json;
 use telemetry::{Counts, Telemetry};
@@ -105,13 +104,7 @@ async fn answer_until(
     stop: CancellationToken,
 ) -> io::Result<()> {
     announce(&listener)?;
-    let listener = listener.tap_io(|connection| {
-        // A reply is one small write. If the operating system delayed it to combine it with more, the trace
-        // would show a gap without a cause. If the option cannot be set, the connection is closed, and the
-        // first read fails.
-        let _ = connection.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, router)
+    let serving = axum::serve(tcp::NoDelay::new(listener), router)
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     let mut serving = pin!(serving);
@@ -139,17 +132,13 @@ fn announce(listener: &TcpListener) -> io::Result<()> {
 }
 
 async fn end_telemetry(telemetry: Telemetry) {
-    let counts = match timeout(FLUSH_PATIENCE, telemetry.clone().shutdown()).await {
-        Ok(counts) => counts,
-        Err(_) => telemetry.counts(),
-    };
     let Counts {
         ended,
         exported,
         dropped,
         failed,
         queued,
-    } = counts;
+    } = telemetry.shutdown(FLUSH_PATIENCE).await;
     if exported < ended {
         tracing::warn!(
             dropped,

@@ -4,6 +4,9 @@
 //! containers, even if the client will only use plain HTTP. On such a machine a client of this crate trusts
 //! no certificate: HTTP works, and an HTTPS request fails.
 //!
+//! Its connections send at once (TCP_NODELAY): a small request does not wait for the acknowledgement of the one
+//! before it.
+//!
 //! ```
 //! let client = http_client::with(|builder| builder.timeout(std::time::Duration::from_secs(1)));
 //! assert!(client.get("http://127.0.0.1:8080/healthz").build().is_ok());
@@ -26,7 +29,7 @@ static HAS_CERTIFICATES: LazyLock<bool> = LazyLock::new(|| Client::builder().bui
 
 /// Builds a client with these settings.
 pub fn with(settings: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
-    let mut builder = Client::builder();
+    let mut builder = Client::builder().tcp_nodelay(true);
     if !*HAS_CERTIFICATES {
         builder = builder.tls_certs_only(iter::empty::<Certificate>());
     }

@@ -6,49 +6,40 @@
 //!
 //! > ended = exported + dropped + failed + queued
 //!
-//! and reports a loss as soon as it happens. Exports run on a thread with its own runtime, so that a flush
+//! and reports a loss as soon as it happens. While the receiver is away, spans wait in the queue and the batch
+//! that is being sent is tried again, until its time limit; a stop has a limit of its own. Exports run on a thread with its own runtime, so that a flush
 //! never waits for the runtime that it blocks. Only the first and the last span of a batch wake the thread:
 //! to wake it costs the thread that ends a span more than the span itself.
 
+mod counters;
+mod worker;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc as blocking,
-    },
+    sync::{Arc, atomic::Ordering, mpsc as blocking},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::Context;
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
     trace::{Span, SpanData, SpanExporter, SpanProcessor},
 };
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
-    time::{Instant, sleep_until, timeout},
+    sync::{Notify, mpsc, oneshot, watch},
+    time::{Instant, timeout},
 };
 
-use crate::{config::BatchConfig, error::InstallError};
+use counters::Counters;
+pub use counters::Counts;
+use worker::{Command, Losses, Worker};
 
-/// The number of spans of this process, by their state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Sampled spans that have ended.
-    pub ended: u64,
-    /// Spans that the receiver accepted.
-    pub exported: u64,
-    /// Spans that ended while the queue was full, or after shutdown.
-    pub dropped: u64,
-    /// Spans whose export failed after all retries.
-    pub failed: u64,
-    /// Spans that wait in the queue or are being exported.
-    pub queued: u64,
-}
+use crate::{config::BatchConfig, error::InstallError, exporter::Trouble};
+
+/// How long the export thread may take to end after the time that its last exports have.
+const LAST_STEPS: Duration = Duration::from_secs(1);
 
 /// The span processor: queues spans as they end and exports them in batches.
 #[derive(Debug)]
@@ -66,34 +57,22 @@ pub(crate) struct BatchHandle {
     batch_is_full: Arc<Notify>,
     max_export_batch_size: usize,
     commands: mpsc::UnboundedSender<Command>,
+    /// When the process stops, the time after which nothing is exported any more.
+    stop_by: watch::Sender<Option<Instant>>,
     /// How long a flush may take: a flush exports the queue in one go, so a longer one means that the
     /// receiver is away.
     patience: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    ended: AtomicU64,
-    exported: AtomicU64,
-    dropped: AtomicU64,
-    failed: AtomicU64,
-}
-
-enum Command {
-    SetResource(Resource),
-    Flush(oneshot::Sender<()>),
-    BlockingFlush(blocking::Sender<()>),
-    Shutdown(blocking::Sender<()>),
 }
 
 // === impl BatchProcessor ===
 
 impl BatchProcessor {
     /// Starts the export thread. `build` makes the exporter inside the runtime of that thread, because its
-    /// connections belong to the runtime.
+    /// connections belong to the runtime. `trouble` is where the exporter notes why a try failed.
     pub(crate) fn start<E, F>(
         endpoint: String,
         config: BatchConfig,
+        trouble: Trouble,
         build: F,
     ) -> Result<Self, InstallError>
     where
@@ -109,7 +88,14 @@ impl BatchProcessor {
         let (built, whether_built) = blocking::channel();
         let batch_is_full = Arc::new(Notify::new());
 
-        let thread_counters = Arc::clone(&counters);
+        let (stop_by, thread_stop_by) = watch::channel(None);
+
+        let losses = Losses::new(
+            endpoint,
+            config.max_queue_size,
+            Arc::clone(&counters),
+            trouble,
+        );
         let thread_batch_is_full = Arc::clone(&batch_is_full);
         let max_export_batch_size = config.max_export_batch_size;
         let thread = thread::Builder::new()
@@ -121,15 +107,13 @@ impl BatchProcessor {
                         Err(error) => return drop(built.send(Err(error))),
                     };
                     let _ = built.send(Ok(()));
-                    let worker = Worker {
+                    let worker = Worker::new(
                         exporter,
-                        endpoint,
                         config,
-                        counters: thread_counters,
-                        batch_is_full: thread_batch_is_full,
-                        batch: Vec::new(),
-                        reported: None,
-                    };
+                        thread_batch_is_full,
+                        thread_stop_by,
+                        losses,
+                    );
                     worker.run(ended, commanded).await;
                 });
             })?;
@@ -138,8 +122,8 @@ impl BatchProcessor {
             .unwrap_or_else(|_| Err("the export thread ended at once".to_owned()))
             .map_err(InstallError::Exporter)?;
 
-        // An export with its retries may take the timeout once for the batch that is being sent, and once
-        // for the queue behind it.
+        // An export with its tries may take the time limit once for the batch that is being sent, and once for
+        // the queue behind it.
         let patience = config.export_timeout * 2;
         let handle = BatchHandle {
             counters,
@@ -147,6 +131,7 @@ impl BatchProcessor {
             batch_is_full,
             max_export_batch_size,
             commands,
+            stop_by,
             patience,
         };
         Ok(BatchProcessor {
@@ -183,7 +168,12 @@ impl SpanProcessor for BatchProcessor {
     }
 
     fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
-        self.handle.command(Command::Shutdown, limit)?;
+        self.handle.stop_by.send_if_modified(|stop_by| {
+            let is_first = stop_by.is_none();
+            stop_by.get_or_insert(Instant::now() + limit);
+            is_first
+        });
+        self.handle.command(Command::Shutdown, limit + LAST_STEPS)?;
         let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             thread.join().map_err(|_| {
@@ -206,21 +196,7 @@ impl SpanProcessor for BatchProcessor {
 
 impl BatchHandle {
     pub(crate) fn counts(&self) -> Counts {
-        let counters = &self.counters;
-        // `ended` is read last: every span is counted there first, so the sum of the others never exceeds
-        // it.
-        let exported = counters.exported.load(Ordering::Acquire);
-        let dropped = counters.dropped.load(Ordering::Acquire);
-        let failed = counters.failed.load(Ordering::Acquire);
-        let ended = counters.ended.load(Ordering::Acquire);
-        let queued = ended.saturating_sub(exported + dropped + failed);
-        Counts {
-            ended,
-            exported,
-            dropped,
-            failed,
-            queued,
-        }
+        self.counters.read()
     }
 
     pub(crate) async fn flush(&self) -> Counts {
@@ -256,154 +232,6 @@ impl BatchHandle {
             Ok(()) => Ok(()),
             Err(blocking::RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(limit)),
             Err(blocking::RecvTimeoutError::Disconnected) => Err(OTelSdkError::AlreadyShutdown),
-        }
-    }
-}
-
-// === The export thread ===
-
-struct Worker<E> {
-    exporter: E,
-    endpoint: String,
-    config: BatchConfig,
-    counters: Arc<Counters>,
-    batch_is_full: Arc<Notify>,
-    batch: Vec<SpanData>,
-    /// The time of the last report of losses, and the number of lost spans in it.
-    reported: Option<(Instant, u64)>,
-}
-
-impl<E: SpanExporter> Worker<E> {
-    async fn run(
-        mut self,
-        mut ended: mpsc::Receiver<SpanData>,
-        mut commands: mpsc::UnboundedReceiver<Command>,
-    ) {
-        let mut deadline = Instant::now();
-        loop {
-            tokio::select! {
-                span = ended.recv(), if self.batch.is_empty() => {
-                    let Some(span) = span else { return };
-                    deadline = Instant::now() + self.config.schedule_delay;
-                    self.take(span).await;
-                }
-                // During this wait a span that ends does not wake the thread.
-                () = sleep_until(deadline), if !self.batch.is_empty() => {
-                    self.drain(&mut ended).await;
-                }
-                () = self.batch_is_full.notified(), if !self.batch.is_empty() => {
-                    self.take_what_waits(&mut ended).await;
-                    deadline = Instant::now() + self.config.schedule_delay;
-                }
-                command = commands.recv() => match command {
-                    None => return,
-                    Some(Command::SetResource(resource)) => self.exporter.set_resource(&resource),
-                    Some(Command::Flush(done)) => {
-                        self.drain(&mut ended).await;
-                        let _ = done.send(());
-                    }
-                    Some(Command::BlockingFlush(done)) => {
-                        self.drain(&mut ended).await;
-                        let _ = done.send(());
-                    }
-                    Some(Command::Shutdown(done)) => {
-                        ended.close();
-                        // After it is closed the queue ends, including the spans that are being added at
-                        // this moment.
-                        while let Some(span) = ended.recv().await {
-                            self.take(span).await;
-                        }
-                        self.export_rest().await;
-                        drop(self.exporter.shutdown());
-                        let _ = done.send(());
-                        return;
-                    }
-                },
-            }
-        }
-    }
-
-    /// Exports all spans that have ended before the call. Spans that end later wait for the next export, so
-    /// that a flush also ends under load.
-    async fn drain(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
-        self.take_what_waits(ended).await;
-        self.export_rest().await;
-    }
-
-    async fn take_what_waits(&mut self, ended: &mut mpsc::Receiver<SpanData>) {
-        for _ in 0..ended.len() {
-            let Ok(span) = ended.try_recv() else { break };
-            self.take(span).await;
-        }
-    }
-
-    async fn take(&mut self, span: SpanData) {
-        self.batch.push(span);
-        if self.batch.len() >= self.config.max_export_batch_size {
-            self.export().await;
-        }
-    }
-
-    async fn export_rest(&mut self) {
-        if !self.batch.is_empty() {
-            self.export().await;
-        }
-        self.report(None);
-    }
-
-    async fn export(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        for span in &mut batch {
-            keep_last_values(&mut span.attributes);
-        }
-        let count = batch.len() as u64;
-        let limit = self.config.export_timeout;
-        let problem = match timeout(limit, self.exporter.export(batch)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer in {limit:?}")),
-        };
-        let counter = match problem {
-            None => &self.counters.exported,
-            Some(_) => &self.counters.failed,
-        };
-        counter.fetch_add(count, Ordering::Release);
-        self.report(problem);
-    }
-
-    /// Reports losses on standard error: the first at once, further ones at most every ten seconds.
-    fn report(&mut self, problem: Option<String>) {
-        const EVERY: Duration = Duration::from_secs(10);
-        let dropped = self.counters.dropped.load(Ordering::Acquire);
-        let failed = self.counters.failed.load(Ordering::Acquire);
-        let lost = dropped + failed;
-        let due = self
-            .reported
-            .is_none_or(|(when, before)| when.elapsed() >= EVERY && lost > before);
-        if lost == 0 || !due {
-            return;
-        }
-        self.reported = Some((Instant::now(), lost));
-        let problem = problem.unwrap_or_else(|| "the queue was full".to_owned());
-        tracing::warn!(
-            endpoint = %self.endpoint,
-            dropped,
-            failed,
-            max_queue_size = self.config.max_queue_size,
-            "spans are being lost: {problem}"
-        );
-    }
-}
-
-/// Keeps the last value of a key that was set twice, as the specification of setting an attribute demands.
-/// The SDK keeps both, and OTLP does not allow duplicate keys.
-fn keep_last_values(attributes: &mut Vec<KeyValue>) {
-    let mut index = 0;
-    while let Some((attribute, later)) = attributes[index..].split_first() {
-        if later.iter().any(|other| other.key == attribute.key) {
-            attributes.remove(index);
-        } else {
-            index += 1;
         }
     }
 }

@@ -40,9 +40,10 @@ pub enum Export {
     Otlp {
         /// The OTLP transport.
         protocol: Protocol,
-        /// The endpoint, for messages only; the exporter reads the variables itself.
+        /// The endpoint as the variables give it. Over HTTP the exporter adds the path of the signal, as the
+        /// variable demands.
         endpoint: String,
-        /// How long one export may take, its retries included.
+        /// How long one try of an export may take.
         timeout: Duration,
     },
 }
@@ -65,7 +66,7 @@ pub struct BatchConfig {
     pub max_export_batch_size: usize,
     /// The longest time that a span waits before it is exported.
     pub schedule_delay: Duration,
-    /// How long one export may take, its retries included.
+    /// How long the export of a batch may take, with all its tries.
     pub export_timeout: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! Sets up the telemetry of a process: the propagator, the resource, the signals, the subscriber.
 
-use std::io;
+use std::{io, time::Duration};
 
 use opentelemetry::global;
 use tracing::Subscriber;
@@ -113,10 +113,11 @@ impl Telemetry {
         }
     }
 
-    /// Exports the remaining spans and ends the pipeline. Spans that end later are not recorded.
-    pub async fn shutdown(self) -> Counts {
+    /// Exports the remaining spans and ends the pipeline. Spans that the receiver has not taken within `limit`
+    /// are lost, and counted as failed. Spans that end later are not recorded.
+    pub async fn shutdown(self, limit: Duration) -> Counts {
         match self.traces {
-            Some(traces) => traces.shutdown().await,
+            Some(traces) => traces.shutdown(limit).await,
             None => Counts::default(),
         }
     }

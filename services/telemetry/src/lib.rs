@@ -29,7 +29,7 @@
 //! let variables = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
 //! let telemetry = Config::from_variables("inventory", "1.0.0", &variables)?.install()?;
 //! assert_eq!(count_stock().await.map_err(Failed::into_error)?, 7);
-//! telemetry.shutdown().await;
+//! telemetry.shutdown(std::time::Duration::from_secs(5)).await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

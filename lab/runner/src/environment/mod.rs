@@ -1,6 +1,7 @@
 //! Where scenarios are run: in a lab that is started for them, in a lab that runs already, or with a sink
 //! alone for services of the user.
 
+mod arrivals;
 mod running_lab;
 
 pub use running_lab::RunningLabError;
@@ -28,6 +29,8 @@ use crate::{
     traces::{Found, Known, Traces},
 };
 
+pub(crate) use arrivals::Arrivals;
+use arrivals::{Addresses, During};
 use running_lab::{RunningLab, lost};
 
 /// The longest pause between two reads while nothing arrives.
@@ -57,6 +60,7 @@ enum Kind {
 #[derive(Debug)]
 struct Receiver {
     store: Store,
+    addresses: Addresses,
     serving: JoinHandle<io::Result<()>>,
     stop: CancellationToken,
     _stop_if_dropped: DropGuard,
@@ -211,6 +215,39 @@ impl Environment {
         traces.unexplained(&known)
     }
 
+    /// What has arrived so far; `None` unless the services are the user's own.
+    pub(crate) async fn arrivals(&self) -> Option<Arrivals> {
+        let Kind::OwnServices(receiver) = &self.kind else {
+            return None;
+        };
+        let stats = receiver.store.stats();
+        Some(Arrivals {
+            spans: stats.spans.received,
+            unreadable: stats.requests.malformed,
+            traces: receiver.store.trace_ids().into_iter().collect(),
+        })
+    }
+
+    /// Why traces of these requests are missing, as far as what has arrived since `before` says it. The requests
+    /// brought a `traceparent`.
+    pub(crate) async fn why_missing(&self, before: &Arrivals, lines: &[Line]) -> Option<String> {
+        let Kind::OwnServices(receiver) = &self.kind else {
+            return None;
+        };
+        let now = self.arrivals().await?;
+        let foreign = self.unexplained(lines).await;
+        let mut foreign = foreign.iter().map(|trace| trace.id());
+        let during = During {
+            spans: now.spans.saturating_sub(before.spans),
+            unreadable: now.unreadable.saturating_sub(before.unreadable),
+            foreign: foreign
+                .by_ref()
+                .filter(|id| !before.traces.contains(id))
+                .count(),
+        };
+        during.cause(receiver.addresses)
+    }
+
     /// The number of spans that were lost so far, between their end and the sink or in the sink.
     pub(crate) async fn lost_spans(&self) -> u64 {
         match &self.kind {
@@ -275,11 +312,23 @@ impl Receiver {
                 .map_err(|source| EnvironmentError::Listen { address, source })
         };
         let (grpc, http) = (listen(grpc).await?, listen(http).await?);
+        let address = |listener: &TcpListener| {
+            let unknown = |source| EnvironmentError::Listen {
+                address: SocketAddr::from(([0, 0, 0, 0], 0)),
+                source,
+            };
+            listener.local_addr().map_err(unknown)
+        };
+        let addresses = Addresses {
+            grpc: address(&grpc)?,
+            http: address(&http)?,
+        };
         let store = Store::new(sink::Config::default());
         let stop = CancellationToken::new();
         let serving = tokio::spawn(sink::run(grpc, http, store.clone(), stop.clone()));
         Ok(Receiver {
             store,
+            addresses,
             serving,
             _stop_if_dropped: stop.clone().drop_guard(),
             stop,

@@ -15,7 +15,8 @@ use crate::{conditions::Conditions, traces::mentions};
 /// The highest number of concurrent requests for traces.
 const CONCURRENT: usize = 8;
 
-/// The longest wait for an answer: longer than a flush, which waits for the exporter.
+/// The longest wait for an answer. The longest is that of a flush; where the receiver is away, a service goes on
+/// exporting in the background.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A lab that runs already.

@@ -46,6 +46,10 @@ pub(super) fn judge_all(
                 Some(_) if !judged => (Verdict::Pass, None, None),
                 Some(trace) => judge(plan, trace, found, twin, of_times),
             };
+            let why = match (why, &driven.why_missing) {
+                (Some(NO_TRACE), Some(cause)) => Some(format!("{NO_TRACE}: {cause}")),
+                (why, _) => why.map(str::to_owned),
+            };
             Case {
                 line: line.clone(),
                 trace: found.trace.clone(),
@@ -54,7 +58,7 @@ pub(super) fn judge_all(
                 verdict,
                 report,
                 findings: Vec::new(),
-                why: why.map(str::to_owned),
+                why,
             }
         })
         .collect()

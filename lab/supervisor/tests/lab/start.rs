@@ -68,7 +68,7 @@ async fn children_are_told_of_one_another() {
             format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", lab.addresses().otlp_grpc),
             "OTEL_EXPORTER_OTLP_PROTOCOL=grpc".to_owned(),
             "OTEL_BSP_SCHEDULE_DELAY=200".to_owned(),
-            "OTEL_BSP_MAX_QUEUE_SIZE=65536".to_owned(),
+            "OTEL_BSP_MAX_QUEUE_SIZE=131072".to_owned(),
         ] {
             assert!(
                 env.contains(&variable),

@@ -3,8 +3,9 @@
 
 use std::{fmt, sync::atomic::AtomicUsize, time::Instant as StdInstant};
 
-use opentelemetry::trace::{
-    SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
 };
 use tokio::sync::Semaphore;
 
@@ -161,6 +162,46 @@ fn shutdown_exports_what_is_left_and_later_spans_are_dropped() {
     ));
 }
 
+#[test]
+fn a_shutdown_ends_an_export_without_an_answer_and_counts_the_queue_as_failed() {
+    let exporter = Exporter::new(Answer::WhenPermitted);
+    // Longer than any test: the limit of the shutdown is the one that counts.
+    let config = BatchConfig {
+        export_timeout: Duration::from_secs(3_600),
+        ..small_queue()
+    };
+    let processor = start(&exporter, config);
+    (0..4).for_each(|number| processor.on_end(span(number)));
+    wait_until(|| exporter.0.asked.load(Ordering::Relaxed) == 1);
+    // They wait behind the batch that is being exported.
+    (4..10).for_each(|number| processor.on_end(span(number)));
+    processor
+        .shutdown_with_timeout(Duration::from_millis(50))
+        .unwrap();
+    let expected = Counts {
+        ended: 10,
+        failed: 10,
+        ..Counts::default()
+    };
+    assert_eq!(processor.handle().counts(), expected);
+}
+
+#[test]
+fn spans_wait_in_the_queue_while_an_export_is_tried() {
+    let exporter = Exporter::new(Answer::WhenPermitted);
+    let processor = start(&exporter, small_queue());
+    (0..4).for_each(|number| processor.on_end(span(number)));
+    wait_until(|| exporter.0.asked.load(Ordering::Relaxed) == 1);
+    (4..14).for_each(|number| processor.on_end(span(number)));
+    let counts = processor.handle().counts();
+    assert_eq!((counts.queued, counts.dropped), (14, 0), "{counts:?}");
+
+    exporter.permit_all();
+    processor.force_flush().unwrap();
+    let counts = processor.handle().counts();
+    assert_eq!((counts.exported, counts.ended), (14, 14), "{counts:?}");
+}
+
 #[tokio::test]
 async fn a_flush_after_shutdown_answers_with_the_last_counts() {
     let exporter = Exporter::new(Answer::Take);
@@ -184,7 +225,8 @@ fn a_span_that_is_not_sampled_is_none_of_our_business() {
 
 #[test]
 fn an_exporter_that_cannot_be_built_is_an_error_of_the_set_up() {
-    let built = BatchProcessor::start("nowhere".to_owned(), roomy_queue(), || {
+    let (nowhere, trouble) = ("nowhere".to_owned(), Trouble::default());
+    let built = BatchProcessor::start(nowhere, roomy_queue(), trouble, || {
         Err::<Exporter, _>("no such scheme".to_owned())
     });
     let error = built.unwrap_err().to_string();
@@ -223,6 +265,8 @@ struct Desk {
     on_each_export: Mutex<Box<dyn Fn() + Send>>,
     taken: Mutex<Vec<SpanData>>,
     batches: Mutex<Vec<usize>>,
+    /// How many exports have begun.
+    asked: AtomicUsize,
     shutdowns: AtomicUsize,
 }
 
@@ -241,6 +285,7 @@ impl Exporter {
             on_each_export: Mutex::new(Box::new(|| ())),
             taken: Mutex::default(),
             batches: Mutex::default(),
+            asked: AtomicUsize::default(),
             shutdowns: AtomicUsize::default(),
         }))
     }
@@ -272,6 +317,7 @@ impl fmt::Debug for Exporter {
 
 impl SpanExporter for Exporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
         match self.0.answer {
             Answer::Take => {}
             Answer::Fail => return Err(OTelSdkError::InternalFailure("no".to_owned())),
@@ -291,7 +337,8 @@ impl SpanExporter for Exporter {
 
 fn start(exporter: &Exporter, config: BatchConfig) -> BatchProcessor {
     let exporter = exporter.clone();
-    BatchProcessor::start("http://receiver".to_owned(), config, || Ok(exporter)).unwrap()
+    let receiver = "http://receiver".to_owned();
+    BatchProcessor::start(receiver, config, Trouble::default(), || Ok(exporter)).unwrap()
 }
 
 fn small_queue() -> BatchConfig {

@@ -207,25 +207,18 @@ pub fn process_span(
     queue: &str,
     relation: MessagingRelation,
 ) -> Span {
-    let destination = format!("{origin}:{queue}");
-    let message_id = delivery
-        .properties
-        .message_id()
-        .as_ref()
-        .map(ShortString::as_str);
-    let span = tracing::info_span!(
-        parent: None,
-        "amqp.process",
-        otel.name = format!("process {destination}"),
-        otel.kind = "consumer",
-        messaging.system = "rabbitmq",
-        messaging.operation.name = "process",
-        messaging.operation.type = "process",
-        messaging.destination.name = destination,
-        messaging.rabbitmq.destination.routing_key = delivery.routing_key.as_str(),
-        messaging.rabbitmq.message.delivery_tag = i64::try_from(delivery.delivery_tag).ok(),
-        messaging.message.id = message_id,
-        messaging.message.body.size = i64::try_from(delivery.data.len()).ok(),
+    let properties = &delivery.properties;
+    let message_id = properties.message_id().as_ref();
+    let span = consumer_span(
+        origin,
+        queue,
+        ConsumerFields {
+            routing_key: Some(delivery.routing_key.as_str()),
+            delivery_tag: i64::try_from(delivery.delivery_tag).ok(),
+            message_id: message_id.map(ShortString::as_str),
+            body_size: i64::try_from(delivery.data.len()).ok(),
+            ..ConsumerFields::default()
+        },
     );
     let sender = extract(delivery);
     let creation = sender.span().span_context().clone();
@@ -245,8 +238,34 @@ pub fn process_span(
 /// The span has several senders but can be the child of one span only, so it starts a new trace and links to
 /// each sender.
 pub fn batch_span(deliveries: &[Delivery], origin: &str, queue: &str) -> Span {
+    let span = consumer_span(
+        origin,
+        queue,
+        ConsumerFields {
+            message_count: i64::try_from(deliveries.len()).ok(),
+            ..ConsumerFields::default()
+        },
+    );
+    for delivery in deliveries {
+        span.add_link(extract(delivery).span().span_context().clone());
+    }
+    span
+}
+
+/// The attributes of a CONSUMER span that belong to one message, or to a batch of them.
+#[derive(Default)]
+struct ConsumerFields<'a> {
+    routing_key: Option<&'a str>,
+    delivery_tag: Option<i64>,
+    message_id: Option<&'a str>,
+    body_size: Option<i64>,
+    message_count: Option<i64>,
+}
+
+/// Opens a CONSUMER span without a parent. A field that is `None` makes no attribute.
+fn consumer_span(origin: &str, queue: &str, fields: ConsumerFields<'_>) -> Span {
     let destination = format!("{origin}:{queue}");
-    let span = tracing::info_span!(
+    tracing::info_span!(
         parent: None,
         "amqp.process",
         otel.name = format!("process {destination}"),
@@ -255,12 +274,12 @@ pub fn batch_span(deliveries: &[Delivery], origin: &str, queue: &str) -> Span {
         messaging.operation.name = "process",
         messaging.operation.type = "process",
         messaging.destination.name = destination,
-        messaging.batch.message_count = i64::try_from(deliveries.len()).ok(),
-    );
-    for delivery in deliveries {
-        span.add_link(extract(delivery).span().span_context().clone());
-    }
-    span
+        messaging.rabbitmq.destination.routing_key = fields.routing_key,
+        messaging.rabbitmq.message.delivery_tag = fields.delivery_tag,
+        messaging.message.id = fields.message_id,
+        messaging.message.body.size = fields.body_size,
+        messaging.batch.message_count = fields.message_count,
+    )
 }
 
 /// The members of the baggage that came with a delivery: key, value and properties.
@@ -291,10 +310,12 @@ impl Injector for TableInjector<'_> {
 }
 
 impl Extractor for TableExtractor<'_> {
+    /// Clients write the same text as a long string (`S`), a short string (`s`) or bytes (`x`).
     fn get(&self, key: &str) -> Option<&str> {
         match self.0.inner().get(key)? {
             AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
             AMQPValue::ShortString(text) => Some(text.as_str()),
+            AMQPValue::ByteArray(bytes) => std::str::from_utf8(bytes.as_slice()).ok(),
             _ => None,
         }
     }

@@ -30,8 +30,8 @@ struct Received {
     /// The random-trace-id flag, which must be passed on unchanged (section 3.2.2.5.2). The SDK clears all
     /// flags where a trace is not sampled.
     random: bool,
-    /// A valid `tracestate` that [`TraceState`] cannot hold, unchanged. (The stock type refuses a vendor of
-    /// 14 characters, which the specification allows.)
+    /// A valid `tracestate` that [`TraceState`] cannot hold, unchanged. (The stock type refuses a second `@` in a
+    /// key, and more than 13 characters behind the first; level 2 has neither limit.)
     tracestate: Option<String>,
 }
 
@@ -149,7 +149,8 @@ fn parse_traceparent(header: &str) -> Option<Parent> {
 }
 
 /// Reads all `tracestate` headers as one list (section 3.3.1). `None` if any part is invalid: the whole list
-/// is then discarded (section 4.3, step 5).
+/// is then discarded (section 4.3, step 5). A key that comes twice is kept twice: a service should not delete what
+/// others have added (section 3.5).
 fn parse_tracestate<'a>(headers: &[&'a str]) -> Option<Vec<(&'a str, &'a str)>> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for member in headers
@@ -162,8 +163,7 @@ fn parse_tracestate<'a>(headers: &[&'a str]) -> Option<Vec<(&'a str, &'a str)>> 
             continue;
         }
         let (key, value) = member.split_once('=')?;
-        let repeated = members.iter().any(|(earlier, _)| *earlier == key);
-        if repeated || !is_key(key) || !is_value(value) || members.len() == MAX_MEMBERS {
+        if !is_key(key) || !is_value(value) || members.len() == MAX_MEMBERS {
             return None;
         }
         members.push((key, value));
@@ -179,21 +179,14 @@ fn list(members: &[(&str, &str)]) -> String {
     members.join(",")
 }
 
-/// Section 3.3.1.3.1: whether a key is valid. A simple key has at most 256 characters; the parts of
-/// `tenant@system` have at most 241 and 14. (Level 2 allows the `@` in other places; the public suite still
-/// tests this rule.)
+/// Section 3.3.1.3.1: whether a key is valid: 1 to 256 lower-case letters, digits and `_-*/@`, of which the first
+/// is a letter or a digit. (Level 1 gave the `@` a meaning, `tenant@system`, with a limit for each part. Level 2
+/// has only the character.)
 fn is_key(key: &str) -> bool {
-    match key.split_once('@') {
-        None => is_key_part(key, 256),
-        Some((tenant, system)) => is_key_part(tenant, 241) && is_key_part(system, 14),
-    }
-}
-
-fn is_key_part(part: &str, longest: usize) -> bool {
-    part.len() <= longest
-        && part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && part.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(&byte)
+    key.len() <= 256
+        && key.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && key.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(&byte)
         })
 }
 

@@ -3,6 +3,8 @@
 //! Spans are made with `tracing`; the bridge passes them to the OpenTelemetry SDK. Log events do not become
 //! span events; otherwise each would be exported twice once logs are exported as well.
 
+use std::time::Duration;
+
 use opentelemetry::{
     global,
     trace::{Tracer, TracerProvider as _, noop::NoopTracer},
@@ -18,7 +20,7 @@ use crate::{
     batch::{BatchHandle, BatchProcessor, Counts},
     config::{BatchConfig, Export},
     error::InstallError,
-    exporter::span_exporter,
+    exporter::{Exporter, Patience, Trouble},
     layers::Layers,
 };
 
@@ -73,8 +75,14 @@ impl Traces {
                 endpoint,
                 timeout,
             } => {
-                let exporter = move || span_exporter(protocol, timeout);
-                let batch = BatchProcessor::start(endpoint, config.batch, exporter)?;
+                let patience = Patience {
+                    of_a_try: timeout,
+                    of_a_batch: config.batch.export_timeout,
+                };
+                let (receiver, trouble) = (endpoint.clone(), Trouble::default());
+                let noted = trouble.clone();
+                let exporter = move || Exporter::build(protocol, &receiver, patience, noted);
+                let batch = BatchProcessor::start(endpoint, config.batch, trouble, exporter)?;
                 let handle = batch.handle();
                 let processor = layers.processor(batch);
                 (builder.with_span_processor(processor).build(), Some(handle))
@@ -109,15 +117,15 @@ impl Traces {
         }
     }
 
-    /// Exports the remaining spans and ends the pipeline.
-    pub(crate) async fn shutdown(self) -> Counts {
+    /// Exports the remaining spans within `limit`, and ends the pipeline.
+    pub(crate) async fn shutdown(self, limit: Duration) -> Counts {
         let (Some(batch), Some(provider)) = (self.batch, self.provider) else {
             return Counts::default();
         };
-        batch.flush().await;
         // The provider's shutdown blocks until the export thread ends: it must not run on a thread of the
         // runtime.
-        let stopped = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        let stopped =
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(limit)).await;
         if let Ok(Err(error)) = stopped {
             tracing::warn!(%error, "the trace pipeline did not stop cleanly");
         }

@@ -95,8 +95,74 @@ async fn a_consumer_goes_on_in_the_trace_of_the_producer_and_links_to_it() {
 }
 
 #[tokio::test]
+async fn a_context_is_read_however_the_client_has_written_its_text() {
+    for write in [
+        long,
+        |text: &str| AMQPValue::ShortString(text.into()),
+        |text: &str| bytes(text.as_bytes()),
+    ] {
+        let recorder = Recorder::start();
+        let delivery = delivery([
+            ("traceparent", write(PRODUCER)),
+            ("tracestate", write("foo=1")),
+            ("baggage", write("lab.request=r-1")),
+        ]);
+        drop(process(&delivery, MessagingRelation::Parent));
+        let span = recorder.only().await;
+        let headers = delivery.properties.headers();
+        assert_eq!(
+            span.span_context.trace_id().to_string(),
+            TRACE,
+            "{headers:?}"
+        );
+        assert_eq!(
+            span.span_context.trace_state().header(),
+            "foo=1",
+            "{headers:?}"
+        );
+        let request = ("lab.request".to_owned(), "r-1".to_owned(), String::new());
+        assert_eq!(amqp::baggage_members(&delivery), [request], "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_of_several_messages_links_to_each_and_counts_them() {
+    let recorder = Recorder::start();
+    let deliveries = [
+        delivery([("traceparent", long(PRODUCER))]),
+        delivery([("traceparent", bytes(PRODUCER.as_bytes()))]),
+    ];
+    drop(amqp::batch_span(&deliveries, "shop:order.placed", "email"));
+
+    let span = recorder.only().await;
+    assert_eq!(span.name, "process shop:order.placed:email");
+    assert_eq!(span.span_kind, SpanKind::Consumer);
+    assert_ne!(span.span_context.trace_id().to_string(), TRACE);
+    let linked: Vec<String> = span
+        .links
+        .iter()
+        .map(|link| link.span_context.trace_id().to_string())
+        .collect();
+    assert_eq!(linked, [TRACE, TRACE]);
+    assert_eq!(
+        attributes(&span),
+        expected([
+            ("messaging.batch.message_count", Value::I64(2)),
+            (
+                "messaging.destination.name",
+                text("shop:order.placed:email")
+            ),
+            ("messaging.operation.name", text("process")),
+            ("messaging.operation.type", text("process")),
+            ("messaging.system", text("rabbitmq")),
+        ])
+    );
+}
+
+#[tokio::test]
 async fn a_consumer_with_a_trace_of_its_own_keeps_the_link_and_the_baggage_alone() {
     let recorder = Recorder::start();
+    // The SDK's own type cannot hold it.
     let vendor = format!("t@{}=1", "v".repeat(14));
     let delivery = delivery([
         ("traceparent", long(PRODUCER)),
@@ -146,6 +212,7 @@ async fn a_message_without_a_context_starts_a_trace_without_a_link() {
         vec![],
         vec![("traceparent", AMQPValue::LongLongInt(7))],
         vec![("traceparent", AMQPValue::LongString(b"\xff\xfe"[..].into()))],
+        vec![("traceparent", bytes(b"\xff\xfe"))],
         vec![("traceparent", long("00-not-a-context-01"))],
     ] {
         for relation in [MessagingRelation::Parent, MessagingRelation::Link] {
@@ -190,4 +257,8 @@ fn delivery<'a>(headers: impl IntoIterator<Item = (&'a str, AMQPValue)>) -> Deli
 
 fn long(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
+}
+
+fn bytes(bytes: &[u8]) -> AMQPValue {
+    AMQPValue::ByteArray(bytes.into())
 }

@@ -146,6 +146,19 @@ fn of_8192_bytes_in_all_headers_everything_is_kept_and_of_one_more_the_last_is_d
 }
 
 #[test]
+fn one_member_of_8192_bytes_is_kept_and_one_of_8193_is_dropped() {
+    let longest = format!("a={}", "x".repeat(8_190));
+    assert_eq!(passed_on(&[&longest]).as_deref(), Some(longest.as_str()));
+    assert_eq!(passed_on(&[&format!("{longest}x")]), None);
+    let kept = received(&[&longest, "b=1"]);
+    assert_eq!(
+        kept.keys().collect::<Vec<_>>(),
+        ["a"],
+        "there is no room for another"
+    );
+}
+
+#[test]
 fn what_is_sent_on_is_not_longer_than_what_came() {
     let header = "url=https://example.org/a?b=c&d=(e),t=12:30,p=a%20b;q=1";
     assert_eq!(passed_on(&[header]).unwrap().len(), header.len());

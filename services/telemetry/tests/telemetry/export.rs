@@ -4,14 +4,18 @@
 //! own binary again with the variables of the case, and checks what the receiver got and what the process
 //! printed.
 
-use std::{collections::BTreeMap, env, net::SocketAddr};
+use std::{collections::BTreeMap, env, net::SocketAddr, time::Duration};
 
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
     trace::v1::{ResourceSpans, Span},
 };
 use serde_json::json;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+};
 
 use crate::{
     otlp_receiver::{Answer, Receiver},
@@ -22,6 +26,9 @@ use crate::{
 const IS_SERVICE: &str = "TELEMETRY_TEST_IS_SERVICE";
 
 const SPANS: u64 = 3;
+
+/// Longer than any test.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn spans_arrive_with_who_sent_them() {
@@ -97,21 +104,86 @@ async fn what_the_variables_say_of_the_service_wins() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_costs_spans_and_not_the_service_and_the_loss_is_said() {
+async fn a_receiver_that_stays_away_costs_spans_and_not_the_service_and_the_reason_is_said() {
     const TEST: &str =
-        "export::a_receiver_that_is_away_costs_spans_and_not_the_service_and_the_loss_is_said";
+        "export::a_receiver_that_stays_away_costs_spans_and_not_the_service_and_the_reason_is_said";
     if is_service() {
         return be_the_service().await;
     }
     for protocol in ["grpc", "http/protobuf"] {
-        let service = service(TEST, away(closed_port().await, protocol)).await;
+        let mut variables = variables(closed_port().await, protocol);
+        variables.push(("OTEL_BSP_EXPORT_TIMEOUT", "300".to_owned()));
+        let service = service(TEST, variables).await;
         assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
         assert_eq!(service.said["exported"], 0, "{protocol}: {service:?}");
         assert_eq!(service.said["queued"], 0, "{protocol}: {service:?}");
         assert!(
-            service.log.contains("spans are being lost"),
+            service.log.contains("spans are being lost")
+                && service.log.contains("Connection refused"),
             "{protocol}: {service:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_receiver_that_is_away() {
+    const TEST: &str = "export::a_stop_does_not_wait_for_a_receiver_that_is_away";
+    if is_service() {
+        // The batch may be tried for an hour; the stop has half a second.
+        return be_the_service_that_stops_within(Duration::from_millis(500)).await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let mut variables = variables(closed_port().await, protocol);
+        variables.push(("OTEL_BSP_EXPORT_TIMEOUT", "3600000".to_owned()));
+        let service = service(TEST, variables).await;
+        assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(service.said["queued"], 0, "{protocol}: {service:?}");
+        assert!(
+            service.log.contains("Connection refused") && service.log.contains("the process stops"),
+            "{protocol}: {service:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_comes_late_gets_every_span() {
+    const TEST: &str = "export::a_receiver_that_comes_late_gets_every_span";
+    if is_service() {
+        return be_the_service_that_stops_within(A_MINUTE).await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let late = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = late.local_addr().unwrap();
+        let service = tokio::spawn(service(TEST, variables(address, protocol)));
+        // The connection breaks in the first try, and the next ones find no listener.
+        hang_up_in_an_export(late).await;
+        let port = TcpListener::bind(address).await.unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (grpc, http) = match protocol {
+            "grpc" => (port, other),
+            _ => (other, port),
+        };
+        let receiver = Receiver::serve(grpc, http, Answer::Take);
+        let service = service.await.unwrap();
+        assert_eq!(service.said["exported"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(spans(&receiver.taken()).len() as u64, SPANS, "{protocol}");
+        assert!(!service.log.contains("lost"), "{protocol}: {service:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_try_without_an_answer_is_given_up_and_made_again() {
+    const TEST: &str = "export::a_try_without_an_answer_is_given_up_and_made_again";
+    if is_service() {
+        return be_the_service_that_stops_within(A_MINUTE).await;
+    }
+    for protocol in ["grpc", "http/protobuf"] {
+        let receiver = Receiver::start(Answer::SilentAtFirst).await;
+        let mut variables = to(&receiver, protocol);
+        variables.push(("OTEL_EXPORTER_OTLP_TIMEOUT", "300".to_owned()));
+        let service = service(TEST, variables).await;
+        assert_eq!(service.said["exported"], SPANS, "{protocol}: {service:?}");
+        assert_eq!(spans(&receiver.taken()).len() as u64, SPANS, "{protocol}");
     }
 }
 
@@ -125,6 +197,11 @@ async fn spans_that_are_refused_are_counted_as_failed() {
         let receiver = Receiver::start(Answer::Refuse).await;
         let service = service(TEST, to(&receiver, protocol)).await;
         assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
+        let reason = match protocol {
+            "grpc" => "InvalidArgument",
+            _ => "400 Bad Request",
+        };
+        assert!(service.log.contains(reason), "{protocol}: {service:?}");
     }
 }
 
@@ -197,8 +274,13 @@ fn is_service() -> bool {
     env::var_os(IS_SERVICE).is_some()
 }
 
-/// The work of the service process. Its runtime has one thread, as payment's has.
+/// The work of the service process, which has as long for its last exports as the services of the shop.
 async fn be_the_service() {
+    be_the_service_that_stops_within(Duration::from_secs(5)).await;
+}
+
+/// The work of the service process. Its runtime has one thread, as payment's has.
+async fn be_the_service_that_stops_within(limit: Duration) {
     let config = telemetry::Config::from_env("checkout", "1.2.3").unwrap();
     let telemetry = config.install().unwrap();
     let mut fields = serde_json::Value::Null;
@@ -207,14 +289,14 @@ async fn be_the_service() {
         let saved = step.in_scope(telemetry::SavedContext::current);
         fields = serde_json::from_str(&saved.to_json()).unwrap();
     }
-    let counts = telemetry.shutdown().await;
+    let counts = telemetry.shutdown(limit).await;
     let mut said = json!(counts);
     said["traceparent"] = fields["traceparent"].take();
     println!("\n{said}");
 }
 
 /// Runs one test of this binary as the service, with these variables and no other `OTEL_*` variables.
-async fn service(test: &str, variables: Vec<(&str, String)>) -> Service {
+async fn service(test: &'static str, variables: Vec<(&'static str, String)>) -> Service {
     let mut command = Command::new(env::current_exe().unwrap());
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {
         command.env_remove(name);
@@ -238,19 +320,27 @@ async fn service(test: &str, variables: Vec<(&str, String)>) -> Service {
     Service { said, log }
 }
 
+/// Closes the port and its connection when an export is on its way.
+async fn hang_up_in_an_export(listener: TcpListener) {
+    /// The settings of an HTTP/2 server, with which the connection is complete.
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !String::from_utf8_lossy(&received).contains("service.name") {
+        if received.starts_with(b"PRI * HTTP/2.0") && received.len() < 100 {
+            connection.write_all(SETTINGS).await.unwrap();
+        }
+        let read = connection.read_buf(&mut received).await.unwrap();
+        assert_ne!(read, 0, "the exporter goes on: {received:?}");
+    }
+}
+
 fn to(receiver: &Receiver, protocol: &str) -> Vec<(&'static str, String)> {
     let address = match protocol {
         "grpc" => receiver.grpc,
         _ => receiver.http,
     };
     variables(address, protocol)
-}
-
-/// As [`to`], with a short timeout for a reply that cannot come.
-fn away(address: SocketAddr, protocol: &str) -> Vec<(&'static str, String)> {
-    let mut variables = variables(address, protocol);
-    variables.push(("OTEL_EXPORTER_OTLP_TIMEOUT", "300".to_owned()));
-    variables
 }
 
 fn variables(address: SocketAddr, protocol: &str) -> Vec<(&'static str, String)> {

@@ -20,8 +20,6 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use crate::server::serve;
-
 pub(crate) struct Receiver {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
@@ -37,6 +35,8 @@ pub(crate) enum Answer {
     Refuse,
     /// It is too busy for the first request, and accepts the others.
     TooBusyAtFirst,
+    /// It never answers the first request, and accepts the others.
+    SilentAtFirst,
 }
 
 struct Desk {
@@ -49,6 +49,12 @@ struct Desk {
 
 impl Receiver {
     pub(crate) async fn start(answer: Answer) -> Self {
+        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Receiver::serve(bind().await, bind().await, answer)
+    }
+
+    /// Serves gRPC and HTTP on listeners of the test.
+    pub(crate) fn serve(on_grpc: TcpListener, on_http: TcpListener, answer: Answer) -> Self {
         let desk = Arc::new(Desk {
             answer,
             asked_before: AtomicBool::new(false),
@@ -57,15 +63,15 @@ impl Receiver {
         let router = Router::new()
             .route("/v1/traces", post(take_http))
             .with_state(Arc::clone(&desk));
-        let http = serve(router).await;
+        let http = on_http.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(on_http, router).await });
 
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let grpc = listener.local_addr().unwrap();
+        let grpc = on_grpc.local_addr().unwrap();
         let service = TraceServiceServer::from_arc(Arc::clone(&desk));
         tokio::spawn(
             tonic::transport::Server::builder()
                 .add_service(service)
-                .serve_with_incoming(TcpIncoming::from(listener)),
+                .serve_with_incoming(TcpIncoming::from(on_grpc)),
         );
         Receiver { grpc, http, desk }
     }
@@ -78,15 +84,16 @@ impl Receiver {
 // === impl Desk ===
 
 impl Desk {
-    fn take(&self, request: ExportTraceServiceRequest) -> Result<(), (StatusCode, Status)> {
+    async fn take(&self, request: ExportTraceServiceRequest) -> Result<(), (StatusCode, Status)> {
         let first = !self.asked_before.swap(true, Ordering::Relaxed);
         match self.answer {
+            Answer::SilentAtFirst if first => std::future::pending().await,
             Answer::Refuse => Err((StatusCode::BAD_REQUEST, Status::invalid_argument("no"))),
             Answer::TooBusyAtFirst if first => Err((
                 StatusCode::SERVICE_UNAVAILABLE,
                 Status::unavailable("later"),
             )),
-            Answer::Take | Answer::TooBusyAtFirst => {
+            Answer::Take | Answer::TooBusyAtFirst | Answer::SilentAtFirst => {
                 self.taken.lock().unwrap().extend(request.resource_spans);
                 Ok(())
             }
@@ -98,7 +105,7 @@ async fn take_http(State(desk): State<Arc<Desk>>, body: Bytes) -> StatusCode {
     let Ok(request) = ExportTraceServiceRequest::decode(body) else {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE;
     };
-    match desk.take(request) {
+    match desk.take(request).await {
         Ok(()) => StatusCode::OK,
         Err((status, _)) => status,
     }
@@ -110,7 +117,7 @@ impl TraceService for Desk {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        match self.take(request.into_inner()) {
+        match self.take(request.into_inner()).await {
             Ok(()) => Ok(Response::new(ExportTraceServiceResponse::default())),
             Err((_, status)) => Err(status),
         }

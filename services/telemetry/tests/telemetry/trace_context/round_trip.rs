@@ -25,9 +25,8 @@ proptest! {
         trace in "[0-9a-f]{31}[1-9a-f]",
         parent in "[0-9a-f]{15}[1-9a-f]",
         flags in 0_u8..4,
-        members in proptest::collection::btree_map(
-            "[a-z0-9][a-z0-9_*/-]{0,20}(@[a-z0-9][a-z0-9_*/-]{0,13})?",
-            "[ -+.-<>-~]{0,30}[!-+.-<>-~]",
+        members in proptest::collection::vec(
+            ("[a-z0-9][a-z0-9_*/@-]{0,40}", "[ -+.-<>-~]{0,30}[!-+.-<>-~]"),
             0..=32,
         ),
     ) {
