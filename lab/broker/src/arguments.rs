@@ -26,8 +26,32 @@ const COMPARED: [&str; 12] = [
     "x-dead-letter-strategy",
 ];
 
-/// The longest time of a timer, in milliseconds, as in RabbitMQ: some 49 days.
-const MAX_TIMER: i64 = u32::MAX as i64;
+/// The longest time of a timer, in milliseconds, as in RabbitMQ: ten years of 365 days.
+const MAX_TIMER: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
+
+/// The arguments that RabbitMQ has for other kinds of queues, and refuses for a classic queue.
+const NOT_CLASSIC: [&str; 9] = [
+    "x-delivery-limit",
+    "x-dead-letter-strategy",
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+    "x-quorum-initial-group-size",
+    "x-queue-leader-locator",
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+    "x-initial-cluster-size",
+];
+
+/// The same for a quorum queue.
+const NOT_QUORUM: [&str; 7] = [
+    "x-max-priority",
+    "x-queue-mode",
+    "x-queue-version",
+    "x-queue-master-locator",
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+    "x-initial-cluster-size",
+];
 
 /// The parsed arguments of a queue.
 #[derive(Debug, Default)]
@@ -81,6 +105,22 @@ pub(crate) struct DeadLetterTo {
     pub(crate) routing_key: Option<String>,
 }
 
+// === impl Kind ===
+
+impl Kind {
+    /// The refusal of an argument that RabbitMQ has for queues of other kinds only.
+    pub(crate) fn refused(self, argument: &str, queue: &str) -> Refusal {
+        let kind = match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+        };
+        let text = format!("invalid arg '{argument}' for {queue} of queue type {kind}");
+        Refusal::new(ReplyCode::PreconditionFailed, text)
+    }
+}
+
+// === impl Arguments ===
+
 impl Arguments {
     /// Parses the arguments of a queue. `queue` describes it in error texts (`queue 'q' in vhost '/'`).
     pub(crate) fn parse(declared: FieldTable, queue: &str) -> Result<Self, Refusal> {
@@ -89,9 +129,10 @@ impl Arguments {
             queue,
         };
         let kind = reader.kind()?;
+        reader.refuse_what_is_of_others(kind)?;
         reader.refuse_what_is_lacking()?;
-        let delivery_limit = reader.delivery_limit(kind)?;
-        reader.check_strategy(kind)?;
+        let delivery_limit = reader.integer("x-delivery-limit", 0, i64::MAX)?;
+        reader.check_strategy()?;
         let expires = reader.integer("x-expires", 1, MAX_TIMER)?;
         let message_ttl = reader.integer("x-message-ttl", 0, MAX_TIMER)?;
         let dead_letter = reader.dead_letter()?;
@@ -100,7 +141,7 @@ impl Arguments {
         let overflow = reader.overflow()?;
         Ok(Self {
             kind,
-            delivery_limit,
+            delivery_limit: delivery_limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
             message_ttl: message_ttl.map(Duration::from_millis),
             expires: expires.map(Duration::from_millis),
             max_length: max_length.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
@@ -160,7 +201,7 @@ pub(crate) fn expiration(text: &str) -> Result<Duration, Refusal> {
     let why = match text.parse::<i64>() {
         Ok(ms @ 0..=MAX_TIMER) => return Ok(Duration::from_millis(ms.unsigned_abs())),
         Ok(ms) if ms < 0 => format!("{{value_negative,{ms}}}"),
-        Ok(ms) => format!("{{value_too_big,{ms}}}"),
+        Ok(ms) => format!("{{value_too_large,{ms}}}"),
         Err(_) => "no_integer".to_owned(),
     };
     Err(Refusal::new(
@@ -195,26 +236,25 @@ impl Reader<'_> {
         }
     }
 
-    /// The delivery limit. Classic queues accept the argument and ignore it, as in RabbitMQ.
-    fn delivery_limit(&self, kind: Kind) -> Result<Option<u32>, Refusal> {
-        let limit = self.integer("x-delivery-limit", 0, MAX_TIMER)?;
-        Ok(limit
-            .filter(|_| kind == Kind::Quorum)
-            .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
+    fn refuse_what_is_of_others(&self, kind: Kind) -> Result<(), Refusal> {
+        let not_for_it = match kind {
+            Kind::Classic => &NOT_CLASSIC[..],
+            Kind::Quorum => &NOT_QUORUM[..],
+        };
+        match not_for_it.iter().find(|name| self.get(name).is_some()) {
+            None => Ok(()),
+            Some(argument) => Err(kind.refused(argument, self.queue)),
+        }
     }
 
     /// Dead-lettering here is always at-least-once: a message moves from its queue to the next in one step.
-    fn check_strategy(&self, kind: Kind) -> Result<(), Refusal> {
+    fn check_strategy(&self) -> Result<(), Refusal> {
         match self.string("x-dead-letter-strategy")?.as_deref() {
-            Some(strategy)
-                if kind == Kind::Quorum
-                    && !matches!(strategy, "at-most-once" | "at-least-once") =>
-            {
-                Err(self.invalid(
+            Some(strategy) if !matches!(strategy, "at-most-once" | "at-least-once") => Err(self
+                .invalid(
                     "x-dead-letter-strategy",
                     format!("invalid_dlx_strategy '{strategy}'"),
-                ))
-            }
+                )),
             _ => Ok(()),
         }
     }
@@ -249,7 +289,7 @@ impl Reader<'_> {
             )),
             Some(n) if n < 0 => Err(self.invalid(name, format!("{{value_negative,{n}}}"))),
             Some(n) if n < least => Err(self.invalid(name, format!("{{value_zero,{n}}}"))),
-            Some(n) if n > most => Err(self.invalid(name, format!("{{value_too_big,{n}}}"))),
+            Some(n) if n > most => Err(self.invalid(name, format!("{{value_too_large,{n}}}"))),
             Some(n) => Ok(Some(n.unsigned_abs())),
         }
     }
@@ -383,6 +423,7 @@ mod tests {
             let refusal = expiration(bad).expect_err("it is bad");
             assert_eq!(refusal.text, format!("invalid expiration '{bad}': {why}"));
         }
-        assert!(expiration("4294967296").is_err());
+        assert!(expiration("315360000000").is_ok());
+        assert!(expiration("315360000001").is_err());
     }
 }

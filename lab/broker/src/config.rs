@@ -10,8 +10,10 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The memory limit in bytes. It counts messages (headers, bodies, and a fixed overhead for each message
-    /// and for its place in each queue). Above the limit publishers are blocked, until less than 80 % of it
-    /// is used. A message that is already half received may still be completed, up to twice the limit.
+    /// and for its place in each queue), exchanges, queues, bindings and consumers. Above the limit publishers
+    /// are blocked, until less than 80 % of it is used. Half received messages are counted apart: together
+    /// they may take as much again, and block nobody. Above twice the limit no exchange, queue, binding or
+    /// consumer is added.
     pub memory_limit: usize,
     /// The heartbeat interval that is suggested to clients; the client decides. Zero: no heartbeats.
     pub heartbeat: Duration,

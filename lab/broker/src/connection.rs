@@ -22,6 +22,10 @@ use crate::state::Connection;
 /// connection is closed.
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
+/// The longest time that a client may take to close its socket after it has closed its connection, as in
+/// RabbitMQ. Clients that still read or write then would report a failure if the broker closed the socket.
+const LEFT_TO_CLIENT: Duration = Duration::from_secs(30);
+
 /// Serves a client until it closes, fails, or the broker shuts down.
 pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: CancellationToken) {
     // Replies are small and the client waits for them; data that belongs together is written in one call.
@@ -65,11 +69,20 @@ pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: 
     // The connection is removed before the client learns of the end, so that its exclusive queues are deleted
     // by then.
     drop(registration);
+    let is_left_to_client = matches!(end, End::ClosedByClient);
     session.part(end).await;
     outbox.close();
     let abort = sender.abort_handle();
-    if timeout(CLOSE_PATIENCE, sender).await.is_err() {
-        abort.abort();
+    match timeout(CLOSE_PATIENCE, sender).await {
+        Err(_) => abort.abort(),
+        Ok(Ok(Ok(socket))) if is_left_to_client => {
+            tokio::select! {
+                _ = timeout(LEFT_TO_CLIENT, session.read_to_end()) => {}
+                () = shutdown.cancelled() => {}
+            }
+            drop(socket);
+        }
+        Ok(_) => {}
     }
 }
 

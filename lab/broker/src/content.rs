@@ -75,7 +75,7 @@ impl Partial {
                 Refusal::new(ReplyCode::PreconditionFailed, text).caused_by(BASIC_CLASS, PUBLISH)
             );
         }
-        let held = memory.hold(header.payload.len());
+        let held = memory.hold_half(header.payload.len());
         Ok(Self {
             publish: self.publish,
             progress: Progress::BodyAwaited {
@@ -99,7 +99,7 @@ impl Partial {
             );
             return Err(self.unexpected(text));
         }
-        if memory.is_exhausted() {
+        if memory.is_exhausted_for_halves() {
             let text = "no memory for the rest of a message";
             return Err(
                 Refusal::new(ReplyCode::ResourceError, text).caused_by(BASIC_CLASS, PUBLISH)

@@ -12,8 +12,10 @@ use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use tokio::time::Instant;
 
 use crate::arguments::DeadLetterTo;
+use crate::copies;
 use crate::field_value::as_integer;
 use crate::message::{Message, Parts};
+use crate::routing::Envelope;
 use crate::state::State;
 use crate::wire;
 
@@ -62,8 +64,12 @@ impl State {
         let Ok(exchange) = ShortString::try_new(dead.to.exchange.as_str()) else {
             return;
         };
-        let Some(mut queues) = self.route(exchange.as_str(), routing_key.as_str()) else {
-            return;
+        // With a key of its queue a message has only this key; otherwise it keeps all of its own.
+        let has_own_keys = dead.to.routing_key.is_none();
+        let copies = if has_own_keys {
+            dead.message.copies.clone()
+        } else {
+            Vec::new()
         };
         let old = dead.message.properties();
         let headers = with_death(
@@ -71,6 +77,17 @@ impl State {
             &dead,
             old.expiration().as_ref(),
         );
+        let headers = if has_own_keys {
+            headers
+        } else {
+            copies::without_cc(&headers)
+        };
+        let properties = without_expiration(old).with_headers(headers.clone());
+        let header = wire::header_payload(dead.message.body.len(), &properties);
+        let envelope = Envelope::new(routing_key.as_str(), &copies, &header);
+        let Some(mut queues) = self.route(exchange.as_str(), &envelope) else {
+            return;
+        };
         if dead.reason != Reason::Rejected {
             queues.retain(|queue| !is_cycle(&headers, queue));
         }
@@ -80,10 +97,8 @@ impl State {
         let parts = Parts {
             exchange,
             routing_key,
-            header: wire::header_payload(
-                dead.message.body.len(),
-                &without_expiration(old).with_headers(headers),
-            ),
+            copies,
+            header,
             body: dead.message.body.clone(),
             expiration: None,
             is_persistent: dead.message.is_persistent,
@@ -125,7 +140,10 @@ fn with_death(
             death.insert("queue".into(), queue);
             death.insert("time".into(), AMQPValue::Timestamp(seconds_since_epoch()));
             death.insert("exchange".into(), exchange);
-            let keys = vec![long_string(dead.message.routing_key.as_str())];
+            let mut keys = vec![long_string(dead.message.routing_key.as_str())];
+            // A `CC` that is no array was refused when the message was published.
+            let copies = copies::keys(&headers).unwrap_or_default();
+            keys.extend(copies.iter().map(|key| long_string(key)));
             death.insert(
                 "routing-keys".into(),
                 AMQPValue::FieldArray(FieldArray::from(keys)),

@@ -94,7 +94,7 @@ impl State {
         connection.outbox.send_message(
             at.number,
             method,
-            &header_of(&entry, queue.arguments.kind),
+            &header_of(&entry, queue.arguments.kind, Way::Get),
             &entry.message.body,
         );
         if !no_ack {
@@ -214,9 +214,17 @@ impl Queue {
     }
 }
 
-/// The header of a message for a consumer: a quorum queue adds the number of returns.
-fn header_of(entry: &Entry, kind: Kind) -> Bytes {
-    if kind == Kind::Classic || entry.returned == 0 {
+/// How a message leaves its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Get,
+    Consume,
+}
+
+/// The header of a message for a client: a quorum queue adds the number of returns, in place of any that the
+/// publisher has given. As in RabbitMQ, `basic.get` says zero too, and a delivery to a consumer does not.
+fn header_of(entry: &Entry, kind: Kind, way: Way) -> Bytes {
+    if kind == Kind::Classic || (entry.returned == 0 && way == Way::Consume) {
         return entry.message.header.clone();
     }
     let properties = entry.message.properties();
@@ -272,7 +280,7 @@ fn deliver(queue: &mut Queue, connections: &mut HashMap<ConnectionId, Connection
     connection.outbox.send_message(
         consumer.at.number,
         method,
-        &header_of(&entry, queue.arguments.kind),
+        &header_of(&entry, queue.arguments.kind, Way::Consume),
         &entry.message.body,
     );
     if !consumer.no_ack {

@@ -1,6 +1,6 @@
 //! Compares values of AMQP field tables, and formats them as RabbitMQ does.
 
-use amq_protocol::types::AMQPValue;
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 /// The value of an integer of any size.
 pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
@@ -67,5 +67,31 @@ pub(crate) fn type_name(value: &AMQPValue) -> &'static str {
         AMQPValue::FieldTable(_) => "table",
         AMQPValue::ByteArray(_) => "binary",
         AMQPValue::Void => "void",
+    }
+}
+
+/// The bytes of memory that a table takes, about.
+pub(crate) fn weight(table: &FieldTable) -> usize {
+    let entries = table.inner().iter();
+    entries
+        .map(|(name, value)| ENTRY + name.as_str().len() + weight_of(value))
+        .sum()
+}
+
+/// The bytes of an entry of a table or an array, besides what it points to.
+const ENTRY: usize = 96;
+
+fn weight_of(value: &AMQPValue) -> usize {
+    match value {
+        AMQPValue::FieldTable(table) => weight(table),
+        AMQPValue::FieldArray(array) => array
+            .as_slice()
+            .iter()
+            .map(|value| ENTRY + weight_of(value))
+            .sum(),
+        AMQPValue::LongString(text) => text.len(),
+        AMQPValue::ShortString(text) => text.as_str().len(),
+        AMQPValue::ByteArray(octets) => octets.len(),
+        _ => 0,
     }
 }

@@ -233,7 +233,7 @@ fn start() -> Start {
         ("connection.blocked", true),
         ("authentication_failure_close", true),
         ("per_consumer_qos", true),
-        ("exchange_exchange_bindings", false),
+        ("exchange_exchange_bindings", true),
         ("consumer_priorities", false),
         ("direct_reply_to", false),
     ];

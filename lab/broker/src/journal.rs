@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use amq_protocol::types::FieldTable;
 use parking_lot::Mutex;
 
-use crate::exchange::Kind;
+use crate::exchange::Settings;
 use crate::message::Message;
 
 /// The journal of a broker. Clones share it.
@@ -39,9 +39,7 @@ pub(crate) struct Batch {
 pub(crate) enum Change {
     DeclareExchange {
         name: String,
-        kind: Kind,
-        auto_delete: bool,
-        internal: bool,
+        settings: Settings,
     },
     DeleteExchange {
         name: String,
@@ -57,13 +55,13 @@ pub(crate) enum Change {
     },
     Bind {
         exchange: String,
-        queue: u64,
+        to: BoundTo,
         key: String,
         arguments: FieldTable,
     },
     Unbind {
         exchange: String,
-        queue: u64,
+        to: BoundTo,
         key: String,
         arguments: FieldTable,
     },
@@ -77,6 +75,15 @@ pub(crate) enum Change {
     Forget {
         id: u64,
     },
+}
+
+/// The destination of a stored binding.
+#[derive(Debug)]
+pub(crate) enum BoundTo {
+    /// A queue, by its id.
+    Queue(u64),
+    /// An exchange, by its name.
+    Exchange(String),
 }
 
 /// A stored message in a queue. It is removed from the store when this is dropped.

@@ -1,13 +1,13 @@
 //! The embedded AMQP 0-9-1 broker: one node, which refuses what it does not support.
 //!
 //! It lets the shop run without RabbitMQ, and serves any AMQP 0-9-1 client for what it supports:
-//! direct, fanout and topic exchanges, queues with TTL, length limits and dead-lettering, publisher
-//! confirms, `mandatory` returns, consumers with prefetch. Replies, reply codes and `x-death` follow
+//! direct, fanout, topic and headers exchanges, bindings between exchanges, alternate exchanges, `CC` and `BCC`,
+//! queues with TTL, length limits and dead-lettering, publisher confirms, `mandatory` returns, consumers with
+//! prefetch. Replies, reply codes and `x-death` follow
 //! RabbitMQ 3.x, so that a client sees the same answers from both.
 //!
-//! Unsupported features are refused with AMQP's reply code for them, never silently ignored: headers
-//! exchanges, exchange-to-exchange bindings, alternate exchanges, transactions, priorities, streams,
-//! `immediate`. A quorum queue has one node. There is one virtual host, `/`, and every user name with any
+//! Unsupported features are refused by name with AMQP's reply code for them, never silently ignored:
+//! transactions, priorities, streams, single active consumers, direct reply-to, `immediate`. A quorum queue has one node. There is one virtual host, `/`, and every user name with any
 //! password may log in: the broker is made for loopback. `tests/both` checks that the broker and RabbitMQ
 //! give the same answers.
 //!
@@ -18,7 +18,7 @@
 //! At its memory limit the broker reads nothing more from connections that publish. As with RabbitMQ, it then
 //! reads no acknowledgements from a connection that both publishes and consumes: a client that does much of
 //! both should use two connections. This limits the memory of messages, and of data for clients that read
-//! slowly; the numbers of connections, queues and bindings are not limited.
+//! slowly, and the exchanges, queues, bindings and consumers; the number of connections is not limited.
 //!
 //! The parts, from the wire inwards:
 //!
@@ -26,7 +26,8 @@
 //! 2. `wire` turns octets into frames, `content` frames into messages, `outbox` replies into
 //!    octets.
 //! 3. `methods` answers one method at a time on the `state`, which one mutex guards and in which
-//!    nothing waits. `publish`, `delivery` and `dead_letter` move the messages.
+//!    nothing waits. `publish`, `routing`, `delivery` and `dead_letter` move the
+//!    messages.
 //! 4. `memory` counts what is held and blocks publishers at the limit.
 //! 5. `journal` notes what must outlive the process, `store` writes it down, `restore` takes it up
 //!    again.
@@ -44,11 +45,13 @@ mod clock;
 mod config;
 mod connection;
 mod content;
+mod copies;
 mod dead_letter;
 mod delivery;
 mod exchange;
 mod field_value;
 mod handshake;
+mod header_match;
 mod journal;
 mod memory;
 mod message;
@@ -59,6 +62,7 @@ mod queue;
 mod ready;
 mod reply_code;
 mod restore;
+mod routing;
 mod server;
 mod session;
 mod state;

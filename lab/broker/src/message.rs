@@ -12,12 +12,16 @@ use crate::wire;
 /// The bytes that a message counts in addition to its octets, so that a flood of empty messages reaches the
 /// limit too.
 const OVERHEAD: usize = 128;
+/// The same for each further routing key.
+const COPY: usize = 48;
 
 /// A published message.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) exchange: ShortString,
     pub(crate) routing_key: ShortString,
+    /// Its further routing keys, of `CC` and `BCC`.
+    pub(crate) copies: Vec<String>,
     /// The payload of its content header frame, as the publisher sent it.
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
@@ -34,6 +38,7 @@ pub(crate) struct Message {
 pub(crate) struct Parts {
     pub(crate) exchange: ShortString,
     pub(crate) routing_key: ShortString,
+    pub(crate) copies: Vec<String>,
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     pub(crate) expiration: Option<Duration>,
@@ -45,16 +50,19 @@ impl Message {
         let Parts {
             exchange,
             routing_key,
+            copies,
             header,
             body,
             expiration,
             is_persistent,
         } = parts;
         let names = exchange.as_str().len() + routing_key.as_str().len();
-        let held = memory.hold(names + header.len() + body.len() + OVERHEAD);
+        let copied: usize = copies.iter().map(|key| key.len() + COPY).sum();
+        let held = memory.hold(names + copied + header.len() + body.len() + OVERHEAD);
         Self {
             exchange,
             routing_key,
+            copies,
             header,
             body,
             expiration,

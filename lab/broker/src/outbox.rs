@@ -169,13 +169,14 @@ impl Pending {
 }
 
 /// Sends the outbox until it is closed or the client is gone, and a heartbeat whenever nothing was sent for
-/// half an interval. Calls `has_room` when deliveries may continue.
+/// half an interval. Calls `has_room` when deliveries may continue. Returns the socket when everything is sent;
+/// it is shut down when that is dropped.
 pub(crate) async fn run(
     outbox: &Outbox,
     mut socket: OwnedWriteHalf,
     heartbeat: Option<Duration>,
     has_room: impl Fn(),
-) -> std::io::Result<()> {
+) -> std::io::Result<OwnedWriteHalf> {
     let written = async {
         let mut last_sent = Instant::now();
         loop {
@@ -196,7 +197,7 @@ pub(crate) async fn run(
                 has_room();
             }
         }
-        socket.shutdown().await
+        Ok(socket)
     }
     .await;
     outbox.give_up();

@@ -1,4 +1,4 @@
-//! Publishing: routes messages to queues.
+//! Publishing: checks a message and puts it into its queues.
 
 use std::sync::Arc;
 
@@ -9,10 +9,13 @@ use crate::arguments::{self, Overflow};
 use crate::channel::ChannelKey;
 use crate::clock;
 use crate::content::Content;
+use crate::copies;
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::message::{Message, Parts};
 use crate::reply_code::{Refusal, ReplyCode};
+use crate::routing::Envelope;
 use crate::state::State;
+use crate::wire;
 
 /// The result of publishing a message.
 #[derive(Debug, Clone, Copy)]
@@ -43,17 +46,17 @@ impl State {
         if self
             .exchanges
             .get(exchange.as_str())
-            .is_some_and(|exchange| exchange.internal)
+            .is_some_and(|exchange| exchange.settings.internal)
         {
             let text = format!("cannot publish to internal exchange '{exchange}' in vhost '/'");
             return Err(Refusal::new(ReplyCode::AccessRefused, text));
         }
-        let Some(queues) = self.route(exchange.as_str(), routing_key.as_str()) else {
+        if !exchange.as_str().is_empty() && !self.exchanges.contains_key(exchange.as_str()) {
             return Err(Refusal::new(
                 ReplyCode::NotFound,
                 format!("no exchange '{exchange}' in vhost '/'"),
             ));
-        };
+        }
         let expiration = header
             .expiration
             .as_ref()
@@ -63,13 +66,28 @@ impl State {
             self.check_user_id(at, user_id.as_str())?;
         }
 
+        let is_persistent = is_persistent(header.delivery_mode)?;
+        let copies = header.copying.as_ref().map(copies::keys).transpose()?;
+        let copies = copies.unwrap_or_default();
+        let payload = match &header.copying {
+            Some(headers) if copies::are_blind_in(headers) => {
+                let headers = copies::without_bcc(headers);
+                let properties = wire::properties_of(&header.payload).with_headers(headers);
+                wire::header_payload(body.len(), &properties)
+            }
+            _ => header.payload,
+        };
+        let envelope = Envelope::new(routing_key.as_str(), &copies, &payload);
+        let queues = self.route(exchange.as_str(), &envelope).unwrap_or_default();
+
         let parts = Parts {
             exchange,
             routing_key,
-            header: header.payload,
+            copies,
+            header: payload,
             body,
             expiration,
-            is_persistent: header.is_persistent,
+            is_persistent,
         };
         let message = Arc::new(Message::new(parts, &self.memory));
         if queues.is_empty() && publish.mandatory {
@@ -78,18 +96,6 @@ impl State {
         let taken = self.enqueue(&queues, message, now);
         self.confirm(at, taken);
         Ok(())
-    }
-
-    /// The queues that a message is routed to; `None` if the exchange does not exist.
-    pub(crate) fn route(&self, exchange: &str, routing_key: &str) -> Option<Vec<Arc<str>>> {
-        if exchange.is_empty() {
-            let queue = self
-                .queues
-                .get(routing_key)
-                .map(|queue| Arc::clone(&queue.name));
-            return Some(queue.into_iter().collect());
-        }
-        Some(self.exchanges.get(exchange)?.route(routing_key))
     }
 
     /// Adds a message to queues.
@@ -170,5 +176,17 @@ impl State {
         if let Some(confirms) = &mut self.channel_mut(at).confirms {
             confirms.count(taken.by_all, ticket);
         }
+    }
+}
+
+/// Whether a message with this delivery mode is persistent (AMQP 0-9-1, 1.8.3.8).
+fn is_persistent(delivery_mode: Option<u8>) -> Result<bool, Refusal> {
+    match delivery_mode {
+        None | Some(1) => Ok(false),
+        Some(2) => Ok(true),
+        Some(other) => Err(Refusal::new(
+            ReplyCode::PreconditionFailed,
+            format!("invalid message: {{delivery_mode_unknown,{other}}}"),
+        )),
     }
 }

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use crate::arguments::{Arguments, Kind, Overflow};
 use crate::channel::{ChannelKey, ConnectionId};
+use crate::field_value::weight;
+use crate::memory::Reservation;
 use crate::message::Message;
 use crate::ready::Ready;
 use crate::reply_code::{Refusal, ReplyCode};
@@ -30,6 +32,8 @@ pub(crate) struct Queue {
     pub(crate) unused_since: Instant,
     /// The time at which the broker's timer checks it, as the timer is set now.
     pub(crate) deadline: Option<Instant>,
+    /// Counts the bytes of the queue without its messages.
+    pub(crate) _held: Reservation,
 }
 
 /// The properties of a declared queue, apart from its arguments.
@@ -51,6 +55,8 @@ pub(crate) struct Consumer {
     /// The highest number of its unacknowledged messages; zero: no limit.
     pub(crate) prefetch: u16,
     pub(crate) unacked: u32,
+    /// Counts its bytes.
+    pub(crate) _held: Reservation,
 }
 
 // === impl Settings ===
@@ -68,6 +74,11 @@ impl Queue {
     /// The description of a queue in texts.
     pub(crate) fn described(name: &str) -> String {
         format!("queue '{name}' in vhost '/'")
+    }
+
+    /// The bytes that a queue counts, without its messages and consumers.
+    pub(crate) fn weight(name: &str, arguments: &Arguments) -> usize {
+        1024 + name.len() + weight(arguments.declared())
     }
 
     /// Refuses all connections except the owner of an exclusive queue.

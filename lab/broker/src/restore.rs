@@ -20,7 +20,8 @@ impl State {
     /// Adds the stored exchanges, queues, bindings and messages to the state.
     pub(crate) fn restore(&mut self, remembered: Remembered, now: Instant) {
         for it in remembered.exchanges {
-            let exchange = Exchange::new(it.kind, true, it.auto_delete, it.internal);
+            let held = self.memory.hold(Exchange::weight(&it.name));
+            let exchange = Exchange::new(it.settings, held);
             self.exchanges.insert(it.name, exchange);
         }
         for queue in remembered.queues {
@@ -28,7 +29,9 @@ impl State {
         }
         for it in remembered.bindings {
             if let Some(exchange) = self.exchanges.get_mut(&it.exchange) {
-                exchange.bind(it.queue, &it.key, it.arguments);
+                let bytes = Exchange::weight_of_binding(&it.key, &it.arguments);
+                let held = self.memory.hold(bytes);
+                exchange.bind(it.to, &it.key, it.arguments, held);
             }
         }
         for message in remembered.messages {
@@ -45,6 +48,7 @@ impl State {
             return;
         };
         self.skip_ids(it.id);
+        let held = self.memory.hold(Queue::weight(&it.name, &arguments));
         let queue = Queue {
             name: Arc::clone(&it.name),
             id: it.id,
@@ -58,6 +62,7 @@ impl State {
             consumers: VecDeque::new(),
             unused_since: now,
             deadline: None,
+            _held: held,
         };
         self.queues.insert(it.name, queue);
     }
@@ -76,6 +81,7 @@ impl State {
         let parts = Parts {
             exchange,
             routing_key,
+            copies: it.copies,
             is_persistent: wire::is_persistent(&wire::properties_of(&it.header)),
             header: it.header,
             body: it.body,

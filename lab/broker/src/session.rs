@@ -353,6 +353,17 @@ impl Session {
         }
     }
 
+    /// Reads until the client closes its socket, and drops what it reads.
+    pub(crate) async fn read_to_end(&mut self) -> std::io::Result<()> {
+        loop {
+            self.octets.clear();
+            self.octets.reserve(READ_SIZE);
+            if self.reader.read_buf(&mut self.octets).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     async fn read_until_closed(&mut self) -> std::io::Result<()> {
         loop {
             match self.next_frame() {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::channel::{Channel, ChannelKey, ConnectionId};
 use crate::dead_letter::DeadLetter;
-use crate::exchange::{Exchange, Kind};
+use crate::exchange::{Exchange, Kind, Settings};
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::outbox::Outbox;
@@ -54,16 +54,30 @@ pub(crate) struct Connection {
     pub(crate) channels: HashMap<u16, Channel>,
 }
 
+/// The exchanges that are always there: name, kind, whether it is internal. Nothing is published to the last,
+/// as in a RabbitMQ without tracing.
+const PREDECLARED: [(&str, Kind, bool); 6] = [
+    ("amq.direct", Kind::Direct, false),
+    ("amq.fanout", Kind::Fanout, false),
+    ("amq.topic", Kind::Topic, false),
+    ("amq.headers", Kind::Headers, false),
+    ("amq.match", Kind::Headers, false),
+    ("amq.rabbitmq.trace", Kind::Topic, true),
+];
+
 // === impl State ===
 
 impl State {
     pub(crate) fn new(memory: Memory, journal: Journal) -> Self {
-        let predeclared = [Kind::Direct, Kind::Fanout, Kind::Topic];
-        let exchanges = predeclared.map(|kind| {
-            (
-                format!("amq.{}", kind.name()),
-                Exchange::new(kind, true, false, false),
-            )
+        let exchanges = PREDECLARED.map(|(name, kind, internal)| {
+            let settings = Settings {
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal,
+                alternate: None,
+            };
+            (name.to_owned(), Exchange::new(settings, memory.hold(0)))
         });
         Self {
             exchanges: HashMap::from(exchanges),

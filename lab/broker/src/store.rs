@@ -18,7 +18,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::warn;
 
 use crate::config::Sync;
-use crate::exchange::Kind;
+use crate::copies;
+use crate::exchange::{Destination, Kind, Settings};
 use crate::journal::Batch;
 
 use self::sql::{VERSION, lay_out, table, write};
@@ -87,9 +88,7 @@ pub(crate) struct Remembered {
 #[derive(Debug)]
 pub(crate) struct RememberedExchange {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) auto_delete: bool,
-    pub(crate) internal: bool,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Debug)]
@@ -103,7 +102,7 @@ pub(crate) struct RememberedQueue {
 #[derive(Debug)]
 pub(crate) struct RememberedBinding {
     pub(crate) exchange: String,
-    pub(crate) queue: Arc<str>,
+    pub(crate) to: Destination,
     pub(crate) key: String,
     pub(crate) arguments: FieldTable,
 }
@@ -117,6 +116,8 @@ pub(crate) struct RememberedMessage {
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     pub(crate) expires_ms: Option<u64>,
+    /// Its further routing keys, of `CC` and `BCC`.
+    pub(crate) copies: Vec<String>,
 }
 
 /// The thread that writes.
@@ -158,7 +159,7 @@ impl Store {
         let (mut connection, version) = open().map_err(failed)?;
         match version {
             VERSION => {}
-            0 => lay_out(&mut connection).map_err(failed)?,
+            0 | 1 => lay_out(&mut connection, version).map_err(failed)?,
             found => {
                 return Err(StoreError::Version {
                     path: path.to_owned(),
@@ -197,8 +198,8 @@ impl Store {
     fn read(&self) -> rusqlite::Result<Remembered> {
         let connection = &self.connection;
         let mut remembered = Remembered::default();
-        let mut exchanges =
-            connection.prepare("SELECT name, kind, auto_delete, internal FROM exchanges")?;
+        let mut exchanges = connection
+            .prepare("SELECT name, kind, auto_delete, internal, alternate FROM exchanges")?;
         let mut rows = exchanges.query([])?;
         while let Some(row) = rows.next()? {
             let kind: String = row.get(1)?;
@@ -206,9 +207,13 @@ impl Store {
             if let Some(kind) = Kind::from_name(&kind) {
                 remembered.exchanges.push(RememberedExchange {
                     name: row.get(0)?,
-                    kind,
-                    auto_delete: row.get(2)?,
-                    internal: row.get(3)?,
+                    settings: Settings {
+                        kind,
+                        durable: true,
+                        auto_delete: row.get(2)?,
+                        internal: row.get(3)?,
+                        alternate: row.get(4)?,
+                    },
                 });
             }
         }
@@ -234,14 +239,26 @@ impl Store {
             if let Some(queue) = names.get(&row.get(1)?) {
                 remembered.bindings.push(RememberedBinding {
                     exchange: row.get(0)?,
-                    queue: Arc::clone(queue),
+                    to: Destination::Queue(Arc::clone(queue)),
                     key: row.get(2)?,
                     arguments: table(row.get_ref(3)?.as_blob()?),
                 });
             }
         }
+        let mut bindings = connection
+            .prepare("SELECT exchange, destination, key, arguments FROM exchange_bindings")?;
+        let mut rows = bindings.query([])?;
+        while let Some(row) = rows.next()? {
+            let destination = Arc::from(row.get::<_, String>(1)?);
+            remembered.bindings.push(RememberedBinding {
+                exchange: row.get(0)?,
+                to: Destination::Exchange(destination),
+                key: row.get(2)?,
+                arguments: table(row.get_ref(3)?.as_blob()?),
+            });
+        }
         let mut messages = connection.prepare(
-            "SELECT id, queue, exchange, routing_key, header, body, expires_ms
+            "SELECT id, queue, exchange, routing_key, header, body, expires_ms, copies
              FROM messages ORDER BY id",
         )?;
         let mut rows = messages.query([])?;
@@ -257,6 +274,8 @@ impl Store {
                 header: Bytes::copy_from_slice(row.get_ref(4)?.as_blob()?),
                 body: Bytes::copy_from_slice(row.get_ref(5)?.as_blob()?),
                 expires_ms: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
+                // The file has only arrays of text that this code wrote.
+                copies: copies::keys(&table(row.get_ref(7)?.as_blob()?)).unwrap_or_default(),
             });
         }
         Ok(remembered)

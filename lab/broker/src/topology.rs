@@ -7,6 +7,7 @@ use amq_protocol::types::ShortString;
 use tokio::time::Instant;
 
 use crate::channel::{ChannelKey, ConnectionId};
+use crate::exchange::{Destination, Exchange};
 use crate::journal::Change;
 use crate::queue::{Consumer, Queue};
 use crate::reply_code::{Refusal, ReplyCode};
@@ -29,6 +30,15 @@ impl State {
         Ok(queue)
     }
 
+    /// Refuses to add `what` when as much memory is in use as there may be at all.
+    pub(crate) fn check_room(&self, what: &str) -> Result<(), Refusal> {
+        if self.memory.is_exhausted() {
+            let text = format!("no memory for {what}");
+            return Err(Refusal::new(ReplyCode::ResourceError, text));
+        }
+        Ok(())
+    }
+
     /// Deletes a queue and its bindings, and notifies its consumers.
     pub(crate) fn delete_queue(&mut self, name: &Arc<str>) {
         self.disarm(name);
@@ -41,38 +51,44 @@ impl State {
         for consumer in queue.consumers {
             self.tell_cancelled(&consumer);
         }
-        let mut unbound = Vec::new();
-        for (exchange, it) in &mut self.exchanges {
-            if it.forget(name) {
-                unbound.push(exchange.clone());
-            }
-        }
-        for exchange in unbound {
-            self.delete_exchange_if_done(&exchange);
+        for exchange in self.forget(&Destination::Queue(Arc::clone(name))) {
+            self.delete_exchange(&exchange);
         }
     }
 
     /// Deletes an auto-delete exchange whose last binding was removed.
     pub(crate) fn delete_exchange_if_done(&mut self, name: &str) {
-        if self
-            .exchanges
-            .get(name)
-            .is_some_and(|exchange| exchange.auto_delete && exchange.is_unused())
-        {
+        if self.exchanges.get(name).is_some_and(is_done) {
             self.delete_exchange(name);
         }
     }
 
-    /// Deletes an exchange, if there is one.
+    /// Deletes an exchange, if there is one, with the bindings to it, and the auto-delete exchanges that have
+    /// none left then.
     pub(crate) fn delete_exchange(&mut self, name: &str) {
-        if self
-            .exchanges
-            .remove(name)
-            .is_some_and(|exchange| exchange.durable)
-        {
-            let name = name.to_owned();
-            self.journal.note(Change::DeleteExchange { name });
+        // Not by recursion: exchanges may be bound in a long row.
+        let mut doomed = vec![name.to_owned()];
+        while let Some(name) = doomed.pop() {
+            let Some(exchange) = self.exchanges.remove(&name) else {
+                continue;
+            };
+            doomed.extend(self.forget(&Destination::Exchange(Arc::from(name.as_str()))));
+            if exchange.settings.durable {
+                self.journal.note(Change::DeleteExchange { name });
+            }
         }
+    }
+
+    /// Removes the bindings to a deleted queue or exchange. Returns the auto-delete exchanges of which this
+    /// was the last.
+    fn forget(&mut self, to: &Destination) -> Vec<String> {
+        let mut done = Vec::new();
+        for (name, exchange) in &mut self.exchanges {
+            if exchange.forget(to) && is_done(exchange) {
+                done.push(name.clone());
+            }
+        }
+        done
     }
 
     /// Removes a consumer from its queue, and deletes an auto-delete queue without consumers.
@@ -119,4 +135,9 @@ impl State {
             );
         }
     }
+}
+
+/// Whether an exchange is to be deleted because its last binding was removed.
+fn is_done(exchange: &Exchange) -> bool {
+    exchange.settings.auto_delete && exchange.is_unused()
 }

@@ -6,9 +6,10 @@
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame, parsing};
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, constants, parse_class};
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{FieldTable, ShortString};
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::copies;
 use crate::reply_code::{Refusal, ReplyCode};
 
 /// The octets of a frame apart from its payload: type, channel, size, end marker.
@@ -33,10 +34,12 @@ pub(crate) enum Frame {
 pub(crate) struct ContentHeader {
     pub(crate) class: u16,
     pub(crate) body_size: u64,
-    /// The three properties that the broker reads itself.
-    pub(crate) is_persistent: bool,
+    /// The properties that the broker reads itself.
+    pub(crate) delivery_mode: Option<u8>,
     pub(crate) expiration: Option<ShortString>,
     pub(crate) user_id: Option<ShortString>,
+    /// The headers, if they have further routing keys (see [`copies`]).
+    pub(crate) copying: Option<FieldTable>,
     /// The payload of the frame as received: it is sent to consumers unchanged.
     pub(crate) payload: Bytes,
 }
@@ -198,12 +201,14 @@ fn decode_header(payload: &[u8]) -> Result<ContentHeader, Refusal> {
     check_nesting(payload)?;
     match parsing::parse_content_header(payload) {
         Ok((rest, header)) if rest.is_empty() && !has_undefined_properties(payload) => {
+            let headers = header.properties.headers().as_ref();
             Ok(ContentHeader {
                 class: header.class_id,
                 body_size: header.body_size,
-                is_persistent: is_persistent(&header.properties),
+                delivery_mode: *header.properties.delivery_mode(),
                 expiration: header.properties.expiration().clone(),
                 user_id: header.properties.user_id().clone(),
+                copying: headers.filter(|headers| copies::are_in(headers)).cloned(),
                 payload: without_weight(payload),
             })
         }

@@ -101,6 +101,10 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
             "consumer priorities",
         ));
     }
+    if consume.arguments.contains_key("x-stream-offset") {
+        let kind = state.queue_mut(&name, at.connection)?.arguments.kind;
+        return Err(kind.refused("x-stream-offset", &Queue::described(&name)));
+    }
     let tag = match consume.consumer_tag.as_str() {
         "" => ShortString::from(format!("amq.ctag-{:016x}", state.next_id())),
         _ => consume.consumer_tag,
@@ -111,6 +115,8 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
     }
     let prefetch = state.channel_mut(at).prefetch;
     let has_shared_prefetch = state.channel_mut(at).shared_prefetch > 0;
+    state.check_room("a consumer")?;
+    let held = state.memory.hold(CONSUMER + 2 * tag.as_str().len());
     let queue = state.queue_mut(&name, at.connection)?;
     if has_shared_prefetch && queue.arguments.kind == Kind::Quorum {
         let text = format!("{} does not support global qos", Queue::described(&name));
@@ -128,6 +134,7 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
         exclusive: consume.exclusive,
         prefetch,
         unacked: 0,
+        _held: held,
     });
     state
         .channel_mut(at)
@@ -140,6 +147,9 @@ fn consume(state: &mut State, at: ChannelKey, consume: Consume) -> Result<(), Re
     }
     Ok(())
 }
+
+/// The bytes that a consumer counts besides its tag.
+const CONSUMER: usize = 256;
 
 /// Cancels a consumer; its unacknowledged messages stay with the channel. It is no error if the tag does not
 /// exist.

@@ -9,12 +9,13 @@ use amq_protocol::protocol::queue::{
 };
 use tokio::time::Instant;
 
-use super::exchange::{check_not_default, not_found};
+use super::exchange::{add_binding, check_not_default, not_found, remove_binding};
 use super::unimplemented;
 use crate::arguments::{Arguments, Kind};
 use crate::channel::ChannelKey;
 use crate::delivery::count;
-use crate::journal::Change;
+use crate::exchange::Destination;
+use crate::journal::{BoundTo, Change};
 use crate::queue::{Queue, Settings};
 use crate::ready::Ready;
 use crate::reply_code::{Refusal, ReplyCode};
@@ -121,6 +122,8 @@ fn create(
             return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
         }
     }
+    state.check_room("a queue")?;
+    let held = state.memory.hold(Queue::weight(&name, &arguments));
     let settings = Settings {
         durable: declare.durable,
         auto_delete: declare.auto_delete,
@@ -135,6 +138,7 @@ fn create(
         consumers: VecDeque::new(),
         unused_since: now,
         deadline: None,
+        _held: held,
     };
     if queue.settings.is_kept() {
         state.journal.note(Change::DeclareQueue {
@@ -191,46 +195,24 @@ fn bind(state: &mut State, at: ChannelKey, bind: Bind) -> Result<(), Refusal> {
         return Err(not_found(exchange));
     }
     let bound = state.queue_mut(&queue, at.connection)?;
-    let (queue_id, is_kept) = (bound.id, bound.settings.is_kept());
+    let kept = bound.settings.is_kept().then_some(BoundTo::Queue(bound.id));
     let key = key_meant(&bind.queue, bind.routing_key.as_str(), &queue);
-    if let Some(it) = state.exchanges.get_mut(exchange) {
-        if is_kept && it.durable {
-            state.journal.note(Change::Bind {
-                exchange: exchange.to_owned(),
-                queue: queue_id,
-                key: key.clone(),
-                arguments: bind.arguments.clone(),
-            });
-        }
-        it.bind(Arc::clone(&queue), &key, bind.arguments);
-    }
-    Ok(())
+    let to = Destination::Queue(Arc::clone(&bound.name));
+    add_binding(state, exchange, to, kept, &key, bind.arguments)
 }
 
 fn unbind(state: &mut State, at: ChannelKey, unbind: &Unbind) -> Result<(), Refusal> {
     let queue = state.channel_mut(at).queue_meant(&unbind.queue)?;
     let exchange = unbind.exchange.as_str();
     check_not_default(exchange)?;
-    if let Some(queue) = state.queues.get(&queue) {
-        queue.check_access(at.connection)?;
+    let bound = state.queues.get(&queue);
+    if let Some(bound) = bound {
+        bound.check_access(at.connection)?;
     }
+    let kept = bound.map(|bound| BoundTo::Queue(bound.id));
     let key = key_meant(&unbind.queue, unbind.routing_key.as_str(), &queue);
-    // Like RabbitMQ it is no error if the binding does not exist.
-    let was_bound = state
-        .exchanges
-        .get_mut(exchange)
-        .is_some_and(|it| it.unbind(&queue, &key, &unbind.arguments));
-    if was_bound {
-        if let Some(queue) = state.queues.get(&queue) {
-            state.journal.note(Change::Unbind {
-                exchange: exchange.to_owned(),
-                queue: queue.id,
-                key,
-                arguments: unbind.arguments.clone(),
-            });
-        }
-        state.delete_exchange_if_done(exchange);
-    }
+    let to = Destination::Queue(queue);
+    remove_binding(state, exchange, &to, kept, &key, &unbind.arguments);
     Ok(())
 }
 
@@ -248,6 +230,19 @@ fn delete(state: &mut State, at: ChannelKey, delete: &Delete) -> Result<u32, Ref
     };
     queue.check_access(at.connection)?;
     let described = Queue::described(&name);
+    let conditions = [
+        ("if-unused", delete.if_unused),
+        ("if-empty", delete.if_empty),
+    ];
+    if queue.arguments.kind == Kind::Quorum
+        && let Some((flag, _)) = conditions.iter().find(|(_, is_set)| *is_set)
+    {
+        let text = format!(
+            "cannot delete {described}. queue.delete operations with {flag} flag set are not \
+             supported by quorum queues"
+        );
+        return Err(Refusal::new(ReplyCode::NotImplemented, text));
+    }
     if delete.if_unused && !queue.consumers.is_empty() {
         return Err(Refusal::new(
             ReplyCode::PreconditionFailed,

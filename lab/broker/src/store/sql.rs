@@ -4,12 +4,14 @@ use amq_protocol::frame::WriteContext;
 use amq_protocol::types::{FieldTable, generation::gen_field_table, parsing::parse_field_table};
 use rusqlite::{Connection, Transaction, named_params, params};
 
-use crate::journal::Change;
+use crate::copies;
+use crate::journal::{BoundTo, Change};
 use crate::message::Message;
 
 /// The version of the table layout, which is stored in the file.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
+/// The layout of version 1.
 const LAYOUT: &str = "
     CREATE TABLE exchanges (
         name TEXT PRIMARY KEY,
@@ -41,10 +43,27 @@ const LAYOUT: &str = "
     );
 ";
 
-/// Creates the tables in an empty file.
-pub(super) fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
+/// What version 2 adds: alternate exchanges, bindings between exchanges, and the further routing keys of a
+/// message, as a table with `CC`.
+const SINCE_1: &str = "
+    ALTER TABLE exchanges ADD COLUMN alternate TEXT;
+    ALTER TABLE messages ADD COLUMN copies BLOB NOT NULL DEFAULT x'';
+    CREATE TABLE exchange_bindings (
+        exchange TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        key TEXT NOT NULL,
+        arguments BLOB NOT NULL,
+        PRIMARY KEY (exchange, destination, key, arguments)
+    ) WITHOUT ROWID;
+";
+
+/// Creates the tables in an empty file, or adds what a file of version 1 lacks.
+pub(super) fn lay_out(connection: &mut Connection, found: i32) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(LAYOUT)?;
+    if found == 0 {
+        transaction.execute_batch(LAYOUT)?;
+    }
+    transaction.execute_batch(SINCE_1)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
@@ -65,29 +84,26 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
             .prepare_cached("DELETE FROM messages WHERE id = ?1")?
             .execute(params![id.cast_signed()])
             .map(|_| ()),
-        Change::DeclareExchange {
-            name,
-            kind,
-            auto_delete,
-            internal,
-        } => execute(
-            "INSERT OR REPLACE INTO exchanges VALUES (:name, :kind, :auto_delete, :internal)",
+        Change::DeclareExchange { name, settings } => execute(
+            "INSERT OR REPLACE INTO exchanges
+             VALUES (:name, :kind, :auto_delete, :internal, :alternate)",
             named_params! {
                 ":name": name,
-                ":kind": kind.name(),
-                ":auto_delete": auto_delete,
-                ":internal": internal,
+                ":kind": settings.kind.name(),
+                ":auto_delete": settings.auto_delete,
+                ":internal": settings.internal,
+                ":alternate": settings.alternate,
             },
         ),
         Change::DeleteExchange { name } => {
-            execute(
+            for sql in [
                 "DELETE FROM bindings WHERE exchange = :name",
-                named_params! { ":name": name },
-            )?;
-            execute(
+                "DELETE FROM exchange_bindings WHERE exchange = :name OR destination = :name",
                 "DELETE FROM exchanges WHERE name = :name",
-                named_params! { ":name": name },
-            )
+            ] {
+                execute(sql, named_params! { ":name": name })?;
+            }
+            Ok(())
         }
         Change::DeclareQueue {
             id,
@@ -116,33 +132,45 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
         }
         Change::Bind {
             exchange,
-            queue,
+            to,
             key,
             arguments,
-        } => execute(
-            "INSERT OR IGNORE INTO bindings VALUES (:exchange, :queue, :key, :arguments)",
-            named_params! {
-                ":exchange": exchange,
-                ":queue": queue.cast_signed(),
-                ":key": key,
-                ":arguments": octets(arguments),
-            },
-        ),
+        } => {
+            let sql = match to {
+                BoundTo::Queue(_) => "INSERT OR IGNORE INTO bindings VALUES (?1, ?2, ?3, ?4)",
+                BoundTo::Exchange(_) => {
+                    "INSERT OR IGNORE INTO exchange_bindings VALUES (?1, ?2, ?3, ?4)"
+                }
+            };
+            let values = params![exchange, destination(to), key, octets(arguments)];
+            transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+        }
         Change::Unbind {
             exchange,
-            queue,
+            to,
             key,
             arguments,
-        } => execute(
-            "DELETE FROM bindings WHERE exchange = :exchange AND queue = :queue AND key = :key
-             AND arguments = :arguments",
-            named_params! {
-                ":exchange": exchange,
-                ":queue": queue.cast_signed(),
-                ":key": key,
-                ":arguments": octets(arguments),
-            },
-        ),
+        } => {
+            let sql = match to {
+                BoundTo::Queue(_) => {
+                    "DELETE FROM bindings
+                     WHERE exchange = ?1 AND queue = ?2 AND key = ?3 AND arguments = ?4"
+                }
+                BoundTo::Exchange(_) => {
+                    "DELETE FROM exchange_bindings
+                     WHERE exchange = ?1 AND destination = ?2 AND key = ?3 AND arguments = ?4"
+                }
+            };
+            let values = params![exchange, destination(to), key, octets(arguments)];
+            transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+        }
+    }
+}
+
+fn destination(to: &BoundTo) -> rusqlite::types::Value {
+    match to {
+        BoundTo::Queue(id) => id.cast_signed().into(),
+        BoundTo::Exchange(name) => name.clone().into(),
     }
 }
 
@@ -153,7 +181,11 @@ fn keep(
     message: &Message,
     expires_ms: Option<u64>,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let copied = match &message.copies[..] {
+        [] => Vec::new(),
+        keys => octets(&copies::table(keys)),
+    };
     let values = params![
         id.cast_signed(),
         queue.cast_signed(),
@@ -162,6 +194,7 @@ fn keep(
         &*message.header,
         &*message.body,
         expires_ms.map(u64::cast_signed),
+        copied,
     ];
     transaction.prepare_cached(sql)?.execute(values).map(|_| ())
 }

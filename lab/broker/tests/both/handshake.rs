@@ -3,7 +3,7 @@
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, connection};
 use futures::future::join_all;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{CHANNEL_MAX, FRAME_MAX, TestBroker, declare, soon};
 
@@ -173,4 +173,39 @@ async fn a_client_that_closes_is_answered() {
     declare(&channel, "q", &[]).await.unwrap();
     channel.close(200, "bye".into()).await.unwrap();
     connection.close(200, "bye".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_the_close_the_socket_is_left_to_the_client() {
+    let broker = TestBroker::start().await;
+    let mut raw = broker.raw().await;
+    raw.open_channel(0).await;
+    let close = connection::Close {
+        reply_code: 200,
+        reply_text: "bye".into(),
+        class_id: 0,
+        method_id: 0,
+    };
+    raw.send(
+        0,
+        AMQPClass::Connection(connection::AMQPMethod::Close(close)),
+    )
+    .await;
+    assert!(matches!(
+        raw.method().await,
+        AMQPClass::Connection(connection::AMQPMethod::CloseOk(_))
+    ));
+    // The broker has had the time for several answers to others, and has not closed meanwhile.
+    for _ in 0..3 {
+        let (connection, channel) = broker.channel().await;
+        declare(&channel, "q", &[]).await.unwrap();
+        connection.close(200, "bye".into()).await.unwrap();
+    }
+    let read = raw.stream.try_read(&mut [0; 1]);
+    assert_eq!(
+        read.map_err(|error| error.kind()),
+        Err(std::io::ErrorKind::WouldBlock)
+    );
+    raw.stream.shutdown().await.unwrap();
+    assert_eq!(raw.receive().await, None);
 }

@@ -1,13 +1,16 @@
 //! Quorum queues, as a RabbitMQ of one node has them.
 
+use lapin::message::Delivery;
 use lapin::options::{
     BasicNackOptions, BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, ExchangeKind};
+use lapin::{BasicProperties, Channel, ExchangeKind};
 
 use crate::support::{
-    TestBroker, arrives, assert_refused, body, consume, int, next, publish, table, text,
+    TestBroker, arrives, assert_refused, body, consume, eventually, get, int, next, publish,
+    publish_with, table, text,
 };
 
 async fn declare(
@@ -135,4 +138,71 @@ async fn what_a_quorum_queue_cannot_be_is_refused() {
         )
         .await;
     assert_refused(refused, 540, "does not support global qos");
+}
+
+/// The count of returns that a message states.
+fn count_of(delivery: &Delivery) -> Option<AMQPValue> {
+    let headers = delivery.properties.headers().as_ref()?;
+    headers.inner().get("x-delivery-count").cloned()
+}
+
+#[tokio::test]
+async fn a_message_that_is_asked_for_says_so_from_the_first_time_whatever_its_publisher_said() {
+    let broker = TestBroker::start().await;
+    let (_connection, channel) = broker.channel().await;
+    declare(&channel, DURABLE, &[]).await.unwrap();
+    let said = BasicProperties::default().with_headers(table(&[("x-delivery-count", int(7))]));
+    publish_with(&channel, "", "q", "m", said.clone()).await;
+    let first = eventually("the message", || get(&channel, "q")).await;
+    assert_eq!(count_of(&first), Some(AMQPValue::LongLongInt(0)));
+    let requeue = BasicNackOptions {
+        requeue: true,
+        ..Default::default()
+    };
+    first.nack(requeue).await.unwrap();
+    let mut deliveries = consume(&channel, "q").await;
+    let second = next(&mut deliveries).await;
+    assert_eq!(count_of(&second), Some(AMQPValue::LongLongInt(1)));
+    second.ack(Default::default()).await.unwrap();
+    publish_with(&channel, "", "q", "another", said).await;
+    let another = next(&mut deliveries).await;
+    assert_eq!(
+        count_of(&another),
+        Some(int(7)),
+        "a first delivery is left as it was published"
+    );
+}
+
+#[tokio::test]
+async fn a_quorum_queue_is_deleted_without_conditions() {
+    let broker = TestBroker::start().await;
+    let (if_unused, if_empty) = (true, true);
+    for (options, flag) in [
+        (
+            QueueDeleteOptions {
+                if_unused,
+                ..Default::default()
+            },
+            "if-unused",
+        ),
+        (
+            QueueDeleteOptions {
+                if_empty,
+                ..Default::default()
+            },
+            "if-empty",
+        ),
+    ] {
+        let (_connection, channel) = broker.channel().await;
+        declare(&channel, DURABLE, &[]).await.unwrap();
+        let words = format!(
+            "cannot delete queue 'q' in vhost '/'. queue.delete operations with {flag} flag set are \
+             not supported by quorum queues"
+        );
+        let deleted = channel.queue_delete("q".into(), options).await;
+        assert_refused(deleted, 540, &words);
+    }
+    let (_connection, channel) = broker.channel().await;
+    let deleted = channel.queue_delete("q".into(), QueueDeleteOptions::default());
+    assert_eq!(deleted.await.unwrap(), 0);
 }

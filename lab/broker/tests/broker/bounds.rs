@@ -1,14 +1,16 @@
 //! What is bounded: messages in memory, one message, what a slow client is sent.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::protocol::{AMQPClass, basic, channel};
 use broker::Config;
 use futures::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Event};
 
+use crate::both::refusals::{self as half, method};
 use crate::support::{
     TestBroker, assert_refused, declare, eventually, int, publish, soon, take, waiting,
 };
@@ -259,4 +261,101 @@ async fn a_consumer_that_does_not_read_is_not_sent_without_bound() {
         }
     }
     assert_eq!(waiting(&channel, "q").await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_is_half_sent_blocks_nobody() {
+    let broker = TestBroker::start_with(small_memory()).await;
+    let mut raw = broker.raw().await;
+    raw.open_channel(0).await;
+    // Half of a message: almost as much as the limit.
+    raw.write(&method(1, half::publish())).await;
+    raw.write(&half::header(60, 10_000_000)).await;
+    for _ in 0..4 {
+        raw.write(&half::body(&vec![0; 60 * KIBI])).await;
+    }
+    raw.send(
+        2,
+        AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})),
+    )
+    .await;
+    assert!(matches!(
+        raw.method().await,
+        AMQPClass::Channel(channel::AMQPMethod::OpenOk(_))
+    ));
+
+    let (publisher, publishing) = broker.channel().await;
+    let mut events = pin!(publisher.events_listener());
+    declare(&publishing, "q", &[]).await.unwrap();
+    let body = "x".repeat(60 * KIBI);
+    for _ in 0..12 {
+        publish(&publishing, "", "q", &body).await;
+        take(&publishing, "q").await.unwrap();
+    }
+    let event = futures::FutureExt::now_or_never(events.next());
+    assert!(event.is_none(), "{event:?}");
+}
+
+#[tokio::test]
+async fn queues_bindings_and_consumers_are_not_without_bound() {
+    let broker = TestBroker::start_with(small_memory()).await;
+    let (_connection, keeper) = broker.channel().await;
+    declare(&keeper, "q", &[]).await.unwrap();
+    // Each would go on for ever: the queues, bindings and consumers of a connection end with it.
+    for what in ["a queue", "a binding", "a consumer"] {
+        let (connection, channel) = broker.channel().await;
+        let mine = QueueDeclareOptions {
+            exclusive: true,
+            ..Default::default()
+        };
+        channel
+            .queue_declare("mine".into(), mine, FieldTable::default())
+            .await
+            .unwrap();
+        let mut consumers = Vec::new();
+        let refused = loop {
+            let done = match what {
+                "a queue" => channel
+                    .queue_declare("".into(), mine, FieldTable::default())
+                    .await
+                    .map(|_| ()),
+                "a binding" => {
+                    static KEY: AtomicU32 = AtomicU32::new(0);
+                    let key = KEY.fetch_add(1, Ordering::Relaxed).to_string();
+                    channel
+                        .queue_bind(
+                            "mine".into(),
+                            "amq.topic".into(),
+                            key.into(),
+                            Default::default(),
+                            FieldTable::default(),
+                        )
+                        .await
+                }
+                _ => channel
+                    .basic_consume(
+                        "mine".into(),
+                        "".into(),
+                        Default::default(),
+                        FieldTable::default(),
+                    )
+                    .await
+                    // One that is dropped would be cancelled.
+                    .map(|consumer| consumers.push(consumer)),
+            };
+            if done.is_err() {
+                break done;
+            }
+        };
+        assert_refused(refused, 506, &format!("no memory for {what}"));
+        drop(connection);
+        eventually("room again", || async {
+            let (_connection, channel) = broker.channel().await;
+            let name = format!("after {what}");
+            declare(&channel, &name, &[]).await.ok()
+        })
+        .await;
+        publish(&keeper, "", "q", "m").await;
+        take(&keeper, "q").await.unwrap();
+    }
 }

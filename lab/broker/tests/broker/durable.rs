@@ -6,8 +6,8 @@ use std::path::Path;
 
 use broker::{Config, StoreError};
 use lapin::options::{
-    BasicAckOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
-    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    BasicAckOptions, BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
@@ -331,4 +331,112 @@ async fn a_quorum_queue_keeps_its_messages_whether_they_ask_for_it_or_not() {
     let broker = start(folder.path()).await;
     let (_connection, channel) = broker.channel().await;
     assert_eq!(body(&arrives(&channel, "q").await), "m");
+}
+
+#[tokio::test]
+async fn bindings_between_exchanges_and_further_keys_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    for (name, kind, alternate) in [
+        ("in", ExchangeKind::Headers, Some("rest")),
+        ("out", ExchangeKind::Fanout, None),
+        ("cut", ExchangeKind::Fanout, None),
+        ("rest", ExchangeKind::Fanout, None),
+    ] {
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        let arguments: Vec<_> = alternate
+            .map(|name| ("alternate-exchange", text(name)))
+            .into_iter()
+            .collect();
+        channel
+            .exchange_declare(name.into(), kind, durable, table(&arguments))
+            .await
+            .unwrap();
+    }
+    for to in ["out", "cut"] {
+        channel
+            .exchange_bind(
+                to.into(),
+                "in".into(),
+                "".into(),
+                Default::default(),
+                table(&[("a", int(1))]),
+            )
+            .await
+            .unwrap();
+    }
+    channel
+        .exchange_unbind(
+            "cut".into(),
+            "in".into(),
+            "".into(),
+            Default::default(),
+            table(&[("a", int(1))]),
+        )
+        .await
+        .unwrap();
+    let dying = [("x-dead-letter-exchange", text(""))];
+    for (queue, exchange, arguments) in [
+        ("q", "out", &[][..]),
+        ("c", "cut", &[]),
+        ("r", "rest", &[]),
+        ("dying", "amq.fanout", &dying),
+    ] {
+        durable_queue(&channel, queue, arguments).await;
+        bound(&channel, exchange, queue, "").await;
+    }
+    // A blind copy is remembered with the message, though no header tells of it any more.
+    let copies = AMQPValue::FieldArray(vec![text("r")].into());
+    let copied = persistent().with_headers(table(&[("BCC", copies)]));
+    publish_with(&channel, "amq.fanout", "q", "dies", copied).await;
+    stop(broker).await;
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    for (headers, queue) in [([("a", int(1))], "q"), ([("a", int(2))], "r")] {
+        let properties = BasicProperties::default().with_headers(table(&headers));
+        publish_with(&channel, "in", "", queue, properties).await;
+        assert_eq!(body(&take(&channel, queue).await.unwrap()), queue);
+    }
+    assert_eq!(waiting(&channel, "c").await, 0);
+    let dies = get(&channel, "dying").await.unwrap();
+    dies.reject(BasicRejectOptions { requeue: false })
+        .await
+        .unwrap();
+    for queue in ["q", "r"] {
+        assert_eq!(body(&arrives(&channel, queue).await), "dies", "{queue}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_layout_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    topic(&channel, "x").await;
+    durable_queue(&channel, "q", &[]).await;
+    bound(&channel, "x", "q", "#").await;
+    publish_with(&channel, "x", "k", "before", persistent()).await;
+    stop(broker).await;
+    // The file as version 1 wrote it.
+    let file = rusqlite::Connection::open(folder.path().join("broker.db")).unwrap();
+    file.execute_batch(
+        "DROP TABLE exchange_bindings;
+         ALTER TABLE exchanges DROP COLUMN alternate;
+         ALTER TABLE messages DROP COLUMN copies;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(file);
+
+    let broker = start(folder.path()).await;
+    let (_connection, channel) = confirming(&broker).await;
+    publish_with(&channel, "x", "k", "after", persistent()).await;
+    for expected in ["before", "after"] {
+        assert_eq!(body(&take(&channel, "q").await.unwrap()), expected);
+    }
 }

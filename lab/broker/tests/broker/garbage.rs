@@ -271,6 +271,7 @@ async fn the_conversation_itself_is_without_fault() {
     let broker = TestBroker::start().await;
     let mut raw = broker.raw().await;
     raw.write(&conversation().concat()).await;
+    raw.stream.shutdown().await.unwrap();
     let mut last = None;
     while let Some(frame) = raw.receive().await {
         last = Some(frame);
@@ -288,6 +289,7 @@ async fn a_frame_may_come_octet_by_octet() {
         raw.write(&[octet]).await;
         tokio::task::yield_now().await;
     }
+    raw.stream.shutdown().await.unwrap();
     let mut frames = 0;
     while raw.receive().await.is_some() {
         frames += 1;
