@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use collector::CollectorEffect;
+use collector::{CollectorEffect, Sampling};
 use expect::{Observed, Verdict};
 use loadgen::{Line, LoadReport, Recording, UnixNanos};
 use reqwest::Url;
@@ -145,6 +145,14 @@ struct Waiting {
     missing_from: Option<Instant>,
 }
 
+/// The sampling rules of the Collector for the traces of these requests.
+pub(crate) fn sampling_of(effect: &CollectorEffect, lines: &[Line]) -> Option<Sampling> {
+    let started = lines.iter().filter_map(|line| line.started);
+    let mut starts: Vec<u64> = started.map(|started| started.0).collect();
+    starts.sort_unstable();
+    effect.sampling_of(&starts)
+}
+
 async fn settle(
     plan: PhasePlan<'_>,
     environment: &Environment,
@@ -155,8 +163,9 @@ async fn settle(
     let CollectorEffect {
         delay,
         decides_after,
-        sampling,
+        ..
     } = terms.collector_effect;
+    let sampling = sampling_of(&terms.collector_effect, lines);
     let all_decided = Instant::now() + decides_after + delay + LONG_REST;
     let mut waiting: Vec<Waiting> = lines
         .iter()

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use collector::Sampling;
 use expect::Twin;
 use reqwest::Url;
 use scenario::{Node, Scenario, Target, TimeWant};
@@ -11,7 +10,7 @@ use trace::Trace;
 
 use crate::{
     conditions::Conditions,
-    drive::{DriveSettings, PhaseTraces, drive},
+    drive::{DriveSettings, PhaseTraces, drive, sampling_of},
     environment::Environment,
     error::RunError,
     judge::{self, Evidence, LatencyLine, Measured},
@@ -73,7 +72,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
                     conditions,
                     as_written: settings.as_written,
                     stalled: what.stalled.is_some(),
-                    sampling: sampling_of(settings, what),
+                    sampling: sampling_of(&settings.collector_effect, &what.load.lines),
                 };
                 judge::judge(*plan, what, evidence)
             }
@@ -124,14 +123,6 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
         driven.push((plan, what));
     }
     Ok(driven)
-}
-
-/// The sampling rules of the Collector for the traces of a phase.
-fn sampling_of(settings: &Settings, phase: &PhaseTraces) -> Option<Sampling> {
-    let started = phase.load.lines.iter().filter_map(|line| line.started);
-    let mut starts: Vec<u64> = started.map(|started| started.0).collect();
-    starts.sort_unstable();
-    settings.collector_effect.sampling_of(&starts)
 }
 
 /// Connects to a target. An error says why the target does not accept connections.

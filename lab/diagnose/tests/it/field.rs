@@ -11,7 +11,7 @@ use testing::spans::{span, trace_id};
 fn read(name: &str) -> Vec<Trace> {
     // Tests run in the folder of their package.
     let bytes = fs::read(format!("tests/field/{name}.json")).unwrap();
-    tree::group(formats::read(&bytes).unwrap())
+    tree::group(formats::read(&bytes).unwrap().spans)
 }
 
 fn all(name: &str, check: impl Fn(&[Diagnosis<'_>])) {
