@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanKind, Status};
-use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyPool, any::AnyPoolOptions, pool::PoolConnection};
 use telemetry::sql::{Database, System};
 use tempfile::TempDir;
 
@@ -107,9 +107,12 @@ async fn no_row_is_an_answer_and_no_error() {
 
 #[tokio::test]
 async fn a_pool_that_is_exhausted_is_an_error_without_a_code() {
-    let (_folder, db) = database().await;
+    let (_folder, mut db) = database().await;
+    let impatient = AnyPoolOptions::new().max_connections(1);
+    let impatient = impatient.acquire_timeout(Duration::from_millis(300));
+    db.pool = impatient.connect_lazy_with(db.pool.connect_options().as_ref().clone());
     let recorder = Recorder::start();
-    let _held = db.pool.acquire().await.unwrap();
+    let _held = held(&db.pool).await;
     let waiting = db.trace("SELECT 1", |sql| sqlx::query(sql).execute(&db.pool));
     assert!(matches!(waiting.await, Err(sqlx::Error::PoolTimedOut)));
 
@@ -140,6 +143,16 @@ async fn fetch_items(db: &Database) {
         .unwrap();
 }
 
+/// The one connection of a pool. Opening it may take longer than the pool waits.
+async fn held(pool: &AnyPool) -> PoolConnection<Any> {
+    loop {
+        match pool.acquire().await {
+            Ok(connection) => return connection,
+            Err(error) => assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}"),
+        }
+    }
+}
+
 /// A file with one product, behind a pool of one connection.
 async fn database() -> (TempDir, Database) {
     sqlx::any::install_default_drivers();
@@ -150,7 +163,6 @@ async fn database() -> (TempDir, Database) {
     );
     let pool = AnyPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(Duration::from_millis(300))
         .connect(&url)
         .await
         .unwrap();
