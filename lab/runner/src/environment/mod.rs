@@ -307,21 +307,16 @@ impl Environment {
 impl Receiver {
     async fn start(grpc: SocketAddr, http: SocketAddr) -> Result<Receiver, EnvironmentError> {
         let listen = async |address| {
-            TcpListener::bind(address)
-                .await
-                .map_err(|source| EnvironmentError::Listen { address, source })
+            let cannot_listen = |source| EnvironmentError::Listen { address, source };
+            let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+            let bound = listener.local_addr().map_err(cannot_listen)?;
+            Ok::<_, EnvironmentError>((listener, bound))
         };
-        let (grpc, http) = (listen(grpc).await?, listen(http).await?);
-        let address = |listener: &TcpListener| {
-            let unknown = |source| EnvironmentError::Listen {
-                address: SocketAddr::from(([0, 0, 0, 0], 0)),
-                source,
-            };
-            listener.local_addr().map_err(unknown)
-        };
+        let (grpc, on_grpc) = listen(grpc).await?;
+        let (http, on_http) = listen(http).await?;
         let addresses = Addresses {
-            grpc: address(&grpc)?,
-            http: address(&http)?,
+            grpc: on_grpc,
+            http: on_http,
         };
         let store = Store::new(sink::Config::default());
         let stop = CancellationToken::new();
