@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::ShortString;
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::arguments::Arguments;
 use crate::clock;
@@ -42,10 +43,14 @@ impl State {
     }
 
     fn restore_queue(&mut self, it: RememberedQueue, now: Instant) {
-        // The arguments were accepted when the queue was declared; a broker version that accepts fewer skips
-        // the queue.
-        let Ok(arguments) = Arguments::parse(it.arguments, &Queue::described(&it.name)) else {
-            return;
+        // The arguments were accepted when the queue was declared; a broker that accepts fewer says so.
+        let arguments = match Arguments::parse(it.arguments, &Queue::described(&it.name)) {
+            Ok(arguments) => arguments,
+            Err(refusal) => {
+                let (name, why) = (&it.name, refusal.text);
+                warn!("queue '{name}' stays in the broker's store and is not served: {why}");
+                return;
+            }
         };
         self.skip_ids(it.id);
         let held = self.memory.hold(Queue::weight(&it.name, &arguments));

@@ -48,7 +48,7 @@ enum Phase {
     /// A method.
     Open,
     /// The rest of a message.
-    Publishing(Partial),
+    Publishing(Box<Partial>),
     /// The acknowledgement that the broker has closed it; everything else is ignored until then.
     Closing,
 }
@@ -213,7 +213,7 @@ impl Session {
             Some(Phase::Publishing(partial)) => {
                 // In any case the channel waits for a method again, if it stays open.
                 self.phases.insert(number, Phase::Open);
-                self.go_on_publishing(at, partial, frame)
+                self.go_on_publishing(at, *partial, frame)
             }
         }
     }
@@ -247,7 +247,7 @@ impl Session {
         match method {
             AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) => {
                 self.phases
-                    .insert(number, Phase::Publishing(Partial::new(publish)));
+                    .insert(number, Phase::Publishing(Box::new(Partial::new(publish))));
                 Ok(())
             }
             AMQPClass::Channel(channel::AMQPMethod::Open(_)) => Err(Refusal::new(
@@ -286,7 +286,8 @@ impl Session {
         };
         match step {
             Step::More(partial) => {
-                self.phases.insert(at.number, Phase::Publishing(partial));
+                let phase = Phase::Publishing(Box::new(partial));
+                self.phases.insert(at.number, phase);
                 Ok(())
             }
             Step::Whole(content) => {
