@@ -171,8 +171,7 @@ fn a_shutdown_ends_an_export_without_an_answer_and_counts_the_queue_as_failed() 
         ..small_queue()
     };
     let processor = start(&exporter, config);
-    (0..4).for_each(|number| processor.on_end(span(number)));
-    wait_until(|| exporter.0.asked.load(Ordering::Relaxed) == 1);
+    begin_an_export(&exporter, &processor);
     // They wait behind the batch that is being exported.
     (4..10).for_each(|number| processor.on_end(span(number)));
     processor
@@ -190,8 +189,7 @@ fn a_shutdown_ends_an_export_without_an_answer_and_counts_the_queue_as_failed() 
 fn spans_wait_in_the_queue_while_an_export_is_tried() {
     let exporter = Exporter::new(Answer::WhenPermitted);
     let processor = start(&exporter, small_queue());
-    (0..4).for_each(|number| processor.on_end(span(number)));
-    wait_until(|| exporter.0.asked.load(Ordering::Relaxed) == 1);
+    begin_an_export(&exporter, &processor);
     (4..14).for_each(|number| processor.on_end(span(number)));
     let counts = processor.handle().counts();
     assert_eq!((counts.queued, counts.dropped), (14, 0), "{counts:?}");
@@ -391,6 +389,16 @@ fn assert_accounts_add_up(processor: &BatchProcessor) {
         queued,
     } = counts;
     assert_eq!(ended, exported + dropped + failed + queued, "{counts:?}");
+}
+
+/// Ends four spans, a batch, and waits until the exporter has them. The thread may take the first of them before the
+/// others end, and then no full batch waits in the queue: a flush begins the export in any case.
+fn begin_an_export(exporter: &Exporter, processor: &BatchProcessor) {
+    (0..4).for_each(|number| processor.on_end(span(number)));
+    let (done, _) = oneshot::channel();
+    let handle = processor.handle();
+    assert!(handle.commands.send(Command::Flush(done)).is_ok());
+    wait_until(|| exporter.0.asked.load(Ordering::Relaxed) == 1);
 }
 
 #[track_caller]
