@@ -148,7 +148,7 @@ impl Finding {
     }
 
     /// Makes it information, whose remedy helps another than the one who waits. It explains nothing.
-    pub(crate) fn as_information(mut self) -> Self {
+    pub(crate) fn information(mut self) -> Self {
         self.severity = Severity::Info;
         self.explains = false;
         self

@@ -194,7 +194,7 @@ fn at_once(view: &View<'_>, parent: usize, places: &[usize], shape: &str) -> Fin
         view.place(parent)
     );
     Finding::new(&RULE, ids(view, parent, places), evidence)
-        .as_information()
+        .information()
         .fact("count", count)
         .fact("shape", shape)
         .fact("parent", view.place(parent))
