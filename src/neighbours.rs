@@ -22,11 +22,10 @@ const LATELY: usize = 100;
 const AT_ONCE: usize = 8;
 
 /// The attributes that several traces of one order or message share.
-const SHARED: [&str; 4] = [
+const SHARED: [&str; 3] = [
     "order.id",
     "messaging.message.id",
     "messaging.message.conversation_id",
-    "lab.request",
 ];
 
 /// Reads the neighbours that the lab has of these traces.

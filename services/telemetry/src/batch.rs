@@ -7,7 +7,9 @@
 //! > ended = exported + dropped + failed + queued
 //!
 //! and reports a loss as soon as it happens. While the receiver is away, spans wait in the queue and the batch
-//! that is being sent is tried again, until its time limit; a stop has a limit of its own. Exports run on a thread with its own runtime, so that a flush
+//! that is being sent is tried again, until its time limit; a stop has a limit of its own.
+//!
+//! Exports run on a thread with its own runtime, so that a flush
 //! never waits for the runtime that it blocks. Only the first and the last span of a batch wake the thread:
 //! to wake it costs the thread that ends a span more than the span itself.
 
