@@ -1,11 +1,7 @@
 //! The real Jaeger and the real Zipkin behind the real Collector: what they give back of the shop's orders can be
 //! checked, and what they change of a trace is what the book says.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{collections::BTreeSet, path::Path, process::Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,6 +13,9 @@ use crate::{
     node::{self, free_ports},
     support::{eventually, run, run_with},
 };
+
+/// Runs a program until standard input ends, which it does with the test, in whatever way.
+const KEEPER: &str = "\"$@\" & cat >/dev/null; kill $!; wait";
 
 /// A back end that runs on free ports, and ends with the test.
 struct BackEnd {
@@ -36,7 +35,7 @@ impl BackEnd {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("jaeger.yaml");
         std::fs::write(&file, include_str!("jaeger.yaml")).unwrap();
-        let mut jaeger = Command::new(program("jaeger"));
+        let mut jaeger = kept("jaeger");
         jaeger
             .arg("--config")
             .arg(file)
@@ -51,7 +50,7 @@ impl BackEnd {
     async fn zipkin() -> BackEnd {
         let [port] = free_ports();
         let folder = TempDir::new().unwrap();
-        let mut zipkin = Command::new(program("zipkin"));
+        let mut zipkin = kept("zipkin");
         zipkin
             .arg("--armeria.ports[0].ip=127.0.0.1")
             .arg(format!("--armeria.ports[0].port={port}"))
@@ -74,10 +73,9 @@ impl BackEnd {
     ) -> BackEnd {
         let process = program
             .current_dir(folder.path())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let back_end = BackEnd {
@@ -119,8 +117,14 @@ fn there_are_back_ends() -> bool {
     node::is_asked_for()
 }
 
-fn program(name: &str) -> PathBuf {
-    node::find(name).unwrap_or_else(|| panic!("{name} is needed: scripts/parts {name} gets it"))
+/// A program of `scripts/parts`, with its keeper.
+fn kept(name: &str) -> Command {
+    let program = node::find(name);
+    let program =
+        program.unwrap_or_else(|| panic!("{name} is needed: scripts/parts {name} gets it"));
+    let mut keeper = Command::new("sh");
+    keeper.args(["-c", KEEPER, "keeper"]).arg(program);
+    keeper
 }
 
 fn text_of(path: &Path) -> &str {
