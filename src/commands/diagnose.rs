@@ -13,8 +13,8 @@ use crate::{
 /// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
 /// an error, and what went wrong, with evidence.
 ///
-/// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Jaeger JSON, Zipkin JSON
-/// v2), or - for standard input. Traces that are named together are diagnosed together: some findings need
+/// A TRACE is the id of a trace of a running lab, a file (OTLP as JSON or protobuf, Tempo's JSON, Jaeger's or
+/// Zipkin's, also packed), or - for standard input. Traces that are named together are diagnosed together: some findings need
 /// several traces, such as a lock that one trace holds and another waits for. Where ids are named, the lab's
 /// other traces of the same time, order or message are diagnosed with them. Without a TRACE the newest traces of
 /// the lab are diagnosed.

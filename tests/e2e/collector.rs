@@ -2,6 +2,8 @@
 //! and its output is compared with what the set-up promises.
 
 mod backends;
+mod jaeger_and_zipkin;
+mod queue;
 mod reading;
 mod redact;
 mod rig;

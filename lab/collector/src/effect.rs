@@ -16,12 +16,12 @@ pub struct CollectorEffect {
     pub decides_after: Duration,
     /// The sampling rules; `None`: all traces are kept.
     pub sampling: Option<Sampling>,
-    /// The room of a tail sampler; `None` without one.
+    /// The room of a tail sampler; `None` without one, and for one that makes its senders wait when it is full.
     pub room: Option<Room>,
 }
 
 /// The room of a tail sampler for traces. When it is full, the oldest undecided traces are lost, those with errors
-/// too, and no log line says so.
+/// too, and no log line says so. (With `block_on_overflow` the senders wait, and nothing is lost.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// The highest number of traces that it holds (`num_traces`).
@@ -197,7 +197,7 @@ fn through(name: &str, settings: &Value, threshold: &mut Threshold) -> Collector
         "tail_sampling" => CollectorEffect {
             decides_after: time("decision_wait", DECISION_WAIT),
             sampling: tail_sampling(settings),
-            room: Some(room(settings)),
+            room: room(settings),
             ..CollectorEffect::NONE
         },
         "probabilistic_sampler" => {
@@ -239,16 +239,21 @@ fn share_of_sampler(settings: &Value, threshold: &mut Threshold) -> Option<f64> 
     kept
 }
 
-fn room(settings: &Value) -> Room {
+/// The room of a tail sampler; `None` if a full one makes its senders wait, and loses nothing.
+fn room(settings: &Value) -> Option<Room> {
+    let waits = settings["block_on_overflow"].as_str().map(expand);
+    if waits.is_some_and(|waits| waits == "true") {
+        return None;
+    }
     let number = settings["num_traces"].as_str().map(expand);
     let cache = &settings["decision_cache"];
     let has = |key: &str| number_of(&cache[key]).is_some_and(|size| size > 0);
-    Room {
+    Some(Room {
         traces: number
             .and_then(|number| number.parse().ok())
             .unwrap_or(NUM_TRACES),
         frees_decided: has("sampled_cache_size") && has("non_sampled_cache_size"),
-    }
+    })
 }
 
 fn number_of(value: &Value) -> Option<u64> {

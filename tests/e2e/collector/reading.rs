@@ -114,6 +114,23 @@ async fn a_tail_sampler_without_room_loses_errors_too() {
 }
 
 #[tokio::test]
+async fn a_full_tail_sampler_that_makes_its_senders_wait_loses_nothing() {
+    let policies = "
+  tail_sampling:
+    decision_wait: 1s
+    num_traces: 1000
+    block_on_overflow: true
+    decision_cache: { sampled_cache_size: 10000, non_sampled_cache_size: 10000 }
+    policies: [{ name: errors, type: status_code, status_code: { status_codes: [ERROR] } }]";
+    let Some((effect, came)) = through(&file(policies, "tail_sampling")).await else {
+        return;
+    };
+    assert_eq!(came.len() as u64, MADE / 10);
+    assert!(came.values().all(|made| *made == Made::Failed));
+    assert!(!may_lose_any(&effect, MADE));
+}
+
+#[tokio::test]
 async fn two_shares_with_one_salt_keep_the_same_traces() {
     let policies = "
   tail_sampling:

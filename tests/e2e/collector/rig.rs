@@ -94,12 +94,17 @@ impl Rig {
         format!("http://{}", self.addresses[variable])
     }
 
-    /// Sends spans to it, as OTLP/JSON.
+    /// Sends spans to it, as OTLP/JSON, which it must take.
     pub(super) async fn send(&self, request: &Value) {
+        let reply = self.try_send(request).await;
+        assert_eq!(reply.status(), 200, "{:?}", reply.text().await);
+    }
+
+    /// Sends spans to it, as OTLP/JSON.
+    pub(super) async fn try_send(&self, request: &Value) -> reqwest::Response {
         let url = format!("{}/v1/traces", self.url("COLLECTOR_OTLP_HTTP"));
         let reply = reqwest::Client::new().post(url).json(request).send();
-        let reply = reply.await.unwrap();
-        assert_eq!(reply.status(), 200, "{:?}", reply.text().await);
+        reply.await.unwrap()
     }
 
     /// Stops it as a supervisor does, upon which it exports what it holds; returns everything that the sink

@@ -90,6 +90,9 @@ fn more_traces_than_a_tail_sampler_holds_may_be_missing() {
     let cached = of_policies(&format!(
         "{{ num_traces: 3, decision_wait: 1s, {cache}, {policies} }}"
     ));
+    let blocking = of_policies(&format!(
+        "{{ num_traces: 3, block_on_overflow: true, decision_wait: 1s, {policies} }}"
+    ));
     let seconds =
         |starts: &[f64]| -> Vec<u64> { starts.iter().map(|start| (start * 1e9) as u64).collect() };
     let (slow, fast) = (
@@ -100,6 +103,7 @@ fn more_traces_than_a_tail_sampler_holds_may_be_missing() {
     assert_eq!(cached.sampling_of(&fast), Some(Sampling::UNKNOWN));
     assert_eq!(no_cache.sampling_of(&slow), Some(Sampling::UNKNOWN));
     assert_eq!(no_cache.sampling_of(&slow[1..]), None);
+    assert_eq!(blocking.sampling_of(&fast), None);
 }
 
 #[test]
@@ -194,4 +198,65 @@ fn durations_are_read_as_go_writes_them() {
     for text in ["soon", "-5s", "5s-", "5"] {
         assert_eq!(read(text), None, "{text}");
     }
+}
+
+// === An absent receiver ===
+
+/// The spans of a second at 20 orders a second: an order, its cart included, has 43.
+const SPANS_A_SECOND: u64 = 20 * 43;
+
+/// How long a receiver may be away: five minutes. Then gRPC may wait for up to 120 s, and a fifth more, before it
+/// connects again, and the exporter for half more than `max_interval` before it sends.
+fn away(max_interval: Duration) -> Duration {
+    Duration::from_secs(300) + Duration::from_secs(144) + max_interval * 3 / 2
+}
+
+/// The bytes of memory that a span takes in a queue, measured with the Collector 0.161.0: of the shop's at most this,
+/// and of any at least this.
+const BYTES_OF_A_SPAN: [u64; 2] = [1_000, 250];
+
+#[test]
+fn every_exporter_of_a_set_up_holds_five_minutes_of_twenty_orders_a_second() {
+    // Tests run in the folder of their package.
+    let folder = Path::new("../../collector-config");
+    let files = [folder.to_owned(), folder.join("scaled")].map(|folder| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    });
+    let mut exporters = 0;
+    for path in files.into_iter().flatten() {
+        if path.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
+        let shown = path.display();
+        let file = yaml::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let (mut held, mut most) = (0, 0);
+        for (name, exporter) in pairs(&file["exporters"]) {
+            let exporter = match kind(name) {
+                // Prometheus asks for its metrics.
+                "prometheus" => continue,
+                "load_balancing" => &exporter["protocol"]["otlp"],
+                _ => exporter,
+            };
+            let queue = &exporter["sending_queue"];
+            let retry = &exporter["retry_on_failure"];
+            let time = |key: &str| duration(&retry[key]).expect("it is set");
+            let away = away(time("max_interval"));
+            assert_eq!(queue["sizer"], "items", "{shown}: {name}");
+            let spans = number_of(&queue["queue_size"]).unwrap();
+            held = SPANS_A_SECOND * away.as_secs();
+            assert!(spans >= held, "{shown}: {name}: {spans} < {held}");
+            most = spans;
+            assert!(time("max_elapsed_time") >= away, "{shown}: {name}");
+            exporters += 1;
+        }
+        let limiter = &file["processors"]["memory_limiter"];
+        let mib = |key: &str| number_of(&limiter[key]).unwrap();
+        let soft = (mib("limit_mib") - mib("spike_limit_mib")) << 20;
+        let [of_the_shop, of_any] = BYTES_OF_A_SPAN;
+        assert!(soft >= held * of_the_shop, "{shown}: {soft} bytes");
+        // Behind `batch` no sender is told that a queue is full, so the memory must be full before.
+        assert!(soft <= most * of_any, "{shown}: {soft} bytes");
+    }
+    assert_eq!(exporters, 22, "exporters that send");
 }

@@ -46,9 +46,12 @@ impl During {
                 }
             });
         }
-        let foreign = plural(self.foreign, "trace");
-        (self.foreign > 0)
-            .then(|| format!("{foreign} came with ids of their own: traceparent is not taken up"))
+        let foreign = match self.foreign {
+            0 => return None,
+            1 => "1 trace came with an id of its own".to_owned(),
+            several => format!("{several} traces came with ids of their own"),
+        };
+        Some(format!("{foreign}: traceparent is not taken up"))
     }
 }
 
@@ -89,7 +92,7 @@ mod tests {
                 3,
                 0,
                 1,
-                Some("1 trace came with ids of their own: traceparent is not taken up"),
+                Some("1 trace came with an id of its own: traceparent is not taken up"),
             ),
             (9, 0, 0, None),
         ] {
