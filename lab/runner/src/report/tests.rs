@@ -225,7 +225,7 @@ fn a_want_that_failed_is_shown_with_its_cause() {
         </failure>
                 </testcase>
                 <testcase name="twin" classname="slow-orders" time="0.454">
-                    <failure message="0 of 3 traces are not as they should be">trace 07070707070707070000000000000007: 2 spans that belong to no request, the first checkout POST /checkout
+                    <failure message="the phase as a whole is not as it should be">trace 07070707070707070000000000000007: 2 spans that belong to no request, the first checkout POST /checkout
         </failure>
                 </testcase>
             </testsuite>
