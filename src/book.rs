@@ -13,10 +13,12 @@ use crate::Cli;
 /// A table: its name, the file of its chapter in `docs/src`, and its text.
 type Table = (&'static str, &'static str, fn() -> String);
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 7] = [
     ("faults", "faults.md", fault_table),
     ("hidden faults", "faults.md", hidden_faults),
     ("findings", "findings.md", finding_table),
+    ("explained findings", "findings.md", explained_table),
+    ("findings about time", "findings.md", about_time),
     ("commands", "commands.md", command_table),
     ("variables", "commands.md", variable_table),
 ];
@@ -147,6 +149,31 @@ fn finding_table() -> String {
         ]
     });
     table(&["finding", "severity", "what it means", "source"], rows)
+}
+
+/// The rules that explain others, in the order of the catalogue.
+fn explained_table() -> String {
+    let explaining = diagnose::catalogue()
+        .filter(|rule| !rule.explains.nearby.is_empty() || !rule.explains.in_request.is_empty());
+    let rows = explaining.map(|rule| {
+        vec![
+            format!("`{}`", rule.name),
+            names(rule.explains.nearby.iter().copied()),
+            names(rule.explains.in_request.iter().copied()),
+        ]
+    });
+    let heads = ["finding", "explains near it", "and in the same request"];
+    table(&heads, rows)
+}
+
+fn about_time() -> String {
+    let rules = diagnose::catalogue().filter(|rule| rule.about_time);
+    format!("- {}\n", names(rules))
+}
+
+fn names(rules: impl Iterator<Item = &'static diagnose::Rule>) -> String {
+    let names: Vec<String> = rules.map(|rule| format!("`{}`", rule.name)).collect();
+    names.join(", ")
 }
 
 // === Commands and variables ===

@@ -129,31 +129,3 @@ async fn a_scenario_that_cannot_be_read_is_refused_with_its_place() {
         "{stderr}"
     );
 }
-
-#[tokio::test]
-async fn a_failing_run_shows_the_difference() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("edited.yaml");
-    std::fs::write(
-        &path,
-        SCENARIO.replace("name: fraud check", "name: ~fraud chek"),
-    )
-    .unwrap();
-    let (code, stdout, stderr) = run(&[
-        "run",
-        path.to_str().unwrap(),
-        "--requests",
-        "1",
-        "--pace",
-        "none",
-    ])
-    .await;
-    assert_eq!(code, 1, "{stdout}\n{stderr}");
-    assert!(stdout.contains("FAIL checkout"), "{stdout}");
-    let difference = stdout
-        .lines()
-        .find(|line| line.contains("~ checkout fraud check"));
-    let difference = difference.unwrap_or_else(|| panic!("{stdout}"));
-    assert!(difference.contains("want ~fraud chek"), "{difference}");
-    assert!(difference.contains("got fraud check"), "{difference}");
-}

@@ -251,54 +251,6 @@ async fn what_supposes_simulated_time_is_unsupported_without_it() {
 }
 
 #[tokio::test]
-async fn every_format_says_what_is_not_judged_and_why() {
-    let faulty = [
-        "run",
-        "sequential-calls",
-        "--only",
-        "faulty",
-        "--pace",
-        "none",
-        "--requests",
-        "2",
-        "--users",
-        "1",
-    ];
-    let in_format = async |format: &str| {
-        let (code, stdout, stderr) = run(&[&faulty[..], &["--format", format]].concat()).await;
-        assert_eq!(code, 0, "{stdout}{stderr}");
-        stdout
-    };
-    let why = "the finding sequential-calls and the p50 of checkout validate cart need the textbook pace; \
-               this lab runs with --pace none: no step takes a simulated time";
-    let text = in_format("text").await;
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    for line in [
-        &format!("faulty     UNSUPPORTED: {why}"),
-        "2 of 2 traces match; 0 unexplained, 0 dropped",
-        "finding sequential-calls, which is UNSUPPORTED: it needs the textbook pace",
-    ] {
-        assert!(lines.contains(&line), "{line}\n{text}");
-    }
-    let time = "(wanted >= 1.3x twin), which is UNSUPPORTED: it needs the textbook pace";
-    assert!(lines.iter().any(|line| line.ends_with(time)), "{text}");
-    let junit = in_format("junit").await;
-    assert!(
-        junit.contains(&format!("<skipped message=\"{why}\"/>")),
-        "{junit}"
-    );
-    let markdown = in_format("markdown").await;
-    assert!(
-        markdown.contains(&format!(
-            "## sequential-calls faulty: UNSUPPORTED\n\n```text\n{why}\n```"
-        )),
-        "{markdown}"
-    );
-    let (code, stdout, _) = run(&[&faulty[..], &["--strict"]].concat()).await;
-    assert_eq!(code, 1, "{stdout}");
-}
-
-#[tokio::test]
 async fn of_a_target_of_ones_own_nothing_is_supposed() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("theirs.yaml");

@@ -63,7 +63,6 @@ fn no_file_is_too_long() {
     );
 }
 
-/// The `src` folders of the workspace.
 /// The `src` folders of the crates.
 pub(crate) fn sources() -> Vec<PathBuf> {
     let mut sources = vec![PathBuf::from("src"), PathBuf::from("loadgen/src")];

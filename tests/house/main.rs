@@ -3,5 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
 mod circles;
+mod fuzz;
 mod map;
 mod no_delay;

@@ -1,6 +1,8 @@
 //! Renders the report as text: the failure tree.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
+
+use trace::milliseconds;
 
 use crate::report::{Line, Mark, Report, Verdict};
 
@@ -9,6 +11,29 @@ const MOST_LINES: usize = 30;
 /// The highest widths of aligned columns; longer text moves the rest of its line to the right.
 const WIDEST_LABEL: usize = 72;
 const WIDEST_VALUE: usize = 48;
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// The word for it in a report: `PASS`, `FAIL` or `UNSUPPORTED`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
+            Verdict::Unsupported => "UNSUPPORTED",
+        }
+    }
+
+    /// The word for it, in the colour that it has on a terminal (ANSI) if `colour`.
+    pub fn painted(self, colour: bool) -> String {
+        let paint = Paint { colour };
+        match self {
+            Verdict::Pass => paint.green(self.word()),
+            Verdict::Fail => paint.red(self.word()),
+            Verdict::Unsupported => paint.yellow(self.word()),
+        }
+    }
+}
 
 // === impl Report ===
 
@@ -20,11 +45,7 @@ impl Report {
     pub fn text(&self, title: &str, note: &str, colour: bool) -> String {
         let paint = Paint { colour };
         let mut text = String::new();
-        let verdict = match self.verdict {
-            Verdict::Pass => paint.green("PASS"),
-            Verdict::Fail => paint.red("FAIL"),
-            Verdict::Unsupported => paint.yellow("UNSUPPORTED"),
-        };
+        let verdict = self.verdict.painted(colour);
         let note = if note.is_empty() {
             String::new()
         } else {
@@ -197,7 +218,11 @@ impl Row<'_> {
             let _ = write!(label, "  ×{}", line.times);
         }
         if let (true, Some(nanoseconds)) = (self.top, line.nanoseconds) {
-            let _ = write!(label, "  {:.0}ms", nanoseconds as f64 / 1e6);
+            let _ = write!(
+                label,
+                "  {:.0}ms",
+                milliseconds(Duration::from_nanos(nanoseconds))
+            );
         }
         label
     }

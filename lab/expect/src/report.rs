@@ -1,8 +1,10 @@
 //! The result of a check, for people and for machines.
 
+use std::time::Duration;
+
 use scenario::Position;
 use serde::{Serialize, Serializer};
-use trace::{SpanId, TraceId};
+use trace::{SpanId, TraceId, milliseconds};
 
 /// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -60,7 +62,7 @@ pub struct Line {
     #[serde(
         rename = "ms",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "milliseconds"
+        serialize_with = "in_milliseconds"
     )]
     pub nanoseconds: Option<u64>,
     /// The line of the scenario file that expects the span.
@@ -198,12 +200,12 @@ impl Mark {
     }
 }
 
-fn milliseconds<S: Serializer>(
+fn in_milliseconds<S: Serializer>(
     nanoseconds: &Option<u64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     nanoseconds
-        .map(|nanoseconds| nanoseconds as f64 / 1e6)
+        .map(|nanoseconds| milliseconds(Duration::from_nanos(nanoseconds)))
         .serialize(serializer)
 }
 

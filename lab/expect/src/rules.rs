@@ -1,10 +1,8 @@
 //! The rules for a whole trace, apart from counts: forbidden calls, the critical path, and the time of
 //! arrival.
 
-use std::time::Duration;
-
 use scenario::{Expectation, Forbidden, PathShare, Pattern};
-use trace::{Top, Trace, critical_path};
+use trace::{Top, Trace, critical_path, milliseconds};
 
 use crate::{
     Observed,
@@ -110,12 +108,11 @@ fn path_share(rule: &PathShare, trace: &Trace) -> Option<Line> {
         false => through.as_secs_f64() / total.as_secs_f64(),
     };
     (!rule.share.contains(got)).then(|| {
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let got = format!(
             "{:.1}% ({:.1} of {:.1} ms)",
             got * 100.0,
-            ms(through),
-            ms(total)
+            milliseconds(through),
+            milliseconds(total)
         );
         Line {
             position: Some(rule.position),

@@ -6,6 +6,7 @@
 mod shop;
 
 use expect::{Report, check};
+use expect_test::expect;
 use shop::Shop;
 use trace::{Kind, SpanId};
 
@@ -50,17 +51,17 @@ expect:
 
 #[test]
 fn a_failure_is_a_tree_that_shows_the_difference() {
-    let want = "\
-FAIL x  trace 07070707070707070707070707070707  from the sink
-  ~ orphans  want 0  got 1
-  checkout POST /checkout  20ms
-  ├─ = checkout SELECT cart  ×200  ok
-  ├─ ~ payment POST /charges       status          want error         got unset
-  │                                payment.amount  want double 19.99  got string \"19.99\"
-  ├─ - email process mail          MISSING; nearest: orphan 00000000000000cc (parent 00000000000077aa absent): propagation is broken
-  └─ + payment POST /charges       UNEXPECTED (closed: true; span 00000000000000cb)
-";
-    assert_eq!(report().text("x", "from the sink", false), want);
+    expect![[r#"
+        FAIL x  trace 07070707070707070707070707070707  from the sink
+          ~ orphans  want 0  got 1
+          checkout POST /checkout  20ms
+          ├─ = checkout SELECT cart  ×200  ok
+          ├─ ~ payment POST /charges       status          want error         got unset
+          │                                payment.amount  want double 19.99  got string "19.99"
+          ├─ - email process mail          MISSING; nearest: orphan 00000000000000cc (parent 00000000000077aa absent): propagation is broken
+          └─ + payment POST /charges       UNEXPECTED (closed: true; span 00000000000000cb)
+    "#]]
+    .assert_eq(&report().text("x", "from the sink", false));
 }
 
 #[test]

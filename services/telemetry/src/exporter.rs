@@ -100,7 +100,8 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
 
 /// Whether the connection broke during a gRPC call, as it does where the receiver is killed. tonic calls this error
 /// "unknown", as it calls an error of the receiver that must not be tried again. The SDK's text names a cause only
-/// where the error was made on this side.
+/// where the error was made on this side. The text is all that there is: the error of the SDK (0.33) has neither a code
+/// nor a source, and that a connection ended does not tell a call that was refused from one that was cut off.
 fn broke_off(error: &OTelSdkError) -> bool {
     error.to_string().contains("gRPC code: Unknown: ")
 }

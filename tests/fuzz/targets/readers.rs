@@ -1,9 +1,6 @@
 //! Any bytes: read as a file, and what was read diagnosed.
 #![no_main]
 
-#[path = "../../../lab/diagnose/tests/it/make.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod make;
 #[path = "../../../lab/diagnose/tests/it/strange.rs"]
 #[allow(dead_code, reason = "the other target uses more of it")]
 mod strange;

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use trace::CriticalPath;
 
-use super::sections;
+use super::{Apart, sections};
 use crate::{Diagnosis, Finding, Story, format::ms};
 
 /// `{"traces": [{"trace_id", "critical_path", "walk", "findings", …}]}`. The traces that were asked for come
@@ -24,18 +24,6 @@ fn one(diagnosis: &Diagnosis<'_>) -> Json {
     let path = diagnosis
         .path()
         .map_or_else(Vec::new, |path| of_path(diagnosis, path));
-    let later: Vec<Json> = diagnosis
-        .later()
-        .map(|path| {
-            let root = diagnosis.trace.span(path.root);
-            json!({
-                "service": root.service(),
-                "name": root.name,
-                "ms": ms(u64::try_from(root.duration().as_nanos()).unwrap_or(u64::MAX)),
-                "critical_path": of_path(diagnosis, path),
-            })
-        })
-        .collect();
     let apart = diagnosis.apart().map(|(apart, path)| {
         let root = diagnosis.trace.span(path.root);
         let parent = diagnosis.trace.parent(path.root);
@@ -49,17 +37,34 @@ fn one(diagnosis: &Diagnosis<'_>) -> Json {
             "critical_path": of_path(diagnosis, path),
         })
     });
+    let apart: Vec<Json> = apart.collect();
     json!({
         "trace_id": diagnosis.trace.id().to_string(),
         "critical_path": path,
-        "paths": apart.collect::<Vec<_>>(),
+        "paths": apart,
         "walk": diagnosis.walk.steps.iter().map(|step| step.span_id.to_string()).collect::<Vec<_>>(),
         "findings": diagnosis.findings.iter().map(finding).collect::<Vec<_>>(),
-        "later": later,
+        "later": later(&apart),
         "end_to_end_ms": diagnosis.end_to_end_ns().map(ms),
         "error": diagnosis.story.as_ref().map(story),
         "missing": diagnosis.missing,
     })
+}
+
+/// The paths of work that messages started, once more: the document had them under this name before it had `paths`.
+fn later(apart: &[Json]) -> Vec<Json> {
+    let of_messages = apart
+        .iter()
+        .filter(|path| path["why"] == Apart::Message.as_str());
+    let short = of_messages.map(|path| {
+        json!({
+            "service": path["service"],
+            "name": path["name"],
+            "ms": path["ms"],
+            "critical_path": path["critical_path"],
+        })
+    });
+    short.collect()
 }
 
 fn of_path(diagnosis: &Diagnosis<'_>, path: &CriticalPath) -> Vec<Json> {

@@ -47,6 +47,7 @@ fn case(phase: &PhaseRun) -> TestCase {
 
 fn how_many_failed(report: &PhaseReport) -> String {
     match (report.failed, report.traces) {
+        (0, _) => "the phase as a whole is not as it should be".to_owned(),
         (failed, 1) => format!("{failed} of 1 trace is not as it should be"),
         (failed, traces) => format!("{failed} of {traces} traces are not as they should be"),
     }

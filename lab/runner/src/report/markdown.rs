@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use expect::Verdict;
 
-use super::{Report, junit::what_is_wrong, text::summary, word};
+use super::{Report, junit::what_is_wrong, text::summary};
 use crate::outcome::Finished;
 
 /// Renders the document.
 pub fn markdown(finished: &[Finished]) -> String {
     let report = Report::new(finished);
-    let mut text = format!("# tracelab: {}\n\n", word(report.verdict));
+    let mut text = format!("# tracelab: {}\n\n", report.verdict.word());
     text.push_str(&summary(&report, finished.len()));
     text.push_str(
         "\n| scenario | phase | verdict | traces | p50 | p90 | p99 |\n\
@@ -27,7 +27,7 @@ pub fn markdown(finished: &[Finished]) -> String {
             "| {} | {} | {} | {} of {} | {p50} | {p90} | {p99} |",
             phase.name,
             phase.phase,
-            word(phase.verdict),
+            phase.verdict.word(),
             phase.passed,
             phase.traces
         );
@@ -43,7 +43,7 @@ pub fn markdown(finished: &[Finished]) -> String {
             "\n## {} {}: {}\n\n```text\n{}\n```",
             run.report.name,
             run.report.phase,
-            word(run.report.verdict),
+            run.report.verdict.word(),
             said.trim_end().replace("```", "` ` `")
         );
     }

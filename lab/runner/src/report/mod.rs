@@ -3,6 +3,8 @@
 mod files;
 mod junit;
 mod markdown;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use expect::Verdict;
@@ -48,14 +50,5 @@ impl Report {
         phases
             .filter(|phase| phase.verdict == Verdict::Unsupported)
             .count()
-    }
-}
-
-/// The word for a verdict in a report.
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Fail => "FAIL",
-        Verdict::Unsupported => "UNSUPPORTED",
     }
 }

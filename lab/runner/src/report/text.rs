@@ -6,7 +6,7 @@ use diagnose::plural;
 use expect::Verdict;
 use waterfall::Style;
 
-use super::{Report, SHOWN, word};
+use super::{Report, SHOWN};
 use crate::{
     case::Case,
     judge::{LatencyLine, UnsupportedFinding},
@@ -33,7 +33,7 @@ pub fn text(finished: &Finished, whole: bool, style: &Style) -> String {
         push_waterfalls(&mut text, finished, style);
     }
     let Finished { scenario, .. } = finished;
-    let verdict = painted(finished.verdict(), style.colour);
+    let verdict = finished.verdict().painted(style.colour);
     let _ = writeln!(text, "{verdict} {}: {}", scenario.name, scenario.title);
     match finished.phases.as_slice() {
         [only] if scenario.faults.is_empty() => push_only_phase(&mut text, &only.report),
@@ -124,7 +124,7 @@ pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: 
             let _ = writeln!(
                 text,
                 "{} {title}{trace}  {}  {}",
-                painted(Verdict::Fail, colour),
+                Verdict::Fail.painted(colour),
                 why.as_deref().unwrap_or_default(),
                 case.answer()
             );
@@ -203,7 +203,7 @@ fn push_only_phase(text: &mut String, report: &PhaseReport) {
 }
 
 fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
-    let verdict = painted(report.verdict, colour);
+    let verdict = report.verdict.painted(colour);
     let phase = report.phase;
     let _ = match &report.why {
         Some(why) => writeln!(text, "  {phase:<10} {verdict}: {why}"),
@@ -232,7 +232,7 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
             // A silent phase wants nothing of this finding.
             (true, _) => continue,
             (false, Verdict::Pass) => "",
-            (false, verdict) => &format!(", which is {}{}", word(verdict), why(line)),
+            (false, verdict) => &format!(", which is {}{}", verdict.word(), why(line)),
         };
         let got = line.got();
         let ratio = line
@@ -324,16 +324,4 @@ fn push_latencies(text: &mut String, finished: &Finished) {
 fn columns(numbers: [f64; 3], unit: &str, digits: usize) -> String {
     let shown = numbers.map(|number| format!("{:>9}", format!("{number:.digits$}{unit}")));
     shown.concat()
-}
-
-fn painted(verdict: Verdict, colour: bool) -> String {
-    let code = match verdict {
-        Verdict::Pass => "32",
-        Verdict::Fail => "31",
-        Verdict::Unsupported => "33",
-    };
-    match colour {
-        true => format!("\u{1b}[{code}m{}\u{1b}[0m", word(verdict)),
-        false => word(verdict).to_owned(),
-    }
 }

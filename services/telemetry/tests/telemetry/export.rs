@@ -188,20 +188,23 @@ async fn a_try_without_an_answer_is_given_up_and_made_again() {
 }
 
 #[tokio::test]
-async fn spans_that_are_refused_are_counted_as_failed() {
-    const TEST: &str = "export::spans_that_are_refused_are_counted_as_failed";
+async fn spans_that_are_refused_are_counted_as_failed_and_not_sent_again() {
+    const TEST: &str = "export::spans_that_are_refused_are_counted_as_failed_and_not_sent_again";
     if is_service() {
         return be_the_service().await;
     }
-    for protocol in ["grpc", "http/protobuf"] {
-        let receiver = Receiver::start(Answer::Refuse).await;
+    for (answer, protocol, reason) in [
+        (Answer::Refuse, "grpc", "InvalidArgument"),
+        (Answer::Refuse, "http/protobuf", "400 Bad Request"),
+        // A connection that breaks has this code too, and is tried again.
+        (Answer::Fail, "grpc", "Unknown"),
+        (Answer::Fail, "http/protobuf", "500 Internal Server Error"),
+    ] {
+        let receiver = Receiver::start(answer).await;
         let service = service(TEST, to(&receiver, protocol)).await;
         assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
-        let reason = match protocol {
-            "grpc" => "InvalidArgument",
-            _ => "400 Bad Request",
-        };
         assert!(service.log.contains(reason), "{protocol}: {service:?}");
+        assert_eq!(receiver.asked(), 1, "{protocol}: {service:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -33,6 +33,8 @@ pub(crate) enum Answer {
     Take,
     /// It refuses everything, with an error that must not be retried.
     Refuse,
+    /// It fails each time with an error that it has no name for, which must not be retried either.
+    Fail,
     /// It is too busy for the first request, and accepts the others.
     TooBusyAtFirst,
     /// It never answers the first request, and accepts the others.
@@ -41,7 +43,7 @@ pub(crate) enum Answer {
 
 struct Desk {
     answer: Answer,
-    asked_before: AtomicBool,
+    asked: AtomicU64,
     taken: Mutex<Vec<ResourceSpans>>,
 }
 
@@ -57,7 +59,7 @@ impl Receiver {
     pub(crate) fn serve(on_grpc: TcpListener, on_http: TcpListener, answer: Answer) -> Self {
         let desk = Arc::new(Desk {
             answer,
-            asked_before: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
             taken: Mutex::default(),
         });
         let router = Router::new()
@@ -79,16 +81,25 @@ impl Receiver {
     pub(crate) fn taken(&self) -> Vec<ResourceSpans> {
         self.desk.taken.lock().unwrap().clone()
     }
+
+    /// The number of exports that came, with those that were refused.
+    pub(crate) fn asked(&self) -> u64 {
+        self.desk.asked.load(Ordering::Relaxed)
+    }
 }
 
 // === impl Desk ===
 
 impl Desk {
     async fn take(&self, request: ExportTraceServiceRequest) -> Result<(), (StatusCode, Status)> {
-        let first = !self.asked_before.swap(true, Ordering::Relaxed);
+        let first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
         match self.answer {
             Answer::SilentAtFirst if first => std::future::pending().await,
             Answer::Refuse => Err((StatusCode::BAD_REQUEST, Status::invalid_argument("no"))),
+            Answer::Fail => Err((
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Status::unknown("something broke"),
+            )),
             Answer::TooBusyAtFirst if first => Err((
                 StatusCode::SERVICE_UNAVAILABLE,
                 Status::unavailable("later"),
