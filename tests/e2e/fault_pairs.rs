@@ -415,25 +415,28 @@ fn judge(group: &[(&Placed, Vec<Trace>)], beside: &[Trace]) -> Vec<Judged> {
             let is_felt_by_some = is_felt(fault) || is_of_rows(fault) || is_of_rows(other);
             let by_some = is_felt_by_some || fault.company().orders > 1;
             let seen = if by_some { &in_group } else { &got };
+            let acted = match by_some {
+                true => group.iter().any(|(_, traces)| acted(traces, fault)),
+                false => acted(traces, fault),
+            };
+            // A charge that was given up before payment read it shows no fault of payment.
+            let was_never_there = !acted && is_given_up_late(traces);
+            let may_be_unfelt = by_some || is_out_of_time || was_never_there;
             let missed = |names: &BTreeSet<&str>| -> Vec<String> {
                 let missed = names.difference(seen);
                 missed
                     .map(|name| format!("no {name} of {}", fault.name))
                     .collect()
             };
-            match by_some || is_out_of_time {
+            match may_be_unfelt {
                 true => unfelt.extend(missed(&always)),
                 false => wrong.extend(missed(&always)),
             }
             unfelt.extend(missed(&mostly));
-            let acted = match by_some {
-                true => group.iter().any(|(_, traces)| acted(traces, fault)),
-                false => acted(traces, fault),
-            };
             if always.is_empty() && mostly.is_empty() && !acted {
                 // An order that fails because of the other fault never reaches this one.
                 let said = format!("{} did not act", fault.name);
-                match by_some || is_out_of_time {
+                match may_be_unfelt {
                     true => unfelt.push(said),
                     false => wrong.push(said),
                 }
