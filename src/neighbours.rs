@@ -71,7 +71,7 @@ fn shared_ids(traces: &[Trace]) -> HashSet<(String, String)> {
     attributes
         .filter(|(key, _)| SHARED.contains(key))
         .filter_map(|(key, value)| match value {
-            Value::String(text) => Some((key.to_owned(), text.clone())),
+            Value::String(text) => Some((key.to_owned(), text.to_string())),
             _ => None,
         })
         .take(MOST)

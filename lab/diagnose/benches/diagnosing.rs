@@ -19,7 +19,7 @@ use testing::{
     spans::{bare, resource},
     traces::{span_id, trace_id},
 };
-use trace::{Attributes, Kind, Resource, Span, Trace, Value};
+use trace::{Kind, Resource, Span, Trace, Value};
 
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);
@@ -326,7 +326,7 @@ fn span(
     Span {
         start_ns,
         end_ns,
-        attributes: Attributes(attributes),
+        attributes: attributes.into_iter().collect(),
         resource: Arc::clone(resource),
         ..bare(trace_id(trace), span_id(trace, id), above, name, kind)
     }

@@ -36,6 +36,7 @@ mod facts;
 mod finding;
 mod format;
 mod hash;
+mod parallel;
 pub mod report;
 mod rules;
 mod strip;
@@ -85,32 +86,44 @@ pub fn diagnose<'t>(
     beside: &[Trace],
     thresholds: &Thresholds,
 ) -> Vec<Diagnosis<'t>> {
+    let many = parallel::have_many_spans(traces);
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
     // First the rules for one trace, while it is in the cache: the traces of a run do not fit there.
-    let (mut views, mut told, mut found) = (Vec::new(), Vec::new(), Vec::new());
-    for trace in traces {
-        let view = View::new(trace);
-        peers.learn(&view.trace);
-        told.push((walk(&view), story(&view)));
-        found.push(rules::detect_in_trace(&view, thresholds));
-        views.push(view);
+    let chunks = parallel::in_chunks(many, traces, |traces| {
+        let mut peers = Peers::default();
+        let each = traces.iter().map(|trace| {
+            let view = View::new(trace);
+            peers.learn(&view.trace);
+            let found = rules::detect_in_trace(&view, thresholds);
+            (walk(&view), story(&view), found, view)
+        });
+        let each: Vec<_> = each.collect();
+        (peers, each)
+    });
+    let (mut views, mut told) = (Vec::new(), Vec::new());
+    for (learned, each) in chunks {
+        peers.add(learned);
+        for (walk, story, found, view) in each {
+            views.push(view);
+            told.push((walk, story, found));
+        }
     }
     // Then the rules for all traces together.
     let run = RunFacts::new(&views, beside, peers, thresholds);
-    let found = rules::detect_in_run(&run, found);
-    views
-        .into_iter()
-        .zip(told)
-        .zip(found)
-        .map(|((view, (walk, story)), findings)| Diagnosis {
+    let by_trace = rules::detect_in_run(&run, many);
+    let all: Vec<_> = views.into_iter().zip(told).zip(by_trace).collect();
+    parallel::map(many, all, |((view, (walk, story, mut found)), of_run)| {
+        found.extend(of_run);
+        rules::bound(&mut found);
+        Diagnosis {
             walk,
             story,
-            findings: suppression::without_weaker(&view, findings),
+            findings: suppression::without_weaker(&view, found),
             missing: view.missing(),
             paths: view.paths,
             after: view.after,
             trace: view.trace,
-        })
-        .collect()
+        }
+    })
 }

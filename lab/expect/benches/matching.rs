@@ -16,7 +16,7 @@ use std::{
 use expect::{Verdict, check};
 use scenario::Expectation;
 use testing::spans::{bare, resource, span_id, trace_id};
-use trace::{Attributes, Kind, Span, Trace, Value};
+use trace::{Kind, Span, Trace, Value};
 
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ fn span(id: u64, parent: u64, name: &str, kind: Kind, start_ns: u64, end_ns: u64
     Span {
         start_ns,
         end_ns,
-        attributes: Attributes(attributes),
+        attributes: attributes.into_iter().collect(),
         resource: resource([("service.name", "shop")]),
         ..bare(trace_id(), span_id(id), above, name, kind)
     }

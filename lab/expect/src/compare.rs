@@ -5,7 +5,7 @@ use std::time::Duration;
 use scenario::{
     Check, Count, DoubleRange, DurationRange, EventNode, LinkNode, Node, Pattern, Reference, Text,
 };
-use trace::{Kind, Span, StatusCode};
+use trace::{Kind, Span, StatusCode, is_within};
 
 use crate::{
     attributes::{Holder, attributes_fit, of_holder},
@@ -69,7 +69,11 @@ pub(crate) fn fit<'a>(
     forest: &Forest<'_>,
     target: impl Fn(&str) -> Target<'a>,
 ) -> Option<Fit> {
-    let differs = identity(&item.node.span, forest.span(index));
+    let span = forest.span(index);
+    if item.is_named_otherwise(span) && !item.is_lost(forest) {
+        return None;
+    }
+    let differs = identity(&item.node.span, span);
     let mut cost = item.cost(differs, forest)?;
     let mut certain = differs.any();
     others(item.node, index, forest, &target, &mut |mismatch| {
@@ -203,9 +207,12 @@ fn places<'a>(
         }
     }
     if let Some(want) = node.within_parent {
-        let within = parent
-            .is_some_and(|parent| parent.start_ns <= span.start_ns && span.end_ns <= parent.end_ns);
-        if within != want {
+        // What sticks out by no more than clocks do may be either.
+        let is_so = parent.is_some_and(|parent| match want {
+            true => is_within(span, parent),
+            false => span.start_ns < parent.start_ns || parent.end_ns < span.end_ns,
+        });
+        if !is_so && (want || parent.is_some()) {
             certain(Field::WithinParent(want));
         }
     }

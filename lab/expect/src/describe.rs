@@ -24,7 +24,7 @@ impl Mismatch<'_> {
                 want.to_string(),
                 absent_or(service(span)),
             ),
-            Field::Name(want) => ("name".to_owned(), want.to_string(), span.name.clone()),
+            Field::Name(want) => ("name".to_owned(), want.to_string(), span.name.to_string()),
             Field::Kind(want) => ("kind".to_owned(), want.to_string(), span.kind.to_string()),
             Field::Status(want) => (
                 "status".to_owned(),
@@ -106,7 +106,7 @@ fn absent_or(value: Option<&Value>) -> String {
     value.map_or_else(
         || "absent".to_owned(),
         |value| match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => text.to_string(),
             other => typed(other),
         },
     )

@@ -67,13 +67,17 @@ impl Explain<'_, '_, '_> {
     fn pair(&self, pair: &Pair<'_>) -> Line {
         let node = self.plan.items[pair.item].node;
         let span = self.forest.span(pair.span);
-        let found = mismatches(node, pair.span, self.forest, |name| {
-            let in_scope = pair.scope.get(name).copied();
-            match in_scope {
-                Some(span) => Target::Span(span),
-                None => target(self.plan, &Bindings::new(), self.bindings, name),
-            }
-        });
+        // Without links across the tree the search has seen all that can be seen.
+        let found = match pair.fits && self.bindings.is_none() {
+            true => Vec::new(),
+            false => mismatches(node, pair.span, self.forest, |name| {
+                let in_scope = pair.scope.get(name).copied();
+                match in_scope {
+                    Some(span) => Target::Span(span),
+                    None => target(self.plan, &Bindings::new(), self.bindings, name),
+                }
+            }),
+        };
         let among = self.among(pair);
         let mark = match found.is_empty() && among.is_empty() {
             true => Mark::Same,
@@ -121,16 +125,14 @@ impl Explain<'_, '_, '_> {
         let mut named = Bindings::new();
         pair.children.bindings(self.plan, &mut named);
         let wrong = |among: &Among| {
-            let span = |name: &String| {
-                let span = self.forest.span(*named.get(name.as_str())?);
-                Some((format!("${name}"), span))
-            };
             // A missing span has a separate line.
-            let spans: Vec<_> = among.names.iter().filter_map(span).collect();
+            let known = |name| Some((name, self.forest.span(*named.get(name)?)));
+            let names = among.names.iter().map(String::as_str);
+            let spans: Vec<(&str, &Span)> = names.filter_map(known).collect();
             Some(Difference {
                 field: timing::word(among.timing).to_owned(),
                 want: among.names.join(", "),
-                got: timing::wrong(among.timing, &spans)?,
+                got: timing::wrong(among.timing, &spans, |name, _| format!("${name}"))?,
                 unknown: None,
             })
         };
@@ -146,11 +148,9 @@ impl Explain<'_, '_, '_> {
             let timing = node.timing?;
             let pairs = siblings.pairs.iter().filter(|pair| pair.item == item);
             let spans: Vec<_> = pairs
-                .map(|pair| {
-                    let span = self.forest.span(pair.span);
-                    (format!("{} {}", span.name, span.span_id), span)
-                })
+                .map(|pair| ((), self.forest.span(pair.span)))
                 .collect();
+            let label_of = |(): &(), span: &Span| format!("{} {}", span.name, span.span_id);
             let (service, name) = label(node);
             let line = Line {
                 service,
@@ -159,7 +159,7 @@ impl Explain<'_, '_, '_> {
                 differences: vec![Difference {
                     field: timing::word(timing).to_owned(),
                     want: "true".to_owned(),
-                    got: timing::wrong(timing, &spans)?,
+                    got: timing::wrong(timing, &spans, label_of)?,
                     unknown: None,
                 }],
                 ..blank(Mark::Differs)
@@ -211,10 +211,10 @@ impl Explain<'_, '_, '_> {
 pub(crate) fn of_span(mark: Mark, span: &Span) -> Line {
     Line {
         service: match service(span) {
-            Some(Value::String(service)) => service.clone(),
+            Some(Value::String(service)) => service.as_str().to_owned(),
             _ => "(no service)".to_owned(),
         },
-        name: span.name.clone(),
+        name: span.name.as_str().to_owned(),
         span_id: Some(span.span_id),
         nanoseconds: Some(span.end_ns.saturating_sub(span.start_ns)),
         ..blank(mark)

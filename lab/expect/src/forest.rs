@@ -1,8 +1,9 @@
 //! The trace and its related traces as one forest; spans are identified by numbers.
 
-use std::{cell::OnceCell, collections::HashMap};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap};
 
-use trace::{Link, Span, SpanId, Top, Trace, TraceId};
+use foldhash::fast::RandomState;
+use trace::{Fidelity, Link, Span, SpanId, Top, Trace, TraceId};
 
 use crate::Twin;
 
@@ -10,10 +11,14 @@ use crate::Twin;
 pub(crate) struct Forest<'t> {
     spans: Vec<&'t Span>,
     parents: Vec<Option<usize>>,
-    children: Vec<Vec<usize>>,
+    children: Vec<Cow<'t, [usize]>>,
     tops: Vec<Option<Top>>,
     /// The spans by their ids; built only if a link is looked up.
     ids: OnceCell<HashMap<(TraceId, SpanId), usize>>,
+    /// The spans by their names; built only if a name is looked up.
+    names: OnceCell<HashMap<&'t str, Vec<usize>, RandomState>>,
+    /// Whether every span has its name as it was sent.
+    keeps_names: bool,
     /// The number of spans of the trace itself.
     own: usize,
     twin: Option<&'t Twin>,
@@ -29,6 +34,8 @@ impl<'t> Forest<'t> {
             children: Vec::new(),
             tops: Vec::new(),
             ids: OnceCell::new(),
+            names: OnceCell::new(),
+            keeps_names: true,
             own: trace.spans().len(),
             twin: None,
         };
@@ -53,16 +60,15 @@ impl<'t> Forest<'t> {
         let base = self.spans.len();
         let tops = tops(trace);
         for (index, span) in trace.spans().iter().enumerate() {
+            self.keeps_names &= span.fidelity == Fidelity::Exact;
             self.spans.push(span);
             self.parents
                 .push(trace.parent(index).map(|parent| base + parent));
-            self.children.push(
-                trace
-                    .children(index)
-                    .iter()
-                    .map(|child| base + child)
-                    .collect(),
-            );
+            let children = trace.children(index);
+            self.children.push(match base {
+                0 => children.into(),
+                _ => children.iter().map(|child| base + child).collect(),
+            });
             self.tops.push(tops[index]);
         }
     }
@@ -85,6 +91,25 @@ impl<'t> Forest<'t> {
             ids
         });
         ids.get(&(link.trace_id, link.span_id)).copied()
+    }
+
+    /// Whether it is worth while to look a name up: there are many spans, and every span has its name as it was
+    /// sent, in capitals or not.
+    pub(crate) fn looks_names_up(&self) -> bool {
+        const MANY: usize = 64;
+        self.keeps_names && self.spans.len() >= MANY
+    }
+
+    /// The spans of exactly this name.
+    pub(crate) fn named(&self, name: &str) -> &[usize] {
+        let names = self.names.get_or_init(|| {
+            let mut names: HashMap<&str, Vec<usize>, RandomState> = HashMap::default();
+            for (index, span) in self.spans.iter().enumerate() {
+                names.entry(&span.name).or_default().push(index);
+            }
+            names
+        });
+        names.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn parent(&self, index: usize) -> Option<usize> {
@@ -112,10 +137,10 @@ impl<'t> Forest<'t> {
 
     /// All spans below a span, parents before children. Does not use the call stack.
     pub(crate) fn descendants(&self, index: usize) -> Vec<usize> {
-        let mut found = self.children[index].clone();
+        let mut found = self.children[index].to_vec();
         let mut next = 0;
         while let Some(&span) = found.get(next) {
-            found.extend(&self.children[span]);
+            found.extend_from_slice(&self.children[span]);
             next += 1;
         }
         found

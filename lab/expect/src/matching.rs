@@ -34,6 +34,8 @@ pub(crate) struct Siblings<'e> {
 pub(crate) struct Pair<'e> {
     pub(crate) item: usize,
     pub(crate) span: usize,
+    /// Whether the span and all below it are as the node says: they were matched without cost.
+    pub(crate) fits: bool,
     /// The names that are bound above the node and at it.
     pub(crate) scope: Bindings<'e>,
     pub(crate) children: Siblings<'e>,

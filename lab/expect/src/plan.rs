@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashMap};
 
-use scenario::{Check, Expectation, Node, Operand, Pattern, Want};
+use scenario::{Check, Expectation, Node, Operand, Pattern, Text, Want};
 use trace::{Fidelity, Kind, Span, Value};
 
 use crate::forest::Forest;
@@ -188,10 +188,25 @@ impl Item<'_> {
         (!another).then_some(weight)
     }
 
-    fn is_lost(&self, forest: &Forest<'_>) -> bool {
+    /// Whether the node asks for another name than the span has.
+    pub(crate) fn is_named_otherwise(&self, span: &Span) -> bool {
+        let name = self.node.span.name.as_ref();
+        name.is_some_and(|want| !want.fits(&span.name, span.fidelity))
+    }
+
+    pub(crate) fn is_lost(&self, forest: &Forest<'_>) -> bool {
         *self.lost.get_or_init(|| {
-            let mut spans = 0..forest.len();
-            spans.all(|span| identity(&self.node.span, forest.span(span)).any())
+            // The name differs most often.
+            let is_another = |span: usize| {
+                let span = forest.span(span);
+                self.is_named_otherwise(span) || identity(&self.node.span, span).any()
+            };
+            match &self.node.span.name {
+                Some(Text::Exactly(name)) if forest.looks_names_up() => {
+                    forest.named(name).iter().all(|&span| is_another(span))
+                }
+                _ => (0..forest.len()).all(is_another),
+            }
         })
     }
 }

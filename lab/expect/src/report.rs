@@ -160,6 +160,10 @@ impl Line {
 /// Merges neighbouring lines that are equal.
 pub(crate) fn merge(lines: &mut Vec<Line>) {
     lines.iter_mut().for_each(|line| merge(&mut line.children));
+    let mut neighbours = lines.windows(2);
+    if !neighbours.any(|two| two[0].says_the_same(&two[1])) {
+        return;
+    }
     let mut merged: Vec<(Line, u64)> = Vec::with_capacity(lines.len());
     for line in lines.drain(..) {
         match merged.last_mut() {

@@ -4,7 +4,7 @@
 //! itself, plus the cheapest matching of the node's children with the span's. The depth of the recursion is
 //! that of the expectation, never that of the trace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use foldhash::fast::RandomState;
 
@@ -101,6 +101,31 @@ fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize
     }
 }
 
+/// A pair of an item and a span, with the spans bound to the names that the item refers to above it.
+type Key = (usize, usize, Vec<Option<usize>>);
+
+/// The cheapest matching below a pair. It is taken where the pair is chosen: its cost stays.
+struct Known<'e> {
+    cost: i64,
+    children: Option<Siblings<'e>>,
+}
+
+/// The candidates that are not allowed unless a node matches them.
+enum Unlisted {
+    None,
+    /// All but these, in order.
+    AllBut(Vec<usize>),
+}
+
+impl Unlisted {
+    fn contains(&self, span: usize) -> bool {
+        match self {
+            Unlisted::None => false,
+            Unlisted::AllBut(listed) => listed.binary_search(&span).is_err(),
+        }
+    }
+}
+
 struct Search<'s, 'e, 't> {
     plan: &'s Plan<'e>,
     forest: &'s Forest<'t>,
@@ -108,9 +133,8 @@ struct Search<'s, 'e, 't> {
     bindings: Option<Bindings<'e>>,
     /// The only span for each of some nodes.
     forced: &'s HashMap<usize, usize>,
-    /// The costs of pairs that were computed: item, span, and the spans bound to the names that the item
-    /// refers to above it.
-    known: HashMap<(usize, usize, Vec<Option<usize>>), i64, RandomState>,
+    /// What was found below pairs.
+    known: HashMap<Key, Known<'e>, RandomState>,
 }
 
 // === impl Search ===
@@ -125,16 +149,20 @@ impl<'e> Search<'_, 'e, '_> {
         let all: Vec<usize> = (0..self.forest.len())
             .filter(|&span| self.forest.is_own(span))
             .collect();
-        let open = HashSet::new();
-        self.match_set(&direct, tops, &open, &scope, &mut siblings);
-        self.match_set(&deep, all, &open, &scope, &mut siblings);
+        self.match_set(&direct, tops, &Unlisted::None, &scope, &mut siblings);
+        self.match_set(&deep, all, &Unlisted::None, &scope, &mut siblings);
         siblings.pairs.iter_mut().for_each(|pair| self.fill(pair));
         siblings
     }
 
     /// Matches the children of a pair, and their children.
     fn fill(&mut self, pair: &mut Pair<'e>) {
-        pair.children = self.children(pair.item, pair.span, &pair.scope);
+        let key = self.key(pair.item, pair.span, &pair.scope);
+        let known = self.known.get_mut(&key);
+        pair.children = match known.and_then(|known| known.children.take()) {
+            Some(children) => children,
+            None => self.children(pair.item, pair.span, &pair.scope),
+        };
         for child in &mut pair.children.pairs {
             self.fill(child);
         }
@@ -168,7 +196,6 @@ impl<'e> Search<'_, 'e, '_> {
         let Item {
             node,
             children,
-            outer,
             weight,
             ..
         } = &self.plan.items[item];
@@ -176,22 +203,28 @@ impl<'e> Search<'_, 'e, '_> {
         let below = if children.is_empty() && (!node.closed || no_children) {
             0
         } else {
-            let key = (
-                item,
-                span,
-                outer.iter().map(|name| inner.get(name).copied()).collect(),
-            );
+            let key = self.key(item, span, &inner);
             match self.known.get(&key) {
-                Some(known) => *known,
+                Some(known) => known.cost,
                 None => {
-                    let below = self.children(item, span, &inner).cost;
-                    self.known.insert(key, below);
-                    below
+                    let children = self.children(item, span, &inner);
+                    let cost = children.cost;
+                    if let Entry::Vacant(place) = self.known.entry(key) {
+                        let children = Some(children);
+                        place.insert(Known { cost, children });
+                    }
+                    cost
                 }
             }
         };
         // A span never counts as missing because of differences below it.
         Some(((own + below).min(weight - 1), fit))
+    }
+
+    fn key(&self, item: usize, span: usize, scope: &Bindings<'e>) -> Key {
+        let outer = self.plan.items[item].outer.iter();
+        let outer = outer.map(|name| scope.get(name).copied()).collect();
+        (item, span, outer)
     }
 
     /// The names that are bound at and above a node.
@@ -214,20 +247,17 @@ impl<'e> Search<'_, 'e, '_> {
         let (deep, direct) = self.split(children, scope);
         if !deep.is_empty() {
             let below = self.forest.descendants(span);
-            self.match_set(&deep, below, &HashSet::new(), scope, &mut siblings);
+            self.match_set(&deep, below, &Unlisted::None, scope, &mut siblings);
         }
         let children = self.forest.children(span).to_vec();
         let unlisted = match self.plan.items[item].node.closed {
             true => {
                 // A child that is matched by an any-depth node counts as listed.
-                let listed: HashSet<usize> = siblings.pairs.iter().map(|pair| pair.span).collect();
-                children
-                    .iter()
-                    .copied()
-                    .filter(|child| !listed.contains(child))
-                    .collect()
+                let mut listed: Vec<usize> = siblings.pairs.iter().map(|pair| pair.span).collect();
+                listed.sort_unstable();
+                Unlisted::AllBut(listed)
             }
-            false => HashSet::new(),
+            false => Unlisted::None,
         };
         self.match_set(&direct, children, &unlisted, scope, &mut siblings);
         siblings
@@ -259,11 +289,11 @@ impl<'e> Search<'_, 'e, '_> {
         &mut self,
         items: &[usize],
         candidates: Vec<usize>,
-        unlisted: &HashSet<usize>,
+        unlisted: &Unlisted,
         scope: &Bindings<'e>,
         siblings: &mut Siblings<'e>,
     ) {
-        if items.is_empty() && unlisted.is_empty() {
+        if items.is_empty() && matches!(unlisted, Unlisted::None) {
             return;
         }
         let table = self.table(items, candidates, unlisted, scope);
@@ -274,12 +304,14 @@ impl<'e> Search<'_, 'e, '_> {
         let mut filled = vec![0u64; items.len()];
         for (index, candidate) in pairs {
             filled[index] += 1;
-            siblings.charge(table.costs[index][candidate].unwrap_or(0), 1);
+            let cost = table.cost(index, candidate).unwrap_or(0);
+            siblings.charge(cost, 1);
             let (item, span) = (items[index], table.candidates[candidate]);
             let (scope, children) = (self.scope(item, span, scope), Siblings::default());
             siblings.pairs.push(Pair {
                 item,
                 span,
+                fits: cost == 0,
                 scope,
                 children,
             });
@@ -306,24 +338,24 @@ impl<'e> Search<'_, 'e, '_> {
         &mut self,
         items: &[usize],
         candidates: Vec<usize>,
-        unlisted: &HashSet<usize>,
+        unlisted: &Unlisted,
         scope: &Bindings<'e>,
     ) -> Table {
-        let mut costs = vec![Vec::with_capacity(candidates.len()); items.len()];
+        let mut costs = Vec::with_capacity(candidates.len() * items.len());
         let mut alone: Vec<_> = candidates
             .iter()
-            .map(|span| match unlisted.contains(span) {
+            .map(|span| match unlisted.contains(*span) {
                 true => (UNLISTED, Some(Why::Closed)),
                 false => (0, None),
             })
             .collect();
         let mut forbidden = Vec::new();
-        for (index, &item) in items.iter().enumerate() {
+        for &item in items {
             let none = self.plan.items[item].node.times.max == Some(0);
             let weight = self.plan.items[item].weight;
             for (candidate, &span) in candidates.iter().enumerate() {
                 let pair = self.pair(item, span, scope);
-                costs[index].push(pair.map(|(cost, _)| cost).filter(|_| !none));
+                costs.push(pair.map(|(cost, _)| cost).filter(|_| !none));
                 let (penalty, why) = match pair.map(|(_, fit)| fit) {
                     Some(Fit::Yes) => (weight + 1, Why::TooMany(item)),
                     Some(Fit::Unknown) => (FIELD, Why::MayBeTooMany(item)),
@@ -353,7 +385,7 @@ impl<'e> Search<'_, 'e, '_> {
         &self,
         items: &[usize],
         candidates: Vec<usize>,
-        costs: Vec<Vec<Option<i64>>>,
+        costs: Vec<Option<i64>>,
         alone: Vec<(i64, Option<Why>)>,
         forbidden: Vec<Excess>,
     ) -> Table {

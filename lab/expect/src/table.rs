@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use scenario::Count;
 
 use crate::{
@@ -16,7 +17,7 @@ pub(crate) struct Table {
     /// The spans.
     pub(crate) candidates: Vec<usize>,
     /// For each node, then each candidate: the cost; `None` if the two cannot be paired.
-    pub(crate) costs: Vec<Vec<Option<i64>>>,
+    pub(crate) costs: Vec<Option<i64>>,
     /// For each candidate: the cost if no node matches it, and the reason.
     pub(crate) alone: Vec<(i64, Option<Why>)>,
     /// Candidates that fit a node with the count zero.
@@ -34,6 +35,11 @@ pub(crate) struct Choice {
 // === impl Table ===
 
 impl Table {
+    /// The cost of a pair; `None` if the two cannot be paired.
+    pub(crate) fn cost(&self, node: usize, candidate: usize) -> Option<i64> {
+        self.costs[node * self.candidates.len() + candidate]
+    }
+
     /// Finds the pairs of least total cost.
     pub(crate) fn cheapest(&self) -> Choice {
         if let Some(free) = self.free() {
@@ -42,7 +48,7 @@ impl Table {
         let (columns, members) = self.columns();
         let (nodes, rows): (Vec<usize>, Vec<Class>) = self.rows().into_iter().unzip();
         // The members of a column cost the same: the first stands for all.
-        let cost = |node: usize, members: &Vec<usize>| self.costs[node][members[0]];
+        let cost = |node: usize, members: &Vec<usize>| self.cost(node, members[0]);
         let costs: Vec<Vec<_>> = nodes
             .iter()
             .map(|&node| members.iter().map(|members| cost(node, members)).collect())
@@ -76,7 +82,7 @@ impl Table {
         let mut counts = vec![0u64; self.nodes.len()];
         for candidate in 0..self.candidates.len() {
             let mut free =
-                (0..self.nodes.len()).filter(|&node| self.costs[node][candidate] == Some(0));
+                (0..self.nodes.len()).filter(|&node| self.cost(node, candidate) == Some(0));
             match (free.next(), free.next()) {
                 (Some(node), None) => {
                     counts[node] += 1;
@@ -122,10 +128,11 @@ impl Table {
 
     /// Candidates with equal costs, as columns with their members.
     fn columns(&self) -> (Vec<Class>, Vec<Vec<usize>>) {
-        let mut known: HashMap<(Vec<Option<i64>>, i64), usize> = HashMap::new();
+        let mut known: HashMap<(Vec<Option<i64>>, i64), usize, RandomState> = HashMap::default();
         let (mut columns, mut members): (Vec<Class>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
         for candidate in 0..self.candidates.len() {
-            let costs = self.costs.iter().map(|row| row[candidate]).collect();
+            let nodes = 0..self.nodes.len();
+            let costs = nodes.map(|node| self.cost(node, candidate)).collect();
             let alone = self.alone[candidate].0;
             let column = *known.entry((costs, alone)).or_insert_with(|| {
                 columns.push(Class { units: 0, alone });

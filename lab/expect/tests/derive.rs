@@ -38,7 +38,7 @@ fn text() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        text().prop_map(Value::String),
+        text().prop_map(Value::from),
         any::<i64>().prop_map(Value::Int),
         any::<bool>().prop_map(Value::Bool),
         any::<f64>().prop_map(Value::Double),
@@ -56,7 +56,7 @@ fn attributes() -> impl Strategy<Value = Attributes> {
         Just("lab.request".to_owned()),
         "[a-z.$~ :]{1,8}",
     ];
-    prop::collection::vec((key, value()), 0..4).prop_map(Attributes)
+    prop::collection::vec((key, value()), 0..4).prop_map(|pairs| pairs.into_iter().collect())
 }
 
 prop_compose! {
@@ -83,7 +83,7 @@ prop_compose! {
             links: links.into_iter().collect(),
             status: Status {
                 code: [StatusCode::Unset, StatusCode::Ok, StatusCode::Error][status],
-                message: String::new(),
+                message: String::new().into(),
             },
             resource: resource([("service.name", service)]),
             ..bare(trace_id(1), span_id(id), parent.map(span_id), &name, kinds[kind])

@@ -162,7 +162,7 @@ fn a_renamed_span_is_caught() {
             "got fetch items",
         ],
         |shop| {
-            shop.span("fetch_items", Kind::Internal).name = "fetch items".to_owned();
+            shop.span("fetch_items", Kind::Internal).name = "fetch items".into();
         },
     );
 }
@@ -250,7 +250,7 @@ fn an_attribute_sent_twice_with_two_values_is_caught() {
             order
                 .attributes
                 .0
-                .push(("order.discount_applied".to_owned(), false.into()));
+                .push(("order.discount_applied".into(), false.into()));
         },
     );
 }
@@ -465,7 +465,7 @@ fn a_double_a_duration_a_resource_and_a_scope_are_caught() {
             .retain(|(key, _)| key == "service.name");
         span.attributes
             .0
-            .push(("service.version".to_owned(), "0.1.0".into()));
+            .push(("service.version".into(), "0.1.0".into()));
     });
 
     let scope = "span: { name: render }, scope: { scope.flavour: absent }";
@@ -474,7 +474,7 @@ fn a_double_a_duration_a_resource_and_a_scope_are_caught() {
         Arc::make_mut(&mut span.scope)
             .attributes
             .0
-            .push(("scope.flavour".to_owned(), Value::Empty));
+            .push(("scope.flavour".into(), Value::Empty));
     });
 }
 
@@ -495,5 +495,5 @@ fn a_span_that_must_not_be_there_is_caught_wherever_it_stands() {
 fn set(shop: &mut Shop, name: &str, key: &str, value: Option<Value>) {
     let attributes = &mut shop.span(name, Kind::Internal).attributes.0;
     attributes.retain(|(known, _)| known != key);
-    attributes.extend(value.map(|value| (key.to_owned(), value)));
+    attributes.extend(value.map(|value| (key.into(), value)));
 }

@@ -109,7 +109,7 @@ fn the_report_is_json_for_machines() {
 #[test]
 fn a_name_cannot_drive_the_terminal() {
     let mut shop = Shop::healthy();
-    shop.span("fetch_items", Kind::Internal).name = "fetch_items\u{1b}[2J".to_owned();
+    shop.span("fetch_items", Kind::Internal).name = "fetch_items\u{1b}[2J".into();
     let want = shop::expectation();
     let text = check(&want, &shop.trace(), &[]).text("checkout", "", false);
     assert!(text.contains("got fetch_items\u{fffd}[2J"), "{text}");

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use trace::{
     Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
-    TraceId, Value,
+    Text, TraceId, Value,
 };
 
 #[derive(Deserialize)]
@@ -162,7 +162,7 @@ impl JaegerSpan {
             links.push(Link {
                 trace_id: target.0,
                 span_id: target.1,
-                trace_state: String::new(),
+                trace_state: Text::default(),
                 flags: 0,
                 attributes: Attributes::default(),
                 // Jaeger does not keep them, so it is unknown whether there were any.
@@ -201,19 +201,16 @@ impl JaegerSpan {
             version: library(&mut tags, "otel.scope.version", "otel.library.version"),
             ..Scope::default()
         };
-        let mut of_resource = vec![(
-            "service.name".to_owned(),
-            Value::String(process.service_name),
-        )];
+        let mut of_resource = vec![("service.name".into(), Value::from(process.service_name))];
         of_resource.extend(Tags::of(process.tags).0);
         let start_ns = self.start_time.saturating_mul(1_000);
         Ok(Span {
             trace_id,
             span_id: own_id,
             parent_span_id: parent,
-            trace_state,
+            trace_state: trace_state.into(),
             flags: 0,
-            name: self.operation_name,
+            name: self.operation_name.into(),
             kind,
             start_ns,
             end_ns: start_ns.saturating_add(self.duration.saturating_mul(1_000)),
@@ -223,7 +220,10 @@ impl JaegerSpan {
             dropped_events: 0,
             links,
             dropped_links: 0,
-            status: Status { code, message },
+            status: Status {
+                code,
+                message: message.into(),
+            },
             resource: Arc::new(Resource {
                 attributes: Attributes(of_resource),
                 ..Resource::default()
@@ -241,7 +241,7 @@ impl Log {
         let mut fields = Tags::of(self.fields);
         Event {
             time_ns: self.timestamp.saturating_mul(1_000),
-            name: fields.take("event").unwrap_or_default(),
+            name: fields.take("event").unwrap_or_default().into(),
             attributes: Attributes(fields.0),
             dropped_attributes: 0,
         }
@@ -249,7 +249,7 @@ impl Log {
 }
 
 /// Tags as attributes, without the tags that Jaeger adds.
-struct Tags(Vec<(String, Value)>);
+struct Tags(Vec<(Text, Value)>);
 
 // === impl Tags ===
 
@@ -257,17 +257,17 @@ impl Tags {
     fn of(tags: Vec<Tag>) -> Tags {
         let attributes = tags.into_iter().map(|tag| {
             let value = tag.value();
-            (tag.key, value)
+            (Text::from(tag.key), value)
         });
         Tags(attributes.collect())
     }
 
     /// Removes a tag that is not an attribute, and returns its text.
     fn take(&mut self, key: &str) -> Option<String> {
-        let is_it = |(name, value): &(String, Value)| name == key && value.as_str().is_some();
+        let is_it = |(name, value): &(Text, Value)| name == key && value.as_str().is_some();
         let place = self.0.iter().position(is_it)?;
         match self.0.remove(place).1 {
-            Value::String(text) => Some(text),
+            Value::String(text) => Some(text.into()),
             _ => None,
         }
     }
@@ -297,7 +297,7 @@ impl Tag {
             ("binary", _) => text()
                 .and_then(|text| BASE64.decode(text).ok())
                 .map(Value::Bytes),
-            (_, Json::String(text)) => Some(Value::String(text.clone())),
+            (_, Json::String(text)) => Some(Value::from(text.as_str())),
             (_, Json::Bool(truth)) => Some(Value::Bool(*truth)),
             (_, Json::Number(number)) => number
                 .as_i64()
@@ -305,7 +305,7 @@ impl Tag {
                 .or_else(|| number.as_f64().map(Value::Double)),
             _ => None,
         }
-        .unwrap_or_else(|| Value::String(self.value.to_string()))
+        .unwrap_or_else(|| Value::from(self.value.to_string()))
     }
 }
 

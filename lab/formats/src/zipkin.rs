@@ -207,9 +207,9 @@ impl ZipkinSpan {
             trace_id: self.trace_id,
             span_id: self.id,
             parent_span_id: self.parent_id,
-            trace_state,
+            trace_state: trace_state.into(),
             flags: 0,
-            name: self.name.unwrap_or_default(),
+            name: self.name.unwrap_or_default().into(),
             kind,
             start_ns: nanoseconds(start),
             end_ns: nanoseconds(end),
@@ -236,10 +236,10 @@ fn add_remote(attributes: &mut Attributes, kind: Kind, remote: Endpoint) {
     };
     let text = |text: Option<String>| text.filter(|text| !text.is_empty());
     if let Some(name) = text(remote.service_name) {
-        add(attributes, "service.peer.name", Value::String(name));
+        add(attributes, "service.peer.name", Value::from(name));
     }
     if let Some(ip) = text(remote.ipv4).or(text(remote.ipv6)) {
-        add(attributes, address, Value::String(ip));
+        add(attributes, address, Value::from(ip));
     }
     if let Some(number) = remote.port.filter(|port| *port != 0) {
         add(attributes, port, Value::Int(number.into()));
@@ -248,7 +248,7 @@ fn add_remote(attributes: &mut Attributes, kind: Kind, remote: Endpoint) {
 
 fn add(attributes: &mut Attributes, key: &str, value: Value) {
     if attributes.get(key).is_none() {
-        attributes.0.push((key.to_owned(), value));
+        attributes.0.push((key.into(), value));
     }
 }
 

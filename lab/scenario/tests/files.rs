@@ -139,7 +139,7 @@ fn a_value_has_the_type_that_it_is_written_with() {
         Value::Double(19.99),
         Value::Bool(true),
         Value::String("true".into()),
-        Value::String(String::new()),
+        Value::from(""),
         Value::Empty,
         Value::String("present".into()),
         Value::Int(-3),

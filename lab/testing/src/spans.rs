@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 use trace::{
     Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
-    TraceId, Value,
+    Text, TraceId, Value,
 };
 
 /// The id of the traces that are made by hand.
@@ -52,9 +52,9 @@ pub fn bare(
         trace_id,
         span_id,
         parent_span_id,
-        trace_state: String::new(),
+        trace_state: Text::default(),
         flags: 1,
-        name: name.to_owned(),
+        name: name.into(),
         kind,
         start_ns: 0,
         end_ns: 0,
@@ -83,7 +83,7 @@ pub fn resource<const N: usize>(attributes: [(&str, &str); N]) -> Arc<Resource> 
 pub fn event<const N: usize>(time_ns: u64, name: &str, attributes: [(&str, &str); N]) -> Event {
     Event {
         time_ns,
-        name: name.to_owned(),
+        name: name.into(),
         attributes: attributes.into_iter().collect(),
         dropped_attributes: 0,
     }
@@ -94,7 +94,7 @@ pub fn link_to(trace_id: TraceId, span_id: SpanId) -> Link {
     Link {
         trace_id,
         span_id,
-        trace_state: String::new(),
+        trace_state: Text::default(),
         flags: 0,
         attributes: Attributes::default(),
         dropped_attributes: 0,
@@ -155,7 +155,7 @@ pub fn healthy() -> Vec<Span> {
 pub fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Empty),
-        any::<String>().prop_map(Value::String),
+        any::<String>().prop_map(Value::from),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Int),
         proptest::num::f64::ANY.prop_map(Value::Double),
@@ -164,13 +164,17 @@ pub fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::Array),
-            vec((any::<String>(), inner), 0..4).prop_map(|pairs| Value::Map(Attributes(pairs))),
+            vec((any_text(), inner), 0..4).prop_map(|pairs| Value::Map(Attributes(pairs))),
         ]
     })
 }
 
+fn any_text() -> impl Strategy<Value = Text> {
+    any::<String>().prop_map(Text::from)
+}
+
 fn any_attributes() -> impl Strategy<Value = Attributes> {
-    vec((any::<String>(), any_value()), 0..4).prop_map(Attributes)
+    vec((any_text(), any_value()), 0..4).prop_map(Attributes)
 }
 
 fn any_span_id() -> impl Strategy<Value = SpanId> {
@@ -194,7 +198,7 @@ fn any_link() -> impl Strategy<Value = Link> {
             |(trace_id, span_id, trace_state, flags, attributes, dropped_attributes)| Link {
                 trace_id,
                 span_id,
-                trace_state,
+                trace_state: trace_state.into(),
                 flags,
                 attributes,
                 dropped_attributes,
@@ -211,7 +215,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     )
         .prop_map(|(time_ns, name, attributes, dropped_attributes)| Event {
             time_ns,
-            name,
+            name: name.into(),
             attributes,
             dropped_attributes,
         })
@@ -224,7 +228,10 @@ fn any_status() -> impl Strategy<Value = Status> {
         Just(StatusCode::Error),
         (3..i32::MAX).prop_map(StatusCode::Unknown),
     ];
-    (code, any::<String>()).prop_map(|(code, message)| Status { code, message })
+    (code, any::<String>()).prop_map(|(code, message)| Status {
+        code,
+        message: message.into(),
+    })
 }
 
 fn any_kind() -> impl Strategy<Value = Kind> {
@@ -246,8 +253,8 @@ fn any_resource() -> impl Strategy<Value = Arc<Resource>> {
     (0..3_i64).prop_map(|number| {
         Arc::new(Resource {
             attributes: Attributes(vec![
-                ("n".to_owned(), Value::Int(number)),
-                ("nan".to_owned(), f64::NAN.into()),
+                ("n".into(), Value::Int(number)),
+                ("nan".into(), f64::NAN.into()),
             ]),
             dropped_attributes: 0,
             schema_url: "https://opentelemetry.io/schemas/1.37.0".to_owned(),
@@ -299,9 +306,9 @@ pub fn any_span() -> impl Strategy<Value = Span> {
             trace_id,
             span_id,
             parent_span_id,
-            trace_state,
+            trace_state: trace_state.into(),
             flags,
-            name,
+            name: name.into(),
             kind,
             start_ns,
             end_ns,

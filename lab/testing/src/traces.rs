@@ -120,14 +120,14 @@ pub trait SpanExt {
 
 impl SpanExt for Span {
     fn with(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
-        self.attributes.0.push((key.to_owned(), value.into()));
+        self.attributes.0.push((key.into(), value.into()));
         self
     }
 
     fn fails(&mut self, message: &str) -> &mut Self {
         self.status = Status {
             code: StatusCode::Error,
-            message: message.to_owned(),
+            message: message.into(),
         };
         self
     }

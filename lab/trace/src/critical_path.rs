@@ -279,6 +279,18 @@ pub fn is_serial(first: &Span, next: &Span, parent_ns: u64) -> bool {
     first.1 <= next.0 || are_serial(first, next, Nanos::from(parent_ns))
 }
 
+/// Whether a span lies within its parent, as far as clocks tell.
+///
+/// At both ends it sticks out by at most half of itself, and by at most 1 % of the parent, or 1 ms: some SDKs cut
+/// the start of a span to whole milliseconds, and its end moves with it.
+pub fn is_within(child: &Span, parent: &Span) -> bool {
+    let times = |span: &Span| (Nanos::from(span.start_ns), Nanos::from(span.end_ns));
+    let (child, parent) = (times(child), times(parent));
+    let out = (parent.0 - child.0).max(child.1 - parent.1);
+    let is_small = out * MILD.1 <= (parent.1 - parent.0) * MILD.0 || out <= COARSE_CLOCK_NS;
+    out <= 0 || (is_small && 2 * out <= child.1 - child.0)
+}
+
 /// Whether two intervals that overlap are serial.
 fn are_serial(first: (Nanos, Nanos), next: (Nanos, Nanos), parent: Nanos) -> bool {
     let overlap = first.1 - next.0;

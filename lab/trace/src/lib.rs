@@ -28,8 +28,12 @@ pub mod tree;
 pub mod value;
 mod whole;
 
+/// Text of a span. Up to 24 bytes, which most keys and names are shorter than, stand in it; longer text is allocated.
+pub use compact_str::CompactString as Text;
+
 pub use critical_path::{
-    CriticalPath, Segment, critical_path, critical_paths, is_message, is_serial, paths_after,
+    CriticalPath, Segment, critical_path, critical_paths, is_message, is_serial, is_within,
+    paths_after,
 };
 pub use id::{SpanId, TraceId};
 pub use milliseconds::milliseconds;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Attributes, SpanId, TraceId, Value};
+use crate::{Attributes, SpanId, Text, TraceId, Value};
 
 /// One span, with the resource and the scope that it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,11 +14,11 @@ pub struct Span {
     /// The parent span; `None` for a root.
     pub parent_span_id: Option<SpanId>,
     /// The W3C `tracestate` of the span.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// The W3C trace flags in the low 8 bits, and OTLP's own bits above them.
     pub flags: u32,
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// Its side of a call.
     pub kind: Kind,
     /// The start, in nanoseconds since the Unix epoch.
@@ -83,7 +83,7 @@ pub struct Event {
     /// The time, in nanoseconds since the Unix epoch.
     pub time_ns: u64,
     /// Its name, such as `exception`.
-    pub name: String,
+    pub name: Text,
     /// Its attributes.
     pub attributes: Attributes,
     /// The number of attributes that the sender dropped.
@@ -98,7 +98,7 @@ pub struct Link {
     /// The id of the linked span.
     pub span_id: SpanId,
     /// Its `tracestate`.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// Its flags.
     pub flags: u32,
     /// The attributes of the link.
@@ -113,7 +113,7 @@ pub struct Status {
     /// Unset, ok or error.
     pub code: StatusCode,
     /// The sender's description of an error; often empty.
-    pub message: String,
+    pub message: Text,
 }
 
 /// The code of a status (OTLP `StatusCode`).

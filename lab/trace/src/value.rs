@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use crate::Text;
+
 /// The value of an attribute (OTLP `AnyValue`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A value that was sent without content: present, and not a string.
     Empty,
     /// UTF-8 text.
-    String(String),
+    String(Text),
     /// A boolean.
     Bool(bool),
     /// A signed 64-bit integer.
@@ -25,7 +27,7 @@ pub enum Value {
 
 /// Attributes in the order of the sender. A key that was sent twice stays twice; `get` returns the first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes(pub Vec<(String, Value)>);
+pub struct Attributes(pub Vec<(Text, Value)>);
 
 // === impl Value ===
 
@@ -63,7 +65,13 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Value::String(text.to_owned())
+        Value::String(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::String(text.into())
     }
 }
 
@@ -115,7 +123,9 @@ impl fmt::Display for Value {
 impl Attributes {
     /// The value of the first attribute with this key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+        // Keys of another length are passed over without a look at their bytes.
+        let is_it = |k: &Text| k.len() == key.len() && k.as_bytes() == key.as_bytes();
+        self.0.iter().find(|(k, _)| is_it(k)).map(|(_, v)| v)
     }
 
     /// All keys and values, in order.
@@ -134,7 +144,7 @@ impl Attributes {
     }
 }
 
-impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Attributes {
+impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Attributes(
             pairs

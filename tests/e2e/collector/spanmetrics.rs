@@ -126,7 +126,7 @@ fn series(span: &Span) -> Series {
     };
     (
         span.service().to_owned(),
-        span.name.clone(),
+        span.name.to_string(),
         format!("SPAN_KIND_{kind}"),
         format!("STATUS_CODE_{status}"),
     )

@@ -1,16 +1,22 @@
 //! Business ids, such as an order or a message id, by which spans of different traces are connected.
 
-use trace::{Span, Value};
+use std::fmt::Write;
+
+use trace::{Span, Text, Value};
 
 /// The ids that a span names: text and numbers of attributes whose keys and values look like ids.
-pub(crate) fn of(span: &Span) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn of(span: &Span) -> impl Iterator<Item = Text> + '_ {
     span.attributes.iter().filter_map(|(key, value)| {
         if !is_id_key(key) {
             return None;
         }
         match value {
             Value::String(text) if is_telling(text) => Some(text.clone()),
-            Value::Int(number) if *number >= 1_000 => Some(format!("{key}={number}")),
+            Value::Int(number) if *number >= 1_000 => {
+                let mut id = Text::new(key);
+                let _ = write!(id, "={number}");
+                Some(id)
+            }
             _ => None,
         }
     })

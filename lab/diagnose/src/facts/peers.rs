@@ -38,6 +38,23 @@ impl Peers {
         }
     }
 
+    /// Adds what was learned elsewhere.
+    pub(crate) fn add(&mut self, other: Peers) {
+        if self.services.is_empty() && self.answering.is_empty() {
+            *self = other;
+            return;
+        }
+        self.services.extend(other.services);
+        for (host, others) in other.answering {
+            let ports = self.answering.entry(host).or_default();
+            for port in others {
+                if !ports.contains(&port) {
+                    ports.push(port);
+                }
+            }
+        }
+    }
+
     /// Whether the callee of a call has spans.
     pub(crate) fn include_callee_of(&self, call: &Span) -> bool {
         let named = call::peer_service(call).is_some_and(|name| self.services.contains(name));

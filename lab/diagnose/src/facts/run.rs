@@ -1,13 +1,13 @@
 //! [`RunFacts`]: facts about a run as a whole: which peers have spans, and which root answers which call.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
-use trace::{Kind, Span, Trace};
+use trace::{Kind, Span, Text, Trace};
 
 use super::{
     call, ids,
     peers::{Peers, answered_calls},
-    shape,
+    shape::Route,
     view::View,
     wait::{Gap, Wait},
 };
@@ -26,12 +26,12 @@ pub(crate) struct RunFacts<'v> {
     beside: &'v [Trace],
     peers: Peers,
     /// The routes that were answered with a span; computed at the first use.
-    answered: OnceCell<HashSet<String>>,
-    roots: OnceCell<Roots<'v>>,
-    ids: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
+    answered: OnceLock<HashSet<Route<'v>>>,
+    roots: OnceLock<Roots<'v>>,
+    ids: OnceLock<HashMap<Text, Vec<(usize, usize)>>>,
     /// The waits for locks and pools in each trace: spans, and gaps that may be waits.
-    pub(crate) waits: OnceCell<Vec<Vec<Wait>>>,
-    pub(crate) gaps: OnceCell<Vec<Gap>>,
+    pub(crate) waits: OnceLock<Vec<Vec<Wait>>>,
+    pub(crate) gaps: OnceLock<Vec<Gap>>,
 }
 
 // === impl RunFacts ===
@@ -48,11 +48,11 @@ impl<'v> RunFacts<'v> {
             limits,
             beside,
             peers,
-            answered: OnceCell::new(),
-            roots: OnceCell::new(),
-            ids: OnceCell::new(),
-            waits: OnceCell::new(),
-            gaps: OnceCell::new(),
+            answered: OnceLock::new(),
+            roots: OnceLock::new(),
+            ids: OnceLock::new(),
+            waits: OnceLock::new(),
+            gaps: OnceLock::new(),
         }
     }
 
@@ -67,9 +67,9 @@ impl<'v> RunFacts<'v> {
                 .iter()
                 .map(|view| &*view.trace)
                 .chain(self.beside);
-            traces.flat_map(answered_calls).map(shape::route).collect()
+            traces.flat_map(answered_calls).map(Route::of).collect()
         });
-        answered.contains(&shape::route(call))
+        answered.contains(&Route::of(call))
     }
 
     /// Finds the root in another trace that answers a call without an answer in its own trace: the root has
@@ -119,7 +119,7 @@ impl<'v> RunFacts<'v> {
     /// The spans that name an id, by the places of their trace and their own.
     pub(crate) fn naming(&self, id: &str) -> &[(usize, usize)] {
         let ids = self.ids.get_or_init(|| {
-            let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::default();
+            let mut places: HashMap<Text, Vec<(usize, usize)>> = HashMap::default();
             for (at, view) in self.views.iter().enumerate() {
                 for place in 0..view.len() {
                     for id in ids::of(view.span(place)) {

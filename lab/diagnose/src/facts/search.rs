@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 
 /// A word that is searched in many texts. The search is prepared once, at its first use: the texts of spans
@@ -37,6 +38,36 @@ impl Word {
     /// The length of the word, in bytes.
     pub(crate) const fn len(&self) -> usize {
         self.word.len()
+    }
+}
+
+/// Words that are searched together, in capitals or not.
+pub(crate) struct Words {
+    words: &'static [&'static str],
+    automaton: OnceLock<AhoCorasick>,
+}
+
+// === impl Words ===
+
+impl Words {
+    /// Makes a set of words, to be kept in a `static`.
+    pub(crate) const fn new(words: &'static [&'static str]) -> Self {
+        Words {
+            words,
+            automaton: OnceLock::new(),
+        }
+    }
+
+    /// Whether the text contains one of the words.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        let automaton = self.automaton.get_or_init(|| {
+            let mut builder = AhoCorasick::builder();
+            builder.ascii_case_insensitive(true);
+            builder
+                .build(self.words)
+                .expect("a few short words make a small automaton")
+        });
+        automaton.is_match(text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The shape of a statement, a route or a name: the part that is equal in calls that differ only in their
 //! values.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt};
 
 use trace::Span;
 
@@ -26,7 +26,7 @@ pub(crate) fn of(span: &Span, call: Call) -> Cow<'_, str> {
                 name(&name_of_both).into_owned().into()
             }
         },
-        Call::Http(_) => route(span).into(),
+        Call::Http(_) => Route::of(span).to_string().into(),
         _ => name(&span.name),
     }
 }
@@ -114,21 +114,38 @@ fn skip(bytes: &[u8], from: usize, is: impl Fn(u8) -> bool) -> usize {
 }
 
 /// The method, the server and the path of a call, without ids and without a query.
-pub(crate) fn route(span: &Span) -> String {
-    let method = call::method(span).unwrap_or(&span.name);
-    let (host, port) = call::address(span).unwrap_or_default();
-    let template = call::text(span, &["url.template", "http.route"]);
-    let path = match template {
-        Some(template) => template.into(),
-        None => name(call::path(span).unwrap_or_default()),
-    };
-    let mut route = String::with_capacity(method.len() + host.len() + path.len() + 8);
-    route.extend([method, " ", host]);
-    if let Some(port) = port {
-        let _ = write!(route, ":{port}");
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Route<'s> {
+    method: &'s str,
+    host: &'s str,
+    port: Option<i64>,
+    path: Cow<'s, str>,
+}
+
+impl<'s> Route<'s> {
+    pub(crate) fn of(span: &'s Span) -> Route<'s> {
+        let (host, port) = call::address(span).unwrap_or_default();
+        let template = call::text(span, &["url.template", "http.route"]);
+        Route {
+            method: call::method(span).unwrap_or(&span.name),
+            host,
+            port,
+            path: match template {
+                Some(template) => template.into(),
+                None => name(call::path(span).unwrap_or_default()),
+            },
+        }
     }
-    route.push_str(&path);
-    route
+}
+
+impl fmt::Display for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.path)
+    }
 }
 
 /// A name without ids: numbers, UUIDs, long hexadecimal words, and everything after a `?`.

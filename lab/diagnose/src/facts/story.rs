@@ -53,7 +53,7 @@ fn chapter(span: &Span) -> Chapter {
     Chapter {
         span_id: span.span_id,
         service: span.service().to_owned(),
-        name: span.name.clone(),
+        name: span.name.to_string(),
         made_of_it,
         context: context(span),
     }
@@ -93,7 +93,7 @@ fn context(span: &Span) -> Vec<(String, String)> {
         !CONVENTIONS.contains(&namespace) || key == "messaging.message.id"
     };
     let words = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         other => other.to_string(),
     };
     span.attributes

@@ -1,6 +1,6 @@
 //! Waits for locks and for connections.
 
-use super::search::Word;
+use super::search::{Word, Words};
 
 /// The resource that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub(crate) type Gap = (usize, usize, usize, u64);
 impl For {
     /// The resource that a span waits for, by its name.
     pub(crate) fn of(name: &str) -> Option<For> {
+        // Nearly all names have none of these words.
+        if !ANY.is_in(name) {
+            return None;
+        }
         let name = name.to_ascii_lowercase();
         let has = |words: &[Word]| words.iter().any(|word| word.is_in(&name));
         let (lock, pool) = (has(&LOCKS), has(&POOLS));
@@ -42,6 +46,18 @@ impl For {
         (pool && (waits || has(&POOL_CALLS))).then_some(For::Connection)
     }
 }
+
+/// All words for locks and pools, in capitals or not.
+static ANY: Words = Words::new(&[
+    "lock",
+    "mutex",
+    "semaphore",
+    "monitor",
+    "latch",
+    "pool",
+    "connection",
+    "datasource",
+]);
 
 static LOCKS: [Word; 5] = [
     Word::new("lock"),

@@ -63,10 +63,35 @@ fn step(view: &View<'_>, group: &[usize]) -> Step {
     }
 }
 
+/// The services and names that were met, in the order in which they were met first.
+#[derive(Default)]
+struct Known<'v> {
+    few: Vec<(&'v str, &'v str)>,
+    many: HashMap<(&'v str, &'v str), usize>,
+}
+
+impl<'v> Known<'v> {
+    /// The number up to which a list is faster than a map.
+    const FEW: usize = 8;
+
+    /// The place of a service and name; the next free one for one that was not met before.
+    fn of(&mut self, name: (&'v str, &'v str)) -> usize {
+        if let Some(place) = self.few.iter().position(|known| *known == name) {
+            return place;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+            return self.few.len() - 1;
+        }
+        let next = Self::FEW + self.many.len();
+        *self.many.entry(name).or_insert(next)
+    }
+}
+
 /// The children of one service and name that have the largest part of the critical path.
 fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
     let mut alike: Vec<(u64, Vec<usize>)> = Vec::new();
-    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
+    let mut known: Known<'_> = Known::default();
     for &parent in group {
         for &child in view.trace.children(parent) {
             // Work that a message started is on a separate path.
@@ -74,12 +99,10 @@ fn largest_below(view: &View<'_>, group: &[usize]) -> Option<Vec<usize>> {
                 continue;
             }
             let span = view.span(child);
-            let place = *known
-                .entry((span.service(), &span.name))
-                .or_insert_with(|| {
-                    alike.push((0, Vec::new()));
-                    alike.len() - 1
-                });
+            let place = known.of((span.service(), &span.name));
+            if place == alike.len() {
+                alike.push((0, Vec::new()));
+            }
             alike[place].0 += view.below[child];
             alike[place].1.push(child);
         }

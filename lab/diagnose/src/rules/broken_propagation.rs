@@ -1,7 +1,7 @@
 //! The context was lost on the way: the called service, or the consumer of a message, starts a separate
 //! trace.
 
-use trace::Kind;
+use trace::{Kind, Text};
 
 use super::{lock_wait, lost_context, partial_trace, pool_wait, slow_external};
 use crate::{
@@ -112,12 +112,12 @@ fn calls(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
 }
 
 /// An id that both traces name.
-fn shared_id(run: &RunFacts<'_>, one: usize, other: usize) -> Option<String> {
+fn shared_id(run: &RunFacts<'_>, one: usize, other: usize) -> Option<Text> {
     let of = |at: usize| {
         let view = &run.views[at];
         (0..view.len()).flat_map(move |place| ids::of(view.span(place)))
     };
-    let theirs: HashSet<String> = of(other).collect();
+    let theirs: HashSet<Text> = of(other).collect();
     of(one).find(|id| theirs.contains(id))
 }
 

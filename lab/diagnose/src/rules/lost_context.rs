@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use trace::Kind;
+use trace::{Kind, Text};
 
 use super::{lock_wait, partial_trace, pool_wait, wrong_parent};
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let mut by_name: Roots = BTreeMap::new();
+    let mut by_name: Roots<'_> = BTreeMap::new();
     for (at, view) in run.views.iter().enumerate() {
         for root in view.trace.roots() {
             let span = view.span(root);
@@ -45,7 +45,7 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
             }
             let Some((other, place, id)) = origin(run, at, root) else {
                 by_name
-                    .entry((span.service().to_owned(), span.name.clone()))
+                    .entry((span.service(), &*span.name))
                     .or_default()
                     .push((at, root));
                 continue;
@@ -73,14 +73,18 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
 }
 
 /// Roots without an id, by service and name: trace and place.
-type Roots = BTreeMap<(String, String), Vec<(usize, usize)>>;
+type Roots<'r> = BTreeMap<(&'r str, &'r str), Vec<(usize, usize)>>;
 
 /// The least number of requests, each with a root of one name within it, that is no coincidence.
 const ENOUGH: usize = 3;
 
 /// The case without ids: there are equally many roots and requests of one name, and one root within each
 /// request.
-fn one_for_each_request(run: &RunFacts<'_>, roots: Roots, found: &mut dyn FnMut(usize, Finding)) {
+fn one_for_each_request(
+    run: &RunFacts<'_>,
+    roots: Roots<'_>,
+    found: &mut dyn FnMut(usize, Finding),
+) {
     for ((service, name), roots) in roots {
         if roots.len() < ENOUGH {
             continue;
@@ -143,11 +147,11 @@ const NAMED: usize = 1_024;
 
 /// The span of another trace within which a root started: it is of the same service, and names an id that a
 /// span of the root's trace names too.
-fn origin(run: &RunFacts<'_>, at: usize, root: usize) -> Option<(usize, usize, String)> {
+fn origin(run: &RunFacts<'_>, at: usize, root: usize) -> Option<(usize, usize, Text)> {
     let view = &run.views[at];
     let span = view.span(root);
     let named = (0..view.len()).flat_map(|place| ids::of(view.span(place)));
-    let mut named: Vec<String> = named.collect();
+    let mut named: Vec<Text> = named.collect();
     named.sort_unstable();
     named.dedup();
     for id in named {

@@ -34,38 +34,63 @@ use std::collections::BTreeMap;
 pub use self::catalogue::{catalogue, rule};
 use crate::{
     facts::{run::RunFacts, view::View},
-    finding::{Finding, Scope},
+    finding::{Finding, Rule, Scope},
     format::plural,
+    parallel,
     thresholds::Thresholds,
 };
 
 /// Applies the rules that need one trace.
 pub(crate) fn detect_in_trace(view: &View<'_>, limits: &Thresholds) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for rule in catalogue() {
+    if !parallel::is_large(view.len()) {
+        let mut found = Vec::new();
+        for rule in catalogue() {
+            if let Scope::Trace(detect) = &rule.scope {
+                detect(view, limits, &mut found);
+            }
+        }
+        return found;
+    }
+    let by_rule = parallel::map(true, catalogue().collect(), |rule| {
+        let mut found = Vec::new();
         if let Scope::Trace(detect) = &rule.scope {
             detect(view, limits, &mut found);
         }
-    }
-    found
+        found
+    });
+    by_rule.into_iter().flatten().collect()
 }
 
-/// Applies the rules that need all traces, and adds their findings to `found`, the findings of each trace.
-pub(crate) fn detect_in_run(run: &RunFacts<'_>, mut found: Vec<Vec<Finding>>) -> Vec<Vec<Finding>> {
-    for rule in catalogue() {
+/// Applies the rules that need all traces; returns the findings of each trace, in the order of the catalogue.
+pub(crate) fn detect_in_run(run: &RunFacts<'_>, many: bool) -> Vec<Vec<Finding>> {
+    let mut by_trace = vec![Vec::new(); run.views.len()];
+    let detect = |rule: &Rule, found: &mut dyn FnMut(usize, Finding)| {
         if let Scope::Run(detect) = &rule.scope {
-            detect(run, &mut |trace, finding| found[trace].push(finding));
+            detect(run, found);
         }
+    };
+    if !many {
+        for rule in catalogue() {
+            detect(rule, &mut |trace, finding| by_trace[trace].push(finding));
+        }
+        return by_trace;
     }
-    found.iter_mut().for_each(bound);
-    found
+    let by_rule = parallel::map(true, catalogue().collect(), |rule| {
+        let mut found = Vec::new();
+        detect(rule, &mut |trace, finding| found.push((trace, finding)));
+        found
+    });
+    for (trace, finding) in by_rule.into_iter().flatten() {
+        by_trace[trace].push(finding);
+    }
+    by_trace
 }
 
 /// The highest number of findings of one rule on a trace: the last finding counts the others.
 const MOST: usize = 100;
 
 /// Joins findings of one rule when there are too many.
-fn bound(findings: &mut Vec<Finding>) {
+pub(crate) fn bound(findings: &mut Vec<Finding>) {
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len().min(MOST));
     for finding in findings.drain(..) {

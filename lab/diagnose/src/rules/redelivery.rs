@@ -46,7 +46,7 @@ fn attempts(run: &RunFacts<'_>) -> HashMap<Processed, Vec<(usize, usize)>> {
             if let Some(id) = identity(span) {
                 let group = call::text(span, &GROUPS).unwrap_or_default();
                 let consumer = format!("{} {group}", span.service());
-                let key = (consumer, span.name.clone(), id);
+                let key = (consumer, span.name.to_string(), id);
                 attempts.entry(key).or_default().push((at, place));
             }
         }

@@ -320,8 +320,14 @@ impl Reading<'_, '_> {
             && node.within_parent.is_none_or(|want| {
                 let parent = self.world.parents[span].map(|at| self.world.spans[at]);
                 parent.is_some_and(|parent| {
-                    let within = of.start_ns >= parent.start_ns && of.end_ns <= parent.end_ns;
-                    within == want
+                    let before = i128::from(parent.start_ns) - i128::from(of.start_ns);
+                    let after = i128::from(of.end_ns) - i128::from(parent.end_ns);
+                    let out = before.max(after);
+                    let length = i128::from(of.end_ns) - i128::from(of.start_ns);
+                    let whole = i128::from(parent.end_ns) - i128::from(parent.start_ns);
+                    let by_the_clock =
+                        (100 * out <= whole || out <= 1_000_000) && 2 * out <= length;
+                    out <= 0 && want || out > 0 && (!want || by_the_clock)
                 })
             })
             && node.ancestor.as_ref().is_none_or(|pattern| {

@@ -161,9 +161,7 @@ fn to_double(value: &Value) -> Option<Value> {
 }
 
 fn to_text(value: &Value) -> Option<Value> {
-    value
-        .as_int()
-        .map(|number| Value::String(number.to_string()))
+    value.as_int().map(|number| Value::from(number.to_string()))
 }
 
 fn other_int(value: &Value) -> Option<Value> {
@@ -173,7 +171,7 @@ fn other_int(value: &Value) -> Option<Value> {
 fn other_text(value: &Value) -> Option<Value> {
     value
         .as_str()
-        .map(|text| Value::String(format!("not {text}")))
+        .map(|text| Value::from(format!("not {text}")))
 }
 
 fn other_bool(value: &Value) -> Option<Value> {
@@ -245,7 +243,9 @@ fn status(spans: &[Span], at: usize, code: StatusCode) -> Option<Vec<Span>> {
 }
 
 fn rename(spans: &[Span], at: usize) -> Option<Vec<Span>> {
-    changed(spans, at, |span| span.name = format!("{} 2", span.name))
+    changed(spans, at, |span| {
+        span.name = format!("{} 2", span.name).into()
+    })
 }
 
 fn kind(spans: &[Span], at: usize) -> Option<Vec<Span>> {

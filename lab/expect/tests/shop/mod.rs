@@ -83,7 +83,7 @@ impl Shop {
             .unwrap();
         let pairs = attributes
             .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+            .map(|(key, value)| ((*key).into(), value.clone()));
         span.attributes.0.extend(pairs);
     }
 

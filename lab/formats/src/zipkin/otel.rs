@@ -4,7 +4,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use trace::{Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, TraceId, Value};
+use trace::{
+    Attributes, Event, Kind, Link, Scope, SpanId, Status, StatusCode, Text, TraceId, Value,
+};
 
 /// The tags of a span, without the tags that stand for a field.
 pub(super) struct Tags(pub(super) Attributes);
@@ -20,7 +22,7 @@ impl Tags {
         };
         let tags = tags
             .into_iter()
-            .map(|(key, json)| (key, Value::String(text(json))));
+            .map(|(key, json)| (Text::from(key), Value::from(text(json))));
         Tags(Attributes(tags.collect()))
     }
 
@@ -71,7 +73,10 @@ impl Tags {
         };
         let Some(error) = error.filter(|_| code == StatusCode::Error) else {
             let message = description.unwrap_or_default();
-            return Status { code, message };
+            return Status {
+                code,
+                message: message.into(),
+            };
         };
         let telling = !error.is_empty() && !error.eq_ignore_ascii_case("true");
         let message = match description {
@@ -82,7 +87,10 @@ impl Tags {
         if !telling || message == error {
             self.take("error");
         }
-        Status { code, message }
+        Status {
+            code,
+            message: message.into(),
+        }
     }
 
     pub(super) fn take_scope(&mut self) -> Scope {
@@ -126,7 +134,7 @@ pub(super) fn event(text: &str) -> Event {
         .unwrap_or_else(|| (text.to_owned(), Attributes::default(), 0));
     Event {
         time_ns: 0,
-        name,
+        name: name.into(),
         attributes,
         dropped_attributes,
     }
@@ -150,7 +158,7 @@ fn of_sdk(text: &str) -> Option<(String, Attributes, u32)> {
 fn of_python(text: &str) -> Option<(String, Attributes, u32)> {
     let Attributes(mut events) = object(text)?;
     match (events.pop()?, events.is_empty()) {
-        ((name, Value::Map(attributes)), true) => Some((name, attributes, 0)),
+        ((name, Value::Map(attributes)), true) => Some((name.into(), attributes, 0)),
         _ => None,
     }
 }
@@ -162,7 +170,7 @@ fn link(text: &str) -> Option<Link> {
     let mut part = || parts.next();
     let trace_id: TraceId = part()?.parse().ok()?;
     let span_id: SpanId = part()?.parse().ok()?;
-    let trace_state = part()?.to_owned();
+    let trace_state = part()?.into();
     let (attributes, dropped) = part()?.rsplit_once('|')?;
     Some(Link {
         trace_id,
@@ -193,7 +201,7 @@ fn object(text: &str) -> Option<Attributes> {
 fn attributes(map: Map<String, Json>) -> Attributes {
     Attributes(
         map.into_iter()
-            .map(|(key, json)| (key, value(json)))
+            .map(|(key, json)| (key.into(), value(json)))
             .collect(),
     )
 }
@@ -207,7 +215,7 @@ fn value(json: Json) -> Value {
             Some(number) => Value::Int(number),
             None => Value::Double(number.as_f64().unwrap_or(f64::NAN)),
         },
-        Json::String(text) => Value::String(text),
+        Json::String(text) => Value::from(text),
         Json::Array(items) => Value::Array(items.into_iter().map(value).collect()),
         Json::Object(map) => Value::Map(attributes(map)),
     }

@@ -173,7 +173,7 @@ fn what_a_console_exporter_prints_is_called_so() {
 #[test]
 fn a_text_that_is_cut_in_a_character_costs_one_character() {
     let mut spans = healthy();
-    spans[2].name = "caf#".to_owned();
+    spans[2].name = "caf#".into();
     let mut bytes = otlp::to_protobuf(&spans);
     let at = bytes
         .windows(4)

@@ -163,7 +163,7 @@ fn a_tag_says_that_a_span_failed() {
     let status = |tags: Json| {
         let span = with(json!({ "tags": tags }));
         let kept = text(&span, "error").map(str::to_owned);
-        (span.status.code, span.status.message, kept)
+        (span.status.code, span.status.message.to_string(), kept)
     };
     let none = String::new;
     let (error, unset) = (StatusCode::Error, StatusCode::Unset);

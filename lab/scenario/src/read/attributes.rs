@@ -70,7 +70,7 @@ fn bare(doc: &Doc<'_>, node: &Node) -> Result<Want, Error> {
             let hint = format!("write {{ int: {text} }} or {{ double: {text} }} or quote it");
             return Err(doc.error(node.at, message).with_hint(hint));
         }
-        Data::Text(text, _) => Value::String(text.clone()),
+        Data::Text(text, _) => Value::from(text.as_str()),
         Data::Null => {
             return Err(doc
                 .error(node.at, "no value is here")
@@ -149,7 +149,7 @@ fn of_type(doc: &Doc<'_>, name: &str, node: &Node) -> Result<Want, Error> {
             Value::Double(*number as f64)
         }
         ("double", Data::Text(text, Bare::Yes)) => return double_range(doc, node, text),
-        ("string", Data::Text(text, _)) => Value::String(text.clone()),
+        ("string", Data::Text(text, _)) => Value::from(text.as_str()),
         ("bool", Data::Bool(truth)) => Value::Bool(*truth),
         ("matches", Data::Text(text, _)) => {
             return Ok(Want::Matches(doc.pattern(node.at, text)?));

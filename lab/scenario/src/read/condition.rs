@@ -64,7 +64,7 @@ pub(super) fn reference(doc: &Doc<'_>, node: &Node, text: &str) -> Result<Refere
 fn value(text: &str) -> Option<Value> {
     let quoted = |quote: char| {
         let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
-        Some(Value::String(inner.to_owned()))
+        Some(Value::from(inner))
     };
     match text {
         "true" => Some(Value::Bool(true)),

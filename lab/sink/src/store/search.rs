@@ -81,7 +81,7 @@ fn summary(trace: &Candidate, query: &Query) -> Option<Summary> {
     Some(Summary {
         trace_id: trace.trace_id,
         service: first.service().to_owned(),
-        name: first.name.clone(),
+        name: first.name.to_string(),
         start_unix_nano,
         duration,
         spans: spans().count(),

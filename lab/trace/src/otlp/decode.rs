@@ -153,9 +153,9 @@ fn span(proto: proto::Span, resource: &Arc<Resource>, scope: &Arc<Scope>) -> Res
         trace_id,
         span_id,
         parent_span_id,
-        trace_state: proto.trace_state,
+        trace_state: proto.trace_state.into(),
         flags: proto.flags,
-        name: proto.name,
+        name: proto.name.into(),
         kind: kind(proto.kind),
         start_ns: proto.start_time_unix_nano,
         end_ns: proto.end_time_unix_nano,
@@ -192,7 +192,7 @@ fn link(index: usize, proto: proto::span::Link) -> Result<Option<Link>, Problem>
     Ok(Some(Link {
         trace_id: TraceId::from_slice(&proto.trace_id).map_err(wrong("traceId"))?,
         span_id: SpanId::from_slice(&proto.span_id).map_err(wrong("spanId"))?,
-        trace_state: proto.trace_state,
+        trace_state: proto.trace_state.into(),
         flags: proto.flags,
         attributes: attributes(proto.attributes),
         dropped_attributes: proto.dropped_attributes_count,
@@ -202,7 +202,7 @@ fn link(index: usize, proto: proto::span::Link) -> Result<Option<Link>, Problem>
 fn event(proto: proto::span::Event) -> Event {
     Event {
         time_ns: proto.time_unix_nano,
-        name: proto.name,
+        name: proto.name.into(),
         attributes: attributes(proto.attributes),
         dropped_attributes: proto.dropped_attributes_count,
     }
@@ -231,7 +231,7 @@ fn status(proto: proto::Status) -> Status {
     };
     Status {
         code,
-        message: proto.message,
+        message: proto.message.into(),
     }
 }
 
@@ -259,7 +259,7 @@ fn attributes(pairs: Vec<KeyValue>) -> Attributes {
     Attributes(
         pairs
             .into_iter()
-            .map(|pair| (pair.key, value(pair.value)))
+            .map(|pair| (pair.key.into(), value(pair.value)))
             .collect(),
     )
 }
@@ -269,7 +269,7 @@ fn value(proto: Option<AnyValue>) -> Value {
     match proto.and_then(|any| any.value) {
         // Only profiles use references to a string table.
         None | Some(any_value::Value::StringValueStrindex(_)) => Value::Empty,
-        Some(any_value::Value::StringValue(text)) => Value::String(text),
+        Some(any_value::Value::StringValue(text)) => Value::String(text.into()),
         Some(any_value::Value::BoolValue(truth)) => Value::Bool(truth),
         Some(any_value::Value::IntValue(number)) => Value::Int(number),
         Some(any_value::Value::DoubleValue(number)) => Value::Double(number),

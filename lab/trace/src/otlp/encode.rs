@@ -87,13 +87,13 @@ fn to_span(span: &Span) -> proto::Span {
     proto::Span {
         trace_id: span.trace_id.as_bytes().to_vec(),
         span_id: span.span_id.as_bytes().to_vec(),
-        trace_state: span.trace_state.clone(),
+        trace_state: span.trace_state.to_string(),
         parent_span_id: span
             .parent_span_id
             .map(|id| id.as_bytes().to_vec())
             .unwrap_or_default(),
         flags: span.flags,
-        name: span.name.clone(),
+        name: span.name.to_string(),
         kind: to_kind(span.kind),
         start_time_unix_nano: span.start_ns,
         end_time_unix_nano: span.end_ns,
@@ -110,7 +110,7 @@ fn to_span(span: &Span) -> proto::Span {
 fn to_event(event: &Event) -> proto::span::Event {
     proto::span::Event {
         time_unix_nano: event.time_ns,
-        name: event.name.clone(),
+        name: event.name.to_string(),
         attributes: to_attributes(&event.attributes),
         dropped_attributes_count: event.dropped_attributes,
     }
@@ -120,7 +120,7 @@ fn to_link(link: &Link) -> proto::span::Link {
     proto::span::Link {
         trace_id: link.trace_id.as_bytes().to_vec(),
         span_id: link.span_id.as_bytes().to_vec(),
-        trace_state: link.trace_state.clone(),
+        trace_state: link.trace_state.to_string(),
         attributes: to_attributes(&link.attributes),
         dropped_attributes_count: link.dropped_attributes,
         flags: link.flags,
@@ -152,7 +152,7 @@ fn to_status(status: &Status) -> Option<proto::Status> {
         StatusCode::Unknown(number) => number,
     };
     Some(proto::Status {
-        message: status.message.clone(),
+        message: status.message.to_string(),
         code,
     })
 }
@@ -196,7 +196,7 @@ fn to_attributes(attributes: &Attributes) -> Vec<KeyValue> {
 fn to_value(value: &Value) -> AnyValue {
     let value = match value {
         Value::Empty => None,
-        Value::String(text) => Some(any_value::Value::StringValue(text.clone())),
+        Value::String(text) => Some(any_value::Value::StringValue(text.to_string())),
         Value::Bool(truth) => Some(any_value::Value::BoolValue(*truth)),
         Value::Int(number) => Some(any_value::Value::IntValue(*number)),
         Value::Double(number) => Some(any_value::Value::DoubleValue(*number)),

@@ -15,7 +15,7 @@ fn path(trace: &Trace) -> Vec<(String, u64)> {
     path.segments
         .iter()
         .map(|segment| {
-            let name = trace.span(segment.span).name.clone();
+            let name = trace.span(segment.span).name.to_string();
             (name, (segment.end_ns - segment.start_ns) / 1_000_000)
         })
         .collect()
@@ -62,7 +62,7 @@ fn what_is_reached_through_a_message_has_a_path_of_its_own() {
     expect(&trace, &[("root", 90), ("send", 5), ("root", 5)]);
     let roots: Vec<String> = critical_paths(&trace)
         .iter()
-        .map(|path| trace.span(path.root).name.clone())
+        .map(|path| trace.span(path.root).name.to_string())
         .collect();
     assert_eq!(roots, ["root", "process"]);
 }

@@ -152,7 +152,7 @@ fn values_may_be_empty_or_missing_and_unknown_fields_are_ignored() {
     );
     assert_eq!(
         attribute(json!({ "kvlistValue": { "values": [{ "key": "a" }] } })),
-        Value::Map(Attributes(vec![("a".to_owned(), Value::Empty)]))
+        Value::Map(Attributes(vec![("a".into(), Value::Empty)]))
     );
     assert_eq!(
         one(json!({ "future": { "deep": [] }, "events": null })).events,

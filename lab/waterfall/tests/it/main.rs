@@ -36,7 +36,7 @@ fn a_failed_span_says_why() {
     let mut spans = vec![span(1, 0, "s", Kind::Server, "POST /checkout", 0, 10)];
     spans.push(span(2, 1, "s", Kind::Client, "POST", 1, 9));
     spans[1].status.code = StatusCode::Error;
-    spans[1].status.message = "card declined".to_owned();
+    spans[1].status.message = "card declined".into();
     let picture = draw(spans, 100);
     assert!(
         picture
@@ -209,7 +209,7 @@ fn names_cannot_steer_the_terminal() {
         1,
     );
     evil.status.code = StatusCode::Error;
-    evil.status.message = "one\r\ntwo\x07".to_owned();
+    evil.status.message = "one\r\ntwo\x07".into();
     let picture = draw(vec![evil], 100);
     let dangerous = picture
         .chars()

@@ -77,7 +77,7 @@ pub(super) fn quiets(
             && let Some(quiet) = quiet(run, &active, moments, at, (worker, ns))
             && !another_stood_still(run, &active, of_all, (process, moment.at, ns))
         {
-            let name = view.span(worker).name.clone();
+            let name = view.span(worker).name.to_string();
             quiets.entry(name).or_default().push(quiet);
         }
         let spans = active.entry(moment.view).or_default();

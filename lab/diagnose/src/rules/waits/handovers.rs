@@ -178,7 +178,7 @@ fn key(view: &View<'_>, place: usize) -> String {
     let span = view.span(place);
     // Locks and pools belong to a process. If the process is unknown, the service is used.
     let said = |key: &str| match span.resource.attributes.get(key) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.to_string(),
         Some(Value::Int(number)) => number.to_string(),
         _ => String::new(),
     };

@@ -96,14 +96,12 @@ fn holders(
     found: &mut dyn FnMut(usize, Finding),
 ) {
     let mut held: HashMap<(usize, usize), (usize, u64)> = HashMap::default();
-    let mut by_parent: HashMap<(String, String), Vec<(usize, usize)>> = HashMap::default();
+    let mut by_parent: HashMap<(&str, &str), Vec<(usize, usize)>> = HashMap::default();
     for (at, view) in run.views.iter().enumerate() {
         for wait in &waits[at] {
             if let Some(parent) = view.trace.parent(wait.place) {
                 let span = view.span(parent);
-                by_parent
-                    .entry((span.service().to_owned(), span.name.clone()))
-                    .or_default();
+                by_parent.entry((span.service(), &*span.name)).or_default();
             }
         }
     }
@@ -113,8 +111,7 @@ fn holders(
     for (at, view) in run.views.iter().enumerate() {
         for place in 0..view.len() {
             let span = view.span(place);
-            if let Some(places) = by_parent.get_mut(&(span.service().to_owned(), span.name.clone()))
-            {
+            if let Some(places) = by_parent.get_mut(&(span.service(), &*span.name)) {
                 places.push((at, place));
             }
         }
@@ -125,8 +122,7 @@ fn holders(
                 continue;
             };
             let span = view.span(parent);
-            let Some(others) = by_parent.get(&(span.service().to_owned(), span.name.clone()))
-            else {
+            let Some(others) = by_parent.get(&(span.service(), &*span.name)) else {
                 continue;
             };
             for &(other, place) in others {
