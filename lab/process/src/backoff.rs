@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-/// The first wait.
-const FIRST: Duration = Duration::from_millis(100);
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// The waits: each is twice the one before.
+const WAITS: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(LONGEST)
+    .without_max_times();
 
 /// The lifetime after which a program counts as healthy: its next death counts as the first.
 const WELL: Duration = Duration::from_secs(10);
@@ -14,14 +19,15 @@ const WELL: Duration = Duration::from_secs(10);
 /// The wait before a restart. It doubles from wait to wait, until a program lived for 10 s.
 #[derive(Debug)]
 pub struct Backoff {
-    next: Duration,
+    waits: ExponentialBackoff,
 }
 
 // === impl Backoff ===
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff { next: FIRST }
+        let waits = WAITS.build();
+        Backoff { waits }
     }
 }
 
@@ -29,11 +35,9 @@ impl Backoff {
     /// The wait after a program that lived for `lived`.
     pub fn after(&mut self, lived: Duration) -> Duration {
         if lived >= WELL {
-            self.next = FIRST;
+            self.waits = WAITS.build();
         }
-        let wait = self.next;
-        self.next = (wait * 2).min(LONGEST);
-        wait
+        self.waits.next().unwrap_or(LONGEST)
     }
 }
 
@@ -44,11 +48,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_bound_and_begin_anew_after_a_good_life() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u128> = (0..8)
-            .map(|_| backoff.after(Duration::from_secs(1)).as_millis())
-            .collect();
+        let mut after = |seconds| backoff.after(Duration::from_secs(seconds)).as_millis();
+        let waits: Vec<u128> = (0..8).map(|_| after(1)).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert_eq!(backoff.after(WELL), FIRST);
-        assert_eq!(backoff.after(Duration::ZERO), FIRST * 2);
+        assert_eq!((after(10), after(0)), (100, 200));
     }
 }
