@@ -29,7 +29,7 @@ apt-get download -qq rabbitmq-server erlang-base \
   || { cat apt.log >&2; exit 3; }
 for package in *.deb; do dpkg-deb -x "$package" root; done
 # Erlang's scripts name the folder in which the package would be installed.
-sed -i "s,/usr/lib/erlang,$folder/root&," root/usr/lib/erlang/bin/erl
+sed -i "s,/usr/lib/erlang,$folder/root&," root/usr/lib/erlang/bin/erl root/usr/lib/erlang/erts-*/bin/erl
 export PATH=$folder/root/usr/lib/rabbitmq/bin:$folder/root/usr/bin:$PATH
 
 python3 -m venv venv
