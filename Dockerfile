@@ -25,16 +25,17 @@ CMD ["--help"]
 # === The shape of the workspace, without its code ===
 # Its manifests, and a stub in place of each source file that cargo looks for. It only changes when
 # they do, so the layer of dependencies below does not either.
-FROM rust:1.95.0-slim-bookworm AS manifests
+# Not the slim variant: jemalloc is built with make.
+FROM rust:1.95.0-bookworm AS manifests
 WORKDIR /tracelab
 COPY . .
 RUN mkdir /manifests \
-    && find . -name Cargo.toml -o -name Cargo.lock -o -path '*/src/lib.rs' -o -path '*/src/main.rs' \
-        -o -name build.rs -o -path '*/benches/*.rs' | xargs cp --parents --target-directory=/manifests \
+    && find . -name Cargo.toml -o -name Cargo.lock -o -path './.cargo/config.toml' \
+        -o -path '*/src/lib.rs' -o -path '*/src/main.rs' -o -name build.rs -o -path '*/benches/*.rs' | xargs cp --parents --target-directory=/manifests \
     && echo 'fn main() {}' | tee $(find /manifests -name '*.rs') >/dev/null
 
 # === The build ===
-FROM rust:1.95.0-slim-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /tracelab
 ARG PROFILE=release
 # What would be stripped is not made, and what would help the next build by this cargo has no next build.

@@ -20,6 +20,11 @@ mod shop_args;
 mod stop;
 mod traces;
 
+/// Gives freed memory back to the system, which glibc's allocator does only for a part of it
+/// (docs/adr/0007-an-allocator.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const EXAMPLES: &str = "\
 Examples:
   tracelab up                       start the shop and its instruments, place a first order

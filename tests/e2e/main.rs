@@ -10,6 +10,7 @@
 mod any_traces;
 mod bad_input;
 mod broker;
+mod broker_memory;
 mod collector;
 mod diagnose;
 mod docs;

@@ -6,6 +6,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::halves::Halves;
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::state::State;
@@ -19,6 +20,7 @@ pub(crate) struct Broker {
     /// The thread that writes the journal to the store; `None` without a store.
     writer: Mutex<Option<Writer>>,
     pub(crate) memory: Memory,
+    pub(crate) halves: Halves,
     pub(crate) config: Config,
 }
 
@@ -53,6 +55,7 @@ impl Broker {
             state: Mutex::new(state),
             writer: Mutex::default(),
             memory,
+            halves: Halves::new(config.memory_limit),
             config,
         })
     }

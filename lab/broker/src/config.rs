@@ -11,9 +11,10 @@ use std::time::Duration;
 pub struct Config {
     /// The memory limit in bytes. It counts messages (headers, bodies, and a fixed overhead for each message
     /// and for its place in each queue), exchanges, queues, bindings and consumers. Above the limit publishers
-    /// are blocked, until less than 80 % of it is used. Half received messages are counted apart: together
-    /// they may take as much again, and block nobody. Above twice the limit no exchange, queue, binding or
-    /// consumer is added.
+    /// are blocked, until less than 80 % of it is used. Above twice the limit no exchange, queue, binding or
+    /// consumer is added. Half received messages are counted apart, and block no publisher: together they may
+    /// take as much again; if they take more, the connection whose half received messages have held the most
+    /// for the longest time is closed. Each connection may always hold 64 KiB of them.
     pub memory_limit: usize,
     /// The heartbeat interval that is suggested to clients; the client decides. Zero: no heartbeats.
     pub heartbeat: Duration,

@@ -5,7 +5,7 @@
 use amq_protocol::protocol::basic;
 use bytes::Bytes;
 
-use crate::memory::{Memory, Reservation};
+use crate::halves::{Account, Half, Overdrawn};
 use crate::reply_code::{Refusal, ReplyCode};
 use crate::wire::{BASIC_CLASS, ContentHeader};
 
@@ -22,7 +22,7 @@ enum Progress {
     BodyAwaited {
         header: ContentHeader,
         body: Vec<u8>,
-        held: Reservation,
+        held: Half,
     },
 }
 
@@ -53,7 +53,7 @@ impl Partial {
     pub(crate) fn header(
         self,
         header: ContentHeader,
-        memory: &Memory,
+        account: &Account,
         limit: usize,
     ) -> Result<Step, Refusal> {
         if !matches!(self.progress, Progress::HeaderAwaited) {
@@ -75,7 +75,7 @@ impl Partial {
                 Refusal::new(ReplyCode::PreconditionFailed, text).caused_by(BASIC_CLASS, PUBLISH)
             );
         }
-        let held = memory.hold_half(header.payload.len());
+        let held = account.begin(header.payload.len())?;
         Ok(Self {
             publish: self.publish,
             progress: Progress::BodyAwaited {
@@ -88,24 +88,26 @@ impl Partial {
     }
 
     /// Accepts a body frame.
-    pub(crate) fn body(mut self, piece: &[u8], memory: &Memory) -> Result<Step, Refusal> {
+    pub(crate) fn body(mut self, piece: &[u8]) -> Result<Step, Refusal> {
         let Progress::BodyAwaited { header, body, held } = &mut self.progress else {
             return Err(self.interrupted());
         };
-        if (body.len() + piece.len()) as u64 > header.body_size {
+        let length = body.len() + piece.len();
+        if length as u64 > header.body_size {
             let text = format!(
                 "content body is longer than the {} octets of its header",
                 header.body_size
             );
             return Err(self.unexpected(text));
         }
-        if memory.is_exhausted_for_halves() {
-            let text = "no memory for the rest of a message";
-            return Err(
-                Refusal::new(ReplyCode::ResourceError, text).caused_by(BASIC_CLASS, PUBLISH)
-            );
+        if length > body.capacity() {
+            // Room for twice as much, so that a body in many frames is not copied for each; never more than the
+            // body, so that all that is reserved is used and counted.
+            let whole = usize::try_from(header.body_size).unwrap_or(usize::MAX);
+            let capacity = length.max(body.capacity() * 2).min(whole);
+            held.grow(capacity - body.capacity())?;
+            body.reserve_exact(capacity - body.len());
         }
-        held.grow(piece.len());
         body.extend_from_slice(piece);
         Ok(self.step())
     }
@@ -130,11 +132,7 @@ impl Partial {
 
     fn step(self) -> Step {
         match self.progress {
-            Progress::BodyAwaited {
-                header, mut body, ..
-            } if body.len() as u64 == header.body_size => {
-                // The vector may have reserved more than the body, and that would not be counted.
-                body.shrink_to_fit();
+            Progress::BodyAwaited { header, body, .. } if body.len() as u64 == header.body_size => {
                 Step::Whole(Content {
                     publish: self.publish,
                     header,
@@ -148,3 +146,11 @@ impl Partial {
 
 /// The method id of `basic.publish`.
 const PUBLISH: u16 = 40;
+
+impl From<Overdrawn> for Refusal {
+    fn from(_: Overdrawn) -> Self {
+        let text = "no memory for the rest of a message; of all half-sent messages, those of this \
+                    connection hold the most for the longest time";
+        Self::new(ReplyCode::ResourceError, text).caused_by(BASIC_CLASS, PUBLISH)
+    }
+}

@@ -28,7 +28,8 @@
 //! 3. `methods` answers one method at a time on the `state`, which one mutex guards and in which
 //!    nothing waits. `publish`, `routing`, `delivery` and `dead_letter` move the
 //!    messages.
-//! 4. `memory` counts what is held and blocks publishers at the limit.
+//! 4. `memory` counts what is held and blocks publishers at the limit; `halves` counts what is half received, and
+//!    closes the connection that holds too much of it.
 //! 5. `journal` notes what must outlive the process, `store` writes it down, `restore` takes it up
 //!    again.
 //!
@@ -50,6 +51,7 @@ mod dead_letter;
 mod delivery;
 mod exchange;
 mod field_value;
+mod halves;
 mod handshake;
 mod header_match;
 mod journal;

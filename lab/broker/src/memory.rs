@@ -1,7 +1,6 @@
 //! Counts the bytes of messages, queues, exchanges, bindings and consumers, and raises an alarm at the limit.
 //!
-//! Messages that are half received are counted apart. They raise no alarm: their publishers must be able to
-//! finish them, and one that does not must not stop all others.
+//! Messages that are half received are counted apart, in [`crate::halves`].
 //!
 //! The owner of bytes keeps a [`Reservation`], which releases them when it is dropped; so the count is right in
 //! whatever way a message leaves. This module must not know what a message is.
@@ -20,8 +19,6 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Inner {
     held: AtomicUsize,
-    /// The bytes of half received messages.
-    half: AtomicUsize,
     limit: usize,
     /// True from the moment the limit is passed until less than 80 % of it is used.
     alarm: watch::Sender<bool>,
@@ -31,15 +28,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     inner: Arc<Inner>,
-    sort: Sort,
     bytes: usize,
-}
-
-/// What bytes are counted as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sort {
-    Held,
-    Half,
 }
 
 // === impl Memory ===
@@ -48,7 +37,6 @@ impl Memory {
     pub(crate) fn new(limit: usize) -> Self {
         let inner = Inner {
             held: AtomicUsize::new(0),
-            half: AtomicUsize::new(0),
             limit,
             alarm: watch::Sender::new(false),
         };
@@ -59,18 +47,8 @@ impl Memory {
 
     /// Counts `bytes` until the result is dropped.
     pub(crate) fn hold(&self, bytes: usize) -> Reservation {
-        self.reserve(Sort::Held, bytes)
-    }
-
-    /// Counts `bytes` of a half received message until the result is dropped.
-    pub(crate) fn hold_half(&self, bytes: usize) -> Reservation {
-        self.reserve(Sort::Half, bytes)
-    }
-
-    fn reserve(&self, sort: Sort, bytes: usize) -> Reservation {
         let mut held = Reservation {
             inner: Arc::clone(&self.inner),
-            sort,
             bytes: 0,
         };
         held.grow(bytes);
@@ -84,15 +62,7 @@ impl Memory {
 
     /// Whether the memory is so full that no queue, exchange, binding or consumer can be added.
     pub(crate) fn is_exhausted(&self) -> bool {
-        let held = self.inner.held.load(Ordering::Relaxed);
-        let half = self.inner.half.load(Ordering::Relaxed);
-        held.saturating_add(half) > self.inner.limit.saturating_mul(2)
-    }
-
-    /// Whether no more of a half received message can be taken: all of these together may take as much as the
-    /// limit.
-    pub(crate) fn is_exhausted_for_halves(&self) -> bool {
-        self.is_exhausted() || self.inner.half.load(Ordering::Relaxed) > self.inner.limit
+        self.inner.held.load(Ordering::Relaxed) > self.inner.limit.saturating_mul(2)
     }
 
     /// Waits until publishers may continue.
@@ -106,13 +76,6 @@ impl Memory {
 // === impl Inner ===
 
 impl Inner {
-    fn counter(&self, sort: Sort) -> &AtomicUsize {
-        match sort {
-            Sort::Held => &self.held,
-            Sort::Half => &self.half,
-        }
-    }
-
     /// Sets the alarm by the current count. The count is read under the alarm's own lock, so that of two
     /// threads the later one sets the alarm by the latest count.
     fn review(&self) {
@@ -135,9 +98,8 @@ impl Reservation {
     /// Counts `bytes` more.
     pub(crate) fn grow(&mut self, bytes: usize) {
         self.bytes += bytes;
-        let counter = self.inner.counter(self.sort);
-        let held = counter.fetch_add(bytes, Ordering::SeqCst) + bytes;
-        if self.sort == Sort::Held && held > self.inner.limit {
+        let held = self.inner.held.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        if held > self.inner.limit {
             self.inner.review();
         }
     }
@@ -145,8 +107,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let counter = self.inner.counter(self.sort);
-        counter.fetch_sub(self.bytes, Ordering::SeqCst);
+        self.inner.held.fetch_sub(self.bytes, Ordering::SeqCst);
         if *self.inner.alarm.borrow() {
             self.inner.review();
         }
@@ -170,18 +131,6 @@ mod tests {
         drop(second);
         assert!(!memory.is_short());
         drop(first);
-    }
-
-    #[test]
-    fn half_received_messages_raise_no_alarm_and_are_bounded() {
-        let memory = Memory::new(100);
-        let mut half = memory.hold_half(100);
-        let full = memory.hold(100);
-        assert!(!memory.is_short() && !memory.is_exhausted_for_halves());
-        half.grow(1);
-        assert!(!memory.is_short() && memory.is_exhausted_for_halves());
-        drop((half, full));
-        assert!(!memory.is_exhausted_for_halves());
     }
 
     #[test]

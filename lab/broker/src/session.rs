@@ -18,6 +18,7 @@ use crate::broker::Broker;
 use crate::channel::{ChannelKey, ConnectionId};
 use crate::connection::CLOSE_PATIENCE;
 use crate::content::{Partial, Step};
+use crate::halves::{Account, Overdrawn};
 use crate::handshake::{self, Agreement};
 use crate::methods;
 use crate::outbox::Outbox;
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     reader: OwnedReadHalf,
     octets: BytesMut,
     phases: HashMap<u16, Phase>,
+    /// The messages of the phases that are half received.
+    account: Account,
     /// Whether messages were published whose confirms may be due.
     has_published: bool,
 }
@@ -71,6 +74,7 @@ impl Session {
         reader: OwnedReadHalf,
     ) -> Self {
         Self {
+            account: broker.halves.open_account(),
             broker,
             id,
             outbox,
@@ -87,6 +91,14 @@ impl Session {
 
     /// Answers the client until the end.
     pub(crate) async fn run(&mut self) -> End {
+        let overdrawn = self.account.overdrawn().clone();
+        tokio::select! {
+            end = self.answer() => end,
+            () = overdrawn.cancelled() => End::Refused(Overdrawn.into()),
+        }
+    }
+
+    async fn answer(&mut self) -> End {
         loop {
             loop {
                 match self.next_frame() {
@@ -130,9 +142,9 @@ impl Session {
         }
     }
 
-    /// Stops reading from a client that has published, until there is memory again.
+    /// Stops reading from a client that has published, or is about to, until there is memory again.
     async fn wait_for_memory(&mut self) {
-        if !self.has_published || !self.broker.memory.is_short() {
+        if !self.broker.memory.is_short() || !(self.has_published || self.is_publishing()) {
             return;
         }
         self.send_confirms();
@@ -150,6 +162,11 @@ impl Session {
                 connection::AMQPMethod::Unblocked(connection::Unblocked {}),
             );
         }
+    }
+
+    fn is_publishing(&self) -> bool {
+        let mut phases = self.phases.values();
+        phases.any(|phase| matches!(phase, Phase::Publishing(_)))
     }
 
     fn send_confirms(&mut self) {
@@ -276,12 +293,11 @@ impl Session {
         partial: Partial,
         frame: Frame,
     ) -> Result<(), Refusal> {
-        let memory = &self.broker.memory;
         let step = match frame {
             Frame::Header(_, header) => {
-                partial.header(header, memory, self.broker.config.max_message_bytes)?
+                partial.header(header, &self.account, self.broker.config.max_message_bytes)?
             }
-            Frame::Body(_, piece) => partial.body(&piece, memory)?,
+            Frame::Body(_, piece) => partial.body(&piece)?,
             Frame::Method(..) | Frame::Heartbeat => return Err(partial.interrupted()),
         };
         match step {
@@ -337,6 +353,8 @@ impl Session {
     /// Sends the end of the connection to the client, and waits a while for its acknowledgement: if a socket
     /// is closed with unread octets, the system discards sent data.
     pub(crate) async fn part(&mut self, end: End) {
+        // The client may take its time, and needs no memory of half received messages for that.
+        self.phases.clear();
         match end {
             End::Gone => {}
             End::ClosedByClient => {

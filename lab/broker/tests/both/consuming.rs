@@ -8,6 +8,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 
+use super::topology::broker_and_channel;
 use crate::support::{
     TestBroker, assert_refused, assert_waiting, body, consume, declare, get, next, publish, take,
 };
@@ -300,8 +301,7 @@ async fn recovering_gives_all_back() {
 
 #[tokio::test]
 async fn the_flow_cannot_be_stopped() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     let flow = |active| channel.channel_flow(ChannelFlowOptions { active });
     assert!(flow(true).await.unwrap());
     assert_refused(flow(false).await, 540, "active=false");
@@ -324,8 +324,7 @@ async fn getting_tells_how_many_are_left() {
 
 #[tokio::test]
 async fn recovering_for_the_same_consumers_is_not_implemented() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     let options = BasicRecoverOptions { requeue: false };
     assert_refused(channel.basic_recover(options).await, 540, "requeue=false");
 }

@@ -1,10 +1,11 @@
 //! `CC` and `BCC`: headers that name further routing keys.
 
 use lapin::BasicProperties;
-use lapin::options::{BasicRejectOptions, ConfirmSelectOptions, QueueBindOptions};
-use lapin::types::{AMQPValue, FieldArray, FieldTable};
+use lapin::options::BasicRejectOptions;
+use lapin::types::{AMQPValue, FieldArray};
 use lapin::{Channel, message::Delivery};
 
+use super::topology::{bind, broker_and_channel, confirm, queues};
 use crate::support::{
     TestBroker, arrives, assert_refused, body, declare, eventually, get, int, publish_with, table,
     take, text, waiting,
@@ -32,17 +33,10 @@ fn keys_of_death(delivery: &Delivery) -> Vec<AMQPValue> {
     keys.as_array().unwrap().as_slice().to_vec()
 }
 
-async fn declare_all(channel: &Channel, names: &[&str]) {
-    for name in names {
-        declare(channel, name, &[]).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_message_goes_to_the_queues_of_all_its_keys_and_shows_only_cc() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare_all(&channel, &["a", "b", "c"]).await;
+    let (_broker, channel) = broker_and_channel().await;
+    queues(&channel, &["a", "b", "c"]).await;
     // The keys without a queue, and what is no text, are passed over.
     let mut cc = list(&["b", "nowhere", "a"]);
     if let AMQPValue::FieldArray(keys) = &mut cc {
@@ -67,20 +61,10 @@ async fn a_message_goes_to_the_queues_of_all_its_keys_and_shows_only_cc() {
 
 #[tokio::test]
 async fn an_exchange_routes_by_each_of_the_keys() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare_all(&channel, &["orders", "mails", "all"]).await;
+    let (_broker, channel) = broker_and_channel().await;
+    queues(&channel, &["orders", "mails", "all"]).await;
     for (queue, key) in [("orders", "order.*"), ("mails", "mail.#"), ("all", "#")] {
-        channel
-            .queue_bind(
-                queue.into(),
-                "amq.topic".into(),
-                key.into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await
-            .unwrap();
+        bind(&channel, queue, "amq.topic", key).await.unwrap();
     }
     let headers = [("CC", list(&["mail.sent.late"]))];
     publish_with(&channel, "amq.topic", "order.placed", "m", with(&headers)).await;
@@ -100,10 +84,7 @@ async fn what_is_no_list_is_refused() {
     ] {
         let (_connection, channel) = broker.channel().await;
         declare(&channel, "a", &[]).await.unwrap();
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .unwrap();
+        confirm(&channel).await;
         let sent = channel
             .basic_publish(
                 "".into(),
@@ -121,9 +102,8 @@ async fn what_is_no_list_is_refused() {
 
 #[tokio::test]
 async fn a_dead_letter_with_a_key_of_its_queue_lists_the_cc_keys_and_loses_them() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare_all(&channel, &["dead", "b", "c"]).await;
+    let (_broker, channel) = broker_and_channel().await;
+    queues(&channel, &["dead", "b", "c"]).await;
     let arguments = [
         ("x-dead-letter-exchange", text("")),
         ("x-dead-letter-routing-key", text("dead")),
@@ -145,20 +125,10 @@ async fn a_dead_letter_with_a_key_of_its_queue_lists_the_cc_keys_and_loses_them(
 
 #[tokio::test]
 async fn a_dead_letter_that_keeps_its_key_keeps_all_its_keys() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare_all(&channel, &["b", "c"]).await;
+    let (_broker, channel) = broker_and_channel().await;
+    queues(&channel, &["b", "c"]).await;
     for queue in ["b", "c"] {
-        channel
-            .queue_bind(
-                queue.into(),
-                "amq.direct".into(),
-                queue.into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await
-            .unwrap();
+        bind(&channel, queue, "amq.direct", queue).await.unwrap();
     }
     let arguments = [("x-dead-letter-exchange", text("amq.direct"))];
     declare(&channel, "a", &arguments).await.unwrap();

@@ -6,9 +6,10 @@ use lapin::options::{BasicNackOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 
+use super::topology::{bind, broker_and_channel};
 use crate::support::{
-    TestBroker, arrives, assert_waiting, body, consume, declare, eventually, get, int, next,
-    publish, publish_with, table, take, text, waiting,
+    arrives, assert_waiting, body, consume, declare, eventually, get, int, next, publish,
+    publish_with, table, take, text, waiting,
 };
 
 fn headers(delivery: &Delivery) -> &FieldTable {
@@ -70,18 +71,10 @@ async fn declare_dying(channel: &Channel, queue: &str, to: &str, more: &[(&str, 
 
 #[tokio::test]
 async fn a_rejected_message_tells_its_death() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "dead", &[]).await.unwrap();
     declare_dying(&channel, "work", "dead", &[]).await;
-    channel
-        .queue_bind(
-            "work".into(),
-            "amq.topic".into(),
-            "order.*".into(),
-            Default::default(),
-            Default::default(),
-        )
+    bind(&channel, "work", "amq.topic", "order.*")
         .await
         .unwrap();
     let properties = BasicProperties::default()
@@ -130,8 +123,7 @@ async fn a_rejected_message_tells_its_death() {
 
 #[tokio::test]
 async fn a_retry_queue_counts_the_tries_and_the_latest_death_is_first() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare_dying(&channel, "work", "retry", &[]).await;
     declare_dying(&channel, "retry", "work", &[("x-message-ttl", int(20))]).await;
     publish(&channel, "", "work", "m").await;
@@ -155,8 +147,7 @@ async fn a_retry_queue_counts_the_tries_and_the_latest_death_is_first() {
 
 #[tokio::test]
 async fn an_expired_message_tells_what_its_time_was_and_does_not_die_of_it_again() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "dead", &[]).await.unwrap();
     declare_dying(&channel, "work", "dead", &[]).await;
     let properties = BasicProperties::default().with_expiration("30".into());
@@ -169,8 +160,7 @@ async fn an_expired_message_tells_what_its_time_was_and_does_not_die_of_it_again
 
 #[tokio::test]
 async fn the_shorter_time_to_live_counts() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "long", &[("x-message-ttl", int(3_600_000))])
         .await
         .unwrap();
@@ -199,8 +189,7 @@ async fn the_shorter_time_to_live_counts() {
 
 #[tokio::test]
 async fn a_time_to_live_of_zero_still_reaches_who_waits() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[("x-message-ttl", int(0))])
         .await
         .unwrap();
@@ -213,8 +202,7 @@ async fn a_time_to_live_of_zero_still_reaches_who_waits() {
 
 #[tokio::test]
 async fn the_oldest_gives_way_in_a_full_queue() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "dead", &[]).await.unwrap();
     declare_dying(&channel, "work", "dead", &[("x-max-length", int(2))]).await;
     for n in 0..4 {
@@ -230,8 +218,7 @@ async fn the_oldest_gives_way_in_a_full_queue() {
 
 #[tokio::test]
 async fn octets_are_a_limit_too() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[("x-max-length-bytes", int(10))])
         .await
         .unwrap();
@@ -244,8 +231,7 @@ async fn octets_are_a_limit_too() {
 
 #[tokio::test]
 async fn a_refused_message_may_be_dead_lettered_too() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "dead", &[]).await.unwrap();
     let more = [
         ("x-max-length", int(1)),
@@ -263,8 +249,7 @@ async fn a_refused_message_may_be_dead_lettered_too() {
 
 #[tokio::test]
 async fn a_circle_without_a_rejection_is_broken() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare_dying(&channel, "a", "b", &[("x-message-ttl", int(5))]).await;
     declare_dying(&channel, "b", "a", &[("x-message-ttl", int(5))]).await;
     declare_dying(&channel, "itself", "itself", &[("x-max-length", int(1))]).await;
@@ -282,8 +267,7 @@ async fn a_circle_without_a_rejection_is_broken() {
 
 #[tokio::test]
 async fn a_dead_letter_exchange_that_is_not_there_drops_in_silence() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[("x-dead-letter-exchange", text("nope"))])
         .await
         .unwrap();
@@ -294,19 +278,9 @@ async fn a_dead_letter_exchange_that_is_not_there_drops_in_silence() {
 
 #[tokio::test]
 async fn without_a_key_of_its_own_a_dead_letter_keeps_the_messages_key() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "dead", &[]).await.unwrap();
-    channel
-        .queue_bind(
-            "dead".into(),
-            "amq.direct".into(),
-            "work".into(),
-            Default::default(),
-            Default::default(),
-        )
-        .await
-        .unwrap();
+    bind(&channel, "dead", "amq.direct", "work").await.unwrap();
     declare(
         &channel,
         "work",
@@ -332,8 +306,7 @@ async fn without_a_key_of_its_own_a_dead_letter_keeps_the_messages_key() {
 
 #[tokio::test]
 async fn giving_back_is_no_death() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare_dying(&channel, "work", "dead", &[]).await;
     declare(&channel, "dead", &[]).await.unwrap();
     publish(&channel, "", "work", "m").await;

@@ -4,6 +4,7 @@ use lapin::options::{BasicConsumeOptions, ConfirmSelectOptions, QueueDeclareOpti
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel};
 
+use super::topology::broker_and_channel;
 use crate::support::{TestBroker, assert_refused, declare, int, table, text};
 
 /// Ten years of 365 days, in milliseconds.
@@ -36,8 +37,7 @@ async fn send(channel: &Channel, properties: BasicProperties) -> lapin::Result<(
 
 #[tokio::test]
 async fn a_message_expires_within_ten_years() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     let lasting = |ms: i64| BasicProperties::default().with_expiration(ms.to_string().into());
     send(&channel, lasting(TEN_YEARS)).await.unwrap();
@@ -96,8 +96,7 @@ async fn each_kind_of_queue_refuses_the_arguments_of_the_others() {
 
 #[tokio::test]
 async fn a_consumer_of_a_queue_asks_for_no_place_in_a_stream() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     let first = table(&[("x-stream-offset", text("first"))]);
     let options = BasicConsumeOptions::default();

@@ -13,3 +13,4 @@ mod quorum;
 pub(crate) mod refusals;
 mod routing;
 pub(crate) mod support;
+pub(crate) mod topology;

@@ -1,9 +1,10 @@
 //! Publishing: confirms, returns, and what is refused.
 
 use futures::future::join_all;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 
+use super::topology::{bind, broker_and_channel, confirm, exchange_with, internal_exchange};
 use crate::support::{
     TestBroker, assert_refused, assert_waiting, body, declare, int, publish, publish_with, take,
     text,
@@ -11,10 +12,7 @@ use crate::support::{
 
 async fn confirming(broker: &TestBroker) -> (lapin::Connection, Channel) {
     let (connection, channel) = broker.channel().await;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    confirm(&channel).await;
     (connection, channel)
 }
 
@@ -130,8 +128,7 @@ async fn a_full_queue_may_refuse() {
 
 #[tokio::test]
 async fn properties_and_body_come_out_as_they_went_in() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     let headers = crate::support::table(&[(
         "traceparent",
@@ -157,8 +154,7 @@ async fn properties_and_body_come_out_as_they_went_in() {
 
 #[tokio::test]
 async fn bodies_of_every_size_pass() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     for size in [0, 1, 131_063, 131_064, 131_065, 262_128, 3_000_000] {
         let sent: Vec<u8> = (0..size).map(|n: usize| (n % 251) as u8).collect();
@@ -178,10 +174,7 @@ async fn what_cannot_be_published_closes_the_channel() {
         let connection = &connection;
         async move {
             let channel = connection.create_channel().await.unwrap();
-            channel
-                .confirm_select(ConfirmSelectOptions::default())
-                .await
-                .unwrap();
+            confirm(&channel).await;
             let options = BasicPublishOptions::default();
             channel
                 .basic_publish(exchange.into(), "k".into(), options, b"m", properties)
@@ -211,17 +204,8 @@ async fn what_cannot_be_published_closes_the_channel() {
         "authenticated user was 'guest'",
     );
     let channel = connection.create_channel().await.unwrap();
-    let internal = lapin::options::ExchangeDeclareOptions {
-        internal: true,
-        ..Default::default()
-    };
-    channel
-        .exchange_declare(
-            "inside".into(),
-            lapin::ExchangeKind::Fanout,
-            internal,
-            Default::default(),
-        )
+    let internal = internal_exchange();
+    exchange_with(&channel, "inside", ExchangeKind::Fanout, internal, &[])
         .await
         .unwrap();
     assert_refused(
@@ -248,20 +232,10 @@ async fn immediate_is_not_implemented() {
 
 #[tokio::test]
 async fn a_fanout_shares_one_message_among_queues() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     for queue in ["a", "b", "c"] {
         declare(&channel, queue, &[]).await.unwrap();
-        channel
-            .queue_bind(
-                queue.into(),
-                "amq.fanout".into(),
-                "".into(),
-                Default::default(),
-                Default::default(),
-            )
-            .await
-            .unwrap();
+        bind(&channel, queue, "amq.fanout", "").await.unwrap();
     }
     publish(&channel, "amq.fanout", "", "to all").await;
     for queue in ["a", "b", "c"] {

@@ -1,44 +1,24 @@
 //! Queues: how they are declared, shared, emptied, and how they come to an end.
 
 use futures::StreamExt;
+use lapin::BasicProperties;
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-    QueueDeleteOptions, QueuePurgeOptions,
+    BasicConsumeOptions, BasicPublishOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Queue};
 
+use super::topology::{
+    auto_delete_queue, bind, broker_and_channel, confirm, delete_queue, durable_queue,
+    exclusive_queue, queue_exists, queue_with,
+};
 use crate::support::{
     TestBroker, assert_refused, assert_waiting, consume, declare, eventually, get, int, next,
     publish, soon, take, text,
 };
 
-async fn declare_with(
-    channel: &Channel,
-    queue: &str,
-    options: QueueDeclareOptions,
-) -> lapin::Result<Queue> {
-    channel
-        .queue_declare(queue.into(), options, FieldTable::default())
-        .await
-}
-
-async fn exists(channel: &Channel, queue: &str) -> lapin::Result<Queue> {
-    declare_with(
-        channel,
-        queue,
-        QueueDeclareOptions {
-            passive: true,
-            ..Default::default()
-        },
-    )
-    .await
-}
-
 #[tokio::test]
 async fn the_broker_names_a_queue_that_has_no_name() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     let first = declare(&channel, "", &[]).await.unwrap();
     let second = declare(&channel, "", &[]).await.unwrap();
     assert!(
@@ -60,8 +40,7 @@ async fn the_broker_names_a_queue_that_has_no_name() {
 
 #[tokio::test]
 async fn declaring_tells_how_many_messages_and_consumers_there_are() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     publish(&channel, "", "q", "1").await;
     publish(&channel, "", "q", "2").await;
@@ -104,31 +83,15 @@ async fn declaring_again_must_ask_for_the_same() {
     let words = "inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received '6' but current is '5'";
     assert_refused(refused, 406, words);
     for (options, words) in [
-        (
-            QueueDeclareOptions {
-                durable: true,
-                ..Default::default()
-            },
-            "inequivalent arg 'durable' for queue 'q'",
-        ),
-        (
-            QueueDeclareOptions {
-                auto_delete: true,
-                ..Default::default()
-            },
-            "inequivalent arg 'auto_delete'",
-        ),
+        (durable_queue(), "inequivalent arg 'durable' for queue 'q'"),
+        (auto_delete_queue(), "inequivalent arg 'auto_delete'"),
     ] {
         let channel = connection.create_channel().await.unwrap();
-        assert_refused(declare_with(&channel, "q", options).await, 406, words);
+        assert_refused(queue_with(&channel, "q", options, &[]).await, 406, words);
     }
     let channel = connection.create_channel().await.unwrap();
-    let exclusive = QueueDeclareOptions {
-        exclusive: true,
-        ..Default::default()
-    };
     assert_refused(
-        declare_with(&channel, "q", exclusive).await,
+        queue_with(&channel, "q", exclusive_queue(), &[]).await,
         405,
         "cannot obtain exclusive access to locked queue 'q'",
     );
@@ -140,7 +103,7 @@ async fn what_is_not_there_is_not_found() {
     let connection = broker.connect().await;
     let channel = || async { connection.create_channel().await.unwrap() };
     let words = "NOT_FOUND - no queue 'nope' in vhost '/'";
-    assert_refused(exists(&channel().await, "nope").await, 404, words);
+    assert_refused(queue_exists(&channel().await, "nope").await, 404, words);
     assert_refused(
         channel()
             .await
@@ -168,40 +131,22 @@ async fn what_is_not_there_is_not_found() {
         )
         .await;
     assert_refused(consumed.map(|_| ()), 404, words);
-    let bound = channel()
-        .await
-        .queue_bind(
-            "nope".into(),
-            "amq.topic".into(),
-            "k".into(),
-            Default::default(),
-            FieldTable::default(),
-        )
-        .await;
+    let bound = bind(&channel().await, "nope", "amq.topic", "k").await;
     assert_refused(bound, 404, words);
     let long = "n".repeat(250);
     let cut = format!("NOT_FOUND - no queue '{}...", &long[..230]);
-    assert_refused(exists(&channel().await, &long).await, 404, &cut);
+    assert_refused(queue_exists(&channel().await, &long).await, 404, &cut);
     // What shall not be there is not missed.
-    assert_eq!(
-        channel()
-            .await
-            .queue_delete("nope".into(), QueueDeleteOptions::default())
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(delete_queue(&channel().await, "nope").await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn an_exclusive_queue_is_for_its_connection_and_goes_with_it() {
     let broker = TestBroker::start().await;
     let (owner, channel) = broker.channel().await;
-    let exclusive = QueueDeclareOptions {
-        exclusive: true,
-        ..Default::default()
-    };
-    declare_with(&channel, "mine", exclusive).await.unwrap();
+    queue_with(&channel, "mine", exclusive_queue(), &[])
+        .await
+        .unwrap();
     publish(&channel, "", "mine", "m").await;
     let same_connection = owner.create_channel().await.unwrap();
     assert!(take(&same_connection, "mine").await.is_some());
@@ -210,7 +155,7 @@ async fn an_exclusive_queue_is_for_its_connection_and_goes_with_it() {
     let words =
         "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'mine' in vhost '/'";
     let stranger = || async { other.create_channel().await.unwrap() };
-    assert_refused(exists(&stranger().await, "mine").await, 405, words);
+    assert_refused(queue_exists(&stranger().await, "mine").await, 405, words);
     assert_refused(
         stranger()
             .await
@@ -220,18 +165,11 @@ async fn an_exclusive_queue_is_for_its_connection_and_goes_with_it() {
         405,
         words,
     );
-    assert_refused(
-        stranger()
-            .await
-            .queue_delete("mine".into(), Default::default())
-            .await,
-        405,
-        words,
-    );
+    assert_refused(delete_queue(&stranger().await, "mine").await, 405, words);
 
     owner.close(200, "bye".into()).await.unwrap();
     assert_refused(
-        exists(&stranger().await, "mine").await,
+        queue_exists(&stranger().await, "mine").await,
         404,
         "no queue 'mine'",
     );
@@ -241,24 +179,22 @@ async fn an_exclusive_queue_is_for_its_connection_and_goes_with_it() {
 async fn an_auto_delete_queue_goes_with_its_last_consumer() {
     let broker = TestBroker::start().await;
     let (connection, channel) = broker.channel().await;
-    let auto_delete = QueueDeclareOptions {
-        auto_delete: true,
-        ..Default::default()
-    };
-    declare_with(&channel, "q", auto_delete).await.unwrap();
+    queue_with(&channel, "q", auto_delete_queue(), &[])
+        .await
+        .unwrap();
     let first = consume(&channel, "q").await;
     let second = consume(&channel, "q").await;
     channel
         .basic_cancel(first.tag(), Default::default())
         .await
         .unwrap();
-    exists(&channel, "q").await.unwrap();
+    queue_exists(&channel, "q").await.unwrap();
     channel
         .basic_cancel(second.tag(), Default::default())
         .await
         .unwrap();
     assert_refused(
-        exists(&connection.create_channel().await.unwrap(), "q").await,
+        queue_exists(&connection.create_channel().await.unwrap(), "q").await,
         404,
         "no queue 'q'",
     );
@@ -266,8 +202,7 @@ async fn an_auto_delete_queue_goes_with_its_last_consumer() {
 
 #[tokio::test]
 async fn a_queue_that_nobody_uses_expires() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "used", &[("x-expires", int(60))])
         .await
         .unwrap();
@@ -276,10 +211,7 @@ async fn a_queue_that_nobody_uses_expires() {
         .await
         .unwrap();
     // Publishing is no use of a queue, so that asking in this way does not keep it alive.
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    confirm(&channel).await;
     let mandatory = BasicPublishOptions {
         mandatory: true,
         immediate: false,
@@ -296,13 +228,12 @@ async fn a_queue_that_nobody_uses_expires() {
         confirmation.take_message().map(|_| ())
     })
     .await;
-    exists(&channel, "used").await.unwrap();
+    queue_exists(&channel, "used").await.unwrap();
 }
 
 #[tokio::test]
 async fn purging_spares_what_is_unacknowledged() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     declare(&channel, "q", &[]).await.unwrap();
     for n in 0..3 {
         publish(&channel, "", "q", &n.to_string()).await;
@@ -360,14 +291,8 @@ async fn deleting_a_queue_cancels_its_consumers() {
     let delivery = next(&mut consumer).await;
     publish(&other, "", "q", "never read").await;
     let mut cancelled = consumer.filter(|delivery| std::future::ready(delivery.is_err()));
-    assert_eq!(
-        other
-            .queue_delete("q".into(), QueueDeleteOptions::default())
-            .await
-            .unwrap(),
-        0,
-        "it was delivered"
-    );
+    let left = delete_queue(&other, "q").await.unwrap();
+    assert_eq!(left, 0, "it was delivered");
     assert!(
         soon("the end of the consumer", cancelled.next())
             .await
@@ -381,7 +306,7 @@ async fn deleting_a_queue_cancels_its_consumers() {
         })
         .await
         .unwrap();
-    assert_refused(exists(&channel, "q").await, 404, "no queue 'q'");
+    assert_refused(queue_exists(&channel, "q").await, 404, "no queue 'q'");
 }
 
 #[tokio::test]

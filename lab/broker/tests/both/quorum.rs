@@ -1,13 +1,11 @@
 //! Quorum queues, as a RabbitMQ of one node has them.
 
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicNackOptions, BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
-};
+use lapin::options::{BasicNackOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ExchangeKind};
 
+use super::topology::{bind, broker_and_channel, durable_queue, exchange, queues};
 use crate::support::{
     TestBroker, arrives, assert_refused, body, consume, eventually, get, int, next, publish,
     publish_with, table, text,
@@ -23,19 +21,10 @@ async fn declare(
     channel.queue_declare("q".into(), options, arguments).await
 }
 
-const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
-    passive: false,
-    durable: true,
-    exclusive: false,
-    auto_delete: false,
-    nowait: false,
-};
-
 #[tokio::test]
 async fn a_message_that_comes_back_says_how_often() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare(&channel, DURABLE, &[]).await.unwrap();
+    let (_broker, channel) = broker_and_channel().await;
+    declare(&channel, durable_queue(), &[]).await.unwrap();
     publish(&channel, "", "q", "m").await;
     let mut deliveries = consume(&channel, "q").await;
     for count in 0..3 {
@@ -55,35 +44,19 @@ async fn a_message_that_comes_back_says_how_often() {
 
 #[tokio::test]
 async fn a_message_that_comes_back_too_often_dies_of_it() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    channel
-        .exchange_declare(
-            "dead".into(),
-            ExchangeKind::Fanout,
-            ExchangeDeclareOptions::default(),
-            FieldTable::default(),
-        )
+    let (_broker, channel) = broker_and_channel().await;
+    exchange(&channel, "dead", ExchangeKind::Fanout)
         .await
         .unwrap();
-    crate::support::declare(&channel, "dead", &[])
-        .await
-        .unwrap();
-    channel
-        .queue_bind(
-            "dead".into(),
-            "dead".into(),
-            "".into(),
-            Default::default(),
-            FieldTable::default(),
-        )
-        .await
-        .unwrap();
+    queues(&channel, &["dead"]).await;
+    bind(&channel, "dead", "dead", "").await.unwrap();
     let arguments = [
         ("x-delivery-limit", int(2)),
         ("x-dead-letter-exchange", text("dead")),
     ];
-    declare(&channel, DURABLE, &arguments).await.unwrap();
+    declare(&channel, durable_queue(), &arguments)
+        .await
+        .unwrap();
     publish(&channel, "", "q", "m").await;
     let mut deliveries = consume(&channel, "q").await;
     for _ in 0..3 {
@@ -110,14 +83,14 @@ async fn what_a_quorum_queue_cannot_be_is_refused() {
         (
             QueueDeclareOptions {
                 exclusive: true,
-                ..DURABLE
+                ..durable_queue()
             },
             "invalid property 'exclusive-owner' for queue 'q'",
         ),
         (
             QueueDeclareOptions {
                 auto_delete: true,
-                ..DURABLE
+                ..durable_queue()
             },
             "invalid property 'auto-delete' for queue 'q'",
         ),
@@ -126,7 +99,7 @@ async fn what_a_quorum_queue_cannot_be_is_refused() {
         assert_refused(declare(&channel, options, &[]).await, 406, words);
     }
     let (_connection, channel) = broker.channel().await;
-    declare(&channel, DURABLE, &[]).await.unwrap();
+    declare(&channel, durable_queue(), &[]).await.unwrap();
     let global = BasicQosOptions { global: true };
     channel.basic_qos(1, global).await.unwrap();
     let refused = channel
@@ -148,9 +121,8 @@ fn count_of(delivery: &Delivery) -> Option<AMQPValue> {
 
 #[tokio::test]
 async fn a_message_that_is_asked_for_says_so_from_the_first_time_whatever_its_publisher_said() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    declare(&channel, DURABLE, &[]).await.unwrap();
+    let (_broker, channel) = broker_and_channel().await;
+    declare(&channel, durable_queue(), &[]).await.unwrap();
     let said = BasicProperties::default().with_headers(table(&[("x-delivery-count", int(7))]));
     publish_with(&channel, "", "q", "m", said.clone()).await;
     let first = eventually("the message", || get(&channel, "q")).await;
@@ -194,7 +166,7 @@ async fn a_quorum_queue_is_deleted_without_conditions() {
         ),
     ] {
         let (_connection, channel) = broker.channel().await;
-        declare(&channel, DURABLE, &[]).await.unwrap();
+        declare(&channel, durable_queue(), &[]).await.unwrap();
         let words = format!(
             "cannot delete queue 'q' in vhost '/'. queue.delete operations with {flag} flag set are \
              not supported by quorum queues"

@@ -1,94 +1,19 @@
 //! Routing beyond one exchange and its keys: headers exchanges, alternate exchanges, exchanges that are bound
 //! to exchanges.
 
-use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeBindOptions, ExchangeDeclareOptions,
-    ExchangeDeleteOptions, ExchangeUnbindOptions, QueueBindOptions,
-};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::options::BasicPublishOptions;
+use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 
-use crate::support::{
-    TestBroker, arrives, assert_refused, assert_waiting, body, declare, int, publish, publish_with,
-    table, take, text,
+use super::topology::{
+    auto_delete_exchange, bind, bind_with, broker_and_channel, confirm, delete_queue,
+    delete_unused_exchange, exchange, exchange_exists, exchange_with, internal_exchange, link,
+    queues, unlink,
 };
-
-async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind) {
-    declare_exchange(channel, name, kind, &[]).await.unwrap();
-}
-
-async fn declare_exchange(
-    channel: &Channel,
-    name: &str,
-    kind: ExchangeKind,
-    arguments: &[(&str, AMQPValue)],
-) -> lapin::Result<()> {
-    let options = ExchangeDeclareOptions::default();
-    channel
-        .exchange_declare(name.into(), kind, options, table(arguments))
-        .await
-}
-
-async fn bind(
-    channel: &Channel,
-    queue: &str,
-    exchange: &str,
-    key: &str,
-    arguments: &[(&str, AMQPValue)],
-) -> lapin::Result<()> {
-    let options = QueueBindOptions::default();
-    channel
-        .queue_bind(
-            queue.into(),
-            exchange.into(),
-            key.into(),
-            options,
-            table(arguments),
-        )
-        .await
-}
-
-/// Binds exchange `to` to exchange `from`.
-async fn link(channel: &Channel, from: &str, to: &str, key: &str) -> lapin::Result<()> {
-    let options = ExchangeBindOptions::default();
-    channel
-        .exchange_bind(
-            to.into(),
-            from.into(),
-            key.into(),
-            options,
-            FieldTable::default(),
-        )
-        .await
-}
-
-async fn unlink(channel: &Channel, from: &str, to: &str, key: &str) -> lapin::Result<()> {
-    let options = ExchangeUnbindOptions::default();
-    channel
-        .exchange_unbind(
-            to.into(),
-            from.into(),
-            key.into(),
-            options,
-            FieldTable::default(),
-        )
-        .await
-}
-
-async fn exists(channel: &Channel, name: &str) -> lapin::Result<()> {
-    let options = ExchangeDeclareOptions {
-        passive: true,
-        ..Default::default()
-    };
-    channel
-        .exchange_declare(
-            name.into(),
-            ExchangeKind::Direct,
-            options,
-            FieldTable::default(),
-        )
-        .await
-}
+use crate::support::{
+    TestBroker, arrives, assert_refused, assert_waiting, body, int, publish, publish_with, table,
+    take, text,
+};
 
 /// Whether a queue that is bound with these arguments gets a message with these headers. The next message,
 /// which it gets in any case, says that the first was routed.
@@ -97,25 +22,21 @@ async fn matches(
     arguments: &[(&str, AMQPValue)],
     headers: &[(&str, AMQPValue)],
 ) -> bool {
-    declare(channel, "q", &[]).await.unwrap();
-    bind(channel, "q", "amq.headers", "ignored", arguments)
+    queues(channel, &["q"]).await;
+    bind_with(channel, "q", "amq.headers", "ignored", arguments)
         .await
         .unwrap();
     let properties = BasicProperties::default().with_headers(table(headers));
     publish_with(channel, "amq.headers", "", "by headers", properties).await;
     publish(channel, "", "q", "in any case").await;
     let first = arrives(channel, "q").await;
-    channel
-        .queue_delete("q".into(), Default::default())
-        .await
-        .unwrap();
+    delete_queue(channel, "q").await.unwrap();
     body(&first) == "by headers"
 }
 
 #[tokio::test]
 async fn a_headers_exchange_compares_headers() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     let (any, all_x) = (text("any"), text("all-with-x"));
     let (one, x) = (|| ("a", int(1)), || ("b", text("x")));
     type Row<'a> = (&'a [(&'a str, AMQPValue)], &'a [(&'a str, AMQPValue)], bool);
@@ -165,11 +86,13 @@ async fn a_headers_exchange_compares_headers() {
 async fn headers_exchanges_are_declared_and_predeclared() {
     let broker = TestBroker::start().await;
     let (_connection, channel) = broker.channel().await;
-    exchange(&channel, "x", ExchangeKind::Headers).await;
-    declare(&channel, "q", &[]).await.unwrap();
+    exchange(&channel, "x", ExchangeKind::Headers)
+        .await
+        .unwrap();
+    queues(&channel, &["q"]).await;
     let one = [("a", int(1))];
     for name in ["x", "amq.headers", "amq.match"] {
-        bind(&channel, "q", name, "", &one).await.unwrap();
+        bind_with(&channel, "q", name, "", &one).await.unwrap();
         let properties = BasicProperties::default().with_headers(table(&one));
         publish_with(&channel, name, "", name, properties).await;
         assert_eq!(body(&arrives(&channel, "q").await), name);
@@ -185,20 +108,18 @@ async fn headers_exchanges_are_declared_and_predeclared() {
         ),
     ] {
         let (_connection, channel) = broker.channel().await;
-        let bound = bind(&channel, "q", "x", "", &[("x-match", value)]).await;
+        let bound = bind_with(&channel, "q", "x", "", &[("x-match", value)]).await;
         assert_refused(bound, 406, words);
     }
 }
 
 #[tokio::test]
 async fn nobody_publishes_to_the_exchange_of_the_trace() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    exists(&channel, "amq.rabbitmq.trace").await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
+    let (_broker, channel) = broker_and_channel().await;
+    exchange_exists(&channel, "amq.rabbitmq.trace")
         .await
         .unwrap();
+    confirm(&channel).await;
     let sent = channel
         .basic_publish(
             "amq.rabbitmq.trace".into(),
@@ -218,28 +139,15 @@ async fn nobody_publishes_to_the_exchange_of_the_trace() {
 
 #[tokio::test]
 async fn an_exchange_gets_what_it_is_bound_to_and_routes_it_on() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
-    exchange(&channel, "in", ExchangeKind::Topic).await;
-    let internal = ExchangeDeclareOptions {
-        internal: true,
-        ..Default::default()
-    };
-    channel
-        .exchange_declare(
-            "out".into(),
-            ExchangeKind::Direct,
-            internal,
-            FieldTable::default(),
-        )
+    let (_broker, channel) = broker_and_channel().await;
+    exchange(&channel, "in", ExchangeKind::Topic).await.unwrap();
+    let internal = internal_exchange();
+    exchange_with(&channel, "out", ExchangeKind::Direct, internal, &[])
         .await
         .unwrap();
-    declare(&channel, "q", &[]).await.unwrap();
-    declare(&channel, "all", &[]).await.unwrap();
-    bind(&channel, "q", "out", "order.placed", &[])
-        .await
-        .unwrap();
-    bind(&channel, "all", "in", "#", &[]).await.unwrap();
+    queues(&channel, &["q", "all"]).await;
+    bind(&channel, "q", "out", "order.placed").await.unwrap();
+    bind(&channel, "all", "in", "#").await.unwrap();
     link(&channel, "in", "out", "order.*").await.unwrap();
     // Twice the same, and a circle: a message is still routed once.
     link(&channel, "in", "out", "order.*").await.unwrap();
@@ -309,54 +217,36 @@ async fn what_cannot_be_bound_is_refused() {
 async fn exchanges_that_delete_themselves_go_in_a_row() {
     let broker = TestBroker::start().await;
     let (_connection, channel) = broker.channel().await;
-    let auto_delete = ExchangeDeclareOptions {
-        auto_delete: true,
-        ..Default::default()
-    };
     for name in ["first", "second"] {
-        channel
-            .exchange_declare(
-                name.into(),
-                ExchangeKind::Fanout,
-                auto_delete,
-                FieldTable::default(),
-            )
+        let options = auto_delete_exchange();
+        exchange_with(&channel, name, ExchangeKind::Fanout, options, &[])
             .await
             .unwrap();
     }
-    exchange(&channel, "third", ExchangeKind::Fanout).await;
-    link(&channel, "first", "second", "").await.unwrap();
-    link(&channel, "second", "third", "").await.unwrap();
-    let if_unused = ExchangeDeleteOptions {
-        if_unused: true,
-        ..Default::default()
-    };
-    // It is bound to another, and nothing is bound to it.
-    channel
-        .exchange_delete("third".into(), if_unused)
+    exchange(&channel, "third", ExchangeKind::Fanout)
         .await
         .unwrap();
+    link(&channel, "first", "second", "").await.unwrap();
+    link(&channel, "second", "third", "").await.unwrap();
+    // It is bound to another, and nothing is bound to it.
+    delete_unused_exchange(&channel, "third").await.unwrap();
     for name in ["first", "second"] {
         let (_connection, channel) = broker.channel().await;
-        assert_refused(exists(&channel, name).await, 404, name);
+        assert_refused(exchange_exists(&channel, name).await, 404, name);
     }
 }
 
 #[tokio::test]
 async fn an_alternate_exchange_gets_what_matches_nothing() {
-    let broker = TestBroker::start().await;
-    let (_connection, channel) = broker.channel().await;
+    let (_broker, channel) = broker_and_channel().await;
     let alternate = [("alternate-exchange", text("rest"))];
-    declare_exchange(&channel, "x", ExchangeKind::Direct, &alternate)
+    let options = Default::default();
+    exchange_with(&channel, "x", ExchangeKind::Direct, options, &alternate)
         .await
         .unwrap();
-    declare(&channel, "q", &[]).await.unwrap();
-    declare(&channel, "r", &[]).await.unwrap();
-    bind(&channel, "q", "x", "k", &[]).await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    queues(&channel, &["q", "r"]).await;
+    bind(&channel, "q", "x", "k").await.unwrap();
+    confirm(&channel).await;
     // It need not exist: what matches nothing is then returned.
     let mandatory = BasicPublishOptions {
         mandatory: true,
@@ -368,8 +258,10 @@ async fn an_alternate_exchange_gets_what_matches_nothing() {
         async { sent.await.unwrap().await.unwrap() }
     };
     assert!(matches!(send("other").await, Confirmation::Ack(Some(_))));
-    exchange(&channel, "rest", ExchangeKind::Fanout).await;
-    bind(&channel, "r", "rest", "", &[]).await.unwrap();
+    exchange(&channel, "rest", ExchangeKind::Fanout)
+        .await
+        .unwrap();
+    bind(&channel, "r", "rest", "").await.unwrap();
     assert_eq!(send("other").await, Confirmation::Ack(None));
     assert_eq!(send("k").await, Confirmation::Ack(None));
     let rest = arrives(&channel, "r").await;
@@ -389,7 +281,8 @@ async fn an_alternate_exchange_is_a_text_and_is_declared_again_alike() {
         let channel = connection.create_channel().await.unwrap();
         let arguments = value.map(|value| ("alternate-exchange", value));
         let arguments: Vec<_> = arguments.into_iter().collect();
-        declare_exchange(&channel, "x", ExchangeKind::Direct, &arguments).await
+        let options = Default::default();
+        exchange_with(&channel, "x", ExchangeKind::Direct, options, &arguments).await
     };
     assert_refused(
         declare(Some(int(5))).await,
@@ -408,5 +301,5 @@ async fn an_alternate_exchange_is_a_text_and_is_declared_again_alike() {
         406,
         "received none but current is the value 'a' of type 'longstr'",
     );
-    exists(&channel, "x").await.unwrap();
+    exchange_exists(&channel, "x").await.unwrap();
 }

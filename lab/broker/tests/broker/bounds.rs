@@ -3,28 +3,28 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use amq_protocol::protocol::{AMQPClass, basic, channel};
+use amq_protocol::protocol::{AMQPClass, basic};
 use broker::Config;
 use futures::{Stream, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Event};
 
-use crate::both::refusals::{self as half, method};
+use crate::both::topology::{bind, confirm, exclusive_queue, queue_with};
 use crate::support::{
     TestBroker, assert_refused, declare, eventually, int, publish, soon, take, waiting,
 };
 
-const KIBI: usize = 1024;
+pub(crate) const KIBI: usize = 1024;
 
-fn small_memory() -> Config {
+pub(crate) fn small_memory() -> Config {
     Config {
         memory_limit: 256 * KIBI,
         ..Config::default()
     }
 }
 
-async fn send(channel: &Channel, body: &[u8]) -> lapin::PublisherConfirm {
+pub(crate) async fn send(channel: &Channel, body: &[u8]) -> lapin::PublisherConfirm {
     let options = BasicPublishOptions::default();
     channel
         .basic_publish(
@@ -38,7 +38,7 @@ async fn send(channel: &Channel, body: &[u8]) -> lapin::PublisherConfirm {
         .unwrap()
 }
 
-async fn next_event(events: &mut (impl Stream<Item = Event> + Unpin)) -> Event {
+pub(crate) async fn next_event(events: &mut (impl Stream<Item = Event> + Unpin)) -> Event {
     soon("an event", events.next()).await.unwrap()
 }
 
@@ -47,10 +47,7 @@ async fn publishers_are_blocked_at_the_limit_and_let_go_below_it() {
     let broker = TestBroker::start_with(small_memory()).await;
     let (publisher, publishing) = broker.channel().await;
     let mut events = pin!(publisher.events_listener());
-    publishing
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    confirm(&publishing).await;
     declare(&publishing, "q", &[]).await.unwrap();
     let (_consumer, consuming) = broker.channel().await;
 
@@ -174,10 +171,7 @@ async fn a_message_that_is_too_large_closes_its_channel_only() {
     .await;
     let (connection, channel) = broker.channel().await;
     declare(&channel, "q", &[]).await.unwrap();
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    confirm(&channel).await;
     let refused = send(&channel, &[0; 1001]).await.await;
     assert_refused(
         refused,
@@ -187,37 +181,6 @@ async fn a_message_that_is_too_large_closes_its_channel_only() {
     let channel = connection.create_channel().await.unwrap();
     publish(&channel, "", "q", &"x".repeat(1000)).await;
     assert_eq!(waiting(&channel, "q").await, 1);
-}
-
-#[tokio::test]
-async fn half_messages_cannot_fill_the_memory() {
-    let broker = TestBroker::start_with(Config {
-        memory_limit: 100 * KIBI,
-        ..Config::default()
-    })
-    .await;
-    let mut raw = broker.raw().await;
-    raw.open_channel(0).await;
-    let publish = basic::Publish {
-        exchange: "".into(),
-        routing_key: "q".into(),
-        mandatory: false,
-        immediate: false,
-    };
-    raw.send(1, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)))
-        .await;
-    let mut header = vec![2, 0, 1, 0, 0, 0, 14, 0, 60, 0, 0];
-    header.extend(10_000_000_u64.to_be_bytes());
-    header.extend([0, 0, 0xCE]);
-    raw.write(&header).await;
-    let piece = crate::support::frame(&amq_protocol::frame::AMQPFrame::Body(1, vec![0; 64 * KIBI]));
-    for _ in 0..5 {
-        raw.write(&piece).await;
-    }
-    raw.assert_closed_with(506, "RESOURCE_ERROR - no memory")
-        .await;
-    let (_connection, channel) = broker.channel().await;
-    declare(&channel, "q", &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -264,39 +227,6 @@ async fn a_consumer_that_does_not_read_is_not_sent_without_bound() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_half_sent_blocks_nobody() {
-    let broker = TestBroker::start_with(small_memory()).await;
-    let mut raw = broker.raw().await;
-    raw.open_channel(0).await;
-    // Half of a message: almost as much as the limit.
-    raw.write(&method(1, half::publish())).await;
-    raw.write(&half::header(60, 10_000_000)).await;
-    for _ in 0..4 {
-        raw.write(&half::body(&vec![0; 60 * KIBI])).await;
-    }
-    raw.send(
-        2,
-        AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})),
-    )
-    .await;
-    assert!(matches!(
-        raw.method().await,
-        AMQPClass::Channel(channel::AMQPMethod::OpenOk(_))
-    ));
-
-    let (publisher, publishing) = broker.channel().await;
-    let mut events = pin!(publisher.events_listener());
-    declare(&publishing, "q", &[]).await.unwrap();
-    let body = "x".repeat(60 * KIBI);
-    for _ in 0..12 {
-        publish(&publishing, "", "q", &body).await;
-        take(&publishing, "q").await.unwrap();
-    }
-    let event = futures::FutureExt::now_or_never(events.next());
-    assert!(event.is_none(), "{event:?}");
-}
-
-#[tokio::test]
 async fn queues_bindings_and_consumers_are_not_without_bound() {
     let broker = TestBroker::start_with(small_memory()).await;
     let (_connection, keeper) = broker.channel().await;
@@ -304,33 +234,16 @@ async fn queues_bindings_and_consumers_are_not_without_bound() {
     // Each would go on for ever: the queues, bindings and consumers of a connection end with it.
     for what in ["a queue", "a binding", "a consumer"] {
         let (connection, channel) = broker.channel().await;
-        let mine = QueueDeclareOptions {
-            exclusive: true,
-            ..Default::default()
-        };
-        channel
-            .queue_declare("mine".into(), mine, FieldTable::default())
-            .await
-            .unwrap();
+        let mine = exclusive_queue();
+        queue_with(&channel, "mine", mine, &[]).await.unwrap();
         let mut consumers = Vec::new();
         let refused = loop {
             let done = match what {
-                "a queue" => channel
-                    .queue_declare("".into(), mine, FieldTable::default())
-                    .await
-                    .map(|_| ()),
+                "a queue" => queue_with(&channel, "", mine, &[]).await.map(|_| ()),
                 "a binding" => {
                     static KEY: AtomicU32 = AtomicU32::new(0);
                     let key = KEY.fetch_add(1, Ordering::Relaxed).to_string();
-                    channel
-                        .queue_bind(
-                            "mine".into(),
-                            "amq.topic".into(),
-                            key.into(),
-                            Default::default(),
-                            FieldTable::default(),
-                        )
-                        .await
+                    bind(&channel, "mine", "amq.topic", &key).await
                 }
                 _ => channel
                     .basic_consume(

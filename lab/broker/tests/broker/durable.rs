@@ -5,15 +5,16 @@
 use std::path::Path;
 
 use broker::{Config, StoreError};
-use lapin::options::{
-    BasicAckOptions, BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
-};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::options::{BasicAckOptions, BasicRejectOptions, QueuePurgeOptions};
+use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::both::topology::{
+    self, bind, confirm, delete_exchange, delete_queue, durable_exchange, exchange_exists,
+    exchange_with, queue_exists, queue_with, queues, unbind,
+};
 use crate::support::{
     TestBroker, arrives, assert_refused, body, get, int, publish, publish_with, table, take, text,
     waiting,
@@ -38,49 +39,18 @@ async fn stop(broker: TestBroker) {
 /// A channel on which publishing waits for the confirm.
 async fn confirming(broker: &TestBroker) -> (Connection, Channel) {
     let (connection, channel) = broker.channel().await;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    confirm(&channel).await;
     (connection, channel)
 }
 
 async fn durable_queue(channel: &Channel, name: &str, arguments: &[(&str, AMQPValue)]) {
-    let durable = QueueDeclareOptions {
-        durable: true,
-        ..Default::default()
-    };
-    channel
-        .queue_declare(name.into(), durable, table(arguments))
-        .await
-        .unwrap();
-}
-
-async fn bound(channel: &Channel, exchange: &str, queue: &str, key: &str) {
-    channel
-        .queue_bind(
-            queue.into(),
-            exchange.into(),
-            key.into(),
-            Default::default(),
-            FieldTable::default(),
-        )
+    queue_with(channel, name, topology::durable_queue(), arguments)
         .await
         .unwrap();
 }
 
 async fn topic(channel: &Channel, name: &str) {
-    let durable = ExchangeDeclareOptions {
-        durable: true,
-        ..Default::default()
-    };
-    channel
-        .exchange_declare(
-            name.into(),
-            ExchangeKind::Topic,
-            durable,
-            FieldTable::default(),
-        )
+    exchange_with(channel, name, ExchangeKind::Topic, durable_exchange(), &[])
         .await
         .unwrap();
 }
@@ -95,9 +65,7 @@ async fn durable_queues_keep_persistent_messages_and_nothing_else_stays() {
     let broker = start(folder.path()).await;
     let (_connection, channel) = confirming(&broker).await;
     durable_queue(&channel, "kept", &[]).await;
-    crate::support::declare(&channel, "gone", &[])
-        .await
-        .unwrap();
+    queues(&channel, &["gone"]).await;
     let properties = persistent()
         .with_message_id("id-1".into())
         .with_headers(table(&[("traceparent", text("00-a-b-01"))]));
@@ -114,12 +82,7 @@ async fn durable_queues_keep_persistent_messages_and_nothing_else_stays() {
     assert_eq!(first.properties, properties);
     assert_eq!(body(&take(&channel, "kept").await.unwrap()), "second");
     assert!(take(&channel, "kept").await.is_none());
-    let passive = QueueDeclareOptions {
-        passive: true,
-        ..Default::default()
-    };
-    let looked = channel.queue_declare("gone".into(), passive, FieldTable::default());
-    assert_refused(looked.await, 404, "no queue 'gone'");
+    assert_refused(queue_exists(&channel, "gone").await, 404, "no queue 'gone'");
 }
 
 #[tokio::test]
@@ -142,11 +105,7 @@ async fn what_was_done_with_a_message_is_kept_too() {
     assert_eq!(body(&unacknowledged), "unacknowledged");
     let purge = QueuePurgeOptions::default();
     channel.queue_purge("purged".into(), purge).await.unwrap();
-    let delete = QueueDeleteOptions::default();
-    channel
-        .queue_delete("deleted".into(), delete)
-        .await
-        .unwrap();
+    delete_queue(&channel, "deleted").await.unwrap();
     stop(broker).await;
     drop(connection);
 
@@ -173,22 +132,10 @@ async fn exchanges_bindings_and_arguments_come_back_as_they_were_left() {
         ("x-overflow", text("reject-publish")),
     ];
     durable_queue(&channel, "q", &limit).await;
-    bound(&channel, "shop", "q", "order.*").await;
-    bound(&channel, "shop", "q", "mistake.#").await;
-    channel
-        .queue_unbind(
-            "q".into(),
-            "shop".into(),
-            "mistake.#".into(),
-            FieldTable::default(),
-        )
-        .await
-        .unwrap();
-    let delete = ExchangeDeleteOptions::default();
-    channel
-        .exchange_delete("closed".into(), delete)
-        .await
-        .unwrap();
+    bind(&channel, "q", "shop", "order.*").await.unwrap();
+    bind(&channel, "q", "shop", "mistake.#").await.unwrap();
+    unbind(&channel, "q", "shop", "mistake.#").await.unwrap();
+    delete_exchange(&channel, "closed").await.unwrap();
     stop(broker).await;
 
     let broker = start(folder.path()).await;
@@ -199,27 +146,11 @@ async fn exchanges_bindings_and_arguments_come_back_as_they_were_left() {
     assert_eq!(body(&arrives(&channel, "q").await), "right");
     assert!(take(&channel, "q").await.is_none());
     let (_connection, channel) = broker.channel().await;
-    let refused = channel.queue_declare(
-        "q".into(),
-        QueueDeclareOptions {
-            durable: true,
-            ..Default::default()
-        },
-        FieldTable::default(),
-    );
-    assert_refused(refused.await, 406, "inequivalent arg 'x-max-length'");
+    let refused = queue_with(&channel, "q", topology::durable_queue(), &[]).await;
+    assert_refused(refused, 406, "inequivalent arg 'x-max-length'");
     let (_connection, channel) = broker.channel().await;
-    let passive = ExchangeDeclareOptions {
-        passive: true,
-        ..Default::default()
-    };
-    let looked = channel.exchange_declare(
-        "closed".into(),
-        ExchangeKind::Topic,
-        passive,
-        FieldTable::default(),
-    );
-    assert_refused(looked.await, 404, "no exchange 'closed'");
+    let looked = exchange_exists(&channel, "closed").await;
+    assert_refused(looked, 404, "no exchange 'closed'");
 }
 
 #[tokio::test]
@@ -344,16 +275,11 @@ async fn bindings_between_exchanges_and_further_keys_come_back() {
         ("cut", ExchangeKind::Fanout, None),
         ("rest", ExchangeKind::Fanout, None),
     ] {
-        let durable = ExchangeDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
         let arguments: Vec<_> = alternate
             .map(|name| ("alternate-exchange", text(name)))
             .into_iter()
             .collect();
-        channel
-            .exchange_declare(name.into(), kind, durable, table(&arguments))
+        exchange_with(&channel, name, kind, durable_exchange(), &arguments)
             .await
             .unwrap();
     }
@@ -387,7 +313,7 @@ async fn bindings_between_exchanges_and_further_keys_come_back() {
         ("dying", "amq.fanout", &dying),
     ] {
         durable_queue(&channel, queue, arguments).await;
-        bound(&channel, exchange, queue, "").await;
+        bind(&channel, queue, exchange, "").await.unwrap();
     }
     // A blind copy is remembered with the message, though no header tells of it any more.
     let copies = AMQPValue::FieldArray(vec![text("r")].into());
@@ -419,7 +345,7 @@ async fn a_store_of_the_first_layout_is_read() {
     let (_connection, channel) = confirming(&broker).await;
     topic(&channel, "x").await;
     durable_queue(&channel, "q", &[]).await;
-    bound(&channel, "x", "q", "#").await;
+    bind(&channel, "q", "x", "#").await.unwrap();
     publish_with(&channel, "x", "k", "before", persistent()).await;
     stop(broker).await;
     // The file as version 1 wrote it.

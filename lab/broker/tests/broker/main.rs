@@ -10,6 +10,7 @@ mod bounds;
 mod durable;
 mod embedded;
 mod garbage;
+mod half_sent;
 mod lacking;
 mod refusals;
 mod shutdown;
