@@ -101,7 +101,7 @@ impl Query {
             .service
             .as_ref()
             .is_none_or(|service| span.service() == service);
-        let name = self.name.as_ref().is_none_or(|name| &span.name == name);
+        let name = self.name.as_ref().is_none_or(|name| span.name == name);
         service
             && name
             && self.attribute.as_ref().is_none_or(|(key, text)| {
