@@ -1,4 +1,4 @@
-//! How fast traces are diagnosed, on one core: `cargo bench -p diagnose`.
+//! How fast traces are diagnosed, by the thousand on all processors: `cargo bench -p diagnose`.
 //!
 //! Traces of 20 spans as the shop makes them, one at a time and a thousand together as a run, and one
 //! trace of 100,000 spans in three shapes: flat, deep, and a tree.
@@ -20,6 +20,10 @@ use testing::{
     traces::{span_id, trace_id},
 };
 use trace::{Kind, Resource, Span, Trace, Value};
+
+/// The allocator that the `tracelab` binary has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);

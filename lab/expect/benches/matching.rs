@@ -18,6 +18,10 @@ use scenario::Expectation;
 use testing::spans::{bare, resource, span_id, trace_id};
 use trace::{Kind, Span, Trace, Value};
 
+/// The allocator that the `tracelab` binary has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long each measurement lasts at least, and how often it is made: the median is printed.
 const LASTS: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;

@@ -1,7 +1,7 @@
 //! Converts the matching to the lines of a report.
 
 use scenario::{Among, Node};
-use trace::{Span, Value};
+use trace::{Span, Text, Value};
 
 use crate::{
     compare::{Mismatch, mismatches},
@@ -211,10 +211,10 @@ impl Explain<'_, '_, '_> {
 pub(crate) fn of_span(mark: Mark, span: &Span) -> Line {
     Line {
         service: match service(span) {
-            Some(Value::String(service)) => service.as_str().to_owned(),
-            _ => "(no service)".to_owned(),
+            Some(Value::String(service)) => service.clone(),
+            _ => Text::const_new("(no service)"),
         },
-        name: span.name.as_str().to_owned(),
+        name: span.name.clone(),
         span_id: Some(span.span_id),
         nanoseconds: Some(span.end_ns.saturating_sub(span.start_ns)),
         ..blank(mark)
@@ -222,17 +222,17 @@ pub(crate) fn of_span(mark: Mark, span: &Span) -> Line {
 }
 
 /// The label of a node without a span: its service and name, or its other properties.
-fn label(node: &Node) -> (String, String) {
+fn label(node: &Node) -> (Text, Text) {
     let service = node
         .span
         .service
         .as_ref()
-        .map(ToString::to_string)
+        .map(|service| Text::from(service.to_string()))
         .unwrap_or_default();
     let name = match (&node.span.name, node.span.kind) {
-        (Some(name), _) => name.to_string(),
-        (None, Some(kind)) => format!("({kind})"),
-        (None, None) => String::new(),
+        (Some(name), _) => name.to_string().into(),
+        (None, Some(kind)) => format!("({kind})").into(),
+        (None, None) => Text::default(),
     };
     (service, name)
 }
@@ -240,8 +240,8 @@ fn label(node: &Node) -> (String, String) {
 pub(crate) fn blank(mark: Mark) -> Line {
     Line {
         mark,
-        service: String::new(),
-        name: String::new(),
+        service: Text::default(),
+        name: Text::default(),
         times: 1,
         span_id: None,
         nanoseconds: None,

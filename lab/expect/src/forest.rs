@@ -58,7 +58,11 @@ impl<'t> Forest<'t> {
 
     fn add(&mut self, trace: &'t Trace) {
         let base = self.spans.len();
-        let tops = tops(trace);
+        let count = trace.spans().len();
+        self.spans.reserve(count);
+        self.parents.reserve(count);
+        self.children.reserve(count);
+        self.tops.reserve(count);
         for (index, span) in trace.spans().iter().enumerate() {
             self.keeps_names &= span.fidelity == Fidelity::Exact;
             self.spans.push(span);
@@ -69,7 +73,7 @@ impl<'t> Forest<'t> {
                 0 => children.into(),
                 _ => children.iter().map(|child| base + child).collect(),
             });
-            self.tops.push(tops[index]);
+            self.tops.push(trace.top(index));
         }
     }
 

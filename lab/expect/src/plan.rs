@@ -35,6 +35,8 @@ pub(crate) struct Plan<'e> {
 pub(crate) struct Item<'e> {
     pub(crate) node: &'e Node,
     pub(crate) children: Vec<usize>,
+    /// Whether all children are direct ones, without a condition.
+    pub(crate) all_direct: bool,
     /// The cost if the span and everything below it are missing.
     pub(crate) weight: i64,
     /// The names that its subtree refers to and that are bound above it.
@@ -119,6 +121,8 @@ impl<'e> Plan<'e> {
                 }))
                 .min(HEAVIEST),
             lost: OnceCell::new(),
+            all_direct: !(node.children.iter())
+                .any(|child| child.any_depth || child.when.is_some()),
             node,
             children,
             outer: referred,

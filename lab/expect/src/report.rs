@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scenario::Position;
 use serde::{Serialize, Serializer};
-use trace::{SpanId, TraceId, milliseconds};
+use trace::{SpanId, Text, TraceId, milliseconds};
 
 /// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -50,9 +50,9 @@ pub struct Line {
     /// The result of the comparison.
     pub mark: Mark,
     /// The service of the span or, without a span, of the node.
-    pub service: String,
+    pub service: Text,
     /// The name of the span or, without a span, of the node.
-    pub name: String,
+    pub name: Text,
     /// The number of equal lines that this line stands for.
     pub times: u64,
     /// The id of the span; of several spans, the first.

@@ -141,7 +141,7 @@ pub(crate) fn share(min: f64, max: f64) -> String {
 
 fn differs(field: &str, want: String, got: String) -> Line {
     Line {
-        name: "trace".to_owned(),
+        name: "trace".into(),
         differences: vec![Difference {
             field: field.to_owned(),
             want,
@@ -154,7 +154,7 @@ fn differs(field: &str, want: String, got: String) -> Line {
 
 fn unknown(name: &str, why: &str) -> Line {
     Line {
-        name: name.to_owned(),
+        name: name.into(),
         note: Some(why.to_owned()),
         ..blank(Mark::Unsupported)
     }

@@ -4,7 +4,10 @@
 //! itself, plus the cheapest matching of the node's children with the span's. The depth of the recursion is
 //! that of the expectation, never that of the trace.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet, hash_map::Entry},
+};
 
 use foldhash::fast::RandomState;
 
@@ -157,6 +160,9 @@ impl<'e> Search<'_, 'e, '_> {
 
     /// Matches the children of a pair, and their children.
     fn fill(&mut self, pair: &mut Pair<'e>) {
+        if self.is_leaf(pair.item, pair.span) {
+            return;
+        }
         let key = self.key(pair.item, pair.span, &pair.scope);
         let known = self.known.get_mut(&key);
         pair.children = match known.and_then(|known| known.children.take()) {
@@ -193,14 +199,8 @@ impl<'e> Search<'_, 'e, '_> {
             Fit::Unknown => FIELD,
             Fit::No(cost) => cost,
         };
-        let Item {
-            node,
-            children,
-            weight,
-            ..
-        } = &self.plan.items[item];
-        let no_children = self.forest.children(span).is_empty();
-        let below = if children.is_empty() && (!node.closed || no_children) {
+        let Item { weight, .. } = &self.plan.items[item];
+        let below = if self.is_leaf(item, span) {
             0
         } else {
             let key = self.key(item, span, &inner);
@@ -219,6 +219,12 @@ impl<'e> Search<'_, 'e, '_> {
         };
         // A span never counts as missing because of differences below it.
         Some(((own + below).min(weight - 1), fit))
+    }
+
+    /// Whether nothing is asked of what is below a pair.
+    fn is_leaf(&self, item: usize, span: usize) -> bool {
+        let Item { node, children, .. } = &self.plan.items[item];
+        children.is_empty() && (!node.closed || self.forest.children(span).is_empty())
     }
 
     fn key(&self, item: usize, span: usize, scope: &Bindings<'e>) -> Key {
@@ -240,11 +246,22 @@ impl<'e> Search<'_, 'e, '_> {
     /// includes the names that are bound at the node.
     fn children(&mut self, item: usize, span: usize, scope: &Bindings<'e>) -> Siblings<'e> {
         let mut siblings = Siblings::default();
-        let Item { node, children, .. } = &self.plan.items[item];
-        if children.is_empty() && (!node.closed || self.forest.children(span).is_empty()) {
+        if self.is_leaf(item, span) {
             return siblings;
         }
-        let (deep, direct) = self.split(children, scope);
+        let plan = self.plan;
+        let Item {
+            children,
+            all_direct,
+            ..
+        } = &plan.items[item];
+        let (deep, direct): (Cow<'_, [usize]>, Cow<'_, [usize]>) = match all_direct {
+            true => (Cow::Borrowed(&[]), Cow::Borrowed(children)),
+            false => {
+                let (deep, direct) = self.split(children, scope);
+                (deep.into(), direct.into())
+            }
+        };
         if !deep.is_empty() {
             let below = self.forest.descendants(span);
             self.match_set(&deep, below, &Unlisted::None, scope, &mut siblings);
