@@ -150,10 +150,3 @@ impl<'t> Forest<'t> {
         found
     }
 }
-
-/// Why each span stands at the top, or `None` if it does not.
-pub(crate) fn tops(trace: &Trace) -> Vec<Option<Top>> {
-    (0..trace.spans().len())
-        .map(|index| trace.top(index))
-        .collect()
-}

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use scenario::{Counts, Expectation};
-use trace::{Top, Trace};
+use trace::Trace;
 
-use crate::{forest, report::CountLine};
+use crate::report::CountLine;
 
 /// Whether a trace fulfils its `trace:` block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +44,8 @@ pub fn settled(expectation: &Expectation, trace: &Trace) -> Settle {
 /// The expected counts with the actual ones. A trace must always have spans: otherwise an expectation of
 /// absence would hold for an empty trace.
 pub(crate) fn counts(counts: &Counts, trace: &Trace) -> Vec<CountLine> {
-    let tops = forest::tops(trace);
-    let roots = tops.iter().filter(|top| **top == Some(Top::Root)).count();
-    let orphans = tops
-        .iter()
-        .flatten()
-        .filter(|top| **top != Top::Root)
-        .count();
+    let roots = trace.roots().count();
+    let orphans = trace.tops().len() - roots;
     let errors = trace.spans().iter().filter(|span| span.is_error()).count();
     let spans = trace.spans().len();
     let duplicates = match counts.duplicates {

@@ -17,8 +17,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, codec::CompressionEncoding};
 use trace::Span;
 
-use super::rig::{set_up, there_is_a_collector};
-use crate::support::run_with;
+use super::rig::{there_is_a_collector, three_orders};
 
 /// A request that a back end received.
 #[derive(Debug)]
@@ -102,41 +101,7 @@ impl TraceService for BackEnd {
 
 /// Runs the shop through a set-up: the lab gets what it should, and the back end gets as many spans.
 async fn feed(file: &str, env: &[(&str, &str)], sent: impl Fn() -> usize) {
-    let path = set_up(file);
-    let out = tempfile::TempDir::new().unwrap();
-    let (code, report, stderr) = run_with(
-        env,
-        &[
-            "run",
-            "checkout",
-            "--requests",
-            "3",
-            "--users",
-            "1",
-            "--pace",
-            "none",
-            "--via",
-            path.to_str().unwrap(),
-            "--traces",
-            "all",
-            "--out",
-            out.path().to_str().unwrap(),
-        ],
-    )
-    .await;
-    assert_eq!(code, 0, "{file}: {report}{stderr}");
-    assert_eq!(report["scenarios"][0]["passed"], 3, "{file}: {report}");
-    let files = std::fs::read_dir(out.path().join("checkout/faulty")).unwrap();
-    let judged: usize = files
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(".otlp.json"))
-        .map(|path| {
-            formats::read(&std::fs::read(path).unwrap())
-                .unwrap()
-                .spans
-                .len()
-        })
-        .sum();
+    let judged: usize = three_orders(file, env).await.values().sum();
     assert!(judged >= 3 * 40, "{file}: {judged} spans were judged");
     // The Collector has stopped, so everything is sent. The traces of carts and of the catalogue are extra.
     assert!(

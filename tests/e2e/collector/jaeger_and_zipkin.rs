@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use trace::{Attributes, Span};
 
-use super::rig::{Rig, set_up};
+use super::rig::{Rig, three_orders};
 use crate::{
     node::{self, free_ports},
-    support::{eventually, run, run_with},
+    support::{eventually, run},
 };
 
 /// Runs a program until standard input ends, which it does with the test, in whatever way.
@@ -127,56 +127,21 @@ fn kept(name: &str) -> Command {
     keeper
 }
 
-fn text_of(path: &Path) -> &str {
-    path.to_str().expect("the path is UTF-8")
-}
-
 /// Sends three orders of the shop through a set-up, and downloads their traces into files of the folder.
-async fn three_orders(
+async fn downloads(
     file: &str,
     variable: &str,
     back_end: &BackEnd,
     path: impl Fn(&str) -> String,
     folder: &Path,
 ) -> Vec<String> {
-    let out = folder.join("out");
-    let (code, report, stderr) = run_with(
-        &[(variable, &back_end.takes)],
-        &[
-            "run",
-            "checkout",
-            "--requests",
-            "3",
-            "--users",
-            "1",
-            "--pace",
-            "none",
-            "--via",
-            set_up(file).to_str().unwrap(),
-            "--traces",
-            "all",
-            "--out",
-            text_of(&out),
-        ],
-    )
-    .await;
-    assert_eq!(code, 0, "{report}{stderr}");
     let mut downloads = Vec::new();
-    for entry in std::fs::read_dir(out.join("checkout/faulty")).unwrap() {
-        let judged = entry.unwrap().path();
-        let name = judged.file_name().unwrap().to_str().unwrap();
-        let Some(id) = name.strip_suffix(".otlp.json") else {
-            continue;
-        };
-        let spans = formats::read(&std::fs::read(&judged).unwrap())
-            .unwrap()
-            .spans;
-        let answer = back_end.download(&path(id), spans.len()).await;
+    for (id, spans) in three_orders(file, &[(variable, &back_end.takes)]).await {
+        let answer = back_end.download(&path(&id), spans).await;
         let download = folder.join(format!("{id}.json"));
         std::fs::write(&download, answer).unwrap();
-        downloads.push(text_of(&download).to_owned());
+        downloads.push(download.to_str().unwrap().to_owned());
     }
-    assert_eq!(downloads.len(), 3);
     downloads
 }
 
@@ -314,7 +279,7 @@ async fn jaeger_gives_back_orders_that_pass_and_changes_what_the_book_says() {
     for path in ["/traces", "/v3/traces"] {
         let folder = TempDir::new().unwrap();
         let of = |id: &str| format!("{path}/{id}");
-        let downloads = three_orders("jaeger.yaml", variable, &jaeger, of, folder.path()).await;
+        let downloads = downloads("jaeger.yaml", variable, &jaeger, of, folder.path()).await;
         let checked = check(&downloads).await;
         for trace in checked["traces"].as_array().unwrap() {
             assert_eq!(trace["verdict"], "pass", "{path}: {trace}");
@@ -335,7 +300,7 @@ async fn zipkin_gives_back_orders_that_fail_nothing_and_changes_what_the_book_sa
     let variable = "ZIPKIN_ENDPOINT";
     let folder = TempDir::new().unwrap();
     let of = |id: &str| format!("/trace/{id}");
-    let downloads = three_orders("zipkin.yaml", variable, &zipkin, of, folder.path()).await;
+    let downloads = downloads("zipkin.yaml", variable, &zipkin, of, folder.path()).await;
     let checked = check(&downloads).await;
     for trace in checked["traces"].as_array().unwrap() {
         assert_eq!(trace["verdict"], "unsupported", "{trace}");

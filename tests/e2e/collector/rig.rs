@@ -1,7 +1,12 @@
 //! The rig of the Collector's tests: a Collector that runs with a set-up, a sink behind it, and artificial
 //! traces.
 
-use std::{collections::HashMap, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 use collector::Program;
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,7 +23,7 @@ use trace::Trace;
 
 use crate::{
     node,
-    support::{PATIENCE, tracelab},
+    support::{PATIENCE, run_with, tracelab},
 };
 
 /// Whether a Collector is installed. If not, a message says so; with `TRACELAB_REAL=1` the test fails.
@@ -51,6 +56,32 @@ pub(super) fn set_ups() -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Places three orders of the shop through a set-up; the number of spans of each judged trace, by its id.
+pub(super) async fn three_orders(file: &str, env: &[(&str, &str)]) -> BTreeMap<String, usize> {
+    let (path, out) = (set_up(file), tempfile::TempDir::new().unwrap());
+    let (path, folder) = (path.to_str().unwrap(), out.path().to_str().unwrap());
+    let load = "run checkout --requests 3 --users 1 --pace none --traces all";
+    let mut arguments: Vec<&str> = load.split(' ').collect();
+    arguments.extend(["--via", path, "--out", folder]);
+    let (code, report, stderr) = run_with(env, &arguments).await;
+    assert_eq!(code, 0, "{file}: {report}{stderr}");
+    assert_eq!(report["scenarios"][0]["passed"], 3, "{file}: {report}");
+    let files = std::fs::read_dir(out.path().join("checkout/faulty")).unwrap();
+    let judged = files.filter_map(|entry| {
+        let path = entry.unwrap().path();
+        let id = path
+            .file_name()?
+            .to_str()?
+            .strip_suffix(".otlp.json")?
+            .to_owned();
+        let read = formats::read(&std::fs::read(path).unwrap()).unwrap();
+        Some((id, read.spans.len()))
+    });
+    let judged: BTreeMap<String, usize> = judged.collect();
+    assert_eq!(judged.len(), 3, "{file}");
+    judged
 }
 
 /// A Collector, and the sink to which it sends.

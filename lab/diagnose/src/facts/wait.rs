@@ -29,16 +29,12 @@ pub(crate) type Gap = (usize, usize, usize, u64);
 impl For {
     /// The resource that a span waits for, by its name.
     pub(crate) fn of(name: &str) -> Option<For> {
-        // Nearly all names have none of these words.
-        if !ANY.is_in(name) {
+        let (lock, pool) = (LOCKS.is_in(name), POOLS.is_in(name));
+        if !lock && !pool {
             return None;
         }
         let name = name.to_ascii_lowercase();
         let has = |words: &[Word]| words.iter().any(|word| word.is_in(&name));
-        let (lock, pool) = (has(&LOCKS), has(&POOLS));
-        if !lock && !pool {
-            return None;
-        }
         let waits = has(&WAITS);
         if waits && lock && !has(&NO_LOCKS) {
             return Some(For::Lock);
@@ -47,34 +43,12 @@ impl For {
     }
 }
 
-/// All words for locks and pools, in capitals or not.
-static ANY: Words = Words::new(&[
-    "lock",
-    "mutex",
-    "semaphore",
-    "monitor",
-    "latch",
-    "pool",
-    "connection",
-    "datasource",
-]);
-
-static LOCKS: [Word; 5] = [
-    Word::new("lock"),
-    Word::new("mutex"),
-    Word::new("semaphore"),
-    Word::new("monitor"),
-    Word::new("latch"),
-];
+static LOCKS: Words = Words::new(&["lock", "mutex", "semaphore", "monitor", "latch"]);
 
 /// Words that contain `lock` and have another meaning.
 static NO_LOCKS: [Word; 2] = [Word::new("block"), Word::new("clock")];
 
-static POOLS: [Word; 3] = [
-    Word::new("pool"),
-    Word::new("connection"),
-    Word::new("datasource"),
-];
+static POOLS: Words = Words::new(&["pool", "connection", "datasource"]);
 
 static WAITS: [Word; 8] = [
     Word::new("wait"),
