@@ -1,25 +1,66 @@
 //! The routes for the traces in the sink, as documents for programs.
 
+use std::convert::Infallible;
+
 use axum::{
     Json,
+    body::Body,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use protocol::{Stats, TraceList};
-use serde_json::Value;
-use sink::Store;
-use trace::{Trace, TraceId, otlp};
+use sink::{Store, Stored};
+use trace::{Trace, TraceId};
 
 use crate::{documents, problem::Problem, query};
 
+/// A trace as OTLP/JSON, or as the protobuf that came if the request prefers it. Both are written piece by piece: a
+/// large trace never stands in memory as a document.
 pub(crate) async fn trace(
     State(store): State<Store>,
+    headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(otlp::to_json(find(&store, id)?.spans())))
+) -> Result<Response, Problem> {
+    let stored = find_stored(&store, id)?;
+    Ok(if prefers_protobuf(&headers) {
+        answer(PROTOBUF, stored.to_protobuf())
+    } else {
+        answer("application/json", stored.to_json())
+    })
+}
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// Whether the header `Accept` names protobuf before JSON and before what stands for both (RFC 9110, section 12.5.1;
+/// weights other than 0 are not compared).
+fn prefers_protobuf(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).into_iter();
+    let ranges = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let mut known = ranges.filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next()?.to_ascii_lowercase();
+        let refused = parts.any(|part| part.replace(' ', "").starts_with("q=0") && !part.contains(['1', '2', '3', '4', '5', '6', '7', '8', '9']));
+        (!refused).then(|| match name.as_str() {
+            PROTOBUF | "application/protobuf" => Some(true),
+            "application/json" | "application/*" | "*/*" => Some(false),
+            _ => None,
+        })?
+    });
+    known.next().unwrap_or(false)
+}
+
+fn answer(
+    content_type: &'static str,
+    pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Response {
+    let pieces = futures::stream::iter(pieces.map(Ok::<_, Infallible>));
+    ([(header::CONTENT_TYPE, content_type)], Body::from_stream(pieces)).into_response()
 }
 
 pub(crate) async fn search(
@@ -44,18 +85,25 @@ pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
     Json(documents::stats(&store.stats()))
 }
 
-/// Finds the trace that a path names.
+/// Finds the trace that a path names, and decodes it.
 pub(crate) fn find(
     store: &Store,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Trace, Problem> {
+    Ok(find_stored(store, id)?.decode())
+}
+
+fn find_stored(
+    store: &Store,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Stored, Problem> {
     let Path(text) = id.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let id: TraceId = text.parse().map_err(|error| {
         Problem::bad_request(format!(
             "{text:?} is no trace id: {error}; 32 hexadecimal digits would be right"
         ))
     })?;
-    store.trace(id).ok_or_else(|| {
+    store.stored(id).ok_or_else(|| {
         Problem::not_found(format!(
             "trace {id} is not here: it never came, or it was evicted to make room"
         ))

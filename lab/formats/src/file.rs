@@ -26,7 +26,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 use trace::{
     Span,
-    otlp::{DecodeError, Decoded, from_protobuf, from_read},
+    otlp::{DecodeError, Decoded, from_protobuf, from_transcoded},
 };
 
 use self::{
@@ -335,7 +335,7 @@ impl Reader {
             }
             Shape::Unknown => std::borrow::Cow::Borrowed(json),
         };
-        let decoded = otlp::traces_from_value(&json).map(from_read);
+        let decoded = otlp::traces_from_value(&json).and_then(|read| from_transcoded(&read));
         self.take(decoded.map_err(|problem| ReadError::Document { document, problem })?);
         if shape::is_partial(whole) {
             self.notes.partial();

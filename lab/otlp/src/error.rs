@@ -2,14 +2,19 @@
 
 use thiserror::Error;
 
-use crate::transcode::Mismatch;
+use crate::place::{Mismatch, Place};
 
 /// Why some bytes are no OTLP request.
 #[derive(Debug, Error)]
 pub enum DecodeError {
     /// They are not the protobuf message.
-    #[error("no OTLP protobuf: {0}")]
-    Protobuf(#[from] prost::DecodeError),
+    #[error("no OTLP protobuf: {place}: {problem}")]
+    Protobuf {
+        /// The message with the field that is malformed.
+        place: Place,
+        /// What is wrong with it.
+        problem: Malformed,
+    },
     /// They are not JSON.
     #[error("no JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -19,7 +24,27 @@ pub enum DecodeError {
     /// An attribute has more levels than are read.
     #[error(
         "a value of an attribute is inside more than {} arrays and maps",
-        crate::mend::MOST_LEVELS
+        crate::MOST_LEVELS
     )]
     TooDeep,
+}
+
+/// Why some bytes are no field of a protobuf message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// The message ends in the middle of a field.
+    #[error("the message ends in the middle of a field")]
+    CutOff,
+    /// An integer has more than ten bytes, or more than 64 bits.
+    #[error("an integer has more than 64 bits")]
+    Varint,
+    /// A field has a number that none can have.
+    #[error("a field has the number 0, or one of more than 29 bits")]
+    Number,
+    /// A field has a wire type that protobuf does not have, or a group that does not end.
+    #[error("a field has a wire type that protobuf does not have in this place")]
+    WireType,
+    /// A known field has another wire type than its own.
+    #[error("the field {0} has the wire type of another")]
+    OtherType(&'static str),
 }

@@ -1,17 +1,17 @@
-//! OTLP: bytes and JSON from and to the messages of its three signals.
+//! OTLP's three signals as bytes: read in place, checked, and written over from and to JSON.
 //!
 //! | here | in the OTLP specification |
 //! | --- | --- |
+//! | [`walk`], [`count_log_records`], [`count_data_points`] | "Binary Protobuf Encoding" |
 //! | [`traces_from_json`], [`logs_from_json`], [`metrics_from_json`], [`traces_to_json`] | "JSON Protobuf Encoding": hex ids, enums as numbers, unknown fields ignored |
-//! | [`traces_from_protobuf`], [`logs_from_protobuf`], [`metrics_from_protobuf`] | "Binary Protobuf Encoding" |
 //! | [`Compression`] | `Content-Encoding` of OTLP/HTTP |
 //!
-//! The messages are those of the crate `opentelemetry-proto`. It must not know what a span is for: this crate
-//! imports nothing of ours.
+//! No message is built: a request stays the bytes that came, and what is needed of it is read there ([`wire`]). It
+//! must not know what a span is for: this crate imports nothing of ours.
 //!
 //! ```
 //! let read = otlp::traces_from_json(br#"{"resourceSpans": [{"scopeSpans": []}]}"#).unwrap();
-//! assert_eq!(read.request.resource_spans.len(), 1);
+//! assert_eq!(read.bytes, [0x0a, 0], "one ResourceSpans that holds nothing");
 //! let wrong = otlp::traces_from_json(br#"{"resourceSpans": [7]}"#).unwrap_err();
 //! assert!(wrong.to_string().contains("resourceSpans[0]"));
 //! ```
@@ -20,24 +20,62 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod check;
 mod compression;
 mod error;
-mod graft;
 mod json;
-mod mend;
 mod parse;
-mod protobuf;
+mod place;
 mod schema;
 mod signal;
+mod traces;
 mod transcode;
+pub mod wire;
 
 pub use compression::{Compression, Failure};
-pub use error::DecodeError;
-pub use json::{
-    logs_from_json, metrics_from_json, traces_from_json, traces_from_value, traces_to_json,
-};
-pub use mend::{MOST_LEVELS, Read};
+pub use error::{DecodeError, Malformed};
+pub use json::{JsonPieces, traces_to_json};
 pub use parse::parse;
-pub use protobuf::{logs_from_protobuf, metrics_from_protobuf, traces_from_protobuf};
-pub use signal::other_signal;
-pub use transcode::{Mismatch, Place};
+pub use place::{Mismatch, Place};
+pub use signal::{Counted, count_data_points, count_log_records, other_signal};
+pub use traces::{Head, Part, Walked, walk};
+pub use transcode::Transcoded;
+
+/// The highest number of arrays and maps around a value of an attribute.
+pub const MOST_LEVELS: usize = 64;
+
+/// Writes an OTLP/JSON document of traces, `{"resourceSpans": […]}`, over into protobuf.
+///
+/// # Errors
+///
+/// When the text is no JSON, or something in it is not what OTLP has in that place.
+pub fn traces_from_json(text: &[u8]) -> Result<Transcoded, DecodeError> {
+    transcode::to_protobuf(text, &schema::TRACES)
+}
+
+/// Writes like [`traces_from_json`] a document over that was parsed already.
+///
+/// # Errors
+///
+/// When something in it is not what OTLP has in that place.
+pub fn traces_from_value(json: &serde_json::Value) -> Result<Transcoded, DecodeError> {
+    transcode::from_value(json, &schema::TRACES)
+}
+
+/// Writes an OTLP/JSON document of logs over into protobuf.
+///
+/// # Errors
+///
+/// As of [`traces_from_json`].
+pub fn logs_from_json(text: &[u8]) -> Result<Transcoded, DecodeError> {
+    transcode::to_protobuf(text, &schema::LOGS)
+}
+
+/// Writes an OTLP/JSON document of metrics over into protobuf.
+///
+/// # Errors
+///
+/// As of [`traces_from_json`].
+pub fn metrics_from_json(text: &[u8]) -> Result<Transcoded, DecodeError> {
+    transcode::to_protobuf(text, &schema::METRICS)
+}

@@ -38,7 +38,7 @@ pub fn parse(text: &[u8]) -> Result<(Json, usize), Error> {
 
 /// Writes a text over in which strings hold bytes that are not UTF-8, or a surrogate without the other one:
 /// U+FFFD replaces each. The number is that of these strings; `None` if there are none.
-fn mended(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+pub(crate) fn mended(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut out = Vec::with_capacity(text.len());
     let mut replaced = 0;
     let mut rest = text;

@@ -6,6 +6,17 @@
 /// A message.
 pub(crate) struct Message(pub(crate) &'static [Field]);
 
+impl Message {
+    /// The field of this number. In most messages the fields are numbered from 1, without a gap.
+    #[inline]
+    pub(crate) fn field(&self, number: u32) -> Option<&'static Field> {
+        match self.0.get((number as usize).wrapping_sub(1)) {
+            Some(field) if field.number == number => Some(field),
+            _ => self.0.iter().find(|field| field.number == number),
+        }
+    }
+}
+
 /// A field of a message.
 pub(crate) struct Field {
     /// In lowerCamelCase, the spelling of OTLP/JSON.
@@ -13,6 +24,8 @@ pub(crate) struct Field {
     pub(crate) number: u32,
     pub(crate) holds: Holds,
     pub(crate) repeated: bool,
+    /// Whether OTLP/JSON that is written here has the field also where it holds its default.
+    pub(crate) always: bool,
 }
 
 /// What a field holds.
@@ -53,6 +66,7 @@ const fn one(name: &'static str, number: u32, holds: Holds) -> Field {
         number,
         holds,
         repeated: false,
+        always: false,
     }
 }
 
@@ -62,6 +76,15 @@ const fn many(name: &'static str, number: u32, holds: Holds) -> Field {
         number,
         holds,
         repeated: true,
+        always: false,
+    }
+}
+
+/// A field that is written also where it holds its default.
+const fn always(field: Field) -> Field {
+    Field {
+        always: true,
+        ..field
     }
 }
 
@@ -76,7 +99,7 @@ const SPAN_ID: Holds = Holds::Id(8);
 // === requests ===
 
 pub(crate) static TRACES: Message =
-    Message(&[many("resourceSpans", 1, MessageOf(&RESOURCE_SPANS))]);
+    Message(&[always(many("resourceSpans", 1, MessageOf(&RESOURCE_SPANS)))]);
 pub(crate) static LOGS: Message = Message(&[many("resourceLogs", 1, MessageOf(&RESOURCE_LOGS))]);
 pub(crate) static METRICS: Message =
     Message(&[many("resourceMetrics", 1, MessageOf(&RESOURCE_METRICS))]);
@@ -92,9 +115,12 @@ pub(crate) static ANY_VALUE: Message = Message(&[
     one("kvlistValue", 6, MessageOf(&MAP)),
     one("bytesValue", 7, Base64),
 ]);
-static ARRAY: Message = Message(&[many("values", 1, MessageOf(&ANY_VALUE))]);
-static MAP: Message = Message(&[many("values", 1, MessageOf(&KEY_VALUE))]);
-static KEY_VALUE: Message = Message(&[one("key", 1, Text), one("value", 2, MessageOf(&ANY_VALUE))]);
+static ARRAY: Message = Message(&[always(many("values", 1, MessageOf(&ANY_VALUE)))]);
+static MAP: Message = Message(&[always(many("values", 1, MessageOf(&KEY_VALUE)))]);
+pub(crate) static KEY_VALUE: Message = Message(&[
+    always(one("key", 1, Text)),
+    always(one("value", 2, MessageOf(&ANY_VALUE))),
+]);
 static RESOURCE: Message = Message(&[
     many("attributes", 1, MessageOf(&KEY_VALUE)),
     one("droppedAttributesCount", 2, Count),
@@ -109,40 +135,40 @@ static SCOPE: Message = Message(&[
 // === traces ===
 
 pub(crate) static RESOURCE_SPANS: Message = Message(&[
-    one("resource", 1, MessageOf(&RESOURCE)),
-    many("scopeSpans", 2, MessageOf(&SCOPE_SPANS)),
+    always(one("resource", 1, MessageOf(&RESOURCE))),
+    always(many("scopeSpans", 2, MessageOf(&SCOPE_SPANS))),
     one("schemaUrl", 3, Text),
 ]);
-static SCOPE_SPANS: Message = Message(&[
-    one("scope", 1, MessageOf(&SCOPE)),
-    many("spans", 2, MessageOf(&SPAN)),
+pub(crate) static SCOPE_SPANS: Message = Message(&[
+    always(one("scope", 1, MessageOf(&SCOPE))),
+    always(many("spans", 2, MessageOf(&SPAN))),
     one("schemaUrl", 3, Text),
 ]);
-static SPAN: Message = Message(&[
+pub(crate) static SPAN: Message = Message(&[
     one("traceId", 1, TRACE_ID),
     one("spanId", 2, SPAN_ID),
     one("traceState", 3, Text),
     one("parentSpanId", 4, SPAN_ID),
-    one("name", 5, Text),
+    always(one("name", 5, Text)),
     one("kind", 6, EnumOf(&SPAN_KIND)),
-    one("startTimeUnixNano", 7, Fixed64),
-    one("endTimeUnixNano", 8, Fixed64),
+    always(one("startTimeUnixNano", 7, Fixed64)),
+    always(one("endTimeUnixNano", 8, Fixed64)),
     many("attributes", 9, MessageOf(&KEY_VALUE)),
     one("droppedAttributesCount", 10, Count),
     many("events", 11, MessageOf(&EVENT)),
     one("droppedEventsCount", 12, Count),
     many("links", 13, MessageOf(&LINK)),
     one("droppedLinksCount", 14, Count),
-    one("status", 15, MessageOf(&STATUS)),
+    always(one("status", 15, MessageOf(&STATUS))),
     one("flags", 16, Fixed32),
 ]);
-static EVENT: Message = Message(&[
-    one("timeUnixNano", 1, Fixed64),
-    one("name", 2, Text),
+pub(crate) static EVENT: Message = Message(&[
+    always(one("timeUnixNano", 1, Fixed64)),
+    always(one("name", 2, Text)),
     many("attributes", 3, MessageOf(&KEY_VALUE)),
     one("droppedAttributesCount", 4, Count),
 ]);
-static LINK: Message = Message(&[
+pub(crate) static LINK: Message = Message(&[
     one("traceId", 1, TRACE_ID),
     one("spanId", 2, SPAN_ID),
     one("traceState", 3, Text),
@@ -150,7 +176,7 @@ static LINK: Message = Message(&[
     one("droppedAttributesCount", 5, Count),
     one("flags", 6, Fixed32),
 ]);
-static STATUS: Message = Message(&[
+pub(crate) static STATUS: Message = Message(&[
     one("message", 2, Text),
     one("code", 3, EnumOf(&STATUS_CODE)),
 ]);

@@ -1,305 +1,418 @@
-//! OTLP/JSON to protobuf, by the tables of [`crate::schema`].
+//! OTLP/JSON to protobuf in one pass, by the tables of [`crate::schema`]: neither a tree of JSON nor a message is
+//! built.
 //!
-//! The serde code that comes with the generated messages does not keep to the specification (it
-//! stumbles over unknown fields of a value, over a double that is `"NaN"` and over an enum that is
-//! given by name), and there would be three of it, one a signal. So JSON is written over into the
-//! bytes of the protobuf message, which has one decoder for all.
+//! The serde code that comes with the generated messages does not keep to the specification (it stumbles over
+//! unknown fields of a value, over a double that is `"NaN"` and over an enum that is given by name), and there
+//! would be three of it, one a signal. So JSON is written over into the bytes of the protobuf message, which has
+//! one reader for all.
+
+mod scalar;
 
 use std::fmt;
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use prost::encoding::{WireType, encode_key, encode_varint};
-use serde_json::Value as Json;
-use thiserror::Error;
 
-use crate::schema::{Enum, Field, Holds, Message};
+use self::scalar::Got;
+use crate::{
+    MOST_LEVELS,
+    error::DecodeError,
+    parse::mended,
+    place::{Mismatch, Place, Step},
+    schema::{ANY_VALUE, Field, Holds, Message, RESOURCE_SPANS},
+    wire::put_varint,
+};
 
-/// Something in a JSON document that OTLP does not have in that place.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{place}: {want} is needed, not {got}")]
-pub struct Mismatch {
-    /// Where it is.
-    pub place: Place,
-    /// What has its place there.
-    pub want: String,
-    /// What is there.
-    pub got: String,
-}
-
-/// The way to a value in a JSON document: `resourceSpans[0].scopeSpans[1].spans[2].kind`.
+/// A JSON document in protobuf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place(Vec<Step>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(&'static str),
-    Index(usize),
+pub struct Transcoded {
+    /// The encoded message.
+    pub bytes: Vec<u8>,
+    /// The number of texts in which U+FFFD replaces what is no character: a surrogate without the other one,
+    /// bytes that are not UTF-8.
+    pub replaced: usize,
+    /// The number of spans that stand below `instrumentationLibrarySpans`: see [`crate::Walked`].
+    pub library_spans: usize,
 }
 
-/// The protobuf bytes of a JSON document.
-pub(crate) fn to_protobuf(json: &Json, message: &Message) -> Result<Vec<u8>, Mismatch> {
-    let mut out = Vec::new();
-    let mut place = Place::default();
-    write_message(json, message, &mut place, &mut out)?;
-    Ok(out)
+/// Writes a JSON document over into the message of these tables.
+pub(crate) fn to_protobuf(text: &[u8], message: &'static Message) -> Result<Transcoded, DecodeError> {
+    let refused = match once(text, message) {
+        Ok(transcoded) => return Ok(transcoded),
+        Err(DecodeError::Json(refused)) => refused,
+        Err(other) => return Err(other),
+    };
+    // Halves of characters are rare, and JSON has none: such a text is looked at again only after it was refused.
+    match mended(text) {
+        None => Err(refused.into()),
+        Some((text, replaced)) => Ok(Transcoded {
+            replaced,
+            ..once(&text, message)?
+        }),
+    }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("the document");
+fn once(text: &[u8], message: &'static Message) -> Result<Transcoded, DecodeError> {
+    // What is nested without end has no place in the tables: it is skipped without recursion.
+    let mut json = serde_json::Deserializer::from_slice(text);
+    json.disable_recursion_limit();
+    write(message, |document| {
+        document.deserialize(&mut json).and_then(|()| json.end())
+    })
+}
+
+/// Writes a document that was parsed already over into the message of these tables.
+pub(crate) fn from_value(
+    json: &serde_json::Value,
+    message: &'static Message,
+) -> Result<Transcoded, DecodeError> {
+    write(message, |document| document.deserialize(json))
+}
+
+fn write(
+    message: &'static Message,
+    read: impl FnOnce(MessageSeed<'_>) -> Result<(), serde_json::Error>,
+) -> Result<Transcoded, DecodeError> {
+    let mut writer = Writer::default();
+    let read = read(MessageSeed {
+        writer: &mut writer,
+        message,
+    });
+    match (read, writer.wrong) {
+        (Ok(()), _) => Ok(Transcoded {
+            bytes: writer.out,
+            replaced: 0,
+            library_spans: writer.library_spans,
+        }),
+        (Err(_), Some(wrong)) => Err(wrong),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    out: Vec<u8>,
+    /// Where the value stands that is read now.
+    place: Place,
+    /// The number of arrays and maps around it.
+    levels: usize,
+    library_spans: usize,
+    /// Why the document is refused, in words of OTLP.
+    wrong: Option<DecodeError>,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Refuses the document: serde's own error is replaced by this one.
+    #[cold]
+    fn mismatch<E: serde::de::Error>(&mut self, want: &str, got: &Got<'_>) -> E {
+        let mismatch = Mismatch {
+            place: self.place.clone(),
+            want: want.to_owned(),
+            got: got.to_string(),
+        };
+        self.wrong = Some(mismatch.into());
+        E::custom("no OTLP")
+    }
+
+    /// Writes the key of a field of bytes and leaves room for the length; returns where the bytes begin.
+    fn open(&mut self, number: u32) -> usize {
+        put_varint(u64::from(number << 3 | 2), &mut self.out);
+        self.out.push(0);
+        self.out.len()
+    }
+
+    /// Writes the length of the bytes that begin here. Most are shorter than 128 and stay where they are.
+    fn close(&mut self, start: usize) {
+        let end = self.out.len();
+        let length = end - start;
+        if length < 0x80 {
+            self.out[start - 1] = length as u8;
+            return;
         }
-        for (at, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if at == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
+        let extra = (usize::BITS - length.leading_zeros() - 1) as usize / 7;
+        self.out.resize(end + extra, 0);
+        self.out.copy_within(start..end, start + extra);
+        let mut rest = length;
+        for at in start - 1..start + extra {
+            self.out[at] = (rest & 0x7f) as u8 | 0x80;
+            rest >>= 7;
+        }
+        self.out[start + extra - 1] &= 0x7f;
+    }
+}
+
+/// Reads an object as a message.
+struct MessageSeed<'w> {
+    writer: &'w mut Writer,
+    message: &'static Message,
+}
+
+/// Reads a list of values of a field that repeats.
+struct ListSeed<'w> {
+    writer: &'w mut Writer,
+    field: &'static Field,
+}
+
+/// Reads one value of a field.
+struct ValueSeed<'w> {
+    writer: &'w mut Writer,
+    field: &'static Field,
+    /// Whether a null is as good as absent, as the JSON mapping of protobuf has it. In a list it is not.
+    optional: bool,
+}
+
+/// What a key of an object names.
+enum Key {
+    Known(&'static Field),
+    /// A name that OTLP had before 1.0.
+    Library,
+    /// "OTLP/JSON: receivers MUST ignore unknown fields".
+    Unknown,
+}
+
+struct KeySeed(&'static Message);
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Key, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        Ok(match self.0.0.iter().find(|field| field.is_called(key)) {
+            Some(field) => Key::Known(field),
+            None if std::ptr::eq(self.0, &RESOURCE_SPANS) && OLD.contains(&key) => Key::Library,
+            None => Key::Unknown,
+        })
+    }
+}
+
+const OLD: [&str; 2] = [
+    "instrumentationLibrarySpans",
+    "instrumentation_library_spans",
+];
+
+/// Implements the visits that end in one refusal.
+macro_rules! refuse {
+    ($want:expr; $($visit:ident($type:ty) $got:expr),*) => {
+        $(fn $visit<E: serde::de::Error>(self, value: $type) -> Result<(), E> {
+            Err(self.writer.mismatch($want, &$got(value)))
+        })*
+        fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+            self.unit($want)
+        }
+    };
+}
+
+impl<'de> DeserializeSeed<'de> for MessageSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MessageSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let MessageSeed { writer, message } = self;
+        while let Some(key) = object.next_key_seed(KeySeed(message))? {
+            match key {
+                Key::Unknown => drop(object.next_value::<IgnoredAny>()?),
+                Key::Library => {
+                    let libraries: Option<Vec<Library>> = object.next_value()?;
+                    let spans = libraries.into_iter().flatten().map(|library| library.0);
+                    writer.library_spans += spans.sum::<usize>();
+                }
+                Key::Known(field) => {
+                    writer.place.push(Step::Key(field.name));
+                    if field.repeated {
+                        object.next_value_seed(ListSeed { writer, field })?;
+                    } else {
+                        object.next_value_seed(ValueSeed {
+                            writer,
+                            field,
+                            optional: true,
+                        })?;
+                    }
+                    writer.place.pop();
+                }
             }
         }
         Ok(())
     }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _array: A) -> Result<(), A::Error> {
+        Err(self.writer.mismatch("an object", &Got::Array))
+    }
+
+    refuse!("an object"; visit_bool(bool) Got::Bool, visit_i64(i64) Got::Int, visit_u64(u64) Got::Unsigned,
+        visit_f64(f64) Got::Double, visit_str(&str) Got::Text);
 }
 
-impl Place {
-    fn mismatch(&self, want: &str, got: &Json) -> Mismatch {
-        Mismatch {
-            place: self.clone(),
-            want: want.to_owned(),
-            got: excerpt(got),
-        }
+impl MessageSeed<'_> {
+    fn unit<E: serde::de::Error>(self, want: &str) -> Result<(), E> {
+        Err(self.writer.mismatch(want, &Got::Null))
     }
 }
 
-/// Its depth is bounded by the limit of the parser ([`crate::parse`]).
-fn write_message(
-    json: &Json,
-    message: &Message,
-    place: &mut Place,
-    out: &mut Vec<u8>,
-) -> Result<(), Mismatch> {
-    let Json::Object(object) = json else {
-        return Err(place.mismatch("an object", json));
-    };
-    for (key, value) in object {
-        // An unknown field is ignored ("OTLP/JSON: receivers MUST ignore unknown fields"), and a
-        // null is as good as absent (the JSON mapping of protobuf).
-        let Some(field) = message.0.iter().find(|field| field.is_called(key)) else {
-            continue;
-        };
-        if value.is_null() {
-            continue;
-        }
-        place.0.push(Step::Key(field.name));
-        if field.repeated {
-            let Json::Array(values) = value else {
-                return Err(place.mismatch("an array", value));
+impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        let ListSeed { writer, field } = self;
+        let mut index = 0;
+        loop {
+            writer.place.push(Step::Index(index));
+            let value = ValueSeed {
+                writer,
+                field,
+                optional: false,
             };
-            for (index, value) in values.iter().enumerate() {
-                place.0.push(Step::Index(index));
-                write_field(value, field, place, out)?;
-                place.0.pop();
+            let read = array.next_element_seed(value)?;
+            writer.place.pop();
+            if read.is_none() {
+                return Ok(());
             }
+            index += 1;
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _object: A) -> Result<(), A::Error> {
+        Err(self.writer.mismatch("an array", &Got::Object))
+    }
+
+    refuse!("an array"; visit_bool(bool) Got::Bool, visit_i64(i64) Got::Int, visit_u64(u64) Got::Unsigned,
+        visit_f64(f64) Got::Double, visit_str(&str) Got::Text);
+}
+
+impl ListSeed<'_> {
+    fn unit<E>(self, _want: &str) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        let ValueSeed { writer, field, .. } = self;
+        let Holds::Message(message) = field.holds else {
+            return Err(writer.mismatch(field.holds.in_words().as_ref(), &Got::Object));
+        };
+        let is_value = std::ptr::eq(message, &ANY_VALUE);
+        if is_value && writer.levels > MOST_LEVELS {
+            writer.wrong = Some(DecodeError::TooDeep);
+            return Err(A::Error::custom("no OTLP"));
+        }
+        writer.levels += usize::from(is_value);
+        let start = writer.open(field.number);
+        MessageSeed { writer, message }.visit_map(object)?;
+        writer.close(start);
+        writer.levels -= usize::from(is_value);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _array: A) -> Result<(), A::Error> {
+        self.refuse(&Got::Array)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.scalar(&Got::Bool(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.scalar(&Got::Int(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.scalar(&Got::Unsigned(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.scalar(&Got::Double(value))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        self.scalar(&Got::Text(value))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.optional {
+            Ok(())
         } else {
-            write_field(value, field, place, out)?;
-        }
-        place.0.pop();
-    }
-    Ok(())
-}
-
-fn write_field(
-    json: &Json,
-    field: &Field,
-    place: &mut Place,
-    out: &mut Vec<u8>,
-) -> Result<(), Mismatch> {
-    let number = field.number;
-    match field.holds {
-        Holds::Text => {
-            let text = json
-                .as_str()
-                .ok_or_else(|| place.mismatch("a string", json))?;
-            write_bytes(number, text.as_bytes(), out);
-        }
-        Holds::Bool => {
-            let truth = json
-                .as_bool()
-                .ok_or_else(|| place.mismatch("true or false", json))?;
-            write_varint(number, u64::from(truth), out);
-        }
-        Holds::Double => {
-            let double = double(json).ok_or_else(|| {
-                place.mismatch("a number, or \"NaN\", \"Infinity\" or \"-Infinity\",", json)
-            })?;
-            write_64(number, double.to_bits(), out);
-        }
-        Holds::Int64 => {
-            let int: i64 = integer(
-                json,
-                place,
-                "a signed 64-bit integer, as a string or a number,",
-            )?;
-            write_varint(number, int.cast_unsigned(), out);
-        }
-        Holds::Sfixed64 => {
-            let int: i64 = integer(
-                json,
-                place,
-                "a signed 64-bit integer, as a string or a number,",
-            )?;
-            write_64(number, int.cast_unsigned(), out);
-        }
-        Holds::Fixed64 => {
-            let int: u64 = integer(
-                json,
-                place,
-                "an unsigned 64-bit integer, as a string or a number,",
-            )?;
-            write_64(number, int, out);
-        }
-        Holds::Uint64 => {
-            let int: u64 = integer(
-                json,
-                place,
-                "an unsigned 64-bit integer, as a string or a number,",
-            )?;
-            write_varint(number, int, out);
-        }
-        Holds::Uint32 => {
-            let int: u32 = integer(json, place, "an unsigned 32-bit integer")?;
-            write_varint(number, u64::from(int), out);
-        }
-        Holds::Fixed32 => {
-            let int: u32 = integer(json, place, "an unsigned 32-bit integer")?;
-            encode_key(number, WireType::ThirtyTwoBit, out);
-            out.extend_from_slice(&int.to_le_bytes());
-        }
-        Holds::Sint32 => {
-            let int: i32 = integer(json, place, "a signed 32-bit integer")?;
-            let zigzag = ((int << 1) ^ (int >> 31)).cast_unsigned();
-            write_varint(number, u64::from(zigzag), out);
-        }
-        Holds::Count => {
-            let count: i64 = integer(json, place, "an unsigned 32-bit integer")?;
-            let count = u32::try_from(count.max(0))
-                .map_err(|_| place.mismatch("an unsigned 32-bit integer", json))?;
-            write_varint(number, u64::from(count), out);
-        }
-        Holds::Id(length) => {
-            let bytes = json.as_str().and_then(|text| id(text, length));
-            let bytes = bytes.ok_or_else(|| {
-                place.mismatch("hexadecimal digits (an even number of them)", json)
-            })?;
-            write_bytes(number, &bytes, out);
-        }
-        Holds::Base64 => {
-            let bytes = json
-                .as_str()
-                .and_then(base64)
-                .ok_or_else(|| place.mismatch("base64", json))?;
-            write_bytes(number, &bytes, out);
-        }
-        Holds::Enum(names) => {
-            let int = enum_number(json, names).ok_or_else(|| {
-                let want = format!(
-                    "a number, or a name such as {}{},",
-                    names.prefix, names.names[1]
-                );
-                place.mismatch(&want, json)
-            })?;
-            // An enum is an int32, and a negative one is ten bytes of varint.
-            write_varint(number, i64::from(int).cast_unsigned(), out);
-        }
-        Holds::Message(message) => {
-            let mut inner = Vec::new();
-            write_message(json, message, place, &mut inner)?;
-            write_bytes(number, &inner, out);
+            self.refuse(&Got::Null)
         }
     }
-    Ok(())
 }
 
-fn write_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
-    encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
+impl ValueSeed<'_> {
+    fn scalar<E: serde::de::Error>(self, got: &Got<'_>) -> Result<(), E> {
+        match scalar::write(self.field, got, &mut self.writer.out) {
+            Some(()) => Ok(()),
+            None => self.refuse(got),
+        }
+    }
 
-fn write_varint(number: u32, value: u64, out: &mut Vec<u8>) {
-    encode_key(number, WireType::Varint, out);
-    encode_varint(value, out);
-}
-
-fn write_64(number: u32, bits: u64, out: &mut Vec<u8>) {
-    encode_key(number, WireType::SixtyFourBit, out);
-    out.extend_from_slice(&bits.to_le_bytes());
-}
-
-/// An integer that is a JSON number (a whole one, also as `1e3`) or a string of digits.
-fn integer<T: TryFrom<i128>>(json: &Json, place: &Place, want: &str) -> Result<T, Mismatch> {
-    let wide = match json {
-        Json::String(text) => text.parse::<i128>().ok(),
-        Json::Number(number) => number.as_i128().or_else(|| {
-            number
-                .as_f64()
-                .filter(|f| f.fract() == 0.0)
-                .map(|f| f as i128)
-        }),
-        _ => None,
-    };
-    wide.and_then(|wide| T::try_from(wide).ok())
-        .ok_or_else(|| place.mismatch(want, json))
-}
-
-fn double(json: &Json) -> Option<f64> {
-    match json {
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => match text.as_str() {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            text => text.parse().ok().filter(|double: &f64| double.is_finite()),
-        },
-        _ => None,
+    fn refuse<E: serde::de::Error>(self, got: &Got<'_>) -> Result<(), E> {
+        let want = self.field.holds.in_words();
+        Err(self.writer.mismatch(want.as_ref(), got))
     }
 }
 
-fn enum_number(json: &Json, names: &Enum) -> Option<i32> {
-    match json {
-        Json::Number(number) => number.as_i64().and_then(|wide| i32::try_from(wide).ok()),
-        Json::String(text) => {
-            let name = text.strip_prefix(names.prefix)?;
-            let number = names.names.iter().position(|&known| known == name)?;
-            i32::try_from(number).ok()
+/// The number of spans of an object below a field that OTLP no longer has.
+struct Library(usize);
+
+impl<'de> serde::Deserialize<'de> for Library {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Library, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Spans {
+            #[serde(default)]
+            spans: Vec<IgnoredAny>,
         }
-        _ => None,
+        Ok(Library(Spans::deserialize(json)?.spans.len()))
     }
-}
-
-/// An id in hexadecimal digits, or in base64: 16 and 8 bytes are 24 and 12 characters in it (22 and 11 without
-/// padding), as no id in hexadecimal digits has. What has only such digits is never base64.
-fn id(text: &str, length: usize) -> Option<Vec<u8>> {
-    hex(text).or_else(|| {
-        let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        base64(text).filter(|bytes| !is_hex && bytes.len() == length)
-    })
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
-        .collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    Some(
-        digits
-            .chunks(2)
-            .map(|pair| (pair[0] << 4) | pair[1])
-            .collect(),
-    )
 }
 
 // === impl Field ===
@@ -322,29 +435,4 @@ fn is_snake_case_of(snake: &str, camel: &str) -> bool {
         _ => rest.next() == Some(letter),
     });
     same && rest.next().is_none()
-}
-
-/// Standard or URL-safe, padded or not: the JSON mapping of protobuf takes all four.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const EITHER: GeneralPurpose = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true),
-    );
-    EITHER.decode(text.replace('-', "+").replace('_', "/")).ok()
-}
-
-/// The value, or its beginning: what is wrong may be megabytes long.
-fn excerpt(json: &Json) -> String {
-    const MOST: usize = 60;
-    match json {
-        Json::Object(_) => "an object".to_owned(),
-        Json::Array(_) => "an array".to_owned(),
-        Json::String(text) if text.chars().count() > MOST => {
-            let start: String = text.chars().take(MOST).collect();
-            format!("{:?}", start + "…")
-        }
-        other => other.to_string(),
-    }
 }

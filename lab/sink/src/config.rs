@@ -11,9 +11,9 @@ pub struct Config {
     pub max_trace_bytes: usize,
     /// The bytes of a request, as it is sent and again when it is decompressed.
     pub max_request_bytes: usize,
-    /// The number of requests that are received and decoded at the same time. Further requests must be sent
-    /// again later.
-    pub max_in_flight: usize,
+    /// The bytes of memory for requests that are received, unpacked and decoded at the same time. Further requests
+    /// must be sent again later.
+    pub max_in_flight_bytes: usize,
     /// The delay after which such a request may be sent again. HTTP uses whole seconds, rounded up.
     pub retry_after: Duration,
     /// The longest time until a request has arrived. A slow sender must not keep its place for ever.
@@ -29,7 +29,7 @@ impl Default for Config {
             max_bytes: 256 << 20,
             max_trace_bytes: 64 << 20,
             max_request_bytes: 16 << 20,
-            max_in_flight: 64,
+            max_in_flight_bytes: 64 << 20,
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
             remembered_evictions: 100_000,

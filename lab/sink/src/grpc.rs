@@ -1,53 +1,51 @@
-//! OTLP/gRPC.
-
-mod traces;
-
-use std::{io, sync::Arc};
+//! OTLP/gRPC: unary calls of the three collector services.
+//!
+//! A call is read here and not by tonic, which would read a whole message before its length is looked at, and decode
+//! it into a tree of messages.
 
 use axum::{
-    extract::{Request as HttpRequest, State},
-    middleware::{self, Next},
-    response::Response as HttpResponse,
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse as _,
+    routing::post,
 };
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::{
-        ExportLogsServiceRequest, ExportLogsServiceResponse,
-        logs_service_server::{LogsService, LogsServiceServer},
-    },
-    metrics::v1::{
-        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-        metrics_service_server::{MetricsService, MetricsServiceServer},
-    },
-    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse},
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use otlp::Read;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    Code, Request, Response, Status as GrpcStatus, codec::CompressionEncoding, service::Routes,
-};
+use otlp::Compression;
+use prost::Message as _;
+use tonic::Status as GrpcStatus;
 
-use self::traces::TraceService;
 use crate::{
     Store, Taken,
-    gate::Gate,
+    body::{Intake, NotReceived, PREFIX},
     status::Status,
-    store::Counters,
-    take::{self, take},
+    store::{Counters, NotCut},
+    take::{Signal, take},
 };
 
-/// Serves the three collector services until `shutdown` is cancelled.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    store: Store,
-    gate: Gate,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    tonic::transport::Server::builder()
-        .add_routes(routes(store, gate))
-        .serve_with_incoming_shutdown(tcp::NoDelay::new(listener), shutdown.cancelled_owned())
-        .await
-        .map_err(io::Error::other)
+/// The routes of the three collector services.
+pub(crate) fn routes(store: Store, intake: Intake) -> Router {
+    let export = |signal| {
+        post(
+            move |State((store, intake)): State<(Store, Intake)>, request: Request| async move {
+                match export(&store, &intake, signal, request).await {
+                    Ok(answer) => answer,
+                    Err(status) => status.into_http(),
+                }
+            },
+        )
+    };
+    Router::new()
+        .route(&path("trace", "Trace"), export(Signal::Traces))
+        .route(&path("logs", "Logs"), export(Signal::Logs))
+        .route(&path("metrics", "Metrics"), export(Signal::Metrics))
+        .fallback(unknown)
+        .with_state((store, intake))
 }
 
 /// The response to an export of spans, the same in both protocols.
@@ -61,98 +59,156 @@ pub(crate) fn traces_answer(taken: &Taken) -> ExportTraceServiceResponse {
     ExportTraceServiceResponse { partial_success }
 }
 
-fn routes(store: Store, gate: Gate) -> Routes {
-    let most = store.config().max_request_bytes;
-    let receiver = Arc::new(Receiver(store.clone()));
-    macro_rules! service {
-        ($server:ident) => {
-            $server::from_arc(Arc::clone(&receiver))
-                .accept_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Zstd)
-                .max_decoding_message_size(most)
+fn path(package: &str, service: &str) -> String {
+    format!("/opentelemetry.proto.collector.{package}.v1.{service}Service/Export")
+}
+
+async fn unknown(request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    let status = GrpcStatus::unimplemented(format!(
+        "{path} is not served; Export of opentelemetry.proto.collector's trace, logs and metrics services is"
+    ));
+    status.into_http()
+}
+
+async fn export(
+    store: &Store,
+    intake: &Intake,
+    signal: Signal,
+    request: Request,
+) -> Result<Response<Body>, GrpcStatus> {
+    let counters = store.counters();
+    if !is_grpc(request.headers()) {
+        Counters::add(&counters.malformed, 1);
+        return Ok(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
+    }
+    let read = read(store, intake, signal, request).await;
+    let taken = read.inspect_err(|status| {
+        // A request that may be sent again says when.
+        let counter = match status.details() {
+            [] => &counters.malformed,
+            _ => &counters.overloaded,
         };
-    }
-    let services = Routes::new(TraceService::new(store.clone(), most))
-        .add_service(service!(LogsServiceServer))
-        .add_service(service!(MetricsServiceServer));
-    services
-        .into_axum_router()
-        .layer(middleware::from_fn_with_state((store, gate), guard))
-        .into()
-}
-
-/// Runs before the decoder of every call: limits the number of calls, and translates the errors of the
-/// decoder into the codes of OTLP.
-async fn guard(
-    State((store, gate)): State<(Store, Gate)>,
-    request: HttpRequest,
-    next: Next,
-) -> HttpResponse {
-    let Some(_place) = gate.enter() else {
-        Counters::add(&store.counters().overloaded, 1);
-        return Status::overloaded(gate.retry_after).into_grpc().into_http();
+        Counters::add(counter, 1);
+    })?;
+    let message = match signal {
+        Signal::Traces => traces_answer(&taken).encode_to_vec(),
+        Signal::Logs | Signal::Metrics => Vec::new(),
     };
-    let Ok(response) = tokio::time::timeout(gate.request_timeout, next.run(request)).await else {
-        Counters::add(&store.counters().malformed, 1);
-        let seconds = gate.request_timeout.as_secs_f64();
-        return GrpcStatus::deadline_exceeded(format!(
-            "the request did not arrive within {seconds} s"
-        ))
-        .into_http();
+    Ok(answer(&message))
+}
+
+/// Receives, unpacks and takes a request.
+async fn read(
+    store: &Store,
+    intake: &Intake,
+    signal: Signal,
+    request: Request,
+) -> Result<Taken, GrpcStatus> {
+    let encoding = compression(request.headers())?;
+    let mut incoming = intake
+        .open(request.into_body(), None)
+        .map_err(|error| refusal(error, intake))?;
+    let received = intake.in_time(async {
+        if incoming.at_least(PREFIX).await? < PREFIX {
+            let cut = "the call ended before its message".to_owned();
+            return Err(NotReceived::BrokenOff(cut));
+        }
+        let prefix = incoming.peek(PREFIX);
+        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+        drop(prefix);
+        intake.admit(Some(u64::from(length)))?;
+        let end = PREFIX + length as usize;
+        incoming.at_least(end).await?;
+        let (bytes, share) = incoming.into_parts();
+        if bytes.len() < end {
+            let cut = format!("{} of {length} bytes came", bytes.len() - PREFIX);
+            return Err(NotReceived::BrokenOff(cut));
+        }
+        Ok((bytes.slice(..end), share))
+    });
+    let (bytes, mut share) = received.await.map_err(|error| refusal(error, intake))?;
+    let compression = match (bytes[0], encoding) {
+        (0, _) => Compression::None,
+        (1, Some(compression)) => compression,
+        (1, None) => {
+            return Err(GrpcStatus::invalid_argument(
+                "the message is packed, and there is no grpc-encoding",
+            ));
+        }
+        _ => {
+            return Err(GrpcStatus::invalid_argument(
+                "the first byte of a message is 0 or 1: whether it is packed",
+            ));
+        }
     };
-    match GrpcStatus::from_header_map(response.headers()) {
-        None => response,
-        Some(status) if status.code() == Code::Ok => response,
-        Some(status) => {
-            Counters::add(&store.counters().malformed, 1);
-            as_otlp_says(status).into_http()
+    let plain = intake
+        .unpack(compression, bytes.slice(PREFIX..), &mut share)
+        .map_err(|error| refusal(error, intake))?;
+    drop(bytes);
+    take(store, signal, &plain, &mut share).map_err(|error| match error {
+        NotCut::Decode(error) => GrpcStatus::invalid_argument(error.to_string()),
+        NotCut::NoRoom => overloaded(intake),
+    })
+}
+
+fn refusal(error: NotReceived, intake: &Intake) -> GrpcStatus {
+    match error {
+        NotReceived::NoRoom => overloaded(intake),
+        // Without RetryInfo, an OTLP client does not send it again.
+        NotReceived::TooLarge(most) => {
+            GrpcStatus::resource_exhausted(format!("the message is larger than {most} bytes"))
+        }
+        NotReceived::Late(most) => GrpcStatus::deadline_exceeded(format!(
+            "the request did not arrive within {} s",
+            most.as_secs_f64()
+        )),
+        NotReceived::BrokenOff(error) | NotReceived::Packed(error) => {
+            GrpcStatus::invalid_argument(error)
         }
     }
 }
 
-/// Translates a decoder error into an OTLP code. The decoder's own codes would make an OTLP client send the
-/// same request again, or blame the server.
-fn as_otlp_says(status: GrpcStatus) -> GrpcStatus {
-    match status.code() {
-        // The request is too large. Without RetryInfo, an OTLP client does not send it again.
-        Code::OutOfRange | Code::ResourceExhausted => {
-            GrpcStatus::resource_exhausted(status.message())
-        }
-        Code::Internal | Code::Unknown | Code::DataLoss => {
-            GrpcStatus::invalid_argument(status.message())
-        }
-        _ => status,
-    }
+fn overloaded(intake: &Intake) -> GrpcStatus {
+    Status::overloaded(intake.retry_after).into_grpc()
 }
 
-struct Receiver(Store);
-
-/// A request that prost has decoded as it is.
-fn whole<M: Default>(request: Request<M>) -> Read<M> {
-    Read {
-        request: request.into_inner(),
-        ..Read::default()
-    }
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-#[tonic::async_trait]
-impl LogsService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportLogsServiceRequest>,
-    ) -> Result<Response<ExportLogsServiceResponse>, GrpcStatus> {
-        take(&self.0, take::Request::Logs(whole(request)));
-        Ok(Response::new(ExportLogsServiceResponse::default()))
-    }
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const ACCEPTED: &str = "grpc-accept-encoding";
+
+/// How packed messages of a call are packed.
+fn compression(headers: &HeaderMap) -> Result<Option<Compression>, GrpcStatus> {
+    let Some(value) = headers.get(ENCODING) else {
+        return Ok(None);
+    };
+    let known = value.to_str().ok().and_then(Compression::from_name);
+    known.map(Some).ok_or_else(|| {
+        let mut status = GrpcStatus::unimplemented(format!(
+            "grpc-encoding {value:?} is not taken; gzip, zstd and identity are"
+        ));
+        let accepted = tonic::metadata::MetadataValue::from_static("identity,gzip,zstd");
+        status.metadata_mut().insert(ACCEPTED, accepted);
+        status
+    })
 }
 
-#[tonic::async_trait]
-impl MetricsService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportMetricsServiceRequest>,
-    ) -> Result<Response<ExportMetricsServiceResponse>, GrpcStatus> {
-        take(&self.0, take::Request::Metrics(whole(request)));
-        Ok(Response::new(ExportMetricsServiceResponse::default()))
-    }
+/// A message, and the status that all is well.
+fn answer(message: &[u8]) -> Response<Body> {
+    let mut framed = BytesMut::with_capacity(PREFIX + message.len());
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.extend_from_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::<Bytes>::new(framed.freeze())
+        .with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    let grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(header::CONTENT_TYPE, grpc);
+    response
 }

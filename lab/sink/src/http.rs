@@ -1,7 +1,5 @@
 //! OTLP/HTTP.
 
-use std::io;
-
 use axum::{
     Router,
     body::Body,
@@ -10,40 +8,31 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use http_body_util::{BodyExt, Limited};
-use otlp::{Compression, Failure};
+use bytes::Bytes;
+use otlp::{Compression, DecodeError};
 use prost::Message as _;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::{
     Store, Taken,
-    gate::Gate,
+    body::{Intake, NotReceived},
     grpc::traces_answer,
+    room::Share,
     status::Status,
-    store::Counters,
-    take::{Request, Signal, take},
+    store::{Counters, NotCut},
+    take::{Signal, take},
 };
 
-/// Serves the three signals until `shutdown` is cancelled.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    store: Store,
-    gate: Gate,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    let service = router(Receiver { store, gate });
-    axum::serve(tcp::NoDelay::new(listener), service)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+/// The routes of the three signals.
+pub(crate) fn routes(store: Store, intake: Intake) -> Router {
+    router(Receiver { store, intake })
 }
 
 #[derive(Clone)]
 struct Receiver {
     store: Store,
-    gate: Gate,
+    intake: Intake,
 }
 
 /// The encoding of a request, and so of its response.
@@ -54,10 +43,15 @@ enum Encoding {
 }
 
 /// The reason why a request was refused.
-struct Refusal {
-    http: StatusCode,
-    code: Code,
-    message: String,
+enum Refusal {
+    /// There is no room for it now; it may be sent again.
+    NoRoom,
+    /// It can never be taken.
+    Final {
+        http: StatusCode,
+        code: Code,
+        message: String,
+    },
 }
 
 fn router(receiver: Receiver) -> Router {
@@ -78,24 +72,29 @@ fn router(receiver: Receiver) -> Router {
 }
 
 async fn receive(receiver: &Receiver, signal: Signal, request: HttpRequest<Body>) -> Response {
-    let Receiver { store, gate } = receiver;
+    let Receiver { store, intake } = receiver;
     let headers = request.headers();
     let Some(encoding) = Encoding::of(headers) else {
         Counters::add(&store.counters().malformed, 1);
         return unsupported_type(headers);
     };
-    let Some(_place) = gate.enter() else {
-        Counters::add(&store.counters().overloaded, 1);
-        let answer = encoding.status(
-            StatusCode::TOO_MANY_REQUESTS,
-            &Status::overloaded(gate.retry_after),
-        );
-        let seconds = gate.retry_after.as_nanos().div_ceil(1_000_000_000).max(1);
-        return ([(header::RETRY_AFTER, seconds.to_string())], answer).into_response();
-    };
     match read(receiver, encoding, signal, request).await {
-        Ok(request) => encoding.answer(signal, &take(store, request)),
-        Err(Refusal {
+        Ok(taken) => encoding.answer(signal, &taken),
+        Err(Refusal::NoRoom) => {
+            Counters::add(&store.counters().overloaded, 1);
+            let answer = encoding.status(
+                StatusCode::TOO_MANY_REQUESTS,
+                &Status::overloaded(intake.retry_after),
+            );
+            let seconds = intake.retry_after.as_nanos().div_ceil(1_000_000_000).max(1);
+            // The rest of the body is not read, so the connection cannot be used again.
+            let headers = [
+                (header::RETRY_AFTER, seconds.to_string()),
+                (header::CONNECTION, "close".to_owned()),
+            ];
+            (headers, answer).into_response()
+        }
+        Err(Refusal::Final {
             http,
             code,
             message,
@@ -106,43 +105,47 @@ async fn receive(receiver: &Receiver, signal: Signal, request: HttpRequest<Body>
     }
 }
 
-/// Receives, decompresses and decodes a request.
+/// Receives, unpacks and takes a request.
 async fn read(
     receiver: &Receiver,
     encoding: Encoding,
     signal: Signal,
     request: HttpRequest<Body>,
-) -> Result<Request, Refusal> {
-    let most = receiver.store.config().max_request_bytes;
+) -> Result<Taken, Refusal> {
+    let Receiver { store, intake } = receiver;
     let compression = compression(request.headers())?;
-    let body = Limited::new(request.into_body(), most).collect();
-    let body = tokio::time::timeout(receiver.gate.request_timeout, body)
-        .await
-        .map_err(|_| Refusal::late(receiver.gate.request_timeout.as_secs_f64()))?
-        .map_err(|error| Refusal::broken_off(error.as_ref(), most))?
-        .to_bytes();
-    let plain = compression
-        .decompress(body, most)
-        .map_err(|failure| match failure {
-            Failure::TooLarge => Refusal::too_large(most),
-            Failure::Malformed(error) => {
-                Refusal::malformed(format!("the body is no {compression:?}: {error}"))
-            }
-        })?;
-    decode(encoding, signal, &plain).map_err(|error| Refusal::malformed(error.to_string()))
+    let declared = axum::body::HttpBody::size_hint(request.body()).exact();
+    let incoming = intake.open(request.into_body(), declared)?;
+    let (body, mut share) = intake.in_time(incoming.all()).await?;
+    let plain = intake.unpack(compression, body, &mut share)?;
+    let (bytes, transcoded) = match encoding {
+        Encoding::Protobuf => (plain, None),
+        Encoding::Json => transcode(signal, plain, &mut share)?,
+    };
+    let mut taken = take(store, signal, &bytes, &mut share)?;
+    if let Some((replaced, library_spans)) = transcoded {
+        store.note_transcoded(replaced, library_spans, &mut taken);
+    }
+    Ok(taken)
 }
 
-fn decode(encoding: Encoding, signal: Signal, bytes: &[u8]) -> Result<Request, otlp::DecodeError> {
-    Ok(match (signal, encoding) {
-        (Signal::Traces, Encoding::Protobuf) => Request::Traces(otlp::traces_from_protobuf(bytes)?),
-        (Signal::Traces, Encoding::Json) => Request::Traces(otlp::traces_from_json(bytes)?),
-        (Signal::Logs, Encoding::Protobuf) => Request::Logs(otlp::logs_from_protobuf(bytes)?),
-        (Signal::Logs, Encoding::Json) => Request::Logs(otlp::logs_from_json(bytes)?),
-        (Signal::Metrics, Encoding::Protobuf) => {
-            Request::Metrics(otlp::metrics_from_protobuf(bytes)?)
-        }
-        (Signal::Metrics, Encoding::Json) => Request::Metrics(otlp::metrics_from_json(bytes)?),
-    })
+/// Writes JSON over into protobuf. What it says is shorter than its text.
+fn transcode(
+    signal: Signal,
+    text: Bytes,
+    share: &mut Share,
+) -> Result<(Bytes, Option<(usize, usize)>), Refusal> {
+    share.grow(text.len()).map_err(NotReceived::from)?;
+    let read = match signal {
+        Signal::Traces => otlp::traces_from_json(&text),
+        Signal::Logs => otlp::logs_from_json(&text),
+        Signal::Metrics => otlp::metrics_from_json(&text),
+    };
+    let read = read.map_err(NotCut::from)?;
+    Ok((
+        read.bytes.into(),
+        Some((read.replaced, read.library_spans)),
+    ))
 }
 
 fn compression(headers: &HeaderMap) -> Result<Compression, Refusal> {
@@ -153,7 +156,7 @@ fn compression(headers: &HeaderMap) -> Result<Compression, Refusal> {
         .to_str()
         .ok()
         .and_then(Compression::from_name)
-        .ok_or_else(|| Refusal {
+        .ok_or_else(|| Refusal::Final {
             http: StatusCode::UNSUPPORTED_MEDIA_TYPE,
             code: Code::InvalidArgument,
             message: format!(
@@ -240,34 +243,41 @@ impl Encoding {
 
 impl Refusal {
     fn malformed(message: String) -> Refusal {
-        Refusal {
+        Refusal::Final {
             http: StatusCode::BAD_REQUEST,
             code: Code::InvalidArgument,
             message,
         }
     }
+}
 
-    fn too_large(most: usize) -> Refusal {
-        Refusal {
-            http: StatusCode::PAYLOAD_TOO_LARGE,
-            code: Code::ResourceExhausted,
-            message: format!("the request is larger than {most} bytes"),
+impl From<NotReceived> for Refusal {
+    fn from(error: NotReceived) -> Refusal {
+        match error {
+            NotReceived::NoRoom => Refusal::NoRoom,
+            NotReceived::TooLarge(most) => Refusal::Final {
+                http: StatusCode::PAYLOAD_TOO_LARGE,
+                code: Code::ResourceExhausted,
+                message: format!("the request is larger than {most} bytes"),
+            },
+            NotReceived::Late(most) => Refusal::Final {
+                http: StatusCode::REQUEST_TIMEOUT,
+                code: Code::DeadlineExceeded,
+                message: format!(
+                    "the request did not arrive within {} s",
+                    most.as_secs_f64()
+                ),
+            },
+            NotReceived::BrokenOff(error) | NotReceived::Packed(error) => Refusal::malformed(error),
         }
     }
+}
 
-    fn late(seconds: f64) -> Refusal {
-        Refusal {
-            http: StatusCode::REQUEST_TIMEOUT,
-            code: Code::DeadlineExceeded,
-            message: format!("the request did not arrive within {seconds} s"),
-        }
-    }
-
-    fn broken_off(error: &(dyn std::error::Error + 'static), most: usize) -> Refusal {
-        if error.is::<http_body_util::LengthLimitError>() {
-            Refusal::too_large(most)
-        } else {
-            Refusal::malformed(format!("the body ended too early: {error}"))
+impl From<NotCut> for Refusal {
+    fn from(error: NotCut) -> Refusal {
+        match error {
+            NotCut::NoRoom => Refusal::NoRoom,
+            NotCut::Decode(error) => Refusal::malformed(DecodeError::to_string(&error)),
         }
     }
 }

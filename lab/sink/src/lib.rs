@@ -1,7 +1,8 @@
 //! The OTLP receiver of the lab: bounded store, exact accounting.
 //!
 //! [`run`] serves OTLP/gRPC and OTLP/HTTP from two listeners into a [`Store`], which the rest of the lab
-//! reads. Traces are stored; logs and metrics are decoded, so that errors in them are reported, and counted.
+//! reads. Traces are stored in the bytes that came; logs and metrics are checked, so that errors in them are
+//! reported, and counted.
 //!
 //! What it does, and where the OTLP specification (1.x) says so:
 //!
@@ -11,10 +12,10 @@
 //! | `http` | "OTLP/HTTP": `POST /v1/{traces,logs,metrics}`, binary protobuf and JSON, answered in the encoding of the request; `Content-Encoding` gzip or zstd |
 //! | [`Taken`] | "Partial Success": how many were refused and why; a request is never sent again for it |
 //! | `status` | "Failures": `google.rpc.Status`; `INVALID_ARGUMENT` and 400 for what can never be taken |
-//! | `gate` | "OTLP/gRPC Throttling", "OTLP/HTTP Throttling": `RESOURCE_EXHAUSTED` with `RetryInfo`, 429 with `Retry-After` |
+//! | `room` | "OTLP/gRPC Throttling", "OTLP/HTTP Throttling": `RESOURCE_EXHAUSTED` with `RetryInfo`, 429 with `Retry-After` |
 //!
 //! At every instant, spans received = stored + evicted + refused. A request that was never decoded
-//! (malformed, or refused at the gate) is counted as a request, since the number of its spans is unknown.
+//! (malformed, or refused for want of room) is counted as a request, since the number of its spans is unknown.
 //!
 //! This crate must not know the shop, or what the spans mean.
 #![warn(
@@ -22,17 +23,18 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod body;
 mod config;
-mod gate;
 mod grpc;
 mod http;
+mod room;
 mod status;
 mod store;
 mod take;
 
 pub use config::Config;
 pub use store::{
-    Query, Store,
+    Query, Store, Stored,
     search::Summary,
     stats::{Bytes, Received, Requests, Spans, Stats, Traces},
 };
@@ -57,11 +59,16 @@ pub async fn run(
     store: Store,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let gate = gate::Gate::new(store.config());
+    let intake = body::Intake::new(store.config());
+    let serve = |listener, routes| {
+        axum::serve(tcp::NoDelay::new(listener), routes)
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+            .into_future()
+    };
     let serving = async {
         tokio::try_join!(
-            grpc::serve(grpc, store.clone(), gate.clone(), shutdown.clone()),
-            http::serve(http, store.clone(), gate.clone(), shutdown.clone()),
+            serve(grpc, grpc::routes(store.clone(), intake.clone())),
+            serve(http, http::routes(store.clone(), intake.clone())),
         )
     };
     let too_long = async {

@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 pub(crate) struct Status(tonic::Status);
 
 /// The message for a request that is refused because there are too many.
-pub(crate) const OVERLOADED: &str = "too many requests at once; try again after the delay";
+pub(crate) const OVERLOADED: &str = "no room for more requests now; try again after the delay";
 
 // === impl Status ===
 

@@ -4,13 +4,17 @@
 //! correct sum. The lock is held only to move spans and to count: spans are sized before, and copied and
 //! searched after.
 
+mod batch;
+mod cut;
+mod envelope;
 mod held;
+mod marks;
 pub(crate) mod search;
 mod size;
 pub(crate) mod stats;
+mod stored;
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,16 +24,22 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
-use trace::{Span, Trace, TraceId, otlp::Decoded};
+use trace::{Trace, TraceId};
 
 use self::{
-    held::{Batch, Refusal, State},
-    search::Summary,
-    stats::{Received, Requests, Stats},
+    envelope::Envelopes,
+    held::{Refusal, State},
+    marks::Marker,
+    search::{Asked, Candidate, Summary},
+    stats::{Bytes, Received, Requests, Stats},
 };
-use crate::{Config, Taken};
+use crate::{
+    Config, Taken,
+    room::{Room, Share},
+};
 
-pub use search::Query;
+pub(crate) use cut::NotCut;
+pub use {search::Query, stored::Stored};
 
 /// A handle on the spans; its clones share one store.
 #[derive(Clone, Debug)]
@@ -39,6 +49,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     config: Config,
     state: Mutex<State>,
+    envelopes: Envelopes,
+    marker: Marker,
     /// The revision of the whole store: it grows with every change.
     revision: watch::Sender<u64>,
     counters: Counters,
@@ -64,6 +76,8 @@ impl Store {
         Store(Arc::new(Inner {
             config,
             state,
+            envelopes: Envelopes::new(),
+            marker: Marker::default(),
             revision: watch::Sender::new(0),
             counters: Counters::default(),
         }))
@@ -74,56 +88,82 @@ impl Store {
         &self.0.config
     }
 
-    /// Takes a decoded request: stores its spans, or refuses them with a reason.
-    pub fn take(&self, decoded: Decoded) -> Taken {
+    /// Takes an encoded `ExportTraceServiceRequest`: stores its spans, or refuses them with a reason.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not such a message. Then nothing of it is stored.
+    pub fn take(&self, request: &[u8]) -> Result<Taken, otlp::DecodeError> {
+        let mut share = Room::new(usize::MAX).share();
+        self.take_within(request, &mut share).map_err(|error| match error {
+            NotCut::Decode(error) => error,
+            NotCut::NoRoom => unreachable!("this room has no bound"),
+        })
+    }
+
+    /// Takes a request like [`Store::take`], within the room that it has.
+    pub(crate) fn take_within(&self, request: &[u8], share: &mut Share) -> Result<Taken, NotCut> {
+        let Inner {
+            envelopes, marker, ..
+        } = &*self.0;
         let mut taken = Taken::default();
-        for rejected in &decoded.rejected {
-            taken.refuse(1, || rejected.to_string());
+        let (cuts, walked) = cut::cut(request, envelopes, marker, share, &mut taken)?;
+        if walked.library_spans > 0 {
+            taken.refuse(walked.library_spans, || OLD_NAMES.to_owned());
         }
-        if decoded.library_spans > 0 {
-            taken.refuse(decoded.library_spans, || OLD_NAMES.to_owned());
-        }
-        taken.replaced(decoded.replaced);
-        Counters::add(&self.0.counters.replaced, decoded.replaced as u64);
-        let batches = by_trace(decoded.spans);
         let mut state = self.state();
-        state.refuse_malformed(decoded.rejected.len() + decoded.library_spans);
+        state.refuse(taken.refused);
         let mut stored = false;
-        for batch in batches {
-            let (id, spans) = (batch.trace_id, batch.spans.len());
-            let refused = state.take(batch);
+        for cut in cuts {
+            let (id, spans) = (cut.trace_id, cut.facts.spans as usize);
+            let refused = state.take(cut, marker);
             stored |= refused.as_ref().is_none_or(|refused| refused.spans < spans);
             if let Some(Refusal { spans, reason }) = refused {
                 taken.refuse(spans, || format!("trace {id}: {reason}"));
             }
         }
+        state.make_room(|| envelopes.bytes());
         let revision = state.revision();
         drop(state);
         if stored {
             self.announce(revision);
         }
-        taken
+        taken.replaced(walked.not_utf8);
+        Counters::add(&self.0.counters.replaced, walked.not_utf8 as u64);
+        Ok(taken)
+    }
+
+    /// Counts what a request of JSON had that its protobuf has no more.
+    pub(crate) fn note_transcoded(&self, replaced: usize, library_spans: usize, taken: &mut Taken) {
+        Counters::add(&self.0.counters.replaced, replaced as u64);
+        taken.replaced(replaced);
+        if library_spans > 0 {
+            self.state().refuse(library_spans);
+            taken.refuse(library_spans, || OLD_NAMES.to_owned());
+        }
     }
 
     /// The spans of the trace with this id that have arrived so far; `None` if there are none.
     pub fn trace(&self, id: TraceId) -> Option<Trace> {
-        let batches = self.state().batches(id)?;
-        let spans = batches
-            .iter()
-            .flat_map(|spans| spans.iter().cloned())
-            .collect();
-        Some(Trace::new(id, spans))
+        self.stored(id).map(|stored| stored.decode())
+    }
+
+    /// The same spans, in the bytes that came.
+    pub fn stored(&self, id: TraceId) -> Option<Stored> {
+        let state = self.state();
+        let held = state.held(id)?;
+        Some(Stored::new(id, held.facts.spans, held.batches.clone()))
     }
 
     /// A number that grows whenever spans of this trace arrive: while it is the same, the trace is the same.
     /// Read it before the trace, not after.
     pub fn revision(&self, id: TraceId) -> Option<u64> {
-        self.state().trace_revision(id)
+        self.state().held(id).map(|held| held.revision)
     }
 
     /// The delay of this trace's latest batch: from the end of its last span to its arrival.
     pub fn lateness(&self, id: TraceId) -> Option<Duration> {
-        self.state().lateness(id)
+        self.state().held(id).map(|held| held.lateness())
     }
 
     /// A receiver of the store's revision, which grows when spans are stored or all traces are forgotten.
@@ -138,8 +178,35 @@ impl Store {
 
     /// The traces that match a query, newest first.
     pub fn search(&self, query: &Query) -> Vec<Summary> {
-        let candidates = self.state().candidates();
-        search::search(candidates, query)
+        let asked = Asked::new(query, &self.0.marker);
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let (mut found, mut before) = (Vec::new(), u64::MAX);
+        while found.len() < limit {
+            let wanted = (limit - found.len()).min(AT_ONCE);
+            let candidates = self.candidates(&asked, &mut before, wanted);
+            if candidates.is_empty() {
+                break;
+            }
+            let matching = candidates.into_iter().filter(|trace| asked.matches(trace));
+            found.extend(matching.map(Candidate::into_summary));
+        }
+        found
+    }
+
+    /// Traces that may match, newest first: those before this number, which becomes that of the last one.
+    fn candidates(&self, asked: &Asked<'_>, before: &mut u64, wanted: usize) -> Vec<Candidate> {
+        let state = self.state();
+        let mut candidates = Vec::new();
+        for (number, held) in state.older_than(*before) {
+            *before = number;
+            if asked.may_match(&held.facts) {
+                candidates.push(held.candidate());
+                if candidates.len() == wanted {
+                    break;
+                }
+            }
+        }
+        candidates
     }
 
     /// Forgets all traces; their spans count as evicted, and late ones are refused.
@@ -159,7 +226,10 @@ impl Store {
         Stats {
             spans: state.spans(),
             traces: state.traces(),
-            bytes: state.bytes(),
+            bytes: Bytes {
+                stored: (state.bytes() + self.0.envelopes.bytes()) as u64,
+                limit: self.0.config.max_bytes as u64,
+            },
             logs: Received {
                 received: read(&counters.log_records),
             },
@@ -206,19 +276,5 @@ impl Counters {
 const OLD_NAMES: &str = "instrumentationLibrarySpans: OTLP 0.15 renamed this field to scopeSpans, and OTLP 1.0 \
      does not have the old name";
 
-/// Groups spans by trace, in the order of each trace's first span.
-fn by_trace(spans: Vec<Span>) -> Vec<Batch> {
-    let mut places: HashMap<TraceId, usize> = HashMap::new();
-    let mut groups: Vec<(TraceId, Vec<Span>)> = Vec::new();
-    for span in spans {
-        let place = *places.entry(span.trace_id).or_insert_with(|| {
-            groups.push((span.trace_id, Vec::new()));
-            groups.len() - 1
-        });
-        groups[place].1.push(span);
-    }
-    groups
-        .into_iter()
-        .map(|(id, spans)| Batch::new(id, spans))
-        .collect()
-}
+/// The number of traces that a search takes from the index at once: so long it holds the lock.
+const AT_ONCE: usize = 1024;

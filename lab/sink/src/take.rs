@@ -1,18 +1,12 @@
-//! Handles a decoded request of either protocol.
+//! Handles a plain request of either protocol.
 
 use std::sync::atomic::AtomicU64;
 
-use opentelemetry_proto::tonic::{
-    collector::{
-        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
-        trace::v1::ExportTraceServiceRequest,
-    },
-    metrics::v1::metric::Data,
+use crate::{
+    Store,
+    room::Share,
+    store::{Counters, NotCut},
 };
-use otlp::Read;
-use trace::otlp::from_read;
-
-use crate::{Store, store::Counters};
 
 /// The result of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,36 +22,29 @@ pub struct Taken {
 }
 
 /// The signal of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
     Logs,
     Metrics,
 }
 
-/// A decoded request.
-pub(crate) enum Request {
-    Traces(Read<ExportTraceServiceRequest>),
-    Logs(Read<ExportLogsServiceRequest>),
-    Metrics(Read<ExportMetricsServiceRequest>),
-}
-
 /// The highest number of reasons with a sentence; further reasons are only counted.
 const MOST_REASONS: usize = 5;
 
-/// Handles a request: stores its spans, or counts its records or points.
-pub(crate) fn take(store: &Store, request: Request) -> Taken {
+/// Handles an encoded request: stores its spans, or counts its records or points. `share` is the room that the
+/// request has.
+pub(crate) fn take(
+    store: &Store,
+    signal: Signal,
+    request: &[u8],
+    share: &mut Share,
+) -> Result<Taken, NotCut> {
     let counters = store.counters();
-    let taken = match request {
-        Request::Traces(read) => store.take(from_read(read)),
-        Request::Logs(read) => {
-            Counters::add(&counters.replaced, read.replaced as u64);
-            count(&counters.log_records, log_records(&read.request))
-        }
-        Request::Metrics(read) => {
-            Counters::add(&counters.replaced, read.replaced as u64);
-            count(&counters.data_points, data_points(&read.request))
-        }
+    let taken = match signal {
+        Signal::Traces => store.take_within(request, share)?,
+        Signal::Logs => count(store, &counters.log_records, otlp::count_log_records(request)?),
+        Signal::Metrics => count(store, &counters.data_points, otlp::count_data_points(request)?),
     };
     let answered = if taken.refused == 0 {
         &counters.accepted
@@ -65,7 +52,13 @@ pub(crate) fn take(store: &Store, request: Request) -> Taken {
         &counters.partial
     };
     Counters::add(answered, 1);
-    taken
+    Ok(taken)
+}
+
+fn count(store: &Store, counter: &AtomicU64, counted: otlp::Counted) -> Taken {
+    Counters::add(counter, counted.items as u64);
+    Counters::add(&store.counters().replaced, counted.not_utf8 as u64);
+    Taken::default()
 }
 
 impl Taken {
@@ -79,7 +72,7 @@ impl Taken {
         parts.join("; ")
     }
 
-    /// Notes that U+FFFD replaces what is no character in this number of texts.
+    /// Notes that U+FFFD is read in place of what is no character in this number of texts.
     pub(crate) fn replaced(&mut self, texts: usize) {
         if texts > 0 {
             let word = if texts == 1 { "text" } else { "texts" };
@@ -97,35 +90,4 @@ impl Taken {
             self.unsaid += spans;
         }
     }
-}
-
-fn count(counter: &AtomicU64, number: usize) -> Taken {
-    Counters::add(counter, number as u64);
-    Taken::default()
-}
-
-fn log_records(request: &ExportLogsServiceRequest) -> usize {
-    let scopes = request
-        .resource_logs
-        .iter()
-        .flat_map(|resource| &resource.scope_logs);
-    scopes.map(|scope| scope.log_records.len()).sum()
-}
-
-fn data_points(request: &ExportMetricsServiceRequest) -> usize {
-    let scopes = request
-        .resource_metrics
-        .iter()
-        .flat_map(|resource| &resource.scope_metrics);
-    let metrics = scopes.flat_map(|scope| &scope.metrics);
-    metrics
-        .map(|metric| match &metric.data {
-            None => 0,
-            Some(Data::Gauge(gauge)) => gauge.data_points.len(),
-            Some(Data::Sum(sum)) => sum.data_points.len(),
-            Some(Data::Histogram(histogram)) => histogram.data_points.len(),
-            Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
-            Some(Data::Summary(summary)) => summary.data_points.len(),
-        })
-        .sum()
 }

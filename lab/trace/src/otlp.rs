@@ -1,11 +1,14 @@
 //! Converts spans from and to OTLP, in protobuf and JSON.
 //!
 //! Bytes that are not OTLP at all are a [`DecodeError`]. A request in which some spans cannot be used is
-//! [`Decoded`]: its valid spans, and a reason for each of the others (OTLP's "Partial Success").
+//! [`Decoded`]: its valid spans, and a reason for each of the others (OTLP's "Partial Success"). [`walk`] comes to
+//! the same spans without decoding them.
 
 mod decode;
 mod encode;
+mod head;
 
-pub use decode::{Decoded, Problem, Rejected, from_json, from_protobuf, from_read, from_request};
+pub use decode::{Decoded, attribute, from_json, from_protobuf, from_transcoded, resource, scope, span};
 pub use encode::{to_json, to_protobuf, to_request};
-pub use otlp::DecodeError;
+pub use head::{Found, Problem, Rejected, SpanHead, walk};
+pub use otlp::{DecodeError, Walked};

@@ -1,35 +1,31 @@
 //! The state under the store's lock: traces, their bytes, and the four counters that must add up.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use foldhash::quality::RandomState;
+use smallvec::SmallVec;
 use thiserror::Error;
-use trace::{Span, TraceId};
+use trace::TraceId;
 
 use super::{
+    batch::{Batch, Facts},
+    cut::Cut,
+    marks::Marker,
     search::Candidate,
-    size,
-    stats::{Bytes, Spans, Traces},
+    size::allocated,
+    stats::{Spans, Traces},
 };
 use crate::Config;
 
-/// The spans of one trace from one request, with their sizes.
-pub(super) struct Batch {
-    pub(super) trace_id: TraceId,
-    pub(super) spans: Vec<Span>,
-    /// The bytes of each span, without its shared resource and scope.
-    bytes: Vec<usize>,
-}
-
-/// The time since the end of the last of these spans.
-fn lateness(spans: &[Span]) -> Duration {
-    let ended = spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
+/// The time since the last of some spans ended.
+fn since(end_ns: u64) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default()
-        .saturating_sub(Duration::from_nanos(ended))
+        .saturating_sub(Duration::from_nanos(end_ns))
 }
 
 /// Spans that were not stored.
@@ -51,12 +47,12 @@ pub(super) enum Reason {
 pub(super) struct State {
     max_bytes: usize,
     max_trace_bytes: usize,
-    traces: HashMap<TraceId, StoredTrace>,
-    /// The ids of `traces`, oldest first.
-    order: VecDeque<TraceId>,
+    /// The traces by their numbers, which grow: the oldest comes first.
+    traces: BTreeMap<u64, StoredTrace>,
+    numbers: HashMap<TraceId, u64, RandomState>,
+    next_number: u64,
     evicted: Evicted,
-    shared: Shared,
-    /// The bytes of all spans, including shared resources and scopes.
+    /// The bytes of all traces, without the envelopes that they share.
     bytes: usize,
     stored_spans: usize,
     received_spans: u64,
@@ -66,40 +62,37 @@ pub(super) struct State {
     revision: u64,
 }
 
-#[derive(Debug, Default)]
-struct StoredTrace {
-    /// The batches as received: a reader takes handles on them, and copies after the lock is released.
-    batches: Vec<Arc<[Span]>>,
-    spans: usize,
+/// The batches of a trace, in the order in which they came.
+pub(super) type Batches = SmallVec<[Arc<Batch>; 1]>;
+
+#[derive(Debug)]
+pub(super) struct StoredTrace {
+    pub(super) id: TraceId,
+    /// The batches as received: a reader takes handles on them, and reads after the lock is released.
+    pub(super) batches: Batches,
+    pub(super) facts: Facts,
+    pub(super) revision: u64,
     bytes: usize,
-    revision: u64,
     /// The delay of the latest batch: from the end of its last span to its arrival.
     lateness: Duration,
 }
 
-impl Batch {
-    pub(super) fn new(trace_id: TraceId, spans: Vec<Span>) -> Batch {
-        let bytes = spans.iter().map(size::of_span).collect();
-        Batch {
-            trace_id,
-            spans,
-            bytes,
-        }
-    }
-}
+/// The bytes of a trace apart from its batches: its entries in the tables, which are at least half full.
+const OF_A_TRACE: usize =
+    2 * (size_of::<u64>() + size_of::<StoredTrace>() + size_of::<(TraceId, u64)>() + 1);
 
 impl State {
     pub(super) fn new(config: &Config) -> State {
         State {
             max_bytes: config.max_bytes,
             max_trace_bytes: config.max_trace_bytes.min(config.max_bytes),
-            traces: HashMap::new(),
-            order: VecDeque::new(),
+            traces: BTreeMap::new(),
+            numbers: HashMap::default(),
+            next_number: 0,
             evicted: Evicted {
                 most: config.remembered_evictions,
                 ..Evicted::default()
             },
-            shared: Shared::default(),
             bytes: 0,
             stored_spans: 0,
             received_spans: 0,
@@ -110,20 +103,20 @@ impl State {
         }
     }
 
-    /// Counts malformed spans, which could not be assigned to a trace.
-    pub(super) fn refuse_malformed(&mut self, spans: usize) {
+    /// Counts spans that no trace can take: malformed ones, and those of a field that OTLP no longer has.
+    pub(super) fn refuse(&mut self, spans: usize) {
         self.received_spans += spans as u64;
         self.refused_spans += spans as u64;
     }
 
-    /// Stores a batch, as far as its trace has room for it, and evicts traces to make room.
-    pub(super) fn take(&mut self, batch: Batch) -> Option<Refusal> {
-        let Batch {
+    /// Stores a batch, as far as its trace has room for it.
+    pub(super) fn take(&mut self, cut: Cut, marker: &Marker) -> Option<Refusal> {
+        let Cut {
             trace_id,
-            mut spans,
-            bytes,
-        } = batch;
-        let received = spans.len();
+            batch,
+            facts,
+        } = cut;
+        let received = facts.spans as usize;
         self.received_spans += received as u64;
         if self.evicted.contains(trace_id) {
             self.refused_spans += received as u64;
@@ -132,23 +125,32 @@ impl State {
                 reason: Reason::Evicted,
             });
         }
+        let number = self.numbers.get(&trace_id).copied();
+        let held = number.and_then(|number| self.traces.get(&number));
+        let before = held.map_or(OF_A_TRACE, |held| held.bytes);
+        if before + batch.weight() > self.max_trace_bytes {
+            return self.take_a_part(trace_id, before, &batch, received, marker);
+        }
+        self.store(trace_id, number, batch, facts);
+        None
+    }
 
-        let held_bytes = self
-            .traces
-            .get(&trace_id)
-            .map_or(size::OF_A_TRACE, |held| held.bytes);
-        let mut after = held_bytes;
-        let fitting = bytes.iter().take_while(|&&bytes| {
-            let fits = after + bytes <= self.max_trace_bytes;
-            after += if fits { bytes } else { 0 };
-            fits
-        });
-        let fitting = fitting.count();
-        spans.truncate(fitting);
+    /// Stores as many spans of a batch as its trace has room for.
+    #[cold]
+    fn take_a_part(
+        &mut self,
+        trace_id: TraceId,
+        before: usize,
+        batch: &Batch,
+        received: usize,
+        marker: &Marker,
+    ) -> Option<Refusal> {
+        let part = batch.first_within(self.max_trace_bytes.saturating_sub(before), marker);
+        let fitting = part.as_ref().map_or(0, |(_, facts)| facts.spans as usize);
         self.refused_spans += (received - fitting) as u64;
-        if fitting > 0 {
-            self.store(trace_id, spans, after);
-            self.make_room();
+        if let Some((batch, facts)) = part {
+            let number = self.numbers.get(&trace_id).copied();
+            self.store(trace_id, number, batch, facts);
         }
         (fitting < received).then_some(Refusal {
             spans: received - fitting,
@@ -156,8 +158,45 @@ impl State {
         })
     }
 
+    fn store(&mut self, id: TraceId, number: Option<u64>, batch: Batch, mut facts: Facts) {
+        self.revision += 1;
+        self.stored_spans += facts.spans as usize;
+        let weight = batch.weight();
+        let lateness = since(facts.end_ns);
+        let Some(held) = number.and_then(|number| self.traces.get_mut(&number)) else {
+            let bytes = OF_A_TRACE + weight;
+            self.bytes += bytes;
+            let number = self.next_number;
+            self.next_number += 1;
+            self.numbers.insert(id, number);
+            self.traces.insert(number, StoredTrace {
+                id,
+                batches: SmallVec::from_buf([Arc::new(batch)]),
+                facts,
+                revision: self.revision,
+                bytes,
+                lateness,
+            });
+            return;
+        };
+        let list = |held: &StoredTrace| match held.batches.spilled() {
+            true => allocated(held.batches.capacity() * size_of::<Arc<Batch>>()),
+            false => 0,
+        };
+        let list_before = list(held);
+        facts.first.batch = u32::try_from(held.batches.len()).unwrap_or(u32::MAX);
+        held.batches.push(Arc::new(batch));
+        held.facts.add(&facts);
+        let more = weight + list(held) - list_before;
+        held.bytes += more;
+        held.revision = self.revision;
+        held.lateness = held.lateness.max(lateness);
+        self.bytes += more;
+    }
+
     pub(super) fn evict_all(&mut self) {
         while self.evict_oldest() {}
+        self.numbers.shrink_to_fit();
         self.revision += 1;
     }
 
@@ -165,34 +204,18 @@ impl State {
         self.revision
     }
 
-    pub(super) fn trace_revision(&self, id: TraceId) -> Option<u64> {
-        self.traces.get(&id).map(|held| held.revision)
-    }
-
-    pub(super) fn lateness(&self, id: TraceId) -> Option<Duration> {
-        self.traces.get(&id).map(|held| held.lateness)
-    }
-
-    pub(super) fn batches(&self, id: TraceId) -> Option<Vec<Arc<[Span]>>> {
-        self.traces.get(&id).map(|held| held.batches.clone())
+    pub(super) fn held(&self, id: TraceId) -> Option<&StoredTrace> {
+        self.traces.get(self.numbers.get(&id)?)
     }
 
     pub(super) fn ids_newest_first(&self) -> impl Iterator<Item = TraceId> {
-        self.order.iter().rev().copied()
+        self.traces.values().rev().map(|held| held.id)
     }
 
-    /// All traces, newest first.
-    pub(super) fn candidates(&self) -> Vec<Candidate> {
-        let traces = self
-            .ids_newest_first()
-            .filter_map(|id| Some((id, self.traces.get(&id)?)));
-        traces
-            .map(|(trace_id, held)| Candidate {
-                trace_id,
-                revision: held.revision,
-                batches: held.batches.clone(),
-            })
-            .collect()
+    /// The traces older than this number, newest first, with their numbers.
+    pub(super) fn older_than(&self, number: u64) -> impl Iterator<Item = (u64, &StoredTrace)> {
+        let older = self.traces.range(..number).rev();
+        older.map(|(number, held)| (*number, held))
     }
 
     pub(super) fn spans(&self) -> Spans {
@@ -211,111 +234,52 @@ impl State {
         }
     }
 
-    pub(super) fn bytes(&self) -> Bytes {
-        Bytes {
-            stored: self.bytes as u64,
-            limit: self.max_bytes as u64,
-        }
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// Stores spans of a trace, whose size is `bytes` with them.
-    fn store(&mut self, id: TraceId, spans: Vec<Span>, bytes: usize) {
-        self.revision += 1;
-        self.stored_spans += spans.len();
-        self.bytes += spans
-            .iter()
-            .map(|span| self.shared.hold(span))
-            .sum::<usize>();
-        let held = self.traces.entry(id).or_insert_with(|| {
-            self.order.push_back(id);
-            StoredTrace::default()
-        });
-        self.bytes += bytes - held.bytes;
-        held.bytes = bytes;
-        held.spans += spans.len();
-        held.revision = self.revision;
-        held.lateness = held.lateness.max(lateness(&spans));
-        held.batches.push(spans.into());
-    }
-
-    fn make_room(&mut self) {
-        while self.bytes > self.max_bytes && self.evict_oldest() {}
+    /// Evicts whole traces, oldest first, until all bytes are within the bound: `shared` are those of the envelopes,
+    /// which may get fewer with each.
+    pub(super) fn make_room(&mut self, shared: impl Fn() -> usize) {
+        while self.bytes + shared() > self.max_bytes && self.evict_oldest() {}
     }
 
     fn evict_oldest(&mut self) -> bool {
-        let Some(id) = self.order.pop_front() else {
+        let Some((_, held)) = self.traces.pop_first() else {
             return false;
         };
-        let held = self.traces.remove(&id).unwrap_or_default();
+        self.numbers.remove(&held.id);
         self.bytes -= held.bytes;
-        for span in held.batches.iter().flat_map(|spans| spans.iter()) {
-            self.bytes -= self.shared.release(span);
-        }
-        self.stored_spans -= held.spans;
-        self.evicted_spans += held.spans as u64;
+        self.stored_spans -= held.facts.spans as usize;
+        self.evicted_spans += u64::from(held.facts.spans);
         self.evicted_traces += 1;
-        self.evicted.remember(id);
+        self.evicted.remember(held.id);
         true
     }
 }
 
-/// The resources and scopes that stored spans share. Each is counted once, while a span uses it. The keys are
-/// their addresses, which stay the same during that time.
-#[derive(Debug, Default)]
-struct Shared(HashMap<usize, Holding>);
+// === impl StoredTrace ===
 
-#[derive(Debug)]
-struct Holding {
-    bytes: usize,
-    spans: usize,
-}
-
-impl Shared {
-    /// Adds a span, and returns the bytes that it adds.
-    fn hold(&mut self, span: &Span) -> usize {
-        let resource = self.add(address(&span.resource), || {
-            size::of_resource(&span.resource)
-        });
-        resource + self.add(address(&span.scope), || size::of_scope(&span.scope))
+impl StoredTrace {
+    pub(super) fn lateness(&self) -> Duration {
+        self.lateness
     }
 
-    /// Removes a span, and returns the bytes that it releases.
-    fn release(&mut self, span: &Span) -> usize {
-        self.subtract(address(&span.resource)) + self.subtract(address(&span.scope))
-    }
-
-    fn add(&mut self, address: usize, bytes: impl FnOnce() -> usize) -> usize {
-        let holding = self.0.entry(address).or_insert_with(|| Holding {
-            bytes: bytes(),
-            spans: 0,
-        });
-        holding.spans += 1;
-        if holding.spans == 1 { holding.bytes } else { 0 }
-    }
-
-    fn subtract(&mut self, address: usize) -> usize {
-        let Some(holding) = self.0.get_mut(&address) else {
-            return 0;
-        };
-        holding.spans -= 1;
-        if holding.spans > 0 {
-            return 0;
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate {
+            trace_id: self.id,
+            revision: self.revision,
+            facts: self.facts.clone(),
+            batches: self.batches.clone(),
         }
-        let bytes = holding.bytes;
-        self.0.remove(&address);
-        bytes
     }
-}
-
-fn address<T>(shared: &Arc<T>) -> usize {
-    Arc::as_ptr(shared).addr()
 }
 
 /// The ids of the traces that were evicted last.
 #[derive(Debug, Default)]
 struct Evicted {
     most: usize,
-    ids: HashSet<TraceId>,
+    ids: HashSet<TraceId, RandomState>,
     order: VecDeque<TraceId>,
 }
 

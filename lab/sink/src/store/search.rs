@@ -1,8 +1,16 @@
-//! Searches traces.
+//! Searches traces: first in the index, then, where that is not enough, in the bytes of their spans.
 
 use std::{sync::Arc, time::Duration};
 
-use trace::{Span, TraceId, Value};
+use otlp::wire::{Fields, Payload};
+use trace::{TraceId, Value, otlp::attribute};
+
+use super::{
+    batch::Facts,
+    envelope::Scope,
+    held::Batches,
+    marks::{Mark, Marker, Marks},
+};
 
 /// The conditions for a trace. The default matches all traces.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,71 +53,145 @@ pub struct Summary {
     pub revision: u64,
 }
 
-/// A trace for the search: handles on its spans, taken under the lock, read without it.
+/// A trace for the search: what the index knows, and handles on its spans, which are read without the lock.
 pub(super) struct Candidate {
     pub(super) trace_id: TraceId,
     pub(super) revision: u64,
-    pub(super) batches: Vec<Arc<[Span]>>,
+    pub(super) facts: Facts,
+    pub(super) batches: Batches,
 }
 
-/// The summaries of the traces that match the query, in the order of `traces`.
-pub(super) fn search(traces: Vec<Candidate>, query: &Query) -> Vec<Summary> {
-    traces
-        .into_iter()
-        .filter_map(|trace| summary(&trace, query))
-        .take(query.limit.unwrap_or(usize::MAX))
-        .collect()
+/// A query, as the index is asked.
+pub(super) struct Asked<'q> {
+    query: &'q Query,
+    mark: Option<Mark>,
 }
 
-fn summary(trace: &Candidate, query: &Query) -> Option<Summary> {
-    let spans = || trace.batches.iter().flat_map(|spans| spans.iter());
-    if query.asks_for_a_span() && !spans().any(|span| query.is_true_of(span)) {
-        return None;
+/// The numbers of the fields of a span that a search looks at (`trace.proto`).
+const NAME: u32 = 5;
+const ATTRIBUTES: u32 = 9;
+
+// === impl Asked ===
+
+impl<'q> Asked<'q> {
+    pub(super) fn new(query: &'q Query, marker: &Marker) -> Asked<'q> {
+        let service = query.service.as_deref().map(|service| marker.service(service));
+        let name = query.name.as_deref().map(|name| marker.name(name.as_bytes()));
+        let mark = match (name, service) {
+            (Some(name), Some(service)) => Some(name.of(service)),
+            (name, service) => name.or(service),
+        };
+        Asked { query, mark }
     }
-    let errors = spans().filter(|span| span.is_error()).count();
-    if query.error.is_some_and(|wanted| wanted != (errors > 0)) {
-        return None;
+
+    /// Whether the index says that a trace may match.
+    pub(super) fn may_match(&self, facts: &Facts) -> bool {
+        let Query {
+            min_duration,
+            error,
+            ..
+        } = self.query;
+        self.mark.is_none_or(|mark| Marks::may_have(&facts.marks, mark))
+            && min_duration.is_none_or(|least| facts.duration() >= least)
+            && error.is_none_or(|wanted| wanted == (facts.errors > 0))
     }
-    // A root comes before any other span; then the earliest span counts.
-    let first = spans().min_by_key(|span| (span.parent_span_id.is_some(), span.start_ns))?;
-    let start_unix_nano = spans().map(|span| span.start_ns).min()?;
-    let end = spans().map(|span| span.end_ns).max()?;
-    let duration = Duration::from_nanos(end.saturating_sub(start_unix_nano));
-    if query.min_duration.is_some_and(|least| duration < least) {
-        return None;
+
+    /// Whether a trace that may match has a span that does.
+    pub(super) fn matches(&self, candidate: &Candidate) -> bool {
+        let query = self.query;
+        if query.service.is_none() && query.name.is_none() && query.attribute.is_none() {
+            return true;
+        }
+        let mut runs = candidate.batches.iter().flat_map(|batch| batch.runs());
+        runs.any(|(scope, spans)| {
+            let service = query.service.as_deref();
+            service.is_none_or(|service| scope.resource().service() == service)
+                && ((query.name.is_none() && query.attribute.is_none())
+                    || messages(spans).any(|span| query.is_true_of(span)))
+        })
     }
-    Some(Summary {
-        trace_id: trace.trace_id,
-        service: first.service().to_owned(),
-        name: first.name.to_string(),
-        start_unix_nano,
-        duration,
-        spans: spans().count(),
-        errors,
-        roots: spans().filter(|span| span.parent_span_id.is_none()).count(),
-        revision: trace.revision,
-    })
 }
+
+// === impl Candidate ===
+
+impl Candidate {
+    pub(super) fn into_summary(self) -> Summary {
+        let Candidate {
+            trace_id,
+            revision,
+            facts,
+            batches,
+        } = self;
+        let first = batches.get(facts.first.batch as usize);
+        let named = first.and_then(|batch| batch.span_at(facts.first.at));
+        let (service, name) = named.map_or_else(Default::default, |(scope, span)| {
+            (service_of(scope), String::from_utf8_lossy(name_of(span)).into_owned())
+        });
+        Summary {
+            trace_id,
+            service,
+            name,
+            start_unix_nano: facts.start_ns,
+            duration: facts.duration(),
+            spans: facts.spans as usize,
+            errors: facts.errors as usize,
+            roots: facts.roots as usize,
+            revision,
+        }
+    }
+}
+
+fn service_of(scope: &Arc<Scope>) -> String {
+    scope.resource().service().to_owned()
+}
+
+// === impl Facts ===
+
+impl Facts {
+    fn duration(&self) -> Duration {
+        Duration::from_nanos(self.end_ns.saturating_sub(self.start_ns))
+    }
+}
+
+// === impl Query ===
 
 impl Query {
-    fn asks_for_a_span(&self) -> bool {
-        self.service.is_some() || self.name.is_some() || self.attribute.is_some()
-    }
-
-    fn is_true_of(&self, span: &Span) -> bool {
-        let service = self
-            .service
-            .as_ref()
-            .is_none_or(|service| span.service() == service);
-        let name = self.name.as_ref().is_none_or(|name| span.name == name);
-        service
-            && name
+    fn is_true_of(&self, span: &[u8]) -> bool {
+        let name = self.name.as_deref();
+        name.is_none_or(|name| is_text(name_of(span), name))
             && self.attribute.as_ref().is_none_or(|(key, text)| {
-                span.attributes
-                    .iter()
-                    .any(|(found, value)| found == key && reads(value, text))
+                let attributes = Fields::of(span).flatten();
+                attributes
+                    .filter(|field| field.number == ATTRIBUTES)
+                    .filter_map(|field| field.bytes())
+                    .any(|pair| has_key(pair, key) && reads(&attribute(pair).1, text))
             })
     }
+}
+
+/// The name of an encoded span: the last one, as of any field that does not repeat.
+fn name_of(span: &[u8]) -> &[u8] {
+    let fields = Fields::of(span).flatten();
+    let names = fields.filter(|field| field.number == NAME);
+    names
+        .filter_map(|field| field.bytes())
+        .last()
+        .unwrap_or_default()
+}
+
+fn has_key(pair: &[u8], key: &str) -> bool {
+    let fields = Fields::of(pair).flatten();
+    let keys = fields.filter_map(|field| match (field.number, field.payload) {
+        (1, Payload::Bytes(key)) => Some(key),
+        _ => None,
+    });
+    is_text(keys.last().unwrap_or_default(), key)
+}
+
+/// Whether bytes are this text as it is shown: what is not UTF-8 has U+FFFD.
+fn is_text(bytes: &[u8], text: &str) -> bool {
+    bytes == text.as_bytes()
+        || (!bytes.is_ascii() && String::from_utf8_lossy(bytes) == text)
 }
 
 fn reads(value: &Value, text: &str) -> bool {
@@ -117,4 +199,9 @@ fn reads(value: &Value, text: &str) -> bool {
         Value::String(found) => found == text,
         other => other.to_string() == text,
     }
+}
+
+fn messages(spans: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let fields = Fields::of(spans).flatten();
+    fields.filter_map(|field| field.bytes())
 }

@@ -1,19 +1,16 @@
-//! Converts OTLP's messages to spans.
+//! Decodes OTLP's spans from the bytes as they were sent; OTLP's own messages are not built for it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
-    resource::v1::Resource as ProtoResource,
-    trace::v1 as proto,
+use otlp::{
+    DecodeError, Transcoded,
+    wire::{Field, Fields, Payload},
 };
-use otlp::{DecodeError, Read};
-use thiserror::Error;
 
+use super::head::{Found, Problem, Rejected, link_ids, parent, walk};
 use crate::{
     Attributes, Event, Fidelity, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode,
-    TraceId, Value, id::IdError,
+    Text, TraceId, Value,
 };
 
 /// The content of a request.
@@ -23,47 +20,11 @@ pub struct Decoded {
     pub spans: Vec<Span>,
     /// The spans that cannot be used.
     pub rejected: Vec<Rejected>,
-    /// The number of texts in which U+FFFD replaces what is no character ([`otlp::Read::replaced`]).
+    /// The number of texts in which U+FFFD replaces what is no character: bytes that are not UTF-8, or a surrogate
+    /// of JSON without the other one.
     pub replaced: usize,
-    /// The number of spans in a field that OTLP no longer has ([`otlp::Read::library_spans`]).
+    /// The number of spans in a field that OTLP no longer has ([`otlp::Walked::library_spans`]).
     pub library_spans: usize,
-}
-
-/// A span that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// Its index in `resourceSpans`.
-    pub resource: usize,
-    /// Its index in the `scopeSpans` of this resource.
-    pub scope: usize,
-    /// Its index in the `spans` of this scope.
-    pub span: usize,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What is wrong with a span.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Problem {
-    /// Its trace id is not valid.
-    #[error("traceId: {0}")]
-    TraceId(IdError),
-    /// Its span id is not valid.
-    #[error("spanId: {0}")]
-    SpanId(IdError),
-    /// Its parent's id is neither absent nor valid.
-    #[error("parentSpanId: {0}")]
-    ParentSpanId(IdError),
-    /// An id of one of its links is not valid.
-    #[error("links[{link}].{field}: {problem}")]
-    Link {
-        /// The index of the link.
-        link: usize,
-        /// `traceId` or `spanId`.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: IdError,
-    },
 }
 
 /// Reads the spans of an OTLP/JSON document, `{"resourceSpans": […]}`.
@@ -72,215 +33,293 @@ pub enum Problem {
 ///
 /// When the text is not JSON, or a part of it does not follow OTLP.
 pub fn from_json(text: &[u8]) -> Result<Decoded, DecodeError> {
-    otlp::traces_from_json(text).map(from_read)
+    from_transcoded(&otlp::traces_from_json(text)?)
 }
 
-/// Reads the spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the
-/// wire).
+/// Reads the spans of a document that was written over into protobuf.
+///
+/// # Errors
+///
+/// When an attribute has too many levels.
+pub fn from_transcoded(transcoded: &Transcoded) -> Result<Decoded, DecodeError> {
+    let mut decoded = from_protobuf(&transcoded.bytes)?;
+    decoded.replaced += transcoded.replaced;
+    decoded.library_spans += transcoded.library_spans;
+    Ok(decoded)
+}
+
+/// Reads the spans of an encoded `ExportTraceServiceRequest` (or `TracesData`, which is the same on the wire).
+/// Spans of one resource share it.
+///
+/// An unknown value of an open enum (a kind or a status code of a later OTLP version) is kept. A parent id of zeros
+/// means no parent. A link without ids, which SDKs may send, is left out and counted in [`Span::dropped_links`].
 ///
 /// # Errors
 ///
 /// When the bytes are not such a message.
 pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    otlp::traces_from_protobuf(bytes).map(from_read)
-}
-
-/// Converts the spans of a request as in [`from_request`], with what its reader had to change.
-pub fn from_read(read: Read<ExportTraceServiceRequest>) -> Decoded {
-    Decoded {
-        replaced: read.replaced,
-        library_spans: read.library_spans,
-        ..from_request(read.request)
-    }
-}
-
-/// Converts the spans of a request. Spans of one resource share it.
-///
-/// An unknown value of an open enum (a kind or a status code of a later OTLP version) is kept. A parent id of zeros means no parent. A link without ids, which SDKs may send, is left out and
-/// counted in [`Span::dropped_links`].
-pub fn from_request(request: ExportTraceServiceRequest) -> Decoded {
     let mut decoded = Decoded::default();
-    for (r, in_resource) in request.resource_spans.into_iter().enumerate() {
-        let resource = Arc::new(resource(in_resource.resource, in_resource.schema_url));
-        for (s, in_scope) in in_resource.scope_spans.into_iter().enumerate() {
-            let scope = Arc::new(scope(in_scope.scope, in_scope.schema_url));
-            for (index, proto) in in_scope.spans.into_iter().enumerate() {
-                match span(proto, &resource, &scope) {
-                    Ok(span) => decoded.spans.push(span),
-                    Err(problem) => decoded.rejected.push(Rejected {
-                        resource: r,
-                        scope: s,
-                        span: index,
-                        problem,
-                    }),
-                }
+    let (mut in_resource, mut in_scope) = (Arc::default(), Arc::default());
+    let walked = walk(bytes, |found| {
+        match found {
+            Found::Resource(message) => in_resource = Arc::new(resource(message)),
+            Found::Scope(message) => in_scope = Arc::new(scope(message)),
+            Found::Rejected(rejected) => decoded.rejected.push(rejected),
+            Found::Span(head) => {
+                let span = span(head.message, &in_resource, &in_scope);
+                decoded.spans.extend(span);
             }
         }
-    }
-    decoded
+        Ok::<(), DecodeError>(())
+    })?;
+    decoded.replaced = walked.not_utf8;
+    decoded.library_spans = walked.library_spans;
+    Ok(decoded)
 }
 
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rejected {
-            resource,
-            scope,
-            span,
-            problem,
-        } = self;
-        write!(
-            f,
-            "resourceSpans[{resource}].scopeSpans[{scope}].spans[{span}].{problem}"
-        )
+/// Decodes a span of this resource and scope. The numbers of the fields here and below are those of `trace.proto`,
+/// `resource.proto` and `common.proto`.
+///
+/// # Errors
+///
+/// When one of its ids is not valid. What is malformed in another way is left out: [`walk`] has found it before.
+pub fn span(
+    message: &[u8],
+    resource: &Arc<Resource>,
+    scope: &Arc<Scope>,
+) -> Result<Span, Problem> {
+    let (mut trace_id, mut span_id, mut parent_id): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
+    let mut counts = [0_usize; 3];
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(id)) => trace_id = id,
+            (2, Payload::Bytes(id)) => span_id = id,
+            (4, Payload::Bytes(id)) => parent_id = id,
+            (9, _) => counts[0] += 1,
+            (11, _) => counts[1] += 1,
+            (13, _) => counts[2] += 1,
+            _ => {}
+        }
     }
-}
-
-fn span(proto: proto::Span, resource: &Arc<Resource>, scope: &Arc<Scope>) -> Result<Span, Problem> {
-    let trace_id = TraceId::from_slice(&proto.trace_id).map_err(Problem::TraceId)?;
-    let span_id = SpanId::from_slice(&proto.span_id).map_err(Problem::SpanId)?;
-    let parent_span_id = match SpanId::from_slice(&proto.parent_span_id) {
-        Ok(id) => Some(id),
-        Err(IdError::Zero | IdError::Length { got: 0, .. }) => None,
-        Err(problem) => return Err(Problem::ParentSpanId(problem)),
-    };
-    let sent_links = proto.links.len();
-    let mut links = Vec::with_capacity(sent_links);
-    for (index, proto) in proto.links.into_iter().enumerate() {
-        links.extend(link(index, proto)?);
-    }
-    let empty_links = u32::try_from(sent_links - links.len()).unwrap_or(u32::MAX);
-    Ok(Span {
-        trace_id,
-        span_id,
-        parent_span_id,
-        trace_state: proto.trace_state.into(),
-        flags: proto.flags,
-        name: proto.name.into(),
-        kind: kind(proto.kind),
-        start_ns: proto.start_time_unix_nano,
-        end_ns: proto.end_time_unix_nano,
-        attributes: attributes(proto.attributes),
-        dropped_attributes: proto.dropped_attributes_count,
-        events: proto.events.into_iter().map(event).collect(),
-        dropped_events: proto.dropped_events_count,
-        links,
-        dropped_links: proto.dropped_links_count.saturating_add(empty_links),
-        status: proto.status.map(status).unwrap_or_default(),
+    let mut span = Span {
+        trace_id: TraceId::from_slice(trace_id).map_err(Problem::TraceId)?,
+        span_id: SpanId::from_slice(span_id).map_err(Problem::SpanId)?,
+        parent_span_id: parent(parent_id)?,
+        trace_state: Text::default(),
+        flags: 0,
+        name: Text::default(),
+        kind: Kind::Unspecified,
+        start_ns: 0,
+        end_ns: 0,
+        attributes: Attributes(Vec::with_capacity(counts[0])),
+        dropped_attributes: 0,
+        events: Vec::with_capacity(counts[1]),
+        dropped_events: 0,
+        links: Vec::with_capacity(counts[2]),
+        dropped_links: 0,
+        status: Status::default(),
         fidelity: Fidelity::Exact,
         resource: Arc::clone(resource),
         scope: Arc::clone(scope),
-    })
-}
-
-/// A link, or `None` if both its ids are empty or zero.
-fn link(index: usize, proto: proto::span::Link) -> Result<Option<Link>, Problem> {
-    if proto
-        .trace_id
-        .iter()
-        .chain(&proto.span_id)
-        .all(|&byte| byte == 0)
-    {
-        return Ok(None);
-    }
-    let wrong = |field| {
-        move |problem| Problem::Link {
-            link: index,
-            field,
-            problem,
-        }
     };
-    Ok(Some(Link {
-        trace_id: TraceId::from_slice(&proto.trace_id).map_err(wrong("traceId"))?,
-        span_id: SpanId::from_slice(&proto.span_id).map_err(wrong("spanId"))?,
-        trace_state: proto.trace_state.into(),
-        flags: proto.flags,
-        attributes: attributes(proto.attributes),
-        dropped_attributes: proto.dropped_attributes_count,
-    }))
+    let (mut sent_links, mut empty_links) = (0, 0_u32);
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (3, Payload::Bytes(bytes)) => span.trace_state = text(bytes),
+            (5, Payload::Bytes(bytes)) => span.name = text(bytes),
+            (6, Payload::Varint(number)) => span.kind = kind(number as i32),
+            (7, Payload::Fixed64(time)) => span.start_ns = time,
+            (8, Payload::Fixed64(time)) => span.end_ns = time,
+            (9, Payload::Bytes(pair)) => span.attributes.0.push(attribute(pair)),
+            (10, Payload::Varint(count)) => span.dropped_attributes = count as u32,
+            (11, Payload::Bytes(bytes)) => span.events.push(event(bytes)),
+            (12, Payload::Varint(count)) => span.dropped_events = count as u32,
+            (13, Payload::Bytes(bytes)) => {
+                match link_ids(sent_links, bytes)? {
+                    Some(ids) => span.links.push(link(bytes, ids)),
+                    None => empty_links = empty_links.saturating_add(1),
+                }
+                sent_links += 1;
+            }
+            (14, Payload::Varint(count)) => span.dropped_links = count as u32,
+            (15, Payload::Bytes(bytes)) => status(bytes, &mut span.status),
+            (16, Payload::Fixed32(flags)) => span.flags = flags,
+            _ => {}
+        }
+    }
+    span.dropped_links = span.dropped_links.saturating_add(empty_links);
+    Ok(span)
 }
 
-fn event(proto: proto::span::Event) -> Event {
-    Event {
-        time_ns: proto.time_unix_nano,
-        name: proto.name.into(),
-        attributes: attributes(proto.attributes),
-        dropped_attributes: proto.dropped_attributes_count,
+/// Decodes the resource of an encoded `ResourceSpans`.
+pub fn resource(resource_spans: &[u8]) -> Resource {
+    let mut resource = Resource::default();
+    for field in fields(resource_spans) {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(message)) => {
+                for field in fields(message) {
+                    match (field.number, field.payload) {
+                        (1, Payload::Bytes(pair)) => resource.attributes.0.push(attribute(pair)),
+                        (2, Payload::Varint(count)) => resource.dropped_attributes = count as u32,
+                        _ => {}
+                    }
+                }
+            }
+            (3, Payload::Bytes(url)) => resource.schema_url = text(url).into(),
+            _ => {}
+        }
     }
+    resource
+}
+
+/// Decodes the scope of an encoded `ScopeSpans`.
+pub fn scope(scope_spans: &[u8]) -> Scope {
+    let mut scope = Scope::default();
+    for field in fields(scope_spans) {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(message)) => {
+                for field in fields(message) {
+                    match (field.number, field.payload) {
+                        (1, Payload::Bytes(name)) => scope.name = text(name).into(),
+                        (2, Payload::Bytes(version)) => scope.version = text(version).into(),
+                        (3, Payload::Bytes(pair)) => scope.attributes.0.push(attribute(pair)),
+                        (4, Payload::Varint(count)) => scope.dropped_attributes = count as u32,
+                        _ => {}
+                    }
+                }
+            }
+            (3, Payload::Bytes(url)) => scope.schema_url = text(url).into(),
+            _ => {}
+        }
+    }
+    scope
+}
+
+/// The fields of a message, up to one that is malformed.
+fn fields(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    Fields::of(message).map_while(Result::ok)
+}
+
+fn text(bytes: &[u8]) -> Text {
+    match str::from_utf8(bytes) {
+        Ok(text) => Text::from(text),
+        Err(_) => Text::from(String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn link(message: &[u8], (trace_id, span_id): (TraceId, SpanId)) -> Link {
+    let mut link = Link {
+        trace_id,
+        span_id,
+        trace_state: Text::default(),
+        flags: 0,
+        attributes: Attributes::default(),
+        dropped_attributes: 0,
+    };
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (3, Payload::Bytes(state)) => link.trace_state = text(state),
+            (4, Payload::Bytes(pair)) => link.attributes.0.push(attribute(pair)),
+            (5, Payload::Varint(count)) => link.dropped_attributes = count as u32,
+            (6, Payload::Fixed32(flags)) => link.flags = flags,
+            _ => {}
+        }
+    }
+    link
+}
+
+fn event(message: &[u8]) -> Event {
+    let mut event = Event {
+        time_ns: 0,
+        name: Text::default(),
+        attributes: Attributes::default(),
+        dropped_attributes: 0,
+    };
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (1, Payload::Fixed64(time)) => event.time_ns = time,
+            (2, Payload::Bytes(name)) => event.name = text(name),
+            (3, Payload::Bytes(pair)) => event.attributes.0.push(attribute(pair)),
+            (4, Payload::Varint(count)) => event.dropped_attributes = count as u32,
+            _ => {}
+        }
+    }
+    event
 }
 
 fn kind(number: i32) -> Kind {
-    use proto::span::SpanKind;
-    match SpanKind::try_from(number) {
-        Ok(SpanKind::Unspecified) => Kind::Unspecified,
-        Ok(SpanKind::Internal) => Kind::Internal,
-        Ok(SpanKind::Server) => Kind::Server,
-        Ok(SpanKind::Client) => Kind::Client,
-        Ok(SpanKind::Producer) => Kind::Producer,
-        Ok(SpanKind::Consumer) => Kind::Consumer,
-        Err(_) => Kind::Unknown(number),
+    match number {
+        0 => Kind::Unspecified,
+        1 => Kind::Internal,
+        2 => Kind::Server,
+        3 => Kind::Client,
+        4 => Kind::Producer,
+        5 => Kind::Consumer,
+        other => Kind::Unknown(other),
     }
 }
 
-fn status(proto: proto::Status) -> Status {
-    use proto::status::StatusCode as Code;
-    let code = match Code::try_from(proto.code) {
-        Ok(Code::Unset) => StatusCode::Unset,
-        Ok(Code::Ok) => StatusCode::Ok,
-        Ok(Code::Error) => StatusCode::Error,
-        Err(_) => StatusCode::Unknown(proto.code),
-    };
-    Status {
-        code,
-        message: proto.message.into(),
+fn status(message: &[u8], status: &mut Status) {
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (2, Payload::Bytes(message)) => status.message = text(message),
+            (3, Payload::Varint(code)) => {
+                status.code = match code as i32 {
+                    0 => StatusCode::Unset,
+                    1 => StatusCode::Ok,
+                    2 => StatusCode::Error,
+                    other => StatusCode::Unknown(other),
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-fn resource(proto: Option<ProtoResource>, schema_url: String) -> Resource {
-    let proto = proto.unwrap_or_default();
-    Resource {
-        attributes: attributes(proto.attributes),
-        dropped_attributes: proto.dropped_attributes_count,
-        schema_url,
+/// Decodes an encoded `KeyValue`. What is malformed is left out, as in [`span`].
+pub fn attribute(message: &[u8]) -> (Text, Value) {
+    let (mut key, mut value) = (Text::default(), Value::Empty);
+    for field in fields(message) {
+        match (field.number, field.payload) {
+            (1, Payload::Bytes(bytes)) => key = text(bytes),
+            (2, Payload::Bytes(bytes)) => value = any_value(bytes).unwrap_or(value),
+            _ => {}
+        }
     }
+    (key, value)
 }
 
-fn scope(proto: Option<InstrumentationScope>, schema_url: String) -> Scope {
-    let proto = proto.unwrap_or_default();
-    Scope {
-        name: proto.name,
-        version: proto.version,
-        attributes: attributes(proto.attributes),
-        dropped_attributes: proto.dropped_attributes_count,
-        schema_url,
+/// Decodes a value; `None` if it is empty. Of several in one message the last counts, as of any `oneof`. Its depth is
+/// limited by [`otlp::MOST_LEVELS`].
+fn any_value(message: &[u8]) -> Option<Value> {
+    let mut value = None;
+    for field in fields(message) {
+        let read = match (field.number, field.payload) {
+            (1, Payload::Bytes(bytes)) => Value::String(text(bytes)),
+            (2, Payload::Varint(truth)) => Value::Bool(truth != 0),
+            (3, Payload::Varint(int)) => Value::Int(int.cast_signed()),
+            (4, Payload::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
+            (5, Payload::Bytes(array)) => Value::Array(values(array)),
+            (6, Payload::Bytes(map)) => {
+                let pairs = messages(map).map(attribute);
+                Value::Map(Attributes(pairs.collect()))
+            }
+            (7, Payload::Bytes(bytes)) => Value::Bytes(bytes.to_vec()),
+            // Only profiles use references to a string table.
+            _ => continue,
+        };
+        value = Some(read);
     }
+    value
 }
 
-fn attributes(pairs: Vec<KeyValue>) -> Attributes {
-    Attributes(
-        pairs
-            .into_iter()
-            .map(|pair| (pair.key.into(), value(pair.value)))
-            .collect(),
-    )
+fn values(array: &[u8]) -> Vec<Value> {
+    let values = messages(array).map(|value| any_value(value).unwrap_or(Value::Empty));
+    values.collect()
 }
 
-/// Converts a value. Its depth is limited by [`otlp::MOST_LEVELS`].
-fn value(proto: Option<AnyValue>) -> Value {
-    match proto.and_then(|any| any.value) {
-        // Only profiles use references to a string table.
-        None | Some(any_value::Value::StringValueStrindex(_)) => Value::Empty,
-        Some(any_value::Value::StringValue(text)) => Value::String(text.into()),
-        Some(any_value::Value::BoolValue(truth)) => Value::Bool(truth),
-        Some(any_value::Value::IntValue(number)) => Value::Int(number),
-        Some(any_value::Value::DoubleValue(number)) => Value::Double(number),
-        Some(any_value::Value::BytesValue(bytes)) => Value::Bytes(bytes),
-        Some(any_value::Value::ArrayValue(array)) => Value::Array(
-            array
-                .values
-                .into_iter()
-                .map(|any| value(Some(any)))
-                .collect(),
-        ),
-        Some(any_value::Value::KvlistValue(map)) => Value::Map(attributes(map.values)),
-    }
+/// The messages of field 1, of which arrays and maps consist.
+fn messages(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let fields = fields(message).filter(|field| field.number == 1);
+    fields.filter_map(|field| field.bytes())
 }

@@ -19,8 +19,8 @@ pub fn to_protobuf<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
 
 /// Converts the spans to an OTLP/JSON document, grouped as in [`to_request`]. Fields with default values are
 /// left out.
-pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> serde_json::Value {
-    otlp::traces_to_json(&to_request(spans))
+pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
+    otlp::traces_to_json(&to_protobuf(spans))
 }
 
 /// Converts the spans to a request, grouped by resource and scope. Groups, and the spans in each, keep their

@@ -1,0 +1,171 @@
+//! Whether an encoded message can be decoded, found out without decoding it.
+//!
+//! A request is checked once, when it comes. What was checked is read later without errors.
+
+use std::str;
+
+use crate::{
+    MOST_LEVELS,
+    error::{DecodeError, Malformed},
+    place::{Place, Step},
+    schema::{ANY_VALUE, Field as Known, Holds, Message},
+    wire::{Field, Fields, Payload},
+};
+
+/// Why a message cannot be decoded, with the way to it from the inside to the outside.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    problem: Problem,
+    way: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Malformed(Malformed),
+    TooDeep,
+}
+
+/// Checks a message: each known field has its wire type, and no value is nested too deeply. Counts in
+/// `not_utf8` the texts that are not UTF-8, which is no error: senders cut long texts in the middle of a
+/// character.
+pub(crate) fn check(
+    bytes: &[u8],
+    message: &'static Message,
+    not_utf8: &mut usize,
+) -> Result<(), Wrong> {
+    check_below(bytes, message, 0, not_utf8)
+}
+
+/// Checks a message below this number of arrays and maps.
+fn check_below(
+    bytes: &[u8],
+    message: &'static Message,
+    levels: usize,
+    not_utf8: &mut usize,
+) -> Result<(), Wrong> {
+    let mut fields = Fields::of(bytes);
+    while let Some(field) = fields.read()? {
+        let Some(known) = message.field(field.number) else {
+            continue;
+        };
+        let checked = check_field(&field, known, levels, not_utf8);
+        checked.map_err(|wrong| wrong.below(bytes, &field, known))?;
+    }
+    Ok(())
+}
+
+#[inline]
+pub(crate) fn check_field(
+    field: &Field<'_>,
+    known: &'static Known,
+    levels: usize,
+    not_utf8: &mut usize,
+) -> Result<(), Wrong> {
+    match (known.holds, field.payload) {
+        (Holds::Text, Payload::Bytes(text)) => check_text(text, not_utf8),
+        (Holds::Message(inner), Payload::Bytes(bytes)) => {
+            let is_value = std::ptr::eq(inner, &ANY_VALUE);
+            if is_value && levels > MOST_LEVELS {
+                return Err(Wrong::new(Problem::TooDeep));
+            }
+            check_below(bytes, inner, levels + usize::from(is_value), not_utf8)?;
+        }
+        (Holds::Id(_) | Holds::Base64, Payload::Bytes(_)) => {}
+        (holds, payload) if known.repeated && is_packed(holds, payload) => {}
+        (holds, payload) if holds.is_sent_as(payload) => {}
+        _ => return Err(Malformed::OtherType(known.name).into()),
+    }
+    Ok(())
+}
+
+#[inline]
+pub(crate) fn check_text(text: &[u8], not_utf8: &mut usize) {
+    *not_utf8 += usize::from(!text.is_ascii() && str::from_utf8(text).is_err());
+}
+
+/// Whether a field that repeats holds its numbers in a row, as proto3 sends them.
+fn is_packed(holds: Holds, payload: Payload<'_>) -> bool {
+    let Payload::Bytes(mut row) = payload else {
+        return false;
+    };
+    match holds {
+        Holds::Double | Holds::Fixed64 | Holds::Sfixed64 => row.len().is_multiple_of(8),
+        Holds::Uint64 => {
+            while !row.is_empty() {
+                if prost::encoding::decode_varint(&mut row).is_err() {
+                    return false;
+                }
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+// === impl Wrong ===
+
+impl Wrong {
+    fn new(problem: Problem) -> Wrong {
+        Wrong {
+            problem,
+            way: Vec::new(),
+        }
+    }
+
+    /// Notes the field in which something is wrong: `bytes` is the message that holds it.
+    #[cold]
+    pub(crate) fn below(mut self, bytes: &[u8], field: &Field<'_>, known: &Known) -> Wrong {
+        if known.repeated {
+            let before = Fields::of(bytes)
+                .flatten()
+                .take_while(|other| !std::ptr::eq(other.whole.as_ptr(), field.whole.as_ptr()));
+            let index = before.filter(|other| other.number == field.number).count();
+            self.way.push(Step::Index(index));
+        }
+        self.way.push(Step::Key(known.name));
+        self
+    }
+}
+
+impl From<Malformed> for Wrong {
+    #[cold]
+    fn from(malformed: Malformed) -> Wrong {
+        Wrong::new(Problem::Malformed(malformed))
+    }
+}
+
+impl From<Wrong> for DecodeError {
+    fn from(wrong: Wrong) -> DecodeError {
+        match wrong.problem {
+            Problem::TooDeep => DecodeError::TooDeep,
+            Problem::Malformed(problem) => DecodeError::Protobuf {
+                place: Place::from_inside(wrong.way),
+                problem,
+            },
+        }
+    }
+}
+
+// === impl Holds ===
+
+impl Holds {
+    /// Whether one such value is sent with this wire type.
+    pub(crate) fn is_sent_as(self, payload: Payload<'_>) -> bool {
+        match self {
+            Holds::Text | Holds::Id(_) | Holds::Base64 | Holds::Message(_) => {
+                matches!(payload, Payload::Bytes(_))
+            }
+            Holds::Bool
+            | Holds::Int64
+            | Holds::Uint64
+            | Holds::Uint32
+            | Holds::Sint32
+            | Holds::Count
+            | Holds::Enum(_) => matches!(payload, Payload::Varint(_)),
+            Holds::Double | Holds::Sfixed64 | Holds::Fixed64 => {
+                matches!(payload, Payload::Fixed64(_))
+            }
+            Holds::Fixed32 => matches!(payload, Payload::Fixed32(_)),
+        }
+    }
+}

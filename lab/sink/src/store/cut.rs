@@ -1,0 +1,256 @@
+//! A request, cut into its traces: the bytes of each trace's spans, as they came.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use trace::{
+    TraceId,
+    otlp::{DecodeError, Found, SpanHead},
+};
+
+use super::{
+    batch::{Batch, Facts, Run},
+    envelope::{Envelopes, Resource, Scope},
+    marks::{Mark, Marker},
+};
+use crate::{
+    room::{NoRoom, Share},
+    take::Taken,
+};
+
+/// A batch that is not stored yet.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) trace_id: TraceId,
+    pub(super) batch: Batch,
+    pub(super) facts: Facts,
+}
+
+/// Why a request was not cut.
+#[derive(Debug)]
+pub(crate) enum NotCut {
+    /// It is no OTLP.
+    Decode(DecodeError),
+    /// There is no room to decode it now.
+    NoRoom,
+}
+
+/// What is known of the spans of a request before they are copied.
+pub(super) struct Cutter<'a, 's> {
+    marker: &'s Marker,
+    envelopes: &'s Envelopes,
+    share: &'s mut Share,
+    rows: Vec<Row<'a>>,
+    traces: Vec<Rows>,
+    places: HashMap<TraceId, u32, RandomState>,
+    /// The trace of the last span: the next one is often of the same.
+    last: Option<u32>,
+    group: Option<Group>,
+    resource_message: &'a [u8],
+    scope_message: &'a [u8],
+    resource: Option<Arc<Resource>>,
+    scopes: Vec<Arc<Scope>>,
+}
+
+/// The scope of the spans that are being read.
+#[derive(Clone, Copy)]
+struct Group {
+    scope: u32,
+    service: Mark,
+}
+
+/// A span.
+struct Row<'a> {
+    field: &'a [u8],
+    scope: u32,
+    /// The next span of the same trace; `NONE` at the last.
+    next: u32,
+}
+
+/// The spans of one trace.
+struct Rows {
+    trace_id: TraceId,
+    head: u32,
+    tail: u32,
+    bytes: usize,
+    runs: u32,
+    facts: Facts,
+    /// The scope of the last span.
+    scope: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// The number of rows for which room is taken at once.
+const ROWS: usize = 1024;
+
+/// Cuts an encoded request of traces. Spans that cannot be used are refused with their reasons.
+pub(super) fn cut(
+    request: &[u8],
+    envelopes: &Envelopes,
+    marker: &Marker,
+    share: &mut Share,
+    taken: &mut Taken,
+) -> Result<(Vec<Cut>, trace::otlp::Walked), NotCut> {
+    let mut cutter = Cutter {
+        marker,
+        envelopes,
+        share,
+        rows: Vec::new(),
+        traces: Vec::new(),
+        places: HashMap::default(),
+        last: None,
+        group: None,
+        resource_message: &[],
+        scope_message: &[],
+        resource: None,
+        scopes: Vec::new(),
+    };
+    let walked = trace::otlp::walk(request, |found| cutter.take(found, taken))?;
+    // The bytes stand in memory twice until the request is dropped.
+    let bytes = cutter.traces.iter().map(|rows| rows.bytes).sum();
+    cutter.share.grow(bytes)?;
+    let cuts = cutter.traces.iter().map(|rows| cutter.batch(rows));
+    Ok((cuts.collect(), walked))
+}
+
+impl<'a> Cutter<'a, '_> {
+    #[inline]
+    fn take(&mut self, found: Found<'a>, taken: &mut Taken) -> Result<(), NotCut> {
+        match found {
+            Found::Resource(message) => {
+                self.resource_message = message;
+                self.resource = None;
+                self.group = None;
+            }
+            Found::Scope(message) => {
+                self.scope_message = message;
+                self.group = None;
+            }
+            Found::Rejected(rejected) => taken.refuse(1, || rejected.to_string()),
+            Found::Span(head) => self.span(&head)?,
+        }
+        Ok(())
+    }
+
+    fn span(&mut self, head: &SpanHead<'a>) -> Result<(), NotCut> {
+        let group = match self.group {
+            Some(group) => group,
+            None => self.new_group(),
+        };
+        if self.rows.len() == self.rows.capacity() {
+            self.more_rows()?;
+        }
+        let row = self.rows.len() as u32;
+        self.rows.push(Row {
+            field: head.field,
+            scope: group.scope,
+            next: NONE,
+        });
+        let place = match self.last {
+            Some(place) if self.traces[place as usize].trace_id == head.trace_id => place,
+            _ => self.place(head, row),
+        };
+        self.last = Some(place);
+        let rows = &mut self.traces[place as usize];
+        if rows.tail != row {
+            self.rows[rows.tail as usize].next = row;
+            rows.tail = row;
+        }
+        rows.runs += u32::from(rows.scope != group.scope);
+        rows.scope = group.scope;
+        let at = rows.bytes;
+        rows.bytes += head.field.len();
+        rows.facts.add_span(head, at, self.marker, group.service);
+        Ok(())
+    }
+
+    /// The place of a trace whose first or next span this row is.
+    fn place(&mut self, head: &SpanHead<'a>, row: u32) -> u32 {
+        let next = self.traces.len() as u32;
+        let place = *self.places.entry(head.trace_id).or_insert(next);
+        if place == next {
+            self.traces.push(Rows {
+                trace_id: head.trace_id,
+                head: row,
+                tail: row,
+                bytes: 0,
+                runs: 0,
+                scope: NONE,
+                facts: Facts::default(),
+            });
+        }
+        place
+    }
+
+    fn more_rows(&mut self) -> Result<(), NotCut> {
+        // A trace may have one row, and each row a trace of its own.
+        const OF_A_ROW: usize = size_of::<Row<'_>>() + size_of::<Rows>() + size_of::<Cut>() + 32;
+        let more = ROWS.max(self.rows.capacity());
+        if self.rows.capacity() > 0 {
+            self.share.grow(more * OF_A_ROW)?;
+        }
+        self.rows.reserve_exact(more);
+        Ok(())
+    }
+
+    fn new_group(&mut self) -> Group {
+        let resource = self
+            .resource
+            .get_or_insert_with(|| self.envelopes.resource(self.resource_message));
+        let scope = self.envelopes.scope(self.scope_message, resource);
+        let group = Group {
+            scope: self.scopes.len() as u32,
+            service: self.marker.service(resource.service()),
+        };
+        self.scopes.push(scope);
+        self.group = Some(group);
+        group
+    }
+
+    /// Copies the spans of a trace.
+    fn batch(&self, rows: &Rows) -> Cut {
+        let mut bytes = Vec::with_capacity(rows.bytes);
+        let mut runs: SmallVec<[Run; 2]> = SmallVec::with_capacity(rows.runs as usize);
+        let mut scope = NONE;
+        let mut at = rows.head;
+        while at != NONE {
+            let row = &self.rows[at as usize];
+            if row.scope != scope {
+                scope = row.scope;
+                runs.push(Run {
+                    scope: Arc::clone(&self.scopes[scope as usize]),
+                    end: 0,
+                });
+            }
+            bytes.extend_from_slice(row.field);
+            if let Some(run) = runs.last_mut() {
+                run.end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            }
+            at = row.next;
+        }
+        Cut {
+            trace_id: rows.trace_id,
+            batch: Batch {
+                bytes: bytes.into(),
+                runs,
+            },
+            facts: rows.facts.clone(),
+        }
+    }
+}
+
+// === impl NotCut ===
+
+impl From<DecodeError> for NotCut {
+    fn from(error: DecodeError) -> NotCut {
+        NotCut::Decode(error)
+    }
+}
+
+impl From<NoRoom> for NotCut {
+    fn from(_: NoRoom) -> NotCut {
+        NotCut::NoRoom
+    }
+}
