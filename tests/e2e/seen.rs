@@ -1,10 +1,8 @@
 //! The traces of an order with a fault in a lab, and the findings that the diagnosis must report for them.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeSet, HashMap};
 
+use diagnose::THRESHOLDS;
 use faults::Fault;
 use trace::{Kind, Span, Trace, TraceId, Value as Attribute};
 
@@ -131,12 +129,12 @@ pub(crate) fn is_out_of_time(traces: &[Trace]) -> bool {
         .any(|trace| trace.spans().iter().any(is_given_up))
 }
 
-/// Whether a call was given up too late, or its reply was read too late or never, as happens on a machine
-/// without enough time: the work had then ended before, or no span shows that it outlived its caller,
-/// because a clock that is ahead looks the same.
+/// Whether a call was given up so late that the work had ended before, or soon after: in time it would have been
+/// found. So it is, too, where its reply was read too late or never, as happens on a machine without enough time: no
+/// span then shows that the work outlived its caller, because a clock that is ahead looks the same.
 pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
     let deadline = match faults::ABANDONED_WORK.parameters[0].default {
-        Some(faults::Value::Integer(ms)) => Duration::from_millis(ms.unsigned_abs()),
+        Some(faults::Value::Integer(ms)) => ms.unsigned_abs() * 1_000_000,
         default => panic!("it is given up after {default:?}"),
     };
     traces.iter().any(|trace| {
@@ -146,12 +144,19 @@ pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
         };
         (0..trace.spans().len()).any(|place| {
             let caller = trace.span(place);
-            let was_read = trace
-                .children(place)
-                .iter()
-                .map(|&child| trace.span(child))
-                .any(|callee| callee.kind == Kind::Server && callee.start_ns <= caller.end_ns);
-            is_given_up(caller) && (!was_read || caller.duration() >= 2 * deadline)
+            let children = trace.children(place).iter().map(|&child| trace.span(child));
+            let mut callees = children
+                .filter(|callee| callee.kind == Kind::Server && callee.start_ns <= caller.end_ns)
+                .peekable();
+            let was_never_read = callees.peek().is_none();
+            let in_time = caller.start_ns + deadline;
+            let found = |callee: &Span, given_up_ns: u64| {
+                callee.end_ns >= given_up_ns + THRESHOLDS.abandoned_ns
+            };
+            let is_missed = |callee: &Span| {
+                !found(callee, caller.end_ns) && found(callee, in_time)
+            };
+            is_given_up(caller) && (was_never_read || callees.any(is_missed))
         })
     })
 }

@@ -1,6 +1,7 @@
 //! What the tables read is what the generated code of OTLP's messages writes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use prost::Message as _;
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest},
     common::v1::{AnyValue, KeyValue, any_value::Value as ProtoValue},
@@ -10,18 +11,16 @@ use opentelemetry_proto::tonic::{
 #[test]
 fn logs_and_metrics_in_json_say_what_the_generated_code_says() {
     let logs: ExportLogsServiceRequest = serde_json::from_str(include_str!("logs.json")).unwrap();
+    let read = otlp::logs_from_json(include_bytes!("logs.json")).unwrap();
     assert_eq!(
-        otlp::logs_from_json(include_bytes!("logs.json"))
-            .unwrap()
-            .request,
+        ExportLogsServiceRequest::decode(&*read.bytes).unwrap(),
         logs
     );
     let expected: ExportMetricsServiceRequest =
         serde_json::from_str(include_str!("metrics.json")).unwrap();
+    let read = otlp::metrics_from_json(include_bytes!("metrics.json")).unwrap();
     assert_eq!(
-        otlp::metrics_from_json(include_bytes!("metrics.json"))
-            .unwrap()
-            .request,
+        ExportMetricsServiceRequest::decode(&*read.bytes).unwrap(),
         expected
     );
 }
@@ -133,5 +132,12 @@ fn every_field_of_a_data_point_has_its_number() {
         }],
     };
     let json = serde_json::to_vec(&sent).unwrap();
-    assert_eq!(otlp::metrics_from_json(&json).unwrap().request, sent);
+    let read = otlp::metrics_from_json(&json).unwrap();
+    assert_eq!(
+        ExportMetricsServiceRequest::decode(&*read.bytes).unwrap(),
+        sent
+    );
+    // One of each kind, and what the generated code sends is what the tables expect of the wire.
+    let counted = otlp::count_data_points(&sent.encode_to_vec()).unwrap();
+    assert_eq!((counted.items, counted.not_utf8), (5, 0));
 }

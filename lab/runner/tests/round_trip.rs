@@ -31,7 +31,7 @@ fn read(bytes: &[u8]) -> Vec<Span> {
 
 /// The same trace after a way through each format that `tracelab export` writes.
 fn written(trace: &Trace) -> [(&'static str, Vec<Span>); 2] {
-    let json = otlp::to_json(trace.spans()).to_string();
+    let json = otlp::to_json(trace.spans());
     let protobuf = otlp::to_protobuf(trace.spans());
     [
         ("OTLP/JSON", read(json.as_bytes())),

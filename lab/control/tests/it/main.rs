@@ -62,8 +62,9 @@ impl Page {
                 ],
             }]}],
         }]});
-        self.store
-            .take(otlp::from_json(document.to_string().as_bytes()).unwrap());
+        let decoded = otlp::from_json(document.to_string().as_bytes()).unwrap();
+        let request = otlp::to_protobuf(&decoded.spans);
+        self.store.take(&request).unwrap();
     }
 
     async fn get(&self, path: &str) -> Response {

@@ -67,9 +67,8 @@ pub(crate) async fn error(response: Response) -> (i32, String) {
 pub(crate) fn as_json(
     request: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest,
 ) -> Vec<u8> {
-    otlp::to_json(&otlp::from_request(request).spans)
-        .to_string()
-        .into_bytes()
+    let spans = otlp::from_protobuf(&request.encode_to_vec()).unwrap().spans;
+    otlp::to_json(&spans).into_bytes()
 }
 
 #[tokio::test]

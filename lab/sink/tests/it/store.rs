@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value},
     trace::v1::Span,
 };
+use prost::Message as _;
 use sink::{Config, Query, Spans, Store, Taken};
-use trace::otlp;
 
 use crate::{request, request_of, span, trace_id};
 
 fn take(store: &Store, request: ExportTraceServiceRequest) -> Taken {
-    store.take(otlp::from_request(request))
+    store.take(&request.encode_to_vec()).unwrap()
 }
 
 fn spans(store: &Store) -> Spans {
@@ -30,7 +30,7 @@ fn spans(store: &Store) -> Spans {
 }
 
 /// A span whose name takes this many bytes.
-fn heavy(trace: u8, bytes: usize) -> Span {
+pub(crate) fn heavy(trace: u8, bytes: usize) -> Span {
     Span {
         name: "n".repeat(bytes),
         ..span(trace, 1)

@@ -274,7 +274,7 @@ fn a_value_may_have_64_levels_in_json_and_protobuf() {
         let spans = vec![span];
         let decoded = otlp::from_protobuf(&otlp::to_protobuf(&spans)).unwrap();
         assert_eq!(decoded.spans, spans);
-        let again = otlp::from_json(otlp::to_json(&spans).to_string().as_bytes()).unwrap();
+        let again = otlp::from_json(otlp::to_json(&spans).as_bytes()).unwrap();
         assert_eq!(again.spans, spans);
     }
     let deep = json!({ "attributes": [{ "key": "k", "value": nested(65) }] });
