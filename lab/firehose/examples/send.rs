@@ -112,23 +112,24 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// One object without others in it, so that a shell script can read it.
 fn document(totals: &Totals) -> serde_json::Value {
-    let count = |count: firehose::Count| {
-        json!({
-            "requests": count.requests,
-            "spans": count.spans,
-            "bytes": count.bytes,
-        })
-    };
     json!({
-        "sent": count(totals.sent),
-        "accepted": count(totals.accepted),
-        "partial": count(totals.partial),
-        "rejected_spans": totals.rejected,
-        "refused": count(totals.refused),
-        "refused_with_delay": totals.refused_with_delay,
-        "failed": count(totals.failed),
         "add_up": totals.add_up(),
+        "sent_requests": totals.sent.requests,
+        "sent_spans": totals.sent.spans,
+        "sent_bytes": totals.sent.bytes,
+        "taken_spans": totals.taken(),
+        "accepted_requests": totals.accepted.requests,
+        "accepted_spans": totals.accepted.spans,
+        "partial_requests": totals.partial.requests,
+        "partial_spans": totals.partial.spans,
+        "rejected_spans": totals.rejected,
+        "refused_requests": totals.refused.requests,
+        "refused_with_delay": totals.refused_with_delay,
+        "refused_spans": totals.refused.spans,
+        "failed_requests": totals.failed.requests,
+        "failed_spans": totals.failed.spans,
         "connections": totals.connections,
         "reconnected": totals.reconnected,
         "elapsed_s": totals.elapsed.as_secs_f64(),

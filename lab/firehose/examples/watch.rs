@@ -162,7 +162,11 @@ impl Seen {
             "resident": self.resident,
             "wrong": self.wrong.len(),
             "first_wrong": self.wrong.first(),
-            "stats": self.last,
+            "received": self.last["spans"]["received"],
+            "stored": self.last["spans"]["stored"],
+            "evicted": self.last["spans"]["evicted"],
+            "refused": self.last["spans"]["refused"],
+            "overloaded": self.last["requests"]["overloaded"],
         })
     }
 }
