@@ -184,7 +184,7 @@ protocol_named() {
 
 sink() {
   local round protocol name order
-  printf '%-20s %-35s %12s %13s %9s\n' "" "" "spans/s" "µs CPU/span" "peak MiB" >&5
+  printf '%-20s %-35s %12s %13s %9s\n' "" "" "spans/s" "us CPU/span" "peak MiB" >&5
   for round in $(seq "$rounds"); do
     for protocol in "${protocols[@]}"; do
       order=("${receivers[@]}")
@@ -308,8 +308,8 @@ sink_table() {
   local protocol name
   for protocol in "${protocols[@]}"; do
     echo
-    printf '%-35s %12s %13s %10s %12s %9s\n' "$(protocol_named "$protocol"), medians" "spans/s" "µs CPU/span" \
-      "× $revision" "× Collector" "peak MiB"
+    printf '%-35s %12s %13s %10s %12s %9s\n' "$(protocol_named "$protocol"), medians" "spans/s" "us CPU/span" \
+      "x $revision" "x Collector" "peak MiB"
     for name in "${receivers[@]}"; do
       printf '%-35s %12s %13s %10s %12s %9.0f\n' "$(named "$name")" "$(median "$name-$protocol" 1)" \
         "$(median "$name-$protocol" 2)" "$(median "$name-$protocol-to-base" 1)" \
@@ -318,7 +318,7 @@ sink_table() {
     printf 'the generator: %s ns of CPU a span, %s bytes a span\n' "$(median "count-$protocol" 5)" "$(median "count-$protocol" 6)"
   done
   echo
-  echo "×: spans a second of CPU, as a ratio within each round"
+  echo "x: spans a second of CPU, as a ratio within each round"
 }
 
 sink_document() {
@@ -345,6 +345,7 @@ sink_memory() {
   local load_code=0 watch_code=0 idle after stats refused share bound
   start_receiver tracelab
   idle=$(memory_of VmRSS)
+  say "sending for $seconds s, then 10 s without a load"
   "$examples/watch" --page "$page" --pid "$receiver" --seconds "$seconds" --cpu "$generator_core" >"$work/watch" &
   watch=$!
   # The generator is never done; who watches must not wait for it.
