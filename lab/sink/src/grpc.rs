@@ -25,7 +25,7 @@ use crate::{
     body::{Intake, NotReceived, PREFIX},
     status::Status,
     store::{Counters, NotCut},
-    take::{Signal, take},
+    take::{Lost, Signal, take},
 };
 
 /// The routes of the three collector services.
@@ -146,7 +146,7 @@ async fn read(
         .unpack(compression, bytes.slice(PREFIX..), &mut share)
         .map_err(|error| refusal(error, intake))?;
     drop(bytes);
-    take(store, signal, &plain, &mut share).map_err(|error| match error {
+    take(store, signal, &plain, Lost::default(), &mut share).map_err(|error| match error {
         NotCut::Decode(error) => GrpcStatus::invalid_argument(error.to_string()),
         NotCut::NoRoom => overloaded(intake),
     })

@@ -21,7 +21,7 @@ use crate::{
     room::Share,
     status::Status,
     store::{Counters, NotCut},
-    take::{Signal, take},
+    take::{Lost, Signal, take},
 };
 
 /// The routes of the three signals.
@@ -118,15 +118,11 @@ async fn read(
     let incoming = intake.open(request.into_body(), declared)?;
     let (body, mut share) = intake.in_time(incoming.all()).await?;
     let plain = intake.unpack(compression, body, &mut share)?;
-    let (bytes, transcoded) = match encoding {
-        Encoding::Protobuf => (plain, None),
+    let (bytes, lost) = match encoding {
+        Encoding::Protobuf => (plain, Lost::default()),
         Encoding::Json => transcode(signal, plain, &mut share)?,
     };
-    let mut taken = take(store, signal, &bytes, &mut share)?;
-    if let Some((replaced, library_spans)) = transcoded {
-        store.note_transcoded(replaced, library_spans, &mut taken);
-    }
-    Ok(taken)
+    Ok(take(store, signal, &bytes, lost, &mut share)?)
 }
 
 /// Writes JSON over into protobuf. What it says is shorter than its text.
@@ -134,7 +130,7 @@ fn transcode(
     signal: Signal,
     text: Bytes,
     share: &mut Share,
-) -> Result<(Bytes, Option<(usize, usize)>), Refusal> {
+) -> Result<(Bytes, Lost), Refusal> {
     share.grow(text.len()).map_err(NotReceived::from)?;
     let read = match signal {
         Signal::Traces => otlp::traces_from_json(&text),
@@ -142,10 +138,11 @@ fn transcode(
         Signal::Metrics => otlp::metrics_from_json(&text),
     };
     let read = read.map_err(NotCut::from)?;
-    Ok((
-        read.bytes.into(),
-        Some((read.replaced, read.library_spans)),
-    ))
+    let lost = Lost {
+        replaced: read.replaced,
+        library_spans: read.library_spans,
+    };
+    Ok((read.bytes.into(), lost))
 }
 
 fn compression(headers: &HeaderMap) -> Result<Compression, Refusal> {

@@ -36,6 +36,7 @@ use self::{
 use crate::{
     Config, Taken,
     room::{Room, Share},
+    take::Lost,
 };
 
 pub(crate) use cut::NotCut;
@@ -95,21 +96,27 @@ impl Store {
     /// When the bytes are not such a message. Then nothing of it is stored.
     pub fn take(&self, request: &[u8]) -> Result<Taken, otlp::DecodeError> {
         let mut share = Room::new(usize::MAX).share();
-        self.take_within(request, &mut share).map_err(|error| match error {
+        self.take_within(request, Lost::default(), &mut share).map_err(|error| match error {
             NotCut::Decode(error) => error,
             NotCut::NoRoom => unreachable!("this room has no bound"),
         })
     }
 
     /// Takes a request like [`Store::take`], within the room that it has.
-    pub(crate) fn take_within(&self, request: &[u8], share: &mut Share) -> Result<Taken, NotCut> {
+    pub(crate) fn take_within(
+        &self,
+        request: &[u8],
+        lost: Lost,
+        share: &mut Share,
+    ) -> Result<Taken, NotCut> {
         let Inner {
             envelopes, marker, ..
         } = &*self.0;
         let mut taken = Taken::default();
         let (cuts, walked) = cut::cut(request, envelopes, marker, share, &mut taken)?;
-        if walked.library_spans > 0 {
-            taken.refuse(walked.library_spans, || OLD_NAMES.to_owned());
+        let library_spans = walked.library_spans + lost.library_spans;
+        if library_spans > 0 {
+            taken.refuse(library_spans, || OLD_NAMES.to_owned());
         }
         let mut state = self.state();
         state.refuse(taken.refused);
@@ -128,19 +135,9 @@ impl Store {
         if stored {
             self.announce(revision);
         }
-        taken.replaced(walked.not_utf8);
+        taken.replaced(walked.not_utf8 + lost.replaced);
         Counters::add(&self.0.counters.replaced, walked.not_utf8 as u64);
         Ok(taken)
-    }
-
-    /// Counts what a request of JSON had that its protobuf has no more.
-    pub(crate) fn note_transcoded(&self, replaced: usize, library_spans: usize, taken: &mut Taken) {
-        Counters::add(&self.0.counters.replaced, replaced as u64);
-        taken.replaced(replaced);
-        if library_spans > 0 {
-            self.state().refuse(library_spans);
-            taken.refuse(library_spans, || OLD_NAMES.to_owned());
-        }
     }
 
     /// The spans of the trace with this id that have arrived so far; `None` if there are none.

@@ -32,17 +32,28 @@ pub(crate) enum Signal {
 /// The highest number of reasons with a sentence; further reasons are only counted.
 const MOST_REASONS: usize = 5;
 
+/// What a request of JSON had that its protobuf has no more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lost {
+    /// The number of texts in which U+FFFD replaces what is no character.
+    pub(crate) replaced: usize,
+    /// The number of spans in a field that OTLP no longer has.
+    pub(crate) library_spans: usize,
+}
+
 /// Handles an encoded request: stores its spans, or counts its records or points. `share` is the room that the
 /// request has.
 pub(crate) fn take(
     store: &Store,
     signal: Signal,
     request: &[u8],
+    lost: Lost,
     share: &mut Share,
 ) -> Result<Taken, NotCut> {
     let counters = store.counters();
+    Counters::add(&counters.replaced, lost.replaced as u64);
     let taken = match signal {
-        Signal::Traces => store.take_within(request, share)?,
+        Signal::Traces => store.take_within(request, lost, share)?,
         Signal::Logs => count(store, &counters.log_records, otlp::count_log_records(request)?),
         Signal::Metrics => count(store, &counters.data_points, otlp::count_data_points(request)?),
     };

@@ -149,8 +149,10 @@ impl Envelopes {
                 .and_then(Value::as_str)
                 .unwrap_or("unknown_service")
                 .into();
+            let service: Box<str> = service;
+            let more = size_of::<Resource>() + 16 + allocated(service.len());
             tables.resources.add(hash, Resource {
-                bytes: self.bytes_of::<Resource>(content, hash),
+                bytes: self.bytes_of(content, more, hash),
                 service,
             })
         })
@@ -169,15 +171,16 @@ impl Envelopes {
         known.unwrap_or_else(|| {
             tables.scopes.add(hash, Scope {
                 resource: Arc::clone(resource),
-                bytes: self.bytes_of::<Scope>(parts.collect(message), hash),
+                bytes: self.bytes_of(parts.collect(message), size_of::<Scope>() + 16, hash),
             })
         })
     }
 
-    fn bytes_of<T>(&self, content: Vec<u8>, hash: u64) -> Bytes {
-        // The table has an entry for each, and the name of a service is no longer than its resource.
+    /// Counts the bytes of an envelope, and those besides: of itself, and of what it owns.
+    fn bytes_of(&self, content: Vec<u8>, besides: usize, hash: u64) -> Bytes {
+        // The table has an entry for each.
         const OF_AN_ENTRY: usize = 128;
-        let weight = allocated(size_of::<T>() + 16) + 2 * allocated(content.len()) + OF_AN_ENTRY;
+        let weight = allocated(content.len()) + allocated(besides) + OF_AN_ENTRY;
         self.total.fetch_add(weight, Ordering::Relaxed);
         Bytes {
             content: content.into(),
