@@ -43,11 +43,10 @@ pub(crate) async fn serve(
     gate: Gate,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    tonic::transport::Server::builder()
-        .add_routes(routes(store, gate))
-        .serve_with_incoming_shutdown(tcp::NoDelay::new(listener), shutdown.cancelled_owned())
-        .await
-        .map_err(io::Error::other)
+    let server = tcp::Server::new(listener).http2_only();
+    let service = routes(store, gate).into_axum_router();
+    server.serve(service, shutdown, crate::DRAIN).await;
+    Ok(())
 }
 
 /// The response to an export of spans, the same in both protocols.

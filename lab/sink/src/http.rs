@@ -35,9 +35,9 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let service = router(Receiver { store, gate });
-    axum::serve(tcp::NoDelay::new(listener), service)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    let server = tcp::Server::new(listener);
+    server.serve(service, shutdown, crate::DRAIN).await;
+    Ok(())
 }
 
 #[derive(Clone)]
