@@ -7,7 +7,7 @@ use supervisor::{Event, Events};
 pub(crate) async fn print(mut events: Events) {
     while let Some(event) = events.next().await {
         if is_printed(&event) {
-            eprintln!("{event}");
+            stderr::say(event);
         }
     }
 }
@@ -21,7 +21,7 @@ pub(crate) fn print_above(
     move |event| {
         let is_line = matches!(event, Event::Line { .. } | Event::LinesLost { .. });
         if is_printed(&event) && (lines_too || !is_line) {
-            bar.suspend(|| eprintln!("{event}"));
+            bar.suspend(|| stderr::say(event));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The exit codes of the process: 0 all passed, 1 an expectation failed, 2 the input was wrong, 3 the
-//! environment failed.
+//! environment failed, 130 interrupted.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,8 @@ pub(crate) enum Outcome {
     Passed,
     /// An expectation failed.
     Failed,
+    /// A signal ended the command before it was done.
+    Interrupted,
 }
 
 /// An error in the input. The message says what is wrong, where, and what would be right.
@@ -22,9 +24,10 @@ pub(crate) fn code(outcome: anyhow::Result<Outcome>) -> ExitCode {
     let error = match outcome {
         Ok(Outcome::Passed) => return ExitCode::from(0),
         Ok(Outcome::Failed) => return ExitCode::from(1),
+        Ok(Outcome::Interrupted) => return ExitCode::from(130),
         Err(error) => error,
     };
-    eprintln!("error: {error:#}");
+    stderr::say(format_args!("error: {error:#}"));
     ExitCode::from(code_of(&error))
 }
 
@@ -45,7 +48,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref(),
                 Some(loadgen::Error::UnknownProduct { .. } | loadgen::Error::TooFewProducts { .. })
             )
-            || matches!(cause.downcast_ref(), Some(supervisor::Error::PortBase(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(supervisor::Error::PortBase(_) | supervisor::Error::DataInUse { .. })
+            )
             || cause
                 .downcast_ref()
                 .is_some_and(collector::Error::is_of_input);

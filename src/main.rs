@@ -1,7 +1,7 @@
 //! The `tracelab` command: arguments and wiring, no logic. Each subcommand is a file of `commands`; the other
 //! files here are shared by several commands.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser};
 
@@ -14,6 +14,7 @@ mod commands;
 mod events;
 mod exit;
 mod lab;
+mod log;
 mod neighbours;
 mod screen;
 mod shop_args;
@@ -45,12 +46,23 @@ struct Cli {
     command: Command,
 }
 
+/// The time for the tasks that still run when a command has ended.
+const LAST_TASKS: Duration = Duration::from_millis(500);
+
+/// The time for a reader of standard error to go on reading.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
+    tcp::raise_open_files();
     let command = Cli::parse().command;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(command.workers())
         .enable_all()
         .build()
         .expect("a process that cannot start threads can do nothing at all");
-    exit::code(runtime.block_on(command.execute(Cli::command())))
+    let code = exit::code(runtime.block_on(command.execute(Cli::command())));
+    // A task that blocks its thread, such as a read that never ends, is not waited for.
+    runtime.shutdown_timeout(LAST_TASKS);
+    stderr::flush(LAST_WORDS);
+    code
 }

@@ -1,8 +1,9 @@
-//! Standard output: its width, its colours, and writing to it.
+//! Standard output: its width, its colours, and writing to it. Progress bars on standard error.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
+use indicatif::TermLike;
 
 /// The style of a waterfall on standard output.
 #[expect(
@@ -34,6 +35,13 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Writes the result of a command to standard output, and waits for its reader, however slow: the deadline of a stop
+/// does not cut a result off.
+pub(crate) fn print_result(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    let _printing = chassis::Printing::begin();
+    print(text)
+}
+
 /// Writes a whole text to standard output.
 pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
@@ -41,4 +49,62 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
         .write_all(text.as_ref())
         .and_then(|()| output.flush())
         .context("standard output cannot be written")
+}
+
+/// The terminal of standard error, for progress bars: a terminal that was stopped (Ctrl-S) holds nothing.
+#[derive(Debug)]
+pub(crate) struct Terminal;
+
+impl Terminal {
+    fn write(text: String) -> io::Result<()> {
+        stderr::write(text.into_bytes());
+        Ok(())
+    }
+
+    /// Moves the cursor `n` places (ECMA-48, CUU to CUB).
+    fn go(n: usize, direction: char) -> io::Result<()> {
+        match n {
+            0 => Ok(()),
+            n => Terminal::write(format!("\x1b[{n}{direction}")),
+        }
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        size.map_or(80, |size| size.ws_col)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        Terminal::go(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        Terminal::go(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        Terminal::go(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        Terminal::go(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        Terminal::write(format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Terminal::write(text.to_owned())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Terminal::write("\r\x1b[2K".to_owned())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -117,7 +117,7 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
     let read = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
     for note in &read.notes {
-        eprintln!("note: {name}: {note}");
+        stderr::say(format_args!("note: {name}: {note}"));
     }
     Ok(read.spans)
 }

@@ -1,6 +1,11 @@
 //! [`drive`]: carries out a plan, and checks its ledger against goose's count.
 
-use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +17,9 @@ use crate::{
     ledger::Ledger,
     process,
 };
+
+/// The time for the replies to the last requests of a load that was stopped.
+const LAST_REPLIES: Duration = Duration::from_secs(3);
 
 /// The destinations of the ledger's lines, apart from the observer.
 pub struct Recording {
@@ -50,7 +58,8 @@ pub struct LoadReport {
 /// one is over.
 ///
 /// `observer` is called with every line, one after another; it must be quick, since users wait for it. When
-/// `stop` is cancelled no journey starts any more, and running journeys are finished. The same happens if the
+/// `stop` is cancelled no journey starts any more, and running journeys are finished; after 3 s their replies are not
+/// waited for. The same happens if the
 /// returned future is dropped; then the running journeys are not awaited.
 ///
 /// The load runs on the current runtime, prints nothing, and leaves Ctrl-C to the caller (see
@@ -97,7 +106,9 @@ pub async fn drive(
         return Err(Error::Journal(error));
     }
     let sent = closed.progress.sent() - before_goose;
-    if counted != sent {
+    // Goose may have counted a request whose reply was given up, or not.
+    let given_up = attack.shop.given_up.load(Ordering::Relaxed);
+    if counted > sent || counted + given_up < sent {
         return Err(Error::Disagreement {
             goose: counted,
             ledger: sent,
@@ -132,5 +143,12 @@ async fn execute(
         counted = &mut running => return (counted, None),
     }
     let stopped_at = Instant::now();
-    (running.await, Some(stopped_at))
+    let counted = tokio::select! {
+        counted = &mut running => counted,
+        () = tokio::time::sleep(LAST_REPLIES) => {
+            attack.shop.give_up.cancel();
+            running.await
+        }
+    };
+    (counted, Some(stopped_at))
 }

@@ -11,10 +11,11 @@ mod order;
 mod reply;
 mod requests;
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use goose::goose::GooseUser;
 use reqwest::{Client, redirect};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -58,6 +59,10 @@ pub(crate) struct ShopClient {
     /// Distinguishes the requests of this load from those of any other load.
     run: String,
     skus: Vec<String>,
+    /// Cancelled when the replies of a stopped load are not waited for any more.
+    pub(crate) give_up: CancellationToken,
+    /// The number of requests whose replies were not waited for.
+    pub(crate) given_up: AtomicU64,
 }
 
 // === impl ShopClient ===
@@ -79,6 +84,8 @@ impl ShopClient {
             patience: plan.patience,
             run: Uuid::new_v4().simple().to_string(),
             skus: Vec::new(),
+            give_up: CancellationToken::new(),
+            given_up: AtomicU64::new(0),
         };
         let orders: Vec<&OrderJourney> = plan
             .journeys

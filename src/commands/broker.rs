@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::exit::Outcome;
+use crate::{exit::Outcome, log};
 
 /// Run the embedded AMQP 0-9-1 broker, in the foreground.
 ///
@@ -46,14 +46,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        // A standard error without a reader is no reason to end.
-        .log_internal_errors(false)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .without_time()
-        .with_target(false)
-        .init();
+    log::start();
     let listener = chassis::listen(args.listen)
         .await
         .map_err(chassis::Error::from)?;

@@ -1,10 +1,13 @@
 //! `tracelab collector`: runs an OpenTelemetry Collector with one of the set-ups, as an ordinary process.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ::collector::{CollectorRun, Program};
 
-use crate::exit::Outcome;
+use crate::{exit::Outcome, stop};
+
+/// The time within which the command ends after the first signal.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run an OpenTelemetry Collector with a set-up, in the foreground.
 ///
@@ -42,7 +45,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         let file = args.file;
         return Err(::collector::Error::Unreadable { file, source }.into());
     }
-    let stop = chassis::stop_signal(args.exit_with_parent)?;
+    // Less than the lab gives a child.
+    let stop = stop::on_signals_within(PATIENCE)?;
+    if args.exit_with_parent {
+        stop.with_parent()?;
+    }
     let run = CollectorRun {
         program,
         file: args.file,
@@ -52,6 +59,6 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         // The parent process learns the ports here. Without a reader the write fails, and the Collector runs on.
         let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(ready));
     };
-    ::collector::run(run, ready, |line| eprintln!("{line}"), stop).await?;
+    ::collector::run(run, ready, |line| stderr::say(line), stop.token().clone()).await?;
     Ok(Outcome::Passed)
 }

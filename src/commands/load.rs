@@ -145,12 +145,19 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         journal: args.journal()?,
         report: args.report.clone(),
     };
-    let driven = loadgen::drive(plan, recording, show_progress(), stop).await?;
+    let driven = loadgen::drive(plan, recording, show_progress(), stop.token().clone());
+    let driven = tokio::select! {
+        driven = driven => driven?,
+        () = stop.over() => {
+            stderr::say("the load was stopped, and did not come to its end in time: there is no report");
+            return Ok(Outcome::Interrupted);
+        }
+    };
     let text = match args.format {
         Format::Text => driven.text(),
         Format::Json => format!("{}\n", driven.to_json()),
     };
-    screen::print(&text)?;
+    screen::print_result(&text)?;
     Ok(match driven.progress.failed() {
         0 => Outcome::Passed,
         _ => Outcome::Failed,
@@ -237,7 +244,8 @@ fn show_progress() -> impl Fn(&LoadProgress, &loadgen::Line) + Send + Sync + 'st
         if last.elapsed() >= every {
             *last = Instant::now();
             let failed = so_far.failed();
-            eprint!("{} orders, {failed} requests failed{end}", so_far.orders);
+            let line = format!("{} orders, {failed} requests failed{end}", so_far.orders);
+            stderr::write(line.into_bytes());
         }
     }
 }

@@ -22,13 +22,16 @@ use crate::{
     arguments::{at_least_one, lab_url},
     events,
     exit::{Outcome, WrongInput},
-    screen,
+    log, screen,
     shop_args::ShopArgs,
     stop,
 };
 
 /// The number of scenarios that run side by side, if their faults act on their own requests alone.
 const SIDE_BY_SIDE: usize = 6;
+
+/// How often a progress bar is drawn.
+const DRAWN_PER_SECOND: u8 = 20;
 
 /// Run scenarios, and check every trace that comes out.
 ///
@@ -164,11 +167,28 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenarios = args.scenarios()?;
     let via = args.via(&scenarios).await?;
     let settings = args.settings(via).await?;
+    log::start();
     let stop = stop::on_signals()?;
     let bar = progress_bar();
     let told = events::print_above(bar.clone(), args.verbose);
-    let finished = runner::run(scenarios, settings, show(bar.clone()), told, stop).await?;
+    let run = runner::run(
+        scenarios,
+        settings,
+        show(bar.clone()),
+        told,
+        stop.token().clone(),
+    );
+    let finished = tokio::select! {
+        finished = run => finished,
+        () = stop.over() => {
+            bar.finish_and_clear();
+            supervisor::kill_all();
+            stderr::say("the run was stopped, and did not come to its end in time: there is no report");
+            return Ok(Outcome::Interrupted);
+        }
+    };
     bar.finish_and_clear();
+    let finished = finished?;
     if let Some(folder) = &args.out {
         let kept = match args.traces {
             TracesArg::Failed => Kept::Failed,
@@ -325,7 +345,7 @@ fn print(args: &Args, finished: &[Finished], report: &Report) -> anyhow::Result<
         ReportFormat::Junit => runner::junit(finished),
         ReportFormat::Markdown => runner::markdown(finished),
     };
-    screen::print(&text)
+    screen::print_result(&text)
 }
 
 /// Renders the report. Stories and traces are shown for scenarios that were chosen by name; for all scenarios
@@ -347,7 +367,11 @@ fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
 
 /// Makes a progress bar for a terminal; without a terminal [`show`] prints plain lines.
 fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let target = match std::io::stderr().is_terminal() {
+        true => ProgressDrawTarget::term_like_with_hz(Box::new(screen::Terminal), DRAWN_PER_SECOND),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
     let template = "{msg:<44} {wide_bar} {pos}/{len}";
     bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
     bar
@@ -357,7 +381,7 @@ fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
     let terminal = std::io::stderr().is_terminal();
     move |progress| match progress {
         Progress::Ready if terminal => bar.set_message("making requests"),
-        Progress::Ready => eprintln!("the lab is up; making requests"),
+        Progress::Ready => stderr::say("the lab is up; making requests"),
         Progress::Driving {
             scenario,
             phase,
@@ -381,7 +405,7 @@ fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
             bar.set_position(settled as u64);
         }
         Progress::Done { scenario, done, of } if !terminal => {
-            eprintln!("{scenario} is done, {done} of {of}");
+            stderr::say(format_args!("{scenario} is done, {done} of {of}"));
         }
         Progress::Done { .. } => {}
     }

@@ -16,6 +16,7 @@ use supervisor::Component;
 
 use crate::{
     exit::{Outcome, WrongInput},
+    log,
     shop_args::of_lab,
     stop,
 };
@@ -84,7 +85,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         ..sink::Config::default()
     });
     let shop = args.shop(&store, listens)?;
-    let stop = stop::on_signals()?;
+    log::start();
+    let stop = stop::on_signals()?.token().clone();
     let ready = serde_json::json!({
         "otlp_grpc": format!("http://{}", listens.otlp_grpc),
         "otlp_http": format!("http://{}", listens.otlp_http),
@@ -96,7 +98,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let sink = sink::run(grpc, http, store.clone(), stop.clone());
     let Some(shop) = shop else {
         let page = control::serve(page, control::sink_routes(store), stop);
-        tokio::try_join!(sink, page)?;
+        let (sink, ()) = tokio::join!(sink, page);
+        sink?;
         return Ok(Outcome::Passed);
     };
     let (routes, mut requests) = control::routes(store);
@@ -107,10 +110,10 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         }
         // From here on requests are refused; the page answers with an error until it has stopped.
         drop(requests);
-        Ok(())
     };
     let page = control::serve(page, routes, stop.clone());
-    tokio::try_join!(sink, page, answering)?;
+    let (sink, (), ()) = tokio::join!(sink, page, answering);
+    sink?;
     Ok(Outcome::Passed)
 }
 

@@ -7,16 +7,15 @@ use std::{
 };
 
 use ::trace::TraceId;
-use axum::Router;
 use control::Shop;
 use protocol::LabDescription;
-use supervisor::{Component, Config, Event, Lab, Otlp, OtlpProtocol, Ports};
-use tokio::net::TcpListener;
+use supervisor::{Component, Config, Lab, Otlp, OtlpProtocol, Ports};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     events,
     exit::{Outcome, WrongInput},
+    log,
     screen::{self, Format},
     shop_args::ShopArgs,
     stop,
@@ -27,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Start the shop and its instruments, place a first order, and show its trace.
 ///
-/// Every service is a separate process. A service that dies is started again; Ctrl-C stops everything.
+/// Every service is a separate process. A service that dies is started again; Ctrl-C stops everything within 10 s,
+/// a second Ctrl-C at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,6 +63,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let started = Instant::now();
+    log::start();
     let stop = stop::on_signals()?;
     let config = Config {
         ports: match (args.port_base, args.free_ports) {
@@ -78,44 +79,50 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         ..args.shop.config().await?
     };
     let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;
-    let (lab, events) = Lab::start(config).await?;
+    let (lab, events) = tokio::select! {
+        started = Lab::start(config) => started?,
+        () = stop.asked() => {
+            // Nothing was ordered yet, so no child has anything to finish.
+            supervisor::kill_all();
+            return Ok(Outcome::Interrupted);
+        }
+    };
     let told = tokio::spawn(events::print(events));
     let (routes, mut requests) = control::routes(lab.store().clone());
     let stop_page = CancellationToken::new();
-    let serving = tokio::spawn(serve_page(listener, routes, stop_page.clone()));
+    let serving = tokio::spawn(control::serve(listener, routes, stop_page.clone()));
     let described = control::describe(&lab, page);
-    let shown = match args.format {
-        Format::Text => show_first_order(&lab, &described, started).await,
-        Format::Json => screen::print(format!("{}\n", serde_json::to_string(&described)?)),
+    let show = async {
+        match args.format {
+            Format::Text => show_first_order(&lab, &described, started).await,
+            Format::Json => screen::print(format!("{}\n", serde_json::to_string(&described)?)),
+        }
+    };
+    let shown = tokio::select! {
+        shown = show => shown,
+        () = stop.asked() => Ok(()),
     };
     if shown.is_ok() {
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.asked() => {}
             () = control::answer(Shop::Supervised { lab: &lab, page }, &mut requests) => {}
         }
     }
     // From here on requests are refused; the page answers with an error until it has stopped.
     drop(requests);
     if args.format == Format::Text {
-        eprintln!("stopping");
+        stderr::say("stopping");
     }
-    let stopped = lab.stop().await;
     stop_page.cancel();
+    let stopped = lab.stop_by(stop.deadline().into_std()).await;
     // An error of one of these tasks is a panic, which was printed when it happened.
     let _ = serving.await;
     let _ = told.await;
     for part in stopped.killed {
-        eprintln!("{part} did not stop in time and was killed");
+        stderr::say(format_args!("{part} did not stop in time and was killed"));
     }
     shown?;
     Ok(Outcome::Passed)
-}
-
-async fn serve_page(listener: TcpListener, routes: Router, stop: CancellationToken) {
-    if let Err(error) = control::serve(listener, routes, stop).await {
-        let (component, why) = (Component::Page, error.to_string());
-        eprintln!("{}", Event::Failed { component, why });
-    }
 }
 
 async fn show_first_order(

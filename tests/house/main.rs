@@ -4,5 +4,5 @@
 
 mod circles;
 mod fuzz;
+mod listeners;
 mod map;
-mod no_delay;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tcp::Place;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -20,18 +21,25 @@ use crate::state::Connection;
 
 /// The longest time that a client may take to receive the rest of the outbox and to acknowledge that its
 /// connection is closed.
-pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest time that a client may take to close its socket after it has closed its connection, as in
 /// RabbitMQ. Clients that still read or write then would report a failure if the broker closed the socket.
 const LEFT_TO_CLIENT: Duration = Duration::from_secs(30);
 
 /// Serves a client until it closes, fails, or the broker shuts down.
-pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: CancellationToken) {
-    // Replies are small and the client waits for them; data that belongs together is written in one call.
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn serve(
+    mut stream: TcpStream,
+    place: Place,
+    broker: Arc<Broker>,
+    shutdown: CancellationToken,
+) {
     let agreed = tokio::select! {
         agreed = handshake::agree(&mut stream, &broker.config) => agreed,
+        () = place.lost() => {
+            debug!("a silent client made room for another");
+            return;
+        }
         () = shutdown.cancelled() => return,
     };
     let agreement = match agreed {
@@ -58,9 +66,12 @@ pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: 
         }
     });
 
-    let mut session = Session::new(broker, id, Arc::clone(&outbox), agreement, reader);
+    let progress = Arc::clone(place.progress());
+    progress.moved();
+    let mut session = Session::new(broker, id, Arc::clone(&outbox), agreement, reader, progress);
     let end = tokio::select! {
         end = session.run() => end,
+        () = place.lost() => End::Gone,
         () = outbox.broken() => End::Gone,
         () = shutdown.cancelled() => {
             End::Refused(Refusal::new(ReplyCode::ConnectionForced, "broker is shutting down"))
@@ -70,14 +81,16 @@ pub(crate) async fn serve(mut stream: TcpStream, broker: Arc<Broker>, shutdown: 
     // by then.
     drop(registration);
     let is_left_to_client = matches!(end, End::ClosedByClient);
-    session.part(end).await;
+    let until = Instant::now() + CLOSE_PATIENCE;
+    session.part(end, until).await;
     outbox.close();
     let abort = sender.abort_handle();
-    match timeout(CLOSE_PATIENCE, sender).await {
+    match timeout_at(until, sender).await {
         Err(_) => abort.abort(),
         Ok(Ok(Ok(socket))) if is_left_to_client => {
             tokio::select! {
                 _ = timeout(LEFT_TO_CLIENT, session.read_to_end()) => {}
+                () = place.lost() => {}
                 () = shutdown.cancelled() => {}
             }
             drop(socket);

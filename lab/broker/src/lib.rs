@@ -18,7 +18,8 @@
 //! At its memory limit the broker reads nothing more from connections that publish. As with RabbitMQ, it then
 //! reads no acknowledgements from a connection that both publishes and consumes: a client that does much of
 //! both should use two connections. This limits the memory of messages, and of data for clients that read
-//! slowly, and the exchanges, queues, bindings and consumers; the number of connections is not limited.
+//! slowly, and the exchanges, queues, bindings and consumers. The number of connections is limited by
+//! `tcp`.
 //!
 //! The parts, from the wire inwards:
 //!

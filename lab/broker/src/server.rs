@@ -1,21 +1,17 @@
 //! Accepts connections until shutdown.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use tcp::Listener;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::connection;
 use crate::store::StoreError;
-
-/// The pause after a failure to accept. Its usual cause is that the process has too many open files, which
-/// lasts until a connection ends.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves AMQP 0-9-1 on `listener` until `shutdown` is cancelled.
 ///
@@ -26,6 +22,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// When the store cannot be opened. A failed connection ends alone, and a failure to accept one is logged and
 /// tried again.
+///
+/// The number of connections is bounded ([`tcp::Places`]). Above the bound the connection without a channel that has
+/// been silent for the longest time is closed for the new one.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -36,19 +35,14 @@ pub async fn run(
         let broker = Arc::clone(&broker);
         async move { broker.keep_time().await }
     });
+    let mut listener = Listener::new(listener);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    debug!(%peer, "connected");
-                    connections.spawn(connection::serve(stream, Arc::clone(&broker), shutdown.clone()));
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            (stream, place) = listener.accept() => {
+                let broker = Arc::clone(&broker);
+                connections.spawn(connection::serve(stream, place, broker, shutdown.clone()));
+            }
             Some(ended) = connections.join_next() => report(ended),
             () = shutdown.cancelled() => break,
         }

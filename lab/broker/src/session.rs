@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use amq_protocol::protocol::{AMQPClass, basic, channel, connection};
 use bytes::BytesMut;
+use tcp::Progress;
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use crate::broker::Broker;
 use crate::channel::{ChannelKey, ConnectionId};
-use crate::connection::CLOSE_PATIENCE;
 use crate::content::{Partial, Step};
 use crate::halves::{Account, Overdrawn};
 use crate::handshake::{self, Agreement};
@@ -44,6 +44,9 @@ pub(crate) struct Session {
     account: Account,
     /// Whether messages were published whose confirms may be due.
     has_published: bool,
+    progress: Arc<Progress>,
+    /// Whether the connection has channels, so that it must not make room for another.
+    has_channels: bool,
 }
 
 /// What a channel waits for. A channel without an entry is not open.
@@ -72,6 +75,7 @@ impl Session {
         outbox: Arc<Outbox>,
         agreement: Agreement,
         reader: OwnedReadHalf,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             account: broker.halves.open_account(),
@@ -86,6 +90,8 @@ impl Session {
             octets: agreement.rest,
             phases: HashMap::new(),
             has_published: false,
+            progress,
+            has_channels: false,
         }
     }
 
@@ -114,11 +120,22 @@ impl Session {
                 self.outbox.replies_fit().await;
             }
             self.send_confirms();
+            self.note_progress();
             if let Err(why) = self.read().await {
                 debug!(connection = self.id.0, %why, "the client is gone");
                 return End::Gone;
             }
         }
+    }
+
+    fn note_progress(&mut self) {
+        let has_channels = !self.phases.is_empty();
+        match (self.has_channels, has_channels) {
+            (false, true) => self.progress.work(),
+            (true, false) => self.progress.rest(),
+            _ => self.progress.moved(),
+        }
+        self.has_channels = has_channels;
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>, Refusal> {
@@ -350,11 +367,12 @@ impl Session {
         self.phases.insert(number, Phase::Closing);
     }
 
-    /// Sends the end of the connection to the client, and waits a while for its acknowledgement: if a socket
-    /// is closed with unread octets, the system discards sent data.
-    pub(crate) async fn part(&mut self, end: End) {
+    /// Sends the end of the connection to the client, and waits for its acknowledgement, at most until `until`: if a
+    /// socket is closed with unread octets, the system discards sent data.
+    pub(crate) async fn part(&mut self, end: End, until: Instant) {
         // The client may take its time, and needs no memory of half received messages for that.
         self.phases.clear();
+        self.note_progress();
         match end {
             End::Gone => {}
             End::ClosedByClient => {
@@ -367,7 +385,7 @@ impl Session {
                     "closing the connection"
                 );
                 self.outbox.send(0, handshake::close_method(&refusal));
-                let _ = timeout(CLOSE_PATIENCE, self.read_until_closed()).await;
+                let _ = timeout_at(until, self.read_until_closed()).await;
             }
         }
     }

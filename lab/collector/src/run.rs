@@ -13,7 +13,7 @@ use std::{
 };
 
 use process::{
-    LastLines, forward,
+    LastLines, Living, forward,
     ports::{free, reachable},
     signals::terminate,
 };
@@ -31,8 +31,8 @@ use crate::{Error, Program, variable};
 /// The longest wait until it listens. It takes about a second.
 const READY_PATIENCE: Duration = Duration::from_secs(25);
 
-/// The longest time to export what it holds: less than the lab gives a child to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(15);
+/// The longest time to export what it holds: less than a process has that is told to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The time between two checks whether it listens.
 const LOOK: Duration = Duration::from_millis(20);
@@ -151,6 +151,7 @@ impl CollectorRun {
 /// A started Collector.
 struct Running {
     process: Child,
+    _living: Living,
     said: LastLines,
     reading: Vec<JoinHandle<()>>,
 }
@@ -184,6 +185,7 @@ impl Running {
         let pid = process.id().unwrap_or_default();
         let mut running = Running {
             process,
+            _living: Living::process(pid),
             said,
             reading,
         };

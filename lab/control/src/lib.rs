@@ -40,7 +40,7 @@ pub use order::{OrderError, place_order};
 pub use shop::{ExternalShop, Listens, Shop, describe};
 pub use whole_order::whole_order;
 
-use std::io;
+use std::time::Duration;
 
 use axum::{Router, routing::get};
 use sink::Store;
@@ -61,17 +61,11 @@ pub fn sink_routes(store: Store) -> Router {
         .with_state(store)
 }
 
-/// Serves the routes until `shutdown` is cancelled.
-///
-/// # Errors
-///
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    axum::serve(tcp::NoDelay::new(listener), router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+/// The longest time for open requests to be answered after the shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves the routes until `shutdown` is cancelled, and then for some seconds at most.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let server = tcp::Server::new(listener);
+    server.serve(router, shutdown, DRAIN).await;
 }

@@ -1,8 +1,9 @@
 //! Starts, watches and ends other programs.
 //!
 //! [`forward`] reads a program's output to its end; [`LastLines`] keeps the last lines, which say why it
-//! ended. [`ports`] finds free ports, [`signals`] ends a program or its whole process group, [`Backoff`] is
-//! the wait before a restart, [`memory`] measures the memory of programs.
+//! ended. [`ports`] finds free ports, [`signals`] ends a program or its whole process group, [`Living`] notes
+//! those that must not outlive this process, [`Backoff`] is the wait before a restart, [`memory`] measures the memory
+//! of programs.
 //!
 //! This crate does not know which program it is.
 //!
@@ -27,6 +28,7 @@
 mod backoff;
 mod last_lines;
 mod lines;
+mod living;
 pub mod memory;
 mod output;
 pub mod ports;
@@ -35,4 +37,5 @@ pub mod signals;
 pub use backoff::Backoff;
 pub use last_lines::{LastLines, Said};
 pub use lines::next_line;
+pub use living::{Living, kill_all};
 pub use output::forward;

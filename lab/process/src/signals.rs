@@ -9,6 +9,13 @@ pub fn terminate(pid: u32) {
     }
 }
 
+/// Sends SIGKILL to a process. It is no error if the process has ended already.
+pub(crate) fn kill(pid: u32) {
+    if let Some(pid) = raw(pid) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
 /// Sends SIGKILL to all processes of the group that `leader` leads. It is no error if the group is empty.
 pub fn kill_group(leader: u32) {
     if let Some(group) = raw(leader) {

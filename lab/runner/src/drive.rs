@@ -63,6 +63,9 @@ pub(crate) struct DriveSettings<'a> {
     pub(crate) stop: &'a CancellationToken,
 }
 
+/// The longest time for traces to settle once the run was stopped.
+const LAST_TRACES: Duration = Duration::from_millis(1500);
+
 /// Drives a phase, and waits until its traces are settled.
 pub(crate) async fn drive(
     plan: PhasePlan<'_>,
@@ -180,7 +183,8 @@ async fn settle(
         })
         .collect();
     let total = waiting.len();
-    let deadline = Instant::now() + decides_after + delay + terms.patience;
+    let mut deadline = Instant::now() + decides_after + delay + terms.patience;
+    let mut stopped_at = None;
     loop {
         environment
             .read(waiting.iter().map(|waiting| &lines[waiting.line]))
@@ -194,6 +198,9 @@ async fn settle(
             None => true,
         });
         settled(total - waiting.len(), total);
+        if terms.stop.is_cancelled() {
+            deadline = deadline.min(*stopped_at.get_or_insert_with(Instant::now) + LAST_TRACES);
+        }
         if waiting.is_empty() || Instant::now() >= deadline {
             break;
         }

@@ -52,7 +52,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// When a listener cannot accept connections any more.
+/// None today: a listener that cannot accept connections says so and tries again.
 pub async fn run(
     grpc: TcpListener,
     http: TcpListener,
@@ -60,24 +60,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let intake = body::Intake::new(store.config());
-    let serve = |listener, routes| {
-        axum::serve(tcp::NoDelay::new(listener), routes)
-            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
-            .into_future()
-    };
-    let serving = async {
-        tokio::try_join!(
-            serve(grpc, grpc::routes(store.clone(), intake.clone())),
-            serve(http, http::routes(store.clone(), intake.clone())),
-        )
-    };
-    let too_long = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = serving => served.map(|_| ()),
-        // A peer that never ends its request must not keep the lab from ending.
-        () = too_long => Ok(()),
-    }
+    let of_grpc = grpc::routes(store.clone(), intake.clone());
+    let of_http = http::routes(store, intake);
+    let (grpc, http) = (tcp::Server::new(grpc).http2_only(), tcp::Server::new(http));
+    tokio::join!(
+        grpc.serve(of_grpc, shutdown.clone(), DRAIN),
+        http.serve(of_http, shutdown, DRAIN),
+    );
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{LastLines, forward, next_line, signals};
+use process::{LastLines, Living, forward, next_line, signals};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufRead, BufReader},
@@ -31,6 +31,7 @@ pub(crate) struct Child {
     process: tokio::process::Child,
     /// The child runs while this pipe is open.
     stdin: Option<ChildStdin>,
+    _living: Living,
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
     started: Instant,
@@ -69,6 +70,7 @@ impl Child {
         let started = Instant::now();
         let mut process = recipe.command(listen).spawn().map_err(cannot_start)?;
         let pid = process.id().unwrap_or_default();
+        let living = Living::group(pid);
         teller.tell(Event::Started { component, pid });
 
         let stdin = process.stdin.take();
@@ -104,6 +106,7 @@ impl Child {
         Ok(Child {
             process,
             stdin,
+            _living: living,
             pid,
             address,
             started,

@@ -38,7 +38,7 @@ pub struct Config {
     pub collectors: Option<Collectors>,
     /// The limits of the sink.
     pub sink: sink::Config,
-    /// The longest time that a child may take to stop before it is killed.
+    /// The longest time that the lab may take to stop; children that are slower are killed.
     pub stop_patience: Duration,
     /// Environment variables for some children. They replace variables that the lab sets.
     pub extra_env: Vec<(Component, String, String)>,
@@ -98,7 +98,7 @@ pub enum OtlpProtocol {
 }
 
 /// Longer than a service takes at most to finish its requests and export its spans.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 // === impl Config ===
 

@@ -42,6 +42,17 @@ pub enum Error {
         /// The error of the system.
         source: io::Error,
     },
+    /// Another lab keeps its data in the folder.
+    #[error(
+        "the folder {} is in use by another lab{}: stop that lab, or name another folder with --data FOLDER",
+        .path.display(), .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    DataInUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process of the other lab, if it could be read.
+        pid: Option<u32>,
+    },
     /// The databases of the services cannot be created.
     #[error(
         "cannot make the databases of the services on {server}: {why}; it must be a PostgreSQL server, \

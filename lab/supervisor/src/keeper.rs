@@ -1,6 +1,10 @@
 //! [`Keeper`]: keeps one child running. It starts the child again after its death, until the lab stops it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use process::Backoff;
 use tokio::{sync::watch, task::JoinHandle};
@@ -21,6 +25,7 @@ pub(crate) struct Keeper {
     pub(crate) address: SocketAddr,
     pid: watch::Receiver<Option<u32>>,
     stop: CancellationToken,
+    deadline: Arc<OnceLock<Instant>>,
     task: JoinHandle<End>,
 }
 
@@ -31,7 +36,7 @@ pub(crate) struct Supervision {
     pub(crate) teller: Teller,
     /// Cancelled when the child is to stop.
     pub(crate) stop: CancellationToken,
-    /// The longest time that the child may take to stop.
+    /// The longest time that the child may take to stop if no deadline is given.
     pub(crate) stop_patience: Duration,
 }
 
@@ -39,6 +44,8 @@ struct Kept {
     recipe: Recipe,
     address: SocketAddr,
     pid: watch::Sender<Option<u32>>,
+    /// The instant at which the child is killed, once it is told to stop.
+    deadline: Arc<OnceLock<Instant>>,
     supervision: Supervision,
 }
 
@@ -55,10 +62,12 @@ impl Keeper {
         let (pid, current_pid) = watch::channel(Some(child.pid));
         let (component, address) = (recipe.component, child.address);
         let stop = supervision.stop.clone();
+        let deadline = Arc::new(OnceLock::new());
         let kept = Kept {
             recipe,
             address,
             pid,
+            deadline: Arc::clone(&deadline),
             supervision,
         };
         Ok(Keeper {
@@ -66,6 +75,7 @@ impl Keeper {
             address,
             pid: current_pid,
             stop,
+            deadline,
             task: tokio::spawn(kept.keep(child)),
         })
     }
@@ -75,8 +85,9 @@ impl Keeper {
         *self.pid.borrow()
     }
 
-    /// Stops the child.
-    pub(crate) async fn stop(self) -> End {
+    /// Stops the child; kills it at the deadline.
+    pub(crate) async fn stop(self, deadline: Instant) -> End {
+        self.deadline.get_or_init(|| deadline);
         self.stop.cancel();
         self.task.await.unwrap_or(End::Killed)
     }
@@ -90,7 +101,7 @@ impl Kept {
         loop {
             let status = tokio::select! {
                 status = child.wait() => status,
-                () = self.supervision.stop.cancelled() => return child.stop(self.supervision.stop_patience).await,
+                () = self.supervision.stop.cancelled() => return child.stop(self.patience()).await,
             };
             self.pid.send_replace(None);
             let lived = child.lived();
@@ -108,6 +119,14 @@ impl Kept {
             };
             self.pid.send_replace(Some(child.pid));
         }
+    }
+
+    /// The time that the child has to stop.
+    fn patience(&self) -> Duration {
+        let deadline = self.deadline.get();
+        deadline.map_or(self.supervision.stop_patience, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Tries until the child runs again; `None` if the lab stopped it instead.

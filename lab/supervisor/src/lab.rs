@@ -1,10 +1,16 @@
 //! [`Lab`]: a running lab, from its start to its stop.
 
-use std::{io, net::SocketAddr, path::Path, sync::OnceLock};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use protocol::Pace;
 use reqwest::{Client, Url};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{task::JoinHandle, time::timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -15,6 +21,7 @@ use crate::{
     event::{self, Teller},
     flush,
     keeper::{Keeper, Supervision},
+    listen::listen,
     recipe::{Recipe, Wiring},
 };
 
@@ -32,6 +39,7 @@ pub struct Lab {
     client: OnceLock<Client>,
     data: Data,
     databases: Option<Databases>,
+    stop_patience: Duration,
     _stop_if_dropped: DropGuard,
 }
 
@@ -84,6 +92,9 @@ const GROUPS: [&[Component]; 6] = [
     &[Component::Checkout],
 ];
 
+/// The time that is kept for each group of children that stops later. A child without work takes less.
+const SHARE: Duration = Duration::from_millis(600);
+
 // === impl Lab ===
 
 impl Lab {
@@ -123,6 +134,7 @@ impl Lab {
             client: OnceLock::new(),
             data,
             databases,
+            stop_patience: config.stop_patience,
             _stop_if_dropped: stop.clone().drop_guard(),
         };
         let supervision = Supervision {
@@ -235,17 +247,28 @@ impl Lab {
     /// needs until its end. The sink stops last, so that it still receives the last spans of the services and
     /// of the Collectors.
     ///
-    /// Children that do not stop in time are killed.
-    pub async fn stop(mut self) -> Stopped {
+    /// It takes [`Config::stop_patience`] at most: children that do not stop in time are killed.
+    pub async fn stop(self) -> Stopped {
+        let deadline = Instant::now() + self.stop_patience;
+        self.stop_by(deadline).await
+    }
+
+    /// Stops the lab as [`stop`](Lab::stop) does, by this deadline.
+    ///
+    /// Each child has the time that is left, but for a share of those that stop after it.
+    pub async fn stop_by(mut self, deadline: Instant) -> Stopped {
         let mut killed = Vec::new();
-        for group in GROUPS.iter().rev() {
+        for (place, group) in GROUPS.iter().enumerate().rev() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let groups_after = u32::try_from(place).expect("there are 6 groups");
+            let group_deadline = deadline - SHARE.min(left / 10) * groups_after;
             let (of_group, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.children)
                 .into_iter()
                 .partition(|child| group.contains(&child.component));
             self.children = others;
             let stopping: Vec<_> = of_group
                 .into_iter()
-                .map(|child| (child.component, tokio::spawn(child.stop())))
+                .map(|child| (child.component, tokio::spawn(child.stop(group_deadline))))
                 .collect();
             for (component, stopped) in stopping {
                 if stopped.await.unwrap_or(End::Killed) == End::Killed {
@@ -254,11 +277,16 @@ impl Lab {
             }
         }
         self.stop_sink.cancel();
-        // An error means that it ended by a panic, which was reported when it happened.
-        let _ = self.sink.await;
-        if let Some(databases) = self.databases.take() {
-            databases.close().await;
-        }
+        let last = async {
+            // An error means that it ended by a panic, which was reported when it happened.
+            let _ = self.sink.await;
+            if let Some(databases) = self.databases.take() {
+                databases.close().await;
+            }
+        };
+        // The children may have used up the time; what is quick is done all the same.
+        let deadline = deadline.max(Instant::now() + SHARE);
+        let _ = timeout_at(deadline.into(), last).await;
         Stopped { killed }
     }
 
@@ -380,33 +408,6 @@ async fn check_ports(config: &Config) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Binds the port of a component. The lab's page is served by the program that starts the lab; its port is
-/// planned with the others.
-///
-/// # Errors
-///
-/// When the port is in use, or the system refuses the address.
-pub async fn listen(
-    ports: Ports,
-    component: Component,
-) -> Result<(TcpListener, SocketAddr), Error> {
-    let address = ports.address(component)?;
-    let cannot_listen = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => Error::PortInUse {
-            port: address.port(),
-            component,
-        },
-        _ => Error::Listen {
-            component,
-            address,
-            source,
-        },
-    };
-    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
-    let address = listener.local_addr().map_err(cannot_listen)?;
-    Ok((listener, address))
 }
 
 /// Runs a component in this process, and reports it as [`Event::Failed`] if it fails.

@@ -16,11 +16,16 @@ mod databases;
 mod error;
 mod event;
 mod flush;
+mod folder_lock;
 mod keeper;
 mod lab;
+mod listen;
 mod recipe;
 
-pub use process::memory::{Memory, ProcessMemory};
+pub use process::{
+    kill_all,
+    memory::{Memory, ProcessMemory},
+};
 
 pub use self::{
     component::{Component, Tier},
@@ -28,5 +33,6 @@ pub use self::{
     error::Error,
     event::{Event, Events},
     flush::{Counts, FlushError, Flushed},
-    lab::{Addresses, Lab, Service, Stopped, listen},
+    lab::{Addresses, Lab, Service, Stopped},
+    listen::listen,
 };

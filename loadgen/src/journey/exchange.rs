@@ -1,5 +1,7 @@
 //! One request and its reply, through goose.
 
+use std::sync::atomic::Ordering;
+
 use goose::goose::{GooseMethod, GooseRequest, GooseUser};
 use reqwest::header::HeaderName;
 use serde::Serialize;
@@ -58,11 +60,21 @@ impl ShopClient {
                     .name(request.step.as_str())
                     .set_request_builder(builder)
                     .build();
-                match user.request(goose_request).await {
-                    Ok(asked) => {
-                        ReplyFacts::read(asked.response, |body| request.step.read(body)).await
+                let replied = async {
+                    match user.request(goose_request).await {
+                        Ok(asked) => {
+                            ReplyFacts::read(asked.response, |body| request.step.read(body)).await
+                        }
+                        Err(error) => ReplyFacts::none(error.to_string()),
                     }
-                    Err(error) => ReplyFacts::none(error.to_string()),
+                };
+                tokio::select! {
+                    biased;
+                    () = self.give_up.cancelled() => {
+                        self.given_up.fetch_add(1, Ordering::Relaxed);
+                        ReplyFacts::none("the load was stopped before the reply".to_owned())
+                    }
+                    answer = replied => answer,
                 }
             }
             Err(error) => ReplyFacts::none(error.to_string()),

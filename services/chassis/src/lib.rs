@@ -50,6 +50,6 @@ pub use self::{
     pace::Pace,
     serve::{serve, serve_behind},
     standing_faults::StandingFaults,
-    stop::stop_signal,
+    stop::{Printing, Stop, stop_signal},
     telemetry_setup::start_telemetry,
 };

@@ -5,7 +5,6 @@
 
 use std::{
     io::{self, Write},
-    pin::pin,
     time::Duration,
 };
 
@@ -17,16 +16,17 @@ use axum::{
 };
 use serde_json::json;
 use telemetry::{Counts, Telemetry};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Error, StandingFaults, http};
 
-/// How long running requests may take to end after the service is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long running requests may take to end after the service is told to stop. With [`FLUSH_PATIENCE`] it is
+/// [`stop::PATIENCE`](crate::stop::PATIENCE).
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How long the export of the last spans may take.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves a router until `stop` is cancelled; then exports the remaining spans, and reports on standard
 /// error if any were lost. Each request has a SERVER span, unless the process is not instrumented; a flush
@@ -104,21 +104,14 @@ async fn answer_until(
     stop: CancellationToken,
 ) -> io::Result<()> {
     announce(&listener)?;
-    let serving = axum::serve(tcp::NoDelay::new(listener), router)
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
-    let mut serving = pin!(serving);
-    tokio::select! {
-        served = &mut serving => return served,
-        () = stop.cancelled() => {}
-    }
-    timeout(GRACE, serving).await.unwrap_or_else(|_| {
+    let server = tcp::Server::new(listener);
+    if server.serve(router, stop, GRACE).await > 0 {
         tracing::warn!(
             "requests were still under way {} s after the stop",
             GRACE.as_secs()
         );
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Reports the listening address to the parent process: one line of JSON on standard output.

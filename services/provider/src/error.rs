@@ -62,7 +62,7 @@ impl IntoResponse for Error {
             Error::Fault(error) => return chassis::fault_switch::refusal(error).into_response(),
             Error::Database(_) => {
                 // The provider has no telemetry, and its customers must not see what failed inside.
-                eprintln!("provider: {self}");
+                stderr::say(format_args!("provider: {self}"));
                 return Refusal(Problem::internal()).into_response();
             }
         };

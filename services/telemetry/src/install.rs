@@ -1,6 +1,6 @@
 //! Sets up the telemetry of a process: the propagator, the resource, the signals, the subscriber.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use opentelemetry::global;
 use tracing::Subscriber;
@@ -77,7 +77,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(stderr::writer)
         .with_ansi(false)
         // Standard error may be closed, which must not cause a panic.
         .log_internal_errors(false)

@@ -17,7 +17,7 @@ struct Page {
     url: String,
     store: Store,
     client: Client,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
     stop: DropGuard,
 }
 
@@ -277,5 +277,5 @@ async fn it_ends_when_it_is_told_to() {
     let page = Page::start().await;
     page.get("/healthz").await;
     drop(page.stop);
-    page.task.await.unwrap().unwrap();
+    page.task.await.unwrap();
 }

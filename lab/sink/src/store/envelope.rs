@@ -12,7 +12,6 @@ use std::{
 use foldhash::quality::RandomState;
 use otlp::wire::Fields;
 use parking_lot::Mutex;
-use trace::Value;
 
 use super::size::allocated;
 
@@ -143,13 +142,7 @@ impl Envelopes {
         let known = tables.resources.find(hash, |known| parts.is(&known.bytes.content));
         known.unwrap_or_else(|| {
             let content = parts.collect(message);
-            let service = trace::otlp::resource(&content)
-                .attributes
-                .get("service.name")
-                .and_then(Value::as_str)
-                .unwrap_or("unknown_service")
-                .into();
-            let service: Box<str> = service;
+            let service: Box<str> = trace::otlp::service(&content).as_str().into();
             let more = size_of::<Resource>() + 16 + allocated(service.len());
             tables.resources.add(hash, Resource {
                 bytes: self.bytes_of(content, more, hash),

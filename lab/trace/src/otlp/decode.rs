@@ -172,6 +172,24 @@ pub fn resource(resource_spans: &[u8]) -> Resource {
     resource
 }
 
+/// The `service.name` of an encoded `ResourceSpans`; `unknown_service` without one, as in [`Span::service`].
+pub fn service(resource_spans: &[u8]) -> Text {
+    let resources = messages(resource_spans);
+    let mut names = resources.flat_map(messages).filter_map(|pair| {
+        let is_it = fields(pair).any(|field| field.number == 1 && field.bytes() == Some(KEY));
+        is_it.then(|| attribute(pair).1)
+    });
+    // As in `Attributes::get`, the first counts.
+    let first = names.next();
+    let name = first.and_then(|value| match value {
+        Value::String(name) => Some(name),
+        _ => None,
+    });
+    name.unwrap_or_else(|| "unknown_service".into())
+}
+
+const KEY: &[u8] = b"service.name";
+
 /// Decodes the scope of an encoded `ScopeSpans`.
 pub fn scope(scope_spans: &[u8]) -> Scope {
     let mut scope = Scope::default();
@@ -276,22 +294,30 @@ fn status(message: &[u8], status: &mut Status) {
     }
 }
 
-/// Decodes an encoded `KeyValue`. What is malformed is left out, as in [`span`].
+/// Decodes an encoded `KeyValue`. What is malformed is left out, as in [`span`], and so is what is nested too deeply.
 pub fn attribute(message: &[u8]) -> (Text, Value) {
+    attribute_below(message, 0)
+}
+
+/// Decodes a `KeyValue` inside this number of arrays and maps.
+fn attribute_below(message: &[u8], levels: usize) -> (Text, Value) {
     let (mut key, mut value) = (Text::default(), Value::Empty);
     for field in fields(message) {
         match (field.number, field.payload) {
             (1, Payload::Bytes(bytes)) => key = text(bytes),
-            (2, Payload::Bytes(bytes)) => value = any_value(bytes).unwrap_or(value),
+            (2, Payload::Bytes(bytes)) => value = any_value(bytes, levels).unwrap_or(value),
             _ => {}
         }
     }
     (key, value)
 }
 
-/// Decodes a value; `None` if it is empty. Of several in one message the last counts, as of any `oneof`. Its depth is
-/// limited by [`otlp::MOST_LEVELS`].
-fn any_value(message: &[u8]) -> Option<Value> {
+/// Decodes a value inside this number of arrays and maps; `None` if it is empty, or inside more than
+/// [`otlp::MOST_LEVELS`]. Of several in one message the last counts, as of any `oneof`.
+fn any_value(message: &[u8], levels: usize) -> Option<Value> {
+    if levels > otlp::MOST_LEVELS {
+        return None;
+    }
     let mut value = None;
     for field in fields(message) {
         let read = match (field.number, field.payload) {
@@ -299,9 +325,9 @@ fn any_value(message: &[u8]) -> Option<Value> {
             (2, Payload::Varint(truth)) => Value::Bool(truth != 0),
             (3, Payload::Varint(int)) => Value::Int(int.cast_signed()),
             (4, Payload::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
-            (5, Payload::Bytes(array)) => Value::Array(values(array)),
+            (5, Payload::Bytes(array)) => Value::Array(values(array, levels + 1)),
             (6, Payload::Bytes(map)) => {
-                let pairs = messages(map).map(attribute);
+                let pairs = messages(map).map(|pair| attribute_below(pair, levels + 1));
                 Value::Map(Attributes(pairs.collect()))
             }
             (7, Payload::Bytes(bytes)) => Value::Bytes(bytes.to_vec()),
@@ -313,8 +339,8 @@ fn any_value(message: &[u8]) -> Option<Value> {
     value
 }
 
-fn values(array: &[u8]) -> Vec<Value> {
-    let values = messages(array).map(|value| any_value(value).unwrap_or(Value::Empty));
+fn values(array: &[u8], levels: usize) -> Vec<Value> {
+    let values = messages(array).map(|value| any_value(value, levels).unwrap_or(Value::Empty));
     values.collect()
 }
 
