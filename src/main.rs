@@ -15,6 +15,7 @@ mod events;
 mod exit;
 mod lab;
 mod log;
+mod memory_arg;
 mod neighbours;
 mod screen;
 mod shop_args;

@@ -17,6 +17,7 @@ use supervisor::Component;
 use crate::{
     exit::{Outcome, WrongInput},
     log,
+    memory_arg::MemoryArg,
     shop_args::of_lab,
     stop,
 };
@@ -45,9 +46,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)))]
     page: SocketAddr,
 
-    /// How many MiB of traces the sink keeps; above this limit it evicts the oldest.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
-    memory: usize,
+    #[command(flatten)]
+    memory: MemoryArg,
 
     /// A service of the shop that runs elsewhere, with its address; may be given more than once.
     #[arg(long, value_name = "NAME=URL")]
@@ -80,10 +80,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         otlp_grpc: grpc.local_addr()?,
         otlp_http: http.local_addr()?,
     };
-    let store = sink::Store::new(sink::Config {
-        max_bytes: args.memory << 20,
-        ..sink::Config::default()
-    });
+    let store = sink::Store::new(args.memory.config()?);
     let shop = args.shop(&store, listens)?;
     log::start();
     let stop = stop::on_signals()?.token().clone();

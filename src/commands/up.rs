@@ -16,6 +16,7 @@ use crate::{
     events,
     exit::{Outcome, WrongInput},
     log,
+    memory_arg::MemoryArg,
     screen::{self, Format},
     shop_args::ShopArgs,
     stop,
@@ -33,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 Examples:
   tracelab up
   tracelab up --free-ports --format json    one line of JSON when ready, for programs
+  tracelab up --memory 1024                 keep more traces
   tracelab up --pace none --otlp http://127.0.0.1:14317
                                             send the spans to a collector of your own")]
 pub(crate) struct Args {
@@ -51,6 +53,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     shop: ShopArgs,
+
+    #[command(flatten)]
+    memory: MemoryArg,
 
     /// Keep databases and mails in this folder. Without it they are removed at the end.
     #[arg(long, value_name = "FOLDER")]
@@ -76,6 +81,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             protocol: OtlpProtocol::Grpc,
         }),
         data_dir: args.data,
+        sink: args.memory.config()?,
         ..args.shop.config().await?
     };
     let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;

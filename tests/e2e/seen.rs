@@ -153,9 +153,7 @@ pub(crate) fn is_given_up_late(traces: &[Trace]) -> bool {
             let found = |callee: &Span, given_up_ns: u64| {
                 callee.end_ns >= given_up_ns + THRESHOLDS.abandoned_ns
             };
-            let is_missed = |callee: &Span| {
-                !found(callee, caller.end_ns) && found(callee, in_time)
-            };
+            let is_missed = |callee: &Span| !found(callee, caller.end_ns) && found(callee, in_time);
             is_given_up(caller) && (was_never_read || callees.any(is_missed))
         })
     })

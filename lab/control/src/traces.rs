@@ -13,8 +13,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use protocol::{Stats, TraceList};
-use sink::{Store, Stored};
-use trace::{Trace, TraceId};
+use sink::{Store, Stored, Trace};
+use trace::TraceId;
 
 use crate::{documents, problem::Problem, query};
 
@@ -45,7 +45,10 @@ fn prefers_protobuf(headers: &HeaderMap) -> bool {
     let mut known = ranges.filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next()?.to_ascii_lowercase();
-        let refused = parts.any(|part| part.replace(' ', "").starts_with("q=0") && !part.contains(['1', '2', '3', '4', '5', '6', '7', '8', '9']));
+        let refused = parts.any(|part| {
+            part.replace(' ', "").starts_with("q=0")
+                && !part.contains(['1', '2', '3', '4', '5', '6', '7', '8', '9'])
+        });
         (!refused).then(|| match name.as_str() {
             PROTOBUF | "application/protobuf" => Some(true),
             "application/json" | "application/*" | "*/*" => Some(false),
@@ -60,7 +63,11 @@ fn answer(
     pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
 ) -> Response {
     let pieces = futures::stream::iter(pieces.map(Ok::<_, Infallible>));
-    ([(header::CONTENT_TYPE, content_type)], Body::from_stream(pieces)).into_response()
+    (
+        [(header::CONTENT_TYPE, content_type)],
+        Body::from_stream(pieces),
+    )
+        .into_response()
 }
 
 pub(crate) async fn search(
@@ -90,22 +97,34 @@ pub(crate) fn find(
     store: &Store,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Trace, Problem> {
-    Ok(find_stored(store, id)?.decode())
+    let id = parse(id)?;
+    match store.trace_within(id) {
+        Ok(found) => found.ok_or_else(|| is_not_here(id)),
+        Err(error) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "{error}; GET /api/traces/{id} gives it in pieces, and tracelab up --memory gives more room"
+            ),
+        )),
+    }
 }
 
-fn find_stored(
-    store: &Store,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Stored, Problem> {
+fn find_stored(store: &Store, id: Result<Path<String>, PathRejection>) -> Result<Stored, Problem> {
+    let id = parse(id)?;
+    store.stored(id).ok_or_else(|| is_not_here(id))
+}
+
+fn parse(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
     let Path(text) = id.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    let id: TraceId = text.parse().map_err(|error| {
+    text.parse().map_err(|error| {
         Problem::bad_request(format!(
             "{text:?} is no trace id: {error}; 32 hexadecimal digits would be right"
         ))
-    })?;
-    store.stored(id).ok_or_else(|| {
-        Problem::not_found(format!(
-            "trace {id} is not here: it never came, or it was evicted to make room"
-        ))
     })
+}
+
+fn is_not_here(id: TraceId) -> Problem {
+    Problem::not_found(format!(
+        "trace {id} is not here: it never came, or it was evicted to make room"
+    ))
 }

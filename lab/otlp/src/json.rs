@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    schema::{ANY_VALUE, Field as Known, Holds, Message, RESOURCE_SPANS, SCOPE_SPANS, SPAN, TRACES},
+    schema::{
+        ANY_VALUE, Field as Known, Holds, Message, RESOURCE_SPANS, SCOPE_SPANS, SPAN, TRACES,
+    },
     wire::{Field, Fields, Payload},
 };
 

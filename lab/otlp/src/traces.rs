@@ -204,14 +204,16 @@ fn span<'a>(message: &'a [u8], not_utf8: &mut usize) -> Result<Head<'a>, Wrong> 
 }
 
 fn status_code(status: &[u8]) -> Option<i32> {
-    let codes = Fields::of(status).flatten().filter_map(|field| match field {
-        Field {
-            number: 3,
-            payload: Payload::Varint(code),
-            ..
-        } => Some(code as i32),
-        _ => None,
-    });
+    let codes = Fields::of(status)
+        .flatten()
+        .filter_map(|field| match field {
+            Field {
+                number: 3,
+                payload: Payload::Varint(code),
+                ..
+            } => Some(code as i32),
+            _ => None,
+        });
     codes.last()
 }
 

@@ -37,7 +37,10 @@ pub struct Transcoded {
 }
 
 /// Writes a JSON document over into the message of these tables.
-pub(crate) fn to_protobuf(text: &[u8], message: &'static Message) -> Result<Transcoded, DecodeError> {
+pub(crate) fn to_protobuf(
+    text: &[u8],
+    message: &'static Message,
+) -> Result<Transcoded, DecodeError> {
     let refused = match once(text, message) {
         Ok(transcoded) => return Ok(transcoded),
         Err(DecodeError::Json(refused)) => refused,

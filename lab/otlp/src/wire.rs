@@ -227,7 +227,9 @@ mod tests {
 
     #[test]
     fn each_wire_type_is_read_and_a_group_is_skipped() {
-        let mut bytes = vec![0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1d, 7, 0, 0, 0];
+        let mut bytes = vec![
+            0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1d, 7, 0, 0, 0,
+        ];
         put_bytes(4, b"text", &mut bytes);
         // A group with a group and a number in it.
         bytes.extend([0x2b, 0x33, 0x08, 0x01, 0x34, 0x2c, 0x30, 0x01]);

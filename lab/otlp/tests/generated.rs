@@ -1,12 +1,12 @@
 //! What the tables read is what the generated code of OTLP's messages writes.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use prost::Message as _;
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest},
     common::v1::{AnyValue, KeyValue, any_value::Value as ProtoValue},
     metrics::v1 as metrics,
 };
+use prost::Message as _;
 
 #[test]
 fn logs_and_metrics_in_json_say_what_the_generated_code_says() {

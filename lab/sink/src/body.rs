@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use otlp::{Compression, Failure};
 
 use crate::{
-    Config,
+    Store,
     room::{NoRoom, Room, Share},
 };
 
@@ -51,9 +51,10 @@ const AHEAD: usize = 1 << 20;
 // === impl Intake ===
 
 impl Intake {
-    pub(crate) fn new(config: &Config) -> Intake {
+    pub(crate) fn new(store: &Store) -> Intake {
+        let config = store.config();
         Intake {
-            room: Room::new(config.max_in_flight_bytes),
+            room: store.room().clone(),
             retry_after: config.retry_after,
             most: config.max_request_bytes,
             timeout: config.request_timeout,

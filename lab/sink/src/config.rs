@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// The limits of a sink.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -23,10 +25,59 @@ pub struct Config {
     pub remembered_evictions: usize,
 }
 
+/// The memory is too little for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{memory} MiB are too few: a request could have {} KiB then, and SDKs send more; {least} would do",
+    memory << 10 >> SHARE_OF_A_REQUEST
+)]
+pub struct TooLittle {
+    /// The memory, in MiB.
+    pub memory: usize,
+    /// The least that would do, in MiB.
+    pub least: usize,
+}
+
+/// A quarter of the memory is for requests on their way into the store. One may have a quarter of that: JSON, what it
+/// is unpacked to and what is stored of it stand in memory together.
+const SHARE_IN_FLIGHT: usize = 2;
+const SHARE_OF_A_REQUEST: usize = 4;
+/// The most for one request, whatever the memory is.
+const MOST_OF_A_REQUEST: usize = 16 << 20;
+/// The least for one request: 512 spans, which SDKs send at once, with 2 KiB each.
+const LEAST_OF_A_REQUEST: usize = 1 << 20;
+
+impl Config {
+    /// The limits for a sink that has this memory, in MiB, for all that it keeps and all that it receives.
+    ///
+    /// # Errors
+    ///
+    /// When it is too little for one request.
+    pub fn within(memory: usize) -> Result<Config, TooLittle> {
+        let least = LEAST_OF_A_REQUEST >> 20 << SHARE_OF_A_REQUEST;
+        if memory < least {
+            return Err(TooLittle { memory, least });
+        }
+        let bytes = memory.saturating_mul(1 << 20);
+        let in_flight = bytes >> SHARE_IN_FLIGHT;
+        let stored = bytes - in_flight;
+        Ok(Config {
+            max_bytes: stored,
+            max_trace_bytes: stored / 3,
+            max_request_bytes: (bytes >> SHARE_OF_A_REQUEST).min(MOST_OF_A_REQUEST),
+            max_in_flight_bytes: in_flight,
+            retry_after: Duration::from_secs(1),
+            request_timeout: Duration::from_secs(30),
+            remembered_evictions: 100_000,
+        })
+    }
+}
+
 impl Default for Config {
+    /// The limits for 256 MiB.
     fn default() -> Self {
         Config {
-            max_bytes: 256 << 20,
+            max_bytes: 192 << 20,
             max_trace_bytes: 64 << 20,
             max_request_bytes: 16 << 20,
             max_in_flight_bytes: 64 << 20,
@@ -34,5 +85,31 @@ impl Default for Config {
             request_timeout: Duration::from_secs(30),
             remembered_evictions: 100_000,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_shared_and_a_request_fits_in_it() {
+        let default = Config::default();
+        let same = Config::within(256).unwrap();
+        assert_eq!(format!("{default:?}"), format!("{same:?}"));
+        for memory in [16, 64, 1024, 1 << 20] {
+            let config = Config::within(memory).unwrap();
+            assert_eq!(config.max_bytes + config.max_in_flight_bytes, memory << 20);
+            assert!(4 * config.max_request_bytes <= config.max_in_flight_bytes);
+        }
+    }
+
+    #[test]
+    fn too_little_is_refused_with_what_would_do() {
+        let refused = Config::within(4).unwrap_err();
+        let words =
+            "4 MiB are too few: a request could have 256 KiB then, and SDKs send more; 16 would do";
+        assert_eq!(refused.to_string(), words);
     }
 }

@@ -205,8 +205,8 @@ fn answer(message: &[u8]) -> Response<Body> {
     framed.extend_from_slice(message);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = Full::<Bytes>::new(framed.freeze())
-        .with_trailers(std::future::ready(Some(Ok(trailers))));
+    let body =
+        Full::<Bytes>::new(framed.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
     let mut response = Response::new(Body::new(body));
     let grpc = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(header::CONTENT_TYPE, grpc);

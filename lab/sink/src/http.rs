@@ -126,11 +126,7 @@ async fn read(
 }
 
 /// Writes JSON over into protobuf. What it says is shorter than its text.
-fn transcode(
-    signal: Signal,
-    text: Bytes,
-    share: &mut Share,
-) -> Result<(Bytes, Lost), Refusal> {
+fn transcode(signal: Signal, text: Bytes, share: &mut Share) -> Result<(Bytes, Lost), Refusal> {
     share.grow(text.len()).map_err(NotReceived::from)?;
     let read = match signal {
         Signal::Traces => otlp::traces_from_json(&text),
@@ -260,10 +256,7 @@ impl From<NotReceived> for Refusal {
             NotReceived::Late(most) => Refusal::Final {
                 http: StatusCode::REQUEST_TIMEOUT,
                 code: Code::DeadlineExceeded,
-                message: format!(
-                    "the request did not arrive within {} s",
-                    most.as_secs_f64()
-                ),
+                message: format!("the request did not arrive within {} s", most.as_secs_f64()),
             },
             NotReceived::BrokenOff(error) | NotReceived::Packed(error) => Refusal::malformed(error),
         }

@@ -32,9 +32,9 @@ mod status;
 mod store;
 mod take;
 
-pub use config::Config;
+pub use config::{Config, TooLittle};
 pub use store::{
-    Query, Store, Stored,
+    Query, Store, Stored, TooMuch, Trace,
     search::Summary,
     stats::{Bytes, Received, Requests, Spans, Stats, Traces},
 };
@@ -59,10 +59,13 @@ pub async fn run(
     store: Store,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let intake = body::Intake::new(store.config());
+    let intake = body::Intake::new(&store);
+    // So many bytes of each connection stand in memory before the room is asked for them.
+    let unread = store.config().max_in_flight_bytes / 256;
     let of_grpc = grpc::routes(store.clone(), intake.clone());
     let of_http = http::routes(store, intake);
-    let (grpc, http) = (tcp::Server::new(grpc).http2_only(), tcp::Server::new(http));
+    let grpc = tcp::Server::new(grpc).http2_only().unread(unread);
+    let http = tcp::Server::new(http).unread(unread);
     tokio::join!(
         grpc.serve(of_grpc, shutdown.clone(), DRAIN),
         http.serve(of_http, shutdown, DRAIN),

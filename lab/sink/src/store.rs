@@ -24,7 +24,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
-use trace::{Trace, TraceId};
+use trace::TraceId;
 
 use self::{
     envelope::Envelopes,
@@ -40,7 +40,10 @@ use crate::{
 };
 
 pub(crate) use cut::NotCut;
-pub use {search::Query, stored::Stored};
+pub use {
+    search::Query,
+    stored::{Stored, TooMuch, Trace},
+};
 
 /// A handle on the spans; its clones share one store.
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ struct Inner {
     state: Mutex<State>,
     envelopes: Envelopes,
     marker: Marker,
+    /// For what is received and decoded.
+    room: Room,
     /// The revision of the whole store: it grows with every change.
     revision: watch::Sender<u64>,
     counters: Counters,
@@ -74,11 +79,13 @@ impl Store {
     /// An empty store.
     pub fn new(config: Config) -> Store {
         let state = Mutex::new(State::new(&config));
+        let room = Room::new(config.max_in_flight_bytes);
         Store(Arc::new(Inner {
             config,
             state,
             envelopes: Envelopes::new(),
             marker: Marker::default(),
+            room,
             revision: watch::Sender::new(0),
             counters: Counters::default(),
         }))
@@ -96,10 +103,11 @@ impl Store {
     /// When the bytes are not such a message. Then nothing of it is stored.
     pub fn take(&self, request: &[u8]) -> Result<Taken, otlp::DecodeError> {
         let mut share = Room::new(usize::MAX).share();
-        self.take_within(request, Lost::default(), &mut share).map_err(|error| match error {
-            NotCut::Decode(error) => error,
-            NotCut::NoRoom => unreachable!("this room has no bound"),
-        })
+        self.take_within(request, Lost::default(), &mut share)
+            .map_err(|error| match error {
+                NotCut::Decode(error) => error,
+                NotCut::NoRoom => unreachable!("this room has no bound"),
+            })
     }
 
     /// Takes a request like [`Store::take`], within the room that it has.
@@ -141,8 +149,21 @@ impl Store {
     }
 
     /// The spans of the trace with this id that have arrived so far; `None` if there are none.
-    pub fn trace(&self, id: TraceId) -> Option<Trace> {
+    pub fn trace(&self, id: TraceId) -> Option<trace::Trace> {
         self.stored(id).map(|stored| stored.decode())
+    }
+
+    /// The same trace, decoded within the memory that the sink has for it: a few bytes may become a hundred times as
+    /// many. The memory is given back when the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the decoded trace would take more memory than is free now.
+    pub fn trace_within(&self, id: TraceId) -> Result<Option<Trace>, TooMuch> {
+        let stored = self.stored(id);
+        stored
+            .map(|stored| stored.decode_within(&self.0.room))
+            .transpose()
     }
 
     /// The same spans, in the bytes that came.
@@ -241,6 +262,11 @@ impl Store {
             },
             replaced: read(&counters.replaced),
         }
+    }
+
+    /// The room for what is received and decoded.
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.room
     }
 
     pub(crate) fn counters(&self) -> &Counters {

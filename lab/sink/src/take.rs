@@ -54,8 +54,16 @@ pub(crate) fn take(
     Counters::add(&counters.replaced, lost.replaced as u64);
     let taken = match signal {
         Signal::Traces => store.take_within(request, lost, share)?,
-        Signal::Logs => count(store, &counters.log_records, otlp::count_log_records(request)?),
-        Signal::Metrics => count(store, &counters.data_points, otlp::count_data_points(request)?),
+        Signal::Logs => count(
+            store,
+            &counters.log_records,
+            otlp::count_log_records(request)?,
+        ),
+        Signal::Metrics => count(
+            store,
+            &counters.data_points,
+            otlp::count_data_points(request)?,
+        ),
     };
     let answered = if taken.refused == 0 {
         &counters.accepted

@@ -7,8 +7,12 @@
 mod decode;
 mod encode;
 mod head;
+mod size;
 
-pub use decode::{Decoded, attribute, from_json, from_protobuf, from_transcoded, resource, scope, service, span};
+pub use decode::{
+    Decoded, attribute, from_json, from_protobuf, from_transcoded, resource, scope, service, span,
+};
 pub use encode::{to_json, to_protobuf, to_request};
 pub use head::{Found, Problem, Rejected, SpanHead, walk};
 pub use otlp::{DecodeError, Walked};
+pub use size::decoded_size;

@@ -69,6 +69,7 @@ pub struct Server {
     listener: Listener,
     is_http2_only: bool,
     limits: Limits,
+    unread: Option<u32>,
 }
 
 /// What all connections of a server share.
@@ -97,6 +98,18 @@ impl Server {
             listener,
             is_http2_only: false,
             limits,
+            unread: None,
+        }
+    }
+
+    /// Bounds the bytes that a connection may have sent and its service has not read yet, which stand in memory: the
+    /// window of HTTP/2, and the buffer of HTTP/1. At least 64 KiB; a frame of HTTP/2 may be as large.
+    #[must_use]
+    pub fn unread(self, bytes: usize) -> Server {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Server {
+            unread: Some(bytes.clamp(64 << 10, 1 << 20)),
+            ..self
         }
     }
 
@@ -129,6 +142,14 @@ impl Server {
         let mut builder = Builder::new(TokioExecutor::new());
         // hyper's own limit on headers also ends connections that are idle, far too early for those.
         builder.http1().header_read_timeout(None);
+        if let Some(bytes) = self.unread {
+            builder.http1().max_buf_size(bytes as usize);
+            builder
+                .http2()
+                .initial_stream_window_size(bytes)
+                .initial_connection_window_size(bytes)
+                .max_frame_size(bytes);
+        }
         if self.is_http2_only {
             builder = builder.http2_only();
         }

@@ -186,9 +186,7 @@ impl Holds {
             Holds::Text => "a string",
             Holds::Bool => "true or false",
             Holds::Double => "a number, or \"NaN\", \"Infinity\" or \"-Infinity\",",
-            Holds::Int64 | Holds::Sfixed64 => {
-                "a signed 64-bit integer, as a string or a number,"
-            }
+            Holds::Int64 | Holds::Sfixed64 => "a signed 64-bit integer, as a string or a number,",
             Holds::Fixed64 | Holds::Uint64 => {
                 "an unsigned 64-bit integer, as a string or a number,"
             }

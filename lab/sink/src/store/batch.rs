@@ -140,7 +140,13 @@ fn each_head(scope_spans: &[u8], mut each: impl FnMut(&SpanHead<'_>)) {
 impl Facts {
     /// Adds a span that stands at this place of its batch.
     #[inline]
-    pub(super) fn add_span(&mut self, head: &SpanHead<'_>, at: usize, marker: &Marker, service: Mark) {
+    pub(super) fn add_span(
+        &mut self,
+        head: &SpanHead<'_>,
+        at: usize,
+        marker: &Marker,
+        service: Mark,
+    ) {
         let first = First {
             has_parent: !head.is_root,
             start_ns: head.start_ns,

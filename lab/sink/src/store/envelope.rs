@@ -139,15 +139,20 @@ impl Envelopes {
         let parts = Parts::of(message);
         let hash = self.hasher.hash_one((parts.before, parts.behind));
         let mut tables = self.tables.lock();
-        let known = tables.resources.find(hash, |known| parts.is(&known.bytes.content));
+        let known = tables
+            .resources
+            .find(hash, |known| parts.is(&known.bytes.content));
         known.unwrap_or_else(|| {
             let content = parts.collect(message);
             let service: Box<str> = trace::otlp::service(&content).as_str().into();
             let more = size_of::<Resource>() + 16 + allocated(service.len());
-            tables.resources.add(hash, Resource {
-                bytes: self.bytes_of(content, more, hash),
-                service,
-            })
+            tables.resources.add(
+                hash,
+                Resource {
+                    bytes: self.bytes_of(content, more, hash),
+                    service,
+                },
+            )
         })
     }
 
@@ -162,10 +167,13 @@ impl Envelopes {
             Arc::ptr_eq(&known.resource, resource) && parts.is(&known.bytes.content)
         });
         known.unwrap_or_else(|| {
-            tables.scopes.add(hash, Scope {
-                resource: Arc::clone(resource),
-                bytes: self.bytes_of(parts.collect(message), size_of::<Scope>() + 16, hash),
-            })
+            tables.scopes.add(
+                hash,
+                Scope {
+                    resource: Arc::clone(resource),
+                    bytes: self.bytes_of(parts.collect(message), size_of::<Scope>() + 16, hash),
+                },
+            )
         })
     }
 
@@ -285,8 +293,14 @@ mod tests {
         let other = envelopes.resource(&message("1."));
         assert!(!Arc::ptr_eq(&resource, &other));
         let scope = envelopes.scope(&message(".."), &resource);
-        assert!(Arc::ptr_eq(&scope, &envelopes.scope(&message("."), &resource)));
-        assert!(!Arc::ptr_eq(&scope, &envelopes.scope(&message("."), &other)));
+        assert!(Arc::ptr_eq(
+            &scope,
+            &envelopes.scope(&message("."), &resource)
+        ));
+        assert!(!Arc::ptr_eq(
+            &scope,
+            &envelopes.scope(&message("."), &other)
+        ));
         assert!(envelopes.bytes() > once);
         drop((resource, again, other, scope));
         assert_eq!(envelopes.bytes(), 0);
@@ -295,7 +309,10 @@ mod tests {
     #[test]
     fn fields_between_the_inner_ones_are_kept_too() {
         let envelopes = Envelopes::new();
-        assert_eq!(envelopes.resource(&message(".1.3.")).encoded(), message("13"));
+        assert_eq!(
+            envelopes.resource(&message(".1.3.")).encoded(),
+            message("13")
+        );
     }
 
     #[test]

@@ -169,14 +169,17 @@ impl State {
             let number = self.next_number;
             self.next_number += 1;
             self.numbers.insert(id, number);
-            self.traces.insert(number, StoredTrace {
-                id,
-                batches: SmallVec::from_buf([Arc::new(batch)]),
-                facts,
-                revision: self.revision,
-                bytes,
-                lateness,
-            });
+            self.traces.insert(
+                number,
+                StoredTrace {
+                    id,
+                    batches: SmallVec::from_buf([Arc::new(batch)]),
+                    facts,
+                    revision: self.revision,
+                    bytes,
+                    lateness,
+                },
+            );
             return;
         };
         let list = |held: &StoredTrace| match held.batches.spilled() {

@@ -84,7 +84,9 @@ mod tests {
         let marker = Marker::default();
         let shop = marker.service("shop");
         let mut marks = Marks::default();
-        let names: Vec<String> = (0..12).map(|number| format!("GET /items/{number}")).collect();
+        let names: Vec<String> = (0..12)
+            .map(|number| format!("GET /items/{number}"))
+            .collect();
         for name in &names {
             let name = marker.name(name.as_bytes());
             marks.add(name);

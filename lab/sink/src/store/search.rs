@@ -75,8 +75,14 @@ const ATTRIBUTES: u32 = 9;
 
 impl<'q> Asked<'q> {
     pub(super) fn new(query: &'q Query, marker: &Marker) -> Asked<'q> {
-        let service = query.service.as_deref().map(|service| marker.service(service));
-        let name = query.name.as_deref().map(|name| marker.name(name.as_bytes()));
+        let service = query
+            .service
+            .as_deref()
+            .map(|service| marker.service(service));
+        let name = query
+            .name
+            .as_deref()
+            .map(|name| marker.name(name.as_bytes()));
         let mark = match (name, service) {
             (Some(name), Some(service)) => Some(name.of(service)),
             (name, service) => name.or(service),
@@ -91,7 +97,8 @@ impl<'q> Asked<'q> {
             error,
             ..
         } = self.query;
-        self.mark.is_none_or(|mark| Marks::may_have(&facts.marks, mark))
+        self.mark
+            .is_none_or(|mark| Marks::may_have(&facts.marks, mark))
             && min_duration.is_none_or(|least| facts.duration() >= least)
             && error.is_none_or(|wanted| wanted == (facts.errors > 0))
     }
@@ -125,7 +132,10 @@ impl Candidate {
         let first = batches.get(facts.first.batch as usize);
         let named = first.and_then(|batch| batch.span_at(facts.first.at));
         let (service, name) = named.map_or_else(Default::default, |(scope, span)| {
-            (service_of(scope), String::from_utf8_lossy(name_of(span)).into_owned())
+            (
+                service_of(scope),
+                String::from_utf8_lossy(name_of(span)).into_owned(),
+            )
         });
         Summary {
             trace_id,
@@ -190,8 +200,7 @@ fn has_key(pair: &[u8], key: &str) -> bool {
 
 /// Whether bytes are this text as it is shown: what is not UTF-8 has U+FFFD.
 fn is_text(bytes: &[u8], text: &str) -> bool {
-    bytes == text.as_bytes()
-        || (!bytes.is_ascii() && String::from_utf8_lossy(bytes) == text)
+    bytes == text.as_bytes() || (!bytes.is_ascii() && String::from_utf8_lossy(bytes) == text)
 }
 
 fn reads(value: &Value, text: &str) -> bool {

@@ -16,7 +16,16 @@ mod tests {
 
     #[test]
     fn sizes_go_up_in_steps() {
-        let right = [(0, 0), (1, 16), (17, 32), (128, 128), (129, 160), (256, 256), (257, 320), (1025, 1280)];
+        let right = [
+            (0, 0),
+            (1, 16),
+            (17, 32),
+            (128, 128),
+            (129, 160),
+            (256, 256),
+            (257, 320),
+            (1025, 1280),
+        ];
         for (bytes, class) in right {
             assert_eq!(allocated(bytes), class, "{bytes}");
         }

@@ -1,18 +1,16 @@
 //! [`Stored`]: a trace as it is stored, to be read after the store's lock is released.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 use otlp::{
     JsonPieces,
     wire::{Fields, put_length},
 };
-use trace::{Span, Trace, TraceId, otlp as decode};
+use thiserror::Error;
+use trace::{Span, TraceId, otlp as decode};
 
-use super::{
-    batch::Batch,
-    envelope::Scope,
-    held::Batches,
-};
+use super::{batch::Batch, envelope::Scope, held::Batches};
+use crate::room::{NoRoom, Room, Share};
 
 /// A trace as it is stored: the bytes that came, decoded only when it is asked for.
 #[derive(Clone, Debug)]
@@ -21,6 +19,34 @@ pub struct Stored {
     spans: usize,
     batches: Batches,
 }
+
+/// A decoded trace, and the memory that it takes.
+#[derive(Debug)]
+pub struct Trace {
+    trace: trace::Trace,
+    _share: Share,
+}
+
+impl Deref for Trace {
+    type Target = trace::Trace;
+
+    fn deref(&self) -> &trace::Trace {
+        &self.trace
+    }
+}
+
+/// A trace takes more memory than is free now, once it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("trace {id} takes {needed} bytes when it is decoded, for which there is no room now")]
+pub struct TooMuch {
+    /// The trace.
+    pub id: TraceId,
+    /// The bytes that it takes.
+    pub needed: usize,
+}
+
+/// The memory of a span in the tree of a trace, besides itself.
+const OF_A_NODE: usize = 96;
 
 /// The bytes of a piece of a document, about.
 const PIECE: usize = 64 << 10;
@@ -46,8 +72,27 @@ impl Stored {
         self.batches.iter().map(|batch| batch.bytes.len()).sum()
     }
 
+    /// Decodes the trace within this room.
+    pub(super) fn decode_within(&self, room: &Room) -> Result<Trace, TooMuch> {
+        let runs = self.batches.iter().flat_map(|batch| batch.runs());
+        let spans = runs.flat_map(|(_, spans)| messages(spans));
+        // The tree has two lists of numbers for each span.
+        let needed = spans
+            .map(|span| decode::decoded_size(span) + OF_A_NODE)
+            .sum();
+        let mut share = room.share();
+        share.grow(needed).map_err(|NoRoom| TooMuch {
+            id: self.id,
+            needed,
+        })?;
+        Ok(Trace {
+            trace: self.decode(),
+            _share: share,
+        })
+    }
+
     /// Decodes the trace.
-    pub fn decode(&self) -> Trace {
+    pub fn decode(&self) -> trace::Trace {
         let mut spans: Vec<Span> = Vec::with_capacity(self.spans);
         let mut known = HashMap::new();
         for (scope, bytes) in self.batches.iter().flat_map(|batch| batch.runs()) {
@@ -58,7 +103,7 @@ impl Stored {
             let messages = messages(bytes);
             spans.extend(messages.filter_map(|span| decode::span(span, resource, scope).ok()));
         }
-        Trace::new(self.id, spans)
+        trace::Trace::new(self.id, spans)
     }
 
     /// The trace as an encoded `TracesData`, in pieces: each span unchanged, with all fields that came.
@@ -155,13 +200,16 @@ fn order_of(batches: &Batches) -> Vec<Place> {
             let run_end = run.end as usize;
             while start < run_end {
                 let end = end_of_piece(&batch.bytes[start..run_end]) + start;
-                places.push(((resource, scope), Place {
-                    group: scope,
-                    batch: batch_at,
-                    run: run_at,
-                    start,
-                    end,
-                }));
+                places.push((
+                    (resource, scope),
+                    Place {
+                        group: scope,
+                        batch: batch_at,
+                        run: run_at,
+                        start,
+                        end,
+                    },
+                ));
                 start = end;
             }
         }

@@ -7,6 +7,7 @@ mod grpc;
 mod http;
 mod overload;
 mod store;
+mod unchanged;
 
 use std::io;
 

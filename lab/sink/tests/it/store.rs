@@ -319,3 +319,37 @@ fn the_counts_add_up_at_every_instant() {
         "all ways were taken: {spans:?}"
     );
 }
+
+/// A hundred bytes that would be ten thousand once they are decoded, as a stand-in for more.
+#[test]
+fn a_trace_is_decoded_only_where_there_is_room_for_it() {
+    let store = Store::new(Config {
+        max_in_flight_bytes: 20_000,
+        ..Config::default()
+    });
+    let empty = KeyValue {
+        key: String::new(),
+        value: None,
+        key_strindex: 0,
+    };
+    let wide = Span {
+        attributes: vec![empty; 300],
+        ..span(1, 1)
+    };
+    take(&store, request_of(vec![wide]));
+    take(&store, request([2]));
+    let first = store.trace_within(trace_id(1)).unwrap().unwrap();
+    assert_eq!(first.spans()[0].attributes.len(), 300);
+    let refused = store.trace_within(trace_id(1)).unwrap_err();
+    assert_eq!(refused.id, trace_id(1));
+    assert!(
+        store.trace_within(trace_id(2)).is_ok(),
+        "a small one has room"
+    );
+    drop(first);
+    assert!(
+        store.trace_within(trace_id(1)).is_ok(),
+        "and its room is free again"
+    );
+    assert!(store.trace_within(trace_id(3)).unwrap().is_none());
+}

@@ -83,11 +83,7 @@ pub fn from_protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 /// # Errors
 ///
 /// When one of its ids is not valid. What is malformed in another way is left out: [`walk`] has found it before.
-pub fn span(
-    message: &[u8],
-    resource: &Arc<Resource>,
-    scope: &Arc<Scope>,
-) -> Result<Span, Problem> {
+pub fn span(message: &[u8], resource: &Arc<Resource>, scope: &Arc<Scope>) -> Result<Span, Problem> {
     let (mut trace_id, mut span_id, mut parent_id): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
     let mut counts = [0_usize; 3];
     for field in fields(message) {

@@ -23,7 +23,11 @@ fn endless_nesting_is_refused_or_passed_over_without_recursion() {
     // A value holds an array (field 5), which holds values (field 1).
     let mut bytes = Vec::new();
     let attribute_of_a_resource = [2, 1, 1, 1];
-    for field in [1, 5].repeat(5_000).into_iter().chain(attribute_of_a_resource) {
+    for field in [1, 5]
+        .repeat(5_000)
+        .into_iter()
+        .chain(attribute_of_a_resource)
+    {
         let mut outer = Vec::new();
         prost::encoding::encode_key(
             field,
