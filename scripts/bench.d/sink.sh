@@ -10,12 +10,23 @@ spans_per_request=516
 in_flight=8
 trace_bytes=4800
 
-# The request of `sink-memory`, of 2.4 MB, and its senders.
-large_spans=6036
+# The requests of `sink-memory`, of 2.4 MB, and their senders.
+declare -A large_spans=([grpc]=6036 [http]=6036 [json]=2688)
 senders=192
 
 receivers=(tracelab base collector jaeger count)
 protocols=(grpc http json)
+
+# known_protocols VERB: whether --over has names that are known; they are the protocols from then on.
+known_protocols() {
+  local one
+  [ ${#over[@]} -gt 0 ] || wrong_input "--over needs some of ${protocols[*]}"
+  [ "$1" != sink-memory ] || [ ${#over[@]} = 1 ] || wrong_input "--over is one of ${protocols[*]} for sink-memory"
+  for one in "${over[@]}"; do
+    [[ " ${protocols[*]} " = *" $one "* ]] || wrong_input "--over knows no $one; there are ${protocols[*]}"
+  done
+  protocols=("${over[@]}")
+}
 
 # === Which programs ===
 
@@ -234,21 +245,29 @@ line() {
 
 # put_load PROTOCOL SECONDS: prints what was sent, and how it was answered.
 put_load() {
+  send "$1" "$2" "$spans_per_request" --in-flight "$in_flight" ||
+    { [ $? = 1 ] || { tail "$work/log" >&2; exit 3; }; }
+}
+
+# What the generator is run with.
+politely=()
+
+# send PROTOCOL SECONDS SPANS OPTIONS...: spans is how many a request has.
+send() {
   local to=grpc://$grpc encoding=protobuf
   [ "$1" = grpc ] || to=http://$http
   [ "$1" != json ] || encoding=json
-  "$examples/send" --to "$to" --seconds "$2" --encoding "$encoding" --spans-per-request "$spans_per_request" \
-    --in-flight "$in_flight" --cpu "$generator_core" --json || { [ $? = 1 ] || { tail "$work/log" >&2; exit 3; }; }
+  "${politely[@]}" "$examples/send" --to "$to" --seconds "$2" --encoding "$encoding" --spans-per-request "$3" \
+    --cpu "$generator_core" --json "${@:4}"
 }
 
 # check RECEIVER PROTOCOL: whether what was sent, answered and received adds up.
 check() {
-  local name=$1 where problem
+  local name=$1 where
   where="$(named "$name"), $(protocol_named "$2")"
   grep --quiet '"add_up":true' "$work/warm-up" && grep --quiet '"add_up":true' "$work/load" ||
     wrong+=("$where: what was sent is not what was accepted, rejected, refused and failed")
-  problem=$(sed -n 's/.*"problem":"\(.*\)".*/\1/p' "$work/load")
-  [ -z "$problem" ] || say "$where: $(in_load failed_requests) requests failed; the first: $problem"
+  failures "$where"
   case $name in
     tracelab | base) accounts "$where" ;;
     count)
@@ -259,6 +278,13 @@ check() {
       done
       ;;
   esac
+}
+
+# failures WHERE: says how many requests failed, and why the first did.
+failures() {
+  local problem
+  problem=$(sed -n 's/.*"problem":"\(.*\)".*/\1/p' "$work/load")
+  [ -z "$problem" ] || say "$1: $(in_load failed_requests) requests failed; the first: $problem"
 }
 
 # accounts WHERE: whether the sink has received what it has accepted and rejected. A request that failed may have
@@ -342,15 +368,16 @@ sink_document() {
 # === sink-memory: more than a small sink can take ===
 
 sink_memory() {
-  local load_code=0 watch_code=0 idle after stats refused share bound
+  local protocol=${over[0]-grpc} load_code=0 watch_code=0 idle after most refused share bound
+  local spans=${large_spans[$protocol]}
   start_receiver tracelab
   idle=$(memory_of VmRSS)
   say "sending for $seconds s, then 10 s without a load"
   "$examples/watch" --page "$page" --pid "$receiver" --seconds "$seconds" --cpu "$generator_core" >"$work/watch" &
   watch=$!
   # The generator is never done; who watches must not wait for it.
-  nice -n 10 "$examples/send" --to "grpc://$grpc" --seconds "$seconds" --spans-per-request "$large_spans" \
-    --connections "$senders" --in-flight 1 --cpu "$generator_core" --json >"$work/load" || load_code=$?
+  politely=(nice -n 10)
+  send "$protocol" "$seconds" "$spans" --connections "$senders" --in-flight 1 >"$work/load" || load_code=$?
   wait "$watch" || watch_code=$?
   watch=
   if [ ! -s "$work/load" ] || [ ! -s "$work/watch" ]; then
@@ -359,6 +386,7 @@ sink_memory() {
     exit 3
   fi
   echo '{"taken_spans":0,"rejected_spans":0,"failed_spans":0}' >"$work/warm-up"
+  failures "$(protocol_named "$protocol")"
   [ "$load_code" = 0 ] || wrong+=("what was sent is not what was accepted, rejected, refused and failed")
   [ "$watch_code" = 0 ] ||
     wrong+=("$(number_field wrong <"$work/watch") answers of /api/stats: $(sed 's/.*"first_wrong":"\(.*\)","received".*/\1/' "$work/watch")")
@@ -369,18 +397,18 @@ sink_memory() {
   accounts "the sink after DELETE /api/traces"
   stop_receiver
 
-  stats=$(seen resident_max) refused=$(in_load refused_requests) bound=$((memory * 1048576 * 5 / 4 + (20 << 20)))
+  most=$(seen resident_max) refused=$(in_load refused_requests) bound=$((memory * 1048576 * 5 / 4 + (20 << 20)))
   share=$(awk -v part="$refused" -v all="$(in_load sent_requests)" 'BEGIN { printf "%.1f", all ? 100 * part / all : 0 }')
   [ "$refused" -gt 0 ] || wrong+=("nothing was refused: this load is not too much for the sink")
-  [ "$stats" -le "$bound" ] || wrong+=("the resident memory came to $(mib "$stats") MiB, above 1.25 x --memory + 20 MiB")
+  [ "$most" -le "$bound" ] || wrong+=("the resident memory came to $(mib "$most") MiB, above 1.25 x --memory + 20 MiB")
   [ "$after" -le $((60 << 20)) ] || wrong+=("10 s after DELETE /api/traces the resident memory is $(mib "$after") MiB, above 60")
   if [ -n "$json" ]; then
-    printf '{"kind":"sink-memory","seconds":%d,"memory_mib":%d,"connections":%d,"sent_requests":%d,"refused_requests":%d,"failed_requests":%d,"taken_spans":%d,"polls":%d,"stats_p50_ms":%s,"stats_p99_ms":%s,"stats_max_ms":%s,"resident_idle":%d,"resident_max":%d,"resident_after":%d,"ok":%s}\n' \
-      "$seconds" "$memory" "$senders" "$(in_load sent_requests)" "$refused" "$(in_load failed_requests)" \
-      "$(in_load taken_spans)" "$(seen polls)" "$(seen p50_ms)" "$(seen p99_ms)" "$(seen max_ms)" "$idle" "$stats" \
+    printf '{"kind":"sink-memory","protocol":"%s","seconds":%d,"memory_mib":%d,"connections":%d,"sent_requests":%d,"refused_requests":%d,"failed_requests":%d,"taken_spans":%d,"polls":%d,"stats_p50_ms":%s,"stats_p99_ms":%s,"stats_max_ms":%s,"resident_idle":%d,"resident_max":%d,"resident_after":%d,"ok":%s}\n' \
+      "$protocol" "$seconds" "$memory" "$senders" "$(in_load sent_requests)" "$refused" "$(in_load failed_requests)" \
+      "$(in_load taken_spans)" "$(seen polls)" "$(seen p50_ms)" "$(seen p99_ms)" "$(seen max_ms)" "$idle" "$most" \
       "$after" "$([ ${#wrong[@]} -eq 0 ] && echo true || echo false)"
   else
-    printf '%-42s %12s   %s\n' "$senders senders, $large_spans spans a request" "" "must be" \
+    printf '%-42s %12s   %s\n' "$(protocol_named "$protocol"), $senders senders" "" "must be" \
       "requests sent" "$(in_load sent_requests)" "" \
       "of them refused (%)" "$share" "not 0" \
       "of them failed" "$(in_load failed_requests)" "" \
@@ -389,7 +417,7 @@ sink_memory() {
       "GET /api/stats, p50 (ms)" "$(seen p50_ms | cut -c 1-6)" "" \
       "GET /api/stats, p99 (ms)" "$(seen p99_ms | cut -c 1-6)" "<= 50 on a machine that does nothing else" \
       "resident memory, idle (MiB)" "$(mib "$idle")" "" \
-      "resident memory, highest (MiB)" "$(mib "$stats")" "<= $(mib "$bound")" \
+      "resident memory, highest (MiB)" "$(mib "$most")" "<= $(mib "$bound")" \
       "10 s after DELETE /api/traces (MiB)" "$(mib "$after")" "<= 60"
   fi
   [ ${#wrong[@]} -eq 0 ] || { printf 'scripts/bench: FAILED: %s\n' "${wrong[@]}" >&2; exit 1; }

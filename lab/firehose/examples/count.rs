@@ -32,7 +32,8 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(core) = args.cpu {
-        firehose::cpu::pin(core).with_context(|| format!("core {core} (--cpu)"))?;
+        firehose::cpu::pin(core)
+            .with_context(|| format!("this process cannot run on core {core} (--cpu)"))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

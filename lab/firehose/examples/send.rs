@@ -83,7 +83,8 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => Until::Elapsed(Duration::try_from_secs_f64(args.seconds).context("--seconds")?),
     };
     if let Some(core) = args.cpu {
-        firehose::cpu::pin(core).with_context(|| format!("core {core} (--cpu)"))?;
+        firehose::cpu::pin(core)
+            .with_context(|| format!("this process cannot run on core {core} (--cpu)"))?;
     }
     let template = Arc::new(Template::new(&firehose::typical())?);
     let framing = args.to.protocol().framing();

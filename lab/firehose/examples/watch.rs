@@ -65,7 +65,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let time = Duration::try_from_secs_f64(args.seconds).context("--seconds")?;
     if let Some(core) = args.cpu {
-        firehose::cpu::pin(core).with_context(|| format!("core {core} (--cpu)"))?;
+        firehose::cpu::pin(core)
+            .with_context(|| format!("this process cannot run on core {core} (--cpu)"))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

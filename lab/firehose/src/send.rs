@@ -17,7 +17,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 
-use self::connection::Connection;
+use self::connection::{Broken, Connection};
 use crate::{Answer, Batch, Protocol, Run, Target, cpu};
 
 /// How much is sent, and how.
@@ -75,6 +75,7 @@ pub async fn send(target: &Target, batch: &Batch, plan: &Plan) -> Result<Totals,
         patience: plan.patience,
         begun,
         requests: AtomicU64::new(0),
+        unsent: Mutex::new(Vec::new()),
         totals: Mutex::new(Totals::default()),
     });
     let mut tasks = JoinSet::new();
@@ -90,7 +91,8 @@ pub async fn send(target: &Target, batch: &Batch, plan: &Plan) -> Result<Totals,
     totals.connections = connections as u64;
     totals.elapsed = begun.elapsed();
     totals.cpu = cpu::used().saturating_sub(cpu);
-    totals.next = plan.first + totals.sent.requests * batch.traces() as u64;
+    let begun = shared.requests.load(Ordering::Relaxed);
+    totals.next = plan.first + begun * batch.traces() as u64;
     Ok(totals)
 }
 
@@ -105,6 +107,8 @@ struct Shared {
     begun: Instant,
     /// How many requests were begun.
     requests: AtomicU64,
+    /// The numbers of requests that a connection did not take, and that are still to be sent.
+    unsent: Mutex<Vec<u64>>,
     totals: Mutex<Totals>,
 }
 
@@ -163,7 +167,8 @@ impl Shared {
         let mut sent = 0;
         loop {
             if let Err(error) = self.in_time(connection.ready()).await {
-                return End::Broken { sent, why: error };
+                let why = error.to_string();
+                return End::Broken { sent, why };
             }
             let Some(request) = self.next() else {
                 return End::Done;
@@ -173,11 +178,18 @@ impl Shared {
             let bytes = body.freeze();
             let size = bytes.len() as u64;
             self.totals.lock().sent.add(1, spans, size);
-            sent += 1;
             let answer = match self.in_time(connection.exchange(bytes.clone())).await {
                 Ok(answer) => answer,
-                Err(error) => Answer::Failed(error),
+                // The peer closed the connection in the moment when it was ready. Another one takes the request.
+                Err(error) if error.is_unsent() => {
+                    self.totals.lock().sent.take_back(1, spans, size);
+                    self.unsent.lock().push(request);
+                    let why = error.to_string();
+                    return End::Broken { sent, why };
+                }
+                Err(error) => Answer::Failed(error.to_string()),
             };
+            sent += 1;
             self.totals.lock().answered(answer, spans, size);
             // The connection may still hold the body of a request that was answered before it was read.
             body = bytes.try_into_mut().unwrap_or_else(|_held| batch.body());
@@ -186,6 +198,9 @@ impl Shared {
 
     /// The number of the next request, if one is to be sent.
     fn next(&self) -> Option<u64> {
+        if let Some(unsent) = self.unsent.lock().pop() {
+            return Some(unsent);
+        }
         match self.until {
             Until::Elapsed(time) if self.begun.elapsed() >= time => return None,
             Until::Elapsed(_) => {}
@@ -207,13 +222,8 @@ impl Shared {
     }
 
     /// Waits for a step of the exchange, at most as long as the plan allows.
-    async fn in_time<T>(
-        &self,
-        step: impl Future<Output = Result<T, connection::Broken>>,
-    ) -> Result<T, String> {
-        match timeout(self.patience, step).await {
-            Ok(done) => done.map_err(|broken| broken.to_string()),
-            Err(_) => Err(format!("no answer after {:?}", self.patience)),
-        }
+    async fn in_time<T>(&self, step: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+        let late = Err(Broken::Late(self.patience));
+        timeout(self.patience, step).await.unwrap_or(late)
     }
 }

@@ -1,6 +1,6 @@
 //! A connection to the receiver, by HTTP/2 or HTTP/1.1, whose bodies are sent without a copy.
 
-use std::{future::poll_fn, io};
+use std::{future::poll_fn, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
@@ -44,6 +44,11 @@ pub(crate) enum Broken {
     Http1(#[from] hyper::Error),
     #[error("the response: {0}")]
     Response(Box<dyn std::error::Error + Send + Sync>),
+    /// The connection did not take the request: nothing of it was sent.
+    #[error(transparent)]
+    Unsent(h2::Error),
+    #[error("no answer after {0:?}")]
+    Late(Duration),
 }
 
 /// The most bytes of a response.
@@ -100,7 +105,8 @@ impl Connection {
                 self.read_http1(response).await
             }
             Sender::Http2(sender) => {
-                let (response, mut stream) = sender.send_request(head, false)?;
+                let (response, mut stream) =
+                    sender.send_request(head, false).map_err(Broken::Unsent)?;
                 stream.send_data(body, true)?;
                 let response = response.await?;
                 self.read_http2(response).await
@@ -148,6 +154,20 @@ impl Connection {
         // A response without a body has its status in the headers.
         let trailers: HeaderMap = stream.trailers().await?.unwrap_or(head.headers);
         Ok(answer::of_grpc(head.status, &body, &trailers))
+    }
+}
+
+// === impl Broken ===
+
+impl Broken {
+    /// Whether nothing of the request was sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        match self {
+            Broken::Unsent(_) => true,
+            // hyper says so of requests that were still waiting for the connection.
+            Broken::Http1(error) => error.is_canceled(),
+            _ => false,
+        }
     }
 }
 

@@ -104,4 +104,11 @@ impl Count {
         self.spans += spans;
         self.bytes += bytes;
     }
+
+    /// Takes back what was counted, and was not sent in the end.
+    pub(crate) fn take_back(&mut self, requests: u64, spans: u64, bytes: u64) {
+        self.requests -= requests;
+        self.spans -= spans;
+        self.bytes -= bytes;
+    }
 }

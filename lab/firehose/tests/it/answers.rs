@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use firehose::{Encoding, Plan, Run, Target, Totals, Until};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -147,6 +147,37 @@ async fn a_receiver_that_hangs_up_ends_the_run() {
             "{scheme}: {totals:?}"
         );
         assert!(totals.problem.is_some());
+    }
+}
+
+/// As a server does that limits the age of its connections: it ends each after its first request (GOAWAY).
+#[tokio::test]
+async fn a_connection_that_ends_politely_costs_no_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve_and_go_away(stream));
+        }
+    });
+    let totals = send(&format!("h2://{at}"), Encoding::Protobuf, PATIENT).await;
+    assert_eq!(totals.accepted.requests, REQUESTS, "{totals:?}");
+    assert_eq!(totals.next, REQUESTS * 20);
+    // One connection, with at most two requests before the client knows.
+    assert!(totals.reconnected >= 1, "{totals:?}");
+}
+
+async fn serve_and_go_away(stream: TcpStream) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        connection.graceful_shutdown();
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            while let Some(Ok(data)) = body.data().await {
+                let _ = body.flow_control().release_capacity(data.len());
+            }
+            let _ = respond.send_response(http::Response::new(()), true);
+        });
     }
 }
 
