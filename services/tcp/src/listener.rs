@@ -13,6 +13,10 @@ use crate::{Place, Places};
 /// closed.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The number of connections that may wait to be accepted; the system has a limit of its own (`somaxconn`). The first
+/// packet of a client that finds the queue full is dropped, and sent again after a second.
+const QUEUE: i32 = 4_096;
+
 /// The shortest time between two reports of the same failure.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
@@ -47,6 +51,8 @@ impl Listener {
 
     /// Accepts the connections of `listener`, each with one of these places.
     pub fn with_places(listener: TcpListener, places: Places) -> Listener {
+        // A second call of listen(2) sets the length of the queue alone. Where it fails the queue is short, no more.
+        let _ = rustix::net::listen(&listener, QUEUE);
         Listener {
             listener,
             places,

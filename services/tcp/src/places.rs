@@ -1,6 +1,7 @@
 //! [`Places`]: how many connections there may be, and which of them is closed for a new one.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -20,7 +21,7 @@ const FEWEST: usize = 8;
 
 /// The time without progress after which a connection may be closed for another. A client that has just connected,
 /// or has just been answered, is not silent yet.
-const RESTED: Duration = Duration::from_millis(100);
+const RESTED: Duration = Duration::from_millis(50);
 
 /// The time between two looks for a connection to close, while none may be closed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -98,11 +99,13 @@ impl Places {
     /// Asks the connection that is silent for the longest time to leave.
     pub(crate) fn make_room(&self) {
         let taken = self.0.taken.lock();
-        let silent = taken.holders.values().filter_map(|holder| {
+        let silent = taken.holders.iter().filter_map(|(id, holder)| {
             let silence = holder.progress.silence()?;
-            (silence >= RESTED && !holder.leave.is_cancelled()).then_some((silence, holder))
+            let may_leave = silence >= RESTED && !holder.leave.is_cancelled();
+            may_leave.then_some((silence, Reverse(*id), holder))
         });
-        if let Some((_, holder)) = silent.max_by_key(|(silence, _)| *silence) {
+        // Of those that are equally silent, the one that came first.
+        if let Some((_, _, holder)) = silent.max_by_key(|(silence, id, _)| (*silence, *id)) {
             holder.leave.cancel();
         }
     }
