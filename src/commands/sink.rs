@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use browser_guard::HostArgs;
 use control::{ExternalShop, Listens, Shop};
 use protocol::Database;
 use reqwest::Url;
@@ -48,6 +49,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     memory: usize,
 
+    /// Let the pages of this origin send over OTLP/HTTP from a browser, such as http://localhost:3000; may be given more
+    /// than once. * is every origin.
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<::sink::Origin>,
+
+    #[command(flatten)]
+    hosts: HostArgs,
+
     /// A service of the shop that runs elsewhere, with its address; may be given more than once.
     #[arg(long, value_name = "NAME=URL")]
     service: Vec<ServiceArg>,
@@ -81,8 +90,10 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     };
     let store = sink::Store::new(sink::Config {
         max_bytes: args.memory << 20,
+        cors: args.cors.clone(),
         ..sink::Config::default()
     });
+    let hosts = args.hosts.hosts();
     let shop = args.shop(&store, listens)?;
     let stop = stop::on_signals()?;
     let ready = serde_json::json!({
@@ -95,7 +106,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 
     let sink = sink::run(grpc, http, store.clone(), stop.clone());
     let Some(shop) = shop else {
-        let page = control::serve(page, control::sink_routes(store), stop);
+        let page = control::serve(page, control::sink_routes(store), hosts, stop);
         tokio::try_join!(sink, page)?;
         return Ok(Outcome::Passed);
     };
@@ -109,7 +120,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         drop(requests);
         Ok(())
     };
-    let page = control::serve(page, routes, stop.clone());
+    let page = control::serve(page, routes, hosts, stop.clone());
     tokio::try_join!(sink, page, answering)?;
     Ok(Outcome::Passed)
 }

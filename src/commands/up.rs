@@ -8,6 +8,7 @@ use std::{
 
 use ::trace::TraceId;
 use axum::Router;
+use browser_guard::{AllowedHosts, HostArgs};
 use control::Shop;
 use protocol::LabDescription;
 use supervisor::{Component, Config, Event, Lab, Otlp, OtlpProtocol, Ports};
@@ -49,8 +50,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = http_url)]
     otlp: Option<String>,
 
+    /// Let the pages of this origin send over OTLP/HTTP from a browser, such as http://localhost:3000; may be given more
+    /// than once. * is every origin.
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<sink::Origin>,
+
     #[command(flatten)]
     shop: ShopArgs,
+
+    #[command(flatten)]
+    hosts: HostArgs,
 
     /// Keep databases and mails in this folder. Without it they are removed at the end.
     #[arg(long, value_name = "FOLDER")]
@@ -75,6 +84,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             protocol: OtlpProtocol::Grpc,
         }),
         data_dir: args.data,
+        allowed_hosts: args.hosts.hosts(),
+        sink: sink::Config {
+            cors: args.cors,
+            ..sink::Config::default()
+        },
         ..args.shop.config().await?
     };
     let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;
@@ -82,7 +96,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let told = tokio::spawn(events::print(events));
     let (routes, mut requests) = control::routes(lab.store().clone());
     let stop_page = CancellationToken::new();
-    let serving = tokio::spawn(serve_page(listener, routes, stop_page.clone()));
+    let hosts = args.hosts.hosts();
+    let serving = tokio::spawn(serve_page(listener, routes, hosts, stop_page.clone()));
     let described = control::describe(&lab, page);
     let shown = match args.format {
         Format::Text => show_first_order(&lab, &described, started).await,
@@ -111,8 +126,13 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-async fn serve_page(listener: TcpListener, routes: Router, stop: CancellationToken) {
-    if let Err(error) = control::serve(listener, routes, stop).await {
+async fn serve_page(
+    listener: TcpListener,
+    routes: Router,
+    hosts: AllowedHosts,
+    stop: CancellationToken,
+) {
+    if let Err(error) = control::serve(listener, routes, hosts, stop).await {
         let (component, why) = (Component::Page, error.to_string());
         eprintln!("{}", Event::Failed { component, why });
     }

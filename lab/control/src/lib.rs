@@ -3,7 +3,7 @@
 //! | route | answer |
 //! | --- | --- |
 //! | `GET /api/lab` | where everything of the lab listens |
-//! | `POST /api/orders` | places orders, and waits until their traces can be read |
+//! | `POST /api/orders` | places orders, and waits until their traces can be read; its status is that of the shop |
 //! | `GET`, `PUT`, `DELETE /api/faults` | the faults that are on for every request |
 //! | `DELETE /api/faults/{name}` | switches one of them off |
 //! | `GET /api/traces/{hex}` | a trace as OTLP/JSON |
@@ -24,6 +24,7 @@
 
 #![warn(clippy::missing_errors_doc)]
 
+mod body;
 mod documents;
 mod html;
 mod lab;
@@ -43,6 +44,7 @@ pub use whole_order::whole_order;
 use std::io;
 
 use axum::{Router, routing::get};
+use browser_guard::{AllowedHosts, guard};
 use sink::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +63,8 @@ pub fn sink_routes(store: Store) -> Router {
         .with_state(store)
 }
 
-/// Serves the routes until `shutdown` is cancelled.
+/// Serves the routes until `shutdown` is cancelled, to requests for addresses, `localhost` and `hosts`. Pages of other
+/// sites change nothing.
 ///
 /// # Errors
 ///
@@ -69,9 +72,10 @@ pub fn sink_routes(store: Store) -> Router {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    hosts: AllowedHosts,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(tcp::NoDelay::new(listener), router)
+    axum::serve(tcp::NoDelay::new(listener), guard(router, hosts))
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }

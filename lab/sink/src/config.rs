@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Origin;
+
 /// The limits of a sink.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     /// The number of remembered evicted traces, whose late spans are refused. Otherwise such a trace would
     /// come back as a fragment.
     pub remembered_evictions: usize,
+    /// The origins whose pages may send over OTLP/HTTP from a browser. None by default.
+    pub cors: Vec<Origin>,
 }
 
 impl Default for Config {
@@ -33,6 +37,7 @@ impl Default for Config {
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
             remembered_evictions: 100_000,
+            cors: Vec::new(),
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::{
-    Store, Taken,
+    Store, Taken, cors,
     gate::Gate,
     grpc::traces_answer,
     status::Status,
@@ -34,7 +34,12 @@ pub(crate) async fn serve(
     gate: Gate,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let cors = cors::layer(&store.config().cors);
     let service = router(Receiver { store, gate });
+    let service = match cors {
+        Some(cors) => service.layer(cors),
+        None => service,
+    };
     axum::serve(tcp::NoDelay::new(listener), service)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await

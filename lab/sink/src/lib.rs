@@ -23,6 +23,7 @@
 )]
 
 mod config;
+mod cors;
 mod gate;
 mod grpc;
 mod http;
@@ -31,6 +32,7 @@ mod store;
 mod take;
 
 pub use config::Config;
+pub use cors::{Origin, OriginError};
 pub use store::{
     Query, Store,
     search::Summary,

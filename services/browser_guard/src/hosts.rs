@@ -45,6 +45,11 @@ impl AllowedHosts {
         self.0.iter().map(String::as_str)
     }
 
+    /// Whether there is no such name.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `host`, without its port, is an address, `localhost` or a name below it, or one of these names.
     pub(crate) fn has(&self, host: &str) -> bool {
         let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));

@@ -30,6 +30,7 @@ impl Page {
         let task = tokio::spawn(control::serve(
             listener,
             control::sink_routes(store.clone()),
+            "lab.example".parse().unwrap(),
             stop.clone(),
         ));
         Page {

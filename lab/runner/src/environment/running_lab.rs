@@ -170,12 +170,16 @@ impl RunningLab {
         let asked = self.services.iter().map(|service| async {
             let url = service.join("/lab/flush").ok()?;
             let reply = self.client.post(url).send().await.ok()?;
-            reply.json::<Counts>().await.ok()
+            let counts = http_client::read(reply, MOST_COUNTS).await.ok()?;
+            serde_json::from_slice::<Counts>(&counts).ok()
         });
         let answers = future::join_all(asked).await;
         answers.into_iter().flatten().collect()
     }
 }
+
+/// The most bytes that are read of the counts of a service.
+const MOST_COUNTS: usize = 64 << 10;
 
 /// The message of the first cause of an error.
 fn innermost(mut error: &dyn Error) -> String {
