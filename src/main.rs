@@ -46,7 +46,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return exit::of_arguments(error),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(command.workers())
         .enable_all()

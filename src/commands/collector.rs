@@ -4,6 +4,8 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use ::collector::{CollectorRun, Program};
 
+use plain::Plain;
+
 use crate::exit::Outcome;
 
 /// Run an OpenTelemetry Collector with a set-up, in the foreground.
@@ -52,6 +54,6 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         // The parent process learns the ports here. Without a reader the write fails, and the Collector runs on.
         let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(ready));
     };
-    ::collector::run(run, ready, |line| eprintln!("{line}"), stop).await?;
+    ::collector::run(run, ready, |line| eprintln!("{}", Plain(line)), stop).await?;
     Ok(Outcome::Passed)
 }

@@ -4,6 +4,7 @@ use std::{error::Error, time::Duration};
 
 use faults::Faults;
 use http_client::ReadError;
+use plain::Plain;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -52,7 +53,7 @@ pub enum ClientError {
         most: usize,
     },
     /// The lab answered with an error.
-    #[error("the lab at {} says {status}: {detail}", shown(url))]
+    #[error("the lab at {} says {status}: {}", shown(url), Plain(detail))]
     Refused {
         /// The lab's address.
         url: Url,

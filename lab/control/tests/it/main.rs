@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
+mod problems;
+
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use sink::{Config, Store};

@@ -43,7 +43,7 @@ pub struct Plain<T>(pub T);
 #[derive(Clone, Copy, Debug)]
 pub struct Markdown<T>(pub T);
 
-/// A message of several lines, printed with escapes for everything else that is no visible text.
+/// A message of several lines, printed with escapes for everything else that is no visible text; tabs stay, too.
 ///
 /// It is the last guard of an output: parts of the message that are not its own must be [`Plain`] already, or they
 /// could add lines.
@@ -97,11 +97,10 @@ impl<T: Display> Display for Markdown<T> {
 impl<T: Display> Display for Message<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = self.0.to_string();
-        for (number, line) in message.split('\n').enumerate() {
-            if number > 0 {
-                f.write_char('\n')?;
-            }
-            Escaping(&mut *f).write_str(line)?;
+        for part in message.split_inclusive(['\n', '\t']) {
+            let text = part.trim_end_matches(['\n', '\t']);
+            Escaping(&mut *f).write_str(text)?;
+            f.write_str(&part[text.len()..])?;
         }
         Ok(())
     }
@@ -223,8 +222,8 @@ mod tests {
     #[test]
     fn a_message_keeps_its_lines_and_nothing_else() {
         assert_eq!(
-            Message("a\n  b\r\u{1b}[2J\n").to_string(),
-            "a\n  b\\r\\u{1b}[2J\n"
+            Message("a\n\tb\r\u{1b}[2J\n").to_string(),
+            "a\n\tb\\r\\u{1b}[2J\n"
         );
     }
 }
