@@ -136,6 +136,8 @@ struct Ground {
     /// A lab that has the trace, and one whose spans go elsewhere.
     lab: String,
     elsewhere: String,
+    /// What answers like a lab of another version.
+    no_lab: String,
 }
 
 impl Ground {
@@ -145,7 +147,7 @@ impl Ground {
             std::fs::write(&path, text).unwrap();
             path
         };
-        let lab = lab(None).await;
+        let lab = lab(None, "sqlite").await;
         let target = format!(
             "name: own\ntitle: \"{}\"\nstory: \"{}\"\ntarget: {lab}\n\
              journey: {{ requests: [{{ path: /fails }}] }}\nload: {{ requests: 1, users: 1 }}\n\
@@ -173,7 +175,8 @@ impl Ground {
             collector,
             results: folder.join("results"),
             own_target: write(folder.join("own.yaml"), &target),
-            elsewhere: self::lab(Some(SAID)).await,
+            elsewhere: self::lab(Some(SAID), "sqlite").await,
+            no_lab: self::lab(None, SAID).await,
             lab,
         }
     }
@@ -221,7 +224,7 @@ fn document(queries: u64) -> Value {
 }
 
 /// A lab that says it in every answer; `exports_to` is where its spans go.
-async fn lab(exports_to: Option<&'static str>) -> String {
+async fn lab(exports_to: Option<&'static str>, database: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let checkout = url.clone();
@@ -231,7 +234,7 @@ async fn lab(exports_to: Option<&'static str>) -> String {
     });
     let described = json!({
         "ready": true, "page": SAID, "otlp_grpc": SAID, "otlp_http": SAID, "exports_to": exports_to, "amqp": SAID,
-        "database": "sqlite", "services": { "checkout": { "url": checkout, "pid": null } },
+        "database": database, "services": { "checkout": { "url": checkout, "pid": null } },
     });
     let list = json!({ "traces": [{
         "trace_id": TRACE, "service": SAID, "name": SAID, "start_unix_nano": "1000000000", "duration_ms": 1000.0,
@@ -278,6 +281,7 @@ fn cases(ground: &Ground) -> Vec<Case> {
         prints,
     };
     let (lab, elsewhere) = (ground.lab.as_str(), ground.elsewhere.as_str());
+    let no_lab = ground.no_lab.as_str();
     let own = path(&ground.own_target);
     let run = [
         "run",
@@ -355,6 +359,12 @@ fn cases(ground: &Ground) -> Vec<Case> {
         with(&["--out", &path(&ground.results)]),
         with(&["--format", "markdown"]),
         case("tracelab-run", &["run", &scenario], TheText),
+        case(
+            "tracelab-run",
+            &["run", "checkout", "--lab", no_lab],
+            TheText,
+        ),
+        case("tracelab-load", &["load", "--lab", no_lab], TheText),
         case(
             "tracelab-run",
             &["run", "checkout", "--via", &nothing],

@@ -264,10 +264,11 @@ impl LabClient {
         url
     }
 
-    fn not_a_lab(&self, source: impl Error + Send + Sync + 'static) -> ClientError {
+    fn not_a_lab(&self, source: impl Error) -> ClientError {
         ClientError::NotALab {
             url: self.url.clone(),
-            source: Box::new(source),
+            // The error quotes the answer.
+            source: Plain(source).to_string().into(),
         }
     }
 }
