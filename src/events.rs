@@ -1,13 +1,14 @@
 //! Prints the events of a lab on standard error.
 
 use indicatif::ProgressBar;
+use plain::Plain;
 use supervisor::{Event, Events};
 
 /// Prints the events of a lab to standard error: lines of the services, and processes that ended.
 pub(crate) async fn print(mut events: Events) {
     while let Some(event) = events.next().await {
         if is_printed(&event) {
-            stderr::say(event);
+            stderr::say(Plain(&event));
         }
     }
 }
@@ -21,7 +22,7 @@ pub(crate) fn print_above(
     move |event| {
         let is_line = matches!(event, Event::Line { .. } | Event::LinesLost { .. });
         if is_printed(&event) && (lines_too || !is_line) {
-            bar.suspend(|| stderr::say(event));
+            bar.suspend(|| stderr::say(Plain(&event)));
         }
     }
 }

@@ -3,6 +3,9 @@
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
+use plain::{Message, Plain};
+
 /// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -27,8 +30,40 @@ pub(crate) fn code(outcome: anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::Interrupted) => return ExitCode::from(130),
         Err(error) => error,
     };
-    stderr::say(format_args!("error: {error:#}"));
+    stderr::say(format_args!(
+        "error: {}",
+        Message(format_args!("{error:#}"))
+    ));
     ExitCode::from(code_of(&error))
+}
+
+/// The exit code of a command line that cannot be used, or that asks for help, after its message was printed.
+pub(crate) fn of_arguments(mut error: clap::Error) -> ExitCode {
+    // An argument may be the name of a file that another program chose.
+    let hidden: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, escaped(value)?)))
+        .collect();
+    for (kind, value) in hidden {
+        error.insert(kind, value);
+    }
+    // Without a reader nothing is printed, and the exit code is the same.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The value with escapes; `None` if it needs none.
+fn escaped(value: &ContextValue) -> Option<ContextValue> {
+    let plain = |text: &String| Plain(text).to_string();
+    match value {
+        ContextValue::String(text) if !plain::is_plain(text) => {
+            Some(ContextValue::String(plain(text)))
+        }
+        ContextValue::Strings(texts) if texts.iter().any(|text| !plain::is_plain(text)) => {
+            Some(ContextValue::Strings(texts.iter().map(plain).collect()))
+        }
+        _ => None,
+    }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

@@ -55,7 +55,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     tcp::raise_open_files();
-    let command = Cli::parse().command;
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return exit::of_arguments(error),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(command.workers())
         .enable_all()

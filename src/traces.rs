@@ -8,6 +8,8 @@ use std::{
 
 use ::trace::{Span, SpanId, Trace, TraceId, tree};
 
+use plain::Plain;
+
 use crate::{exit::WrongInput, lab::LabArgs};
 
 /// The source of a trace.
@@ -40,8 +42,9 @@ impl TraceArgs {
                 match traces.into_iter().find(is_it) {
                     Some(trace) => Ok(vec![trace]),
                     None => Err(WrongInput(format!(
-                        "{}: no trace {id} in it; it has {ids}",
-                        path.display()
+                        "{}: no trace {} in it; it has {ids}",
+                        Plain(path.display()),
+                        Plain(id)
                     ))
                     .into()),
                 }
@@ -104,10 +107,9 @@ fn is_nearly_an_id(name: &str) -> bool {
 
 /// Reads all spans of a trace file; - is standard input.
 pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
-    let name = if path.as_os_str() == "-" {
-        "standard input".into()
-    } else {
-        path.to_string_lossy()
+    let name = match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => Plain(path.display()).to_string(),
     };
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
@@ -115,9 +117,10 @@ pub(crate) fn from_file(path: &Path) -> anyhow::Result<Vec<Span>> {
         false => std::fs::read(path).map(|read| bytes = read),
     };
     read.map_err(|error| WrongInput(format!("{name} cannot be read: {error}")))?;
-    let read = formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {error}")))?;
+    let read =
+        formats::read(&bytes).map_err(|error| WrongInput(format!("{name}: {}", Plain(error))))?;
     for note in &read.notes {
-        stderr::say(format_args!("note: {name}: {note}"));
+        stderr::say(format_args!("note: {name}: {}", Plain(note)));
     }
     Ok(read.spans)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use plain::Plain;
 use reqwest::Url;
 use thiserror::Error;
 
@@ -11,7 +12,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum Error {
     /// The catalogue, which every journey chooses from, could not be read.
-    #[error("cannot read the products of the shop at {target}: {reason}")]
+    #[error("cannot read the products of the shop at {target}: {}", Plain(reason))]
     Catalogue {
         /// The checkout service.
         target: Url,
@@ -33,7 +34,7 @@ pub enum Error {
         sku: String,
     },
     /// Goose refused its configuration or failed.
-    #[error("goose failed: {0}")]
+    #[error("goose failed: {}", Plain(.0))]
     Goose(String),
     /// This process has a handler for Ctrl-C or ignores it, and goose would change that.
     #[error(

@@ -4,6 +4,8 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ::collector::{CollectorRun, Program};
 
+use plain::Plain;
+
 use crate::{exit::Outcome, stop};
 
 /// The time within which the command ends after the first signal.
@@ -59,6 +61,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         // The parent process learns the ports here. Without a reader the write fails, and the Collector runs on.
         let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(ready));
     };
-    ::collector::run(run, ready, |line| stderr::say(line), stop.token().clone()).await?;
+    let say = |line: &_| stderr::say(Plain(line));
+    ::collector::run(run, ready, say, stop.token().clone()).await?;
     Ok(Outcome::Passed)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ::trace::{Fidelity, Trace, otlp};
 use anyhow::Context;
+use plain::Plain;
 
 use crate::{exit::Outcome, lab::LabArgs, screen, traces};
 
@@ -53,7 +54,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     };
     match &args.out {
         Some(path) => std::fs::write(path, bytes)
-            .with_context(|| format!("{} cannot be written", path.display()))?,
+            .with_context(|| format!("{} cannot be written", Plain(path.display())))?,
         None => screen::print(bytes)?,
     }
     let as_text = traces.iter().filter(|trace| is_text(trace)).count();

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use faults::{Faults, Setting};
 use loadgen::{LoadProgress, OrderJourney, Plan, Recording};
 use parking_lot::Mutex;
+use plain::Plain;
 use schedule::{Arrivals, Load, Rate, Stage, parse_load_duration};
 
 use crate::{
@@ -212,7 +213,10 @@ impl Args {
             return Ok(None);
         };
         let file = File::create(path).map_err(|error| {
-            WrongInput(format!("{}: cannot be written: {error}", path.display()))
+            WrongInput(format!(
+                "{}: cannot be written: {error}",
+                Plain(path.display())
+            ))
         })?;
         Ok(Some(Box::new(BufWriter::new(file))))
     }

@@ -24,7 +24,7 @@ pub(crate) fn main(args: &Args, command: Command) -> anyhow::Result<Outcome> {
     written.map_err(|error| {
         WrongInput(format!(
             "{}: the pages cannot be written: {error}",
-            args.out.display()
+            plain::Plain(args.out.display())
         ))
     })?;
     Ok(Outcome::Passed)

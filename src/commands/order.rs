@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use ::trace::Trace;
 use anyhow::Context;
 use faults::{Faults, Setting};
+use plain::Plain;
 use protocol::{MAX_ORDERS, OrderRequest, PlacedOrder, PlacedOrders};
 
 use crate::{
@@ -82,7 +83,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 async fn waterfall(lab: &LabArgs, placed: &PlacedOrder) -> anyhow::Result<String> {
     if let Some(endpoint) = lab.describe().await?.exports_to {
         return Ok(format!(
-            "The order was placed; its spans go to {endpoint}, and not to the sink (trace {}).\n",
+            "The order was placed; its spans go to {}, and not to the sink (trace {}).\n",
+            Plain(endpoint),
             placed.trace_id
         ));
     }
@@ -105,7 +107,7 @@ fn company(placed: &PlacedOrders) -> String {
         let faults = taken
             .faults
             .iter()
-            .map(|fault| format!("the fault {fault}"));
+            .map(|fault| format!("the fault {}", Plain(fault)));
         let all: Vec<String> = [lines, orders, healthy]
             .into_iter()
             .flatten()

@@ -12,6 +12,7 @@ use ::collector::{CollectorEffect, Program, Setup};
 use ::scenario::{Scenario, Target};
 use expect::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use plain::Plain;
 use reqwest::Url;
 use runner::{
     Finished, Kept, LabChoice, Overrides, Phase, Progress, Report, SetParameter, Settings,
@@ -220,7 +221,8 @@ impl Args {
             if scenario.only_checks() {
                 return Err(WrongInput(format!(
                     "{name} has no load and no target: it only checks recorded traces; use tracelab check \
-                     FILE… --expect {name}, or give it a load"
+                     FILE… --expect {name}, or give it a load",
+                    name = Plain(name)
                 ))
                 .into());
             }

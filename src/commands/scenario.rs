@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use plain::{Message, Plain};
 use reqwest::Url;
 use serde_json::json;
 
@@ -74,7 +75,9 @@ pub(crate) struct NewArgs {
 pub(crate) async fn main(scenario: Scenario) -> anyhow::Result<Outcome> {
     match scenario {
         Scenario::List(args) => screen::print(list(args.format)?)?,
-        Scenario::Show(args) => screen::print(scenario::find_text(&args.scenario)?)?,
+        Scenario::Show(args) => {
+            screen::print(Message(scenario::find_text(&args.scenario)?).to_string())?
+        }
         Scenario::Schema => screen::print(scenario::schema())?,
         Scenario::Lint(args) => lint(&args.files)?,
         Scenario::New(args) => new(&args)?,
@@ -106,7 +109,7 @@ fn lint(files: &[String]) -> anyhow::Result<()> {
     for file in files {
         let errors = scenario::lint(file, &scenario::find_text(file)?);
         match errors.is_empty() {
-            true => screen::print(format!("{file}: ok\n"))?,
+            true => screen::print(format!("{}: ok\n", Plain(file)))?,
             false => said.extend(errors.iter().map(ToString::to_string)),
         }
     }
@@ -126,14 +129,18 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
     write_new(&path, &text)?;
     screen::print(format!(
         "{path} is written; edit it, then: tracelab run ./{path}\n",
-        path = path.display()
+        path = Plain(path.display())
     ))
 }
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let file = std::fs::File::create_new(path)
-        .map_err(|error| WrongInput(format!("{}: cannot be written: {error}", path.display())));
+    let file = std::fs::File::create_new(path).map_err(|error| {
+        WrongInput(format!(
+            "{}: cannot be written: {error}",
+            Plain(path.display())
+        ))
+    });
     file?
         .write_all(text.as_bytes())
-        .with_context(|| format!("{}: cannot be written", path.display()))
+        .with_context(|| format!("{}: cannot be written", Plain(path.display())))
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
+use browser_guard::HostArgs;
 use control::{ExternalShop, Listens, Shop};
 use protocol::Database;
 use reqwest::Url;
@@ -49,6 +50,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     memory: MemoryArg,
 
+    /// Let the pages of this origin send over OTLP/HTTP from a browser, such as http://localhost:3000; may be given more
+    /// than once. * is every origin.
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<::sink::Origin>,
+
+    #[command(flatten)]
+    hosts: HostArgs,
+
     /// A service of the shop that runs elsewhere, with its address; may be given more than once.
     #[arg(long, value_name = "NAME=URL")]
     service: Vec<ServiceArg>,
@@ -80,7 +89,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         otlp_grpc: grpc.local_addr()?,
         otlp_http: http.local_addr()?,
     };
-    let store = sink::Store::new(args.memory.config()?);
+    let store = sink::Store::new(sink::Config {
+        cors: args.cors.clone(),
+        ..args.memory.config()?
+    });
+    let hosts = args.hosts.hosts();
     let shop = args.shop(&store, listens)?;
     log::start();
     let stop = stop::on_signals()?.token().clone();
@@ -94,7 +107,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 
     let sink = sink::run(grpc, http, store.clone(), stop.clone());
     let Some(shop) = shop else {
-        let page = control::serve(page, control::sink_routes(store), stop);
+        let page = control::serve(page, control::sink_routes(store), hosts, stop);
         let (sink, ()) = tokio::join!(sink, page);
         sink?;
         return Ok(Outcome::Passed);
@@ -108,7 +121,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
         // From here on requests are refused; the page answers with an error until it has stopped.
         drop(requests);
     };
-    let page = control::serve(page, routes, stop.clone());
+    let page = control::serve(page, routes, hosts, stop.clone());
     let (sink, (), ()) = tokio::join!(sink, page, answering);
     sink?;
     Ok(Outcome::Passed)

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ::trace::TraceId;
+use browser_guard::HostArgs;
 use control::Shop;
 use protocol::LabDescription;
 use supervisor::{Component, Config, Lab, Otlp, OtlpProtocol, Ports};
@@ -51,11 +52,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = http_url)]
     otlp: Option<String>,
 
+    /// Let the pages of this origin send over OTLP/HTTP from a browser, such as http://localhost:3000; may be given more
+    /// than once. * is every origin.
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<sink::Origin>,
+
     #[command(flatten)]
     shop: ShopArgs,
 
     #[command(flatten)]
     memory: MemoryArg,
+
+    #[command(flatten)]
+    hosts: HostArgs,
 
     /// Keep databases and mails in this folder. Without it they are removed at the end.
     #[arg(long, value_name = "FOLDER")]
@@ -81,7 +90,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             protocol: OtlpProtocol::Grpc,
         }),
         data_dir: args.data,
-        sink: args.memory.config()?,
+        allowed_hosts: args.hosts.hosts(),
+        sink: sink::Config {
+            cors: args.cors,
+            ..args.memory.config()?
+        },
         ..args.shop.config().await?
     };
     let (listener, page) = supervisor::listen(config.ports, Component::Page).await?;
@@ -96,7 +109,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let told = tokio::spawn(events::print(events));
     let (routes, mut requests) = control::routes(lab.store().clone());
     let stop_page = CancellationToken::new();
-    let serving = tokio::spawn(control::serve(listener, routes, stop_page.clone()));
+    let hosts = args.hosts.hosts();
+    let serving = tokio::spawn(control::serve(listener, routes, hosts, stop_page.clone()));
     let described = control::describe(&lab, page);
     let show = async {
         match args.format {

@@ -33,6 +33,13 @@ async fn a_bad_cart_is_refused_with_what_would_be_right() {
         .await
         .expect_problem(413, "body-too-large");
 
+    for sku in ["MUG-\nBLU", "MUG-BLU\u{1b}", "MUG\0", "A,B", " MUG-BLU", ""] {
+        let lines = json!([{ "sku": SKUS[0], "quantity": 1 }, { "sku": sku, "quantity": 1 }]);
+        let refused = up.put_cart(&cart_id, lines).await;
+        let refused = refused.expect_problem(400, "bad-sku");
+        assert_eq!(refused.text("field"), "lines[1].sku", "{sku:?}");
+    }
+
     up.checkout(&cart_id)
         .await
         .expect_problem(422, "empty-cart");

@@ -250,6 +250,7 @@ async fn what_is_given_twice_is_refused_in_each_text() {
     let send = async |method: reqwest::Method, path: &str, body: &str| {
         let url = format!("{}{path}", up.page());
         let request = up.client.request(method, url).body(body.to_owned());
+        let request = request.header("content-type", "application/json");
         let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
     };

@@ -24,6 +24,7 @@ mod node;
 mod nothing_lost;
 mod outages;
 mod postgres;
+mod printed_as_text;
 mod real;
 mod run;
 mod scenarios;

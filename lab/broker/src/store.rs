@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use amq_protocol::types::FieldTable;
 use bytes::Bytes;
+use plain::Plain;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::warn;
 
@@ -37,7 +38,7 @@ pub enum StoreError {
     #[error(
         "cannot open the broker's store {}: {source}; it must be a file in a folder that can be \
          written, made by a broker of this version",
-        path.display()
+        Plain(path.display())
     )]
     Open {
         /// The file.
@@ -48,7 +49,7 @@ pub enum StoreError {
     /// Another process uses the file.
     #[error(
         "the broker's store {} is in use by another process; each broker needs one of its own",
-        path.display()
+        Plain(path.display())
     )]
     InUse {
         /// The file.
@@ -58,7 +59,7 @@ pub enum StoreError {
     #[error(
         "the broker's store {} has layout {found}, and this broker knows layout {VERSION}; give it \
          another file",
-        path.display()
+        Plain(path.display())
     )]
     Version {
         /// The file.
@@ -291,7 +292,7 @@ impl Store {
                     warn!(
                         "cannot write the broker's store {}: {error}; no durable message is \
                          confirmed until it can be written",
-                        self.path.display()
+                        Plain(self.path.display())
                     );
                 }
                 failed = true;
@@ -304,7 +305,7 @@ impl Store {
             if failed {
                 warn!(
                     "the broker's store {} is written again",
-                    self.path.display()
+                    Plain(self.path.display())
                 );
             }
             if let Some(last) = batches.last() {

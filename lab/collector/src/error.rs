@@ -2,6 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
+use plain::Plain;
 use process::Said;
 use thiserror::Error;
 
@@ -13,17 +14,17 @@ pub enum Error {
         "there is no OpenTelemetry Collector: neither otelcol-contrib nor otelcol is on PATH, nor is there \
          {}; `scripts/parts collector` builds one there, releases are at \
          https://github.com/open-telemetry/opentelemetry-collector-releases (take otelcol-contrib), and \
-         --collector BIN names one that is somewhere else", .parts.display()
+         --collector BIN names one that is somewhere else", Plain(.parts.display())
     )]
     NotFound {
         /// The place where `scripts/parts` builds it.
         parts: PathBuf,
     },
     /// The file that was named is not a program.
-    #[error("{} is no program that can be run; --collector takes the path of an OpenTelemetry Collector", .0.display())]
+    #[error("{} is no program that can be run; --collector takes the path of an OpenTelemetry Collector", Plain(.0.display()))]
     NoProgram(PathBuf),
     /// The program cannot be started.
-    #[error("cannot start {}", .program.display())]
+    #[error("cannot start {}", Plain(.program.display()))]
     Start {
         /// The program.
         program: PathBuf,
@@ -31,7 +32,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The set-up cannot be read.
-    #[error("cannot read {} (a set-up is a file, such as collector-config/base.yaml, or a folder with agent.yaml and gateway.yaml)", .file.display())]
+    #[error("cannot read {} (a set-up is a file, such as collector-config/base.yaml, or a folder with agent.yaml and gateway.yaml)", Plain(.file.display()))]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -41,7 +42,7 @@ pub enum Error {
     /// The set-up does not take its addresses from the environment.
     #[error(
         "{} does not say ${{env:{variable}}}: a set-up must take its addresses from the environment, so that \
-         it can run anywhere; write {example}", .file.display()
+         it can run anywhere; write {example}", Plain(.file.display())
     )]
     NoAddress {
         /// The file.
@@ -52,7 +53,7 @@ pub enum Error {
         example: &'static str,
     },
     /// The Collector does not accept the set-up.
-    #[error("{} does not take {}:\n{}", .program.display(), .file.display(), Indented(.message))]
+    #[error("{} does not take {}:\n{}", Plain(.program.display()), Plain(.file.display()), Indented(.message))]
     Refused {
         /// The program.
         program: PathBuf,

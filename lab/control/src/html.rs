@@ -6,6 +6,7 @@ use axum::{
     http::header,
     response::{Html, IntoResponse, Response},
 };
+use plain::Message;
 use sink::{Query, Store, Summary};
 use waterfall::{Style, duration_in_words};
 
@@ -104,8 +105,10 @@ fn page(title: &str, body: &str) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(document)).into_response()
 }
 
-/// Escapes the five characters that have a meaning in HTML.
+/// Escapes the five characters that have a meaning in HTML, and what is no visible text: a direction mark would turn the
+/// rest of its line around.
 fn escape(text: &str) -> String {
+    let text = Message(text).to_string();
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

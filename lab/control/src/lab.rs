@@ -7,22 +7,23 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use faults::Faults;
 use futures::{StreamExt, stream::FuturesUnordered};
-use protocol::{LabDescription, MAX_ORDERS, OrderRequest, PlacedOrders};
+use protocol::{LabDescription, MAX_ORDERS, OrderRequest, PlacedOrders, ProblemDetails};
+use serde_json::json;
 use sink::Store;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
+    body::JsonText,
     lab_faults::{FaultChange, LabFaults, LabFaultsError},
     order::{OrderError, place_orders},
-    problem::Problem,
+    problem::{Problem, no_such_method},
     shop::Shop,
     sink_routes,
     whole_order::whole_order,
@@ -65,7 +66,8 @@ pub fn routes(store: Store) -> (Router, LabRequests) {
             "/api/faults",
             get(get_faults).put(put_faults).delete(delete_faults),
         )
-        .route("/api/faults/{name}", axum::routing::delete(delete_fault))
+        .route("/api/faults/{name}", delete(delete_fault))
+        .method_not_allowed_fallback(no_such_method)
         .with_state(sender);
     (sink_routes(store).merge(lab), LabRequests(receiver))
 }
@@ -136,7 +138,10 @@ async fn get_lab(State(lab): State<mpsc::Sender<Request>>) -> Response {
     }
 }
 
-async fn post_order(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
+async fn post_order(
+    State(lab): State<mpsc::Sender<Request>>,
+    JsonText(body): JsonText,
+) -> Response {
     let order = match body.is_empty() {
         true => Ok(OrderRequest::default()),
         false => serde_json::from_slice::<OrderRequest>(&body),
@@ -159,7 +164,7 @@ async fn post_order(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Re
         lab.send(Request::Order { order, reply }).await,
         answer.await,
     ) {
-        (Ok(()), Ok(Ok(placed))) => (StatusCode::CREATED, Json(placed)).into_response(),
+        (Ok(()), Ok(Ok(placed))) => placed_orders(placed),
         (Ok(()), Ok(Err(error))) if error.is_of_input() => {
             Problem::bad_request(error.to_string()).into_response()
         }
@@ -170,11 +175,38 @@ async fn post_order(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Re
     }
 }
 
+/// Answers with the status of the shop. Of a refused order the document is a problem, too: the members of
+/// [`PlacedOrders`] are its extensions (RFC 9457, section 3.2), and `status` means the same in both.
+fn placed_orders(placed: PlacedOrders) -> Response {
+    let status = StatusCode::from_u16(placed.order.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    if status.is_success() {
+        return (status, Json(placed)).into_response();
+    }
+    let trace = placed.order.trace_id;
+    let problem = ProblemDetails {
+        kind: "about:blank".to_owned(),
+        title: status.canonical_reason().map(str::to_owned),
+        status: status.as_u16(),
+        detail: format!(
+            "the shop answered the order with {status}; its trace is at /api/traces/{trace}"
+        ),
+    };
+    let mut document = json!(problem);
+    if let (Some(document), Some(placed)) = (document.as_object_mut(), json!(placed).as_object()) {
+        document.extend(placed.clone());
+    }
+    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, content_type, Json(document)).into_response()
+}
+
 async fn get_faults(State(lab): State<mpsc::Sender<Request>>) -> Response {
     change_faults(lab, FaultChange::Read).await
 }
 
-async fn put_faults(State(lab): State<mpsc::Sender<Request>>, body: Bytes) -> Response {
+async fn put_faults(
+    State(lab): State<mpsc::Sender<Request>>,
+    JsonText(body): JsonText,
+) -> Response {
     match Faults::from_json_text(&body) {
         Ok(faults) => change_faults(lab, FaultChange::Replace(faults)).await,
         Err(error) => Problem::bad_request(error.to_string()).into_response(),
@@ -187,8 +219,12 @@ async fn delete_faults(State(lab): State<mpsc::Sender<Request>>) -> Response {
 
 async fn delete_fault(
     State(lab): State<mpsc::Sender<Request>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Response {
+    let Path(name) = match name {
+        Ok(name) => name,
+        Err(rejection) => return Problem::bad_request(rejection.body_text()).into_response(),
+    };
     match faults::find(&name) {
         Ok(fault) => change_faults(lab, FaultChange::Remove(fault)).await,
         Err(error) => Problem::bad_request(error.to_string()).into_response(),

@@ -12,6 +12,9 @@ use crate::shop::Shop;
 /// ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The most bytes that are read of an answer. All faults with all parameters are some 4 KiB.
+const ANSWER: usize = 256 << 10;
+
 /// A request about the lab's faults.
 #[derive(Clone, Debug)]
 pub(crate) enum FaultChange {
@@ -39,6 +42,12 @@ pub(crate) enum LabFaultsError {
         /// The need that the lab does not meet.
         need: Need,
     },
+    /// The answer of checkout did not come whole.
+    #[error("checkout does not say its faults: {0}")]
+    Unread(#[from] http_client::ReadError),
+    /// Checkout answered with something else than JSON.
+    #[error("checkout answered with no JSON: {0}")]
+    NoJson(#[from] serde_json::Error),
     /// Checkout answered with a document that is not about faults.
     #[error("checkout answered with faults that do not exist: {0}")]
     Answer(#[from] faults::Error),
@@ -129,6 +138,9 @@ impl FaultChange {
             }
         };
         let reply = request.send().await?.error_for_status()?;
-        Ok(Faults::from_json(&reply.json::<Json>().await?)?)
+        let document = http_client::read(reply, ANSWER).await?;
+        Ok(Faults::from_json(&serde_json::from_slice::<Json>(
+            &document,
+        )?)?)
     }
 }

@@ -3,7 +3,7 @@
 //! | route | answer |
 //! | --- | --- |
 //! | `GET /api/lab` | where everything of the lab listens |
-//! | `POST /api/orders` | places orders, and waits until their traces can be read |
+//! | `POST /api/orders` | places orders, and waits until their traces can be read; its status is that of the shop |
 //! | `GET`, `PUT`, `DELETE /api/faults` | the faults that are on for every request |
 //! | `DELETE /api/faults/{name}` | switches one of them off |
 //! | `GET /api/traces/{hex}` | a trace as OTLP/JSON |
@@ -24,6 +24,7 @@
 
 #![warn(clippy::missing_errors_doc)]
 
+mod body;
 mod documents;
 mod html;
 mod lab;
@@ -43,6 +44,7 @@ pub use whole_order::whole_order;
 use std::time::Duration;
 
 use axum::{Router, routing::get};
+use browser_guard::{AllowedHosts, guard};
 use sink::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,8 +66,14 @@ pub fn sink_routes(store: Store) -> Router {
 /// The longest time for open requests to be answered after the shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Serves the routes until `shutdown` is cancelled, and then for some seconds at most.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Serves the routes until `shutdown` is cancelled, and then for some seconds at most, to requests for addresses,
+/// `localhost` and `hosts`. Pages of other sites change nothing.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    hosts: AllowedHosts,
+    shutdown: CancellationToken,
+) {
     let server = tcp::Server::new(listener);
-    server.serve(router, shutdown, DRAIN).await;
+    server.serve(guard(router, hosts), shutdown, DRAIN).await;
 }

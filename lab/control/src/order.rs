@@ -11,6 +11,7 @@ use diagnose::{Finding, THRESHOLDS, diagnose};
 use faults::{Faults, Setting};
 use futures::future::join_all;
 use loadgen::{OrderJourney, Plan, Recording, Step};
+use plain::Plain;
 use protocol::{OrderRequest, PlacedOrder, PlacedOrders, Taken};
 use reqwest::Url;
 use schedule::Load;
@@ -25,7 +26,7 @@ pub enum OrderError {
     #[error(transparent)]
     Load(#[from] loadgen::Error),
     /// Checkout did not answer.
-    #[error("the shop at {url} does not answer: {why}")]
+    #[error("the shop at {url} does not answer: {}", Plain(why))]
     Unanswered {
         /// The address of checkout.
         url: Url,

@@ -8,6 +8,7 @@
 
 use std::fmt::Write;
 
+use plain::Plain;
 use serde::Serialize;
 use trace::Trace;
 
@@ -251,8 +252,8 @@ fn tidy(number: f64) -> String {
 /// The last two elements of a path, which usually identify it.
 fn shortened(path: &[String]) -> String {
     match path {
-        [.., parent, last] => format!("{last}  (below {parent})"),
-        [only] => only.clone(),
+        [.., parent, last] => format!("{}  (below {})", Plain(last), Plain(parent)),
+        [only] => Plain(only).to_string(),
         [] => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use plain::Plain;
 use serde::Serialize;
 use trace::{Trace, TraceId};
 
@@ -160,7 +161,8 @@ pub fn text(evaluation: &Evaluation) -> String {
     for (rule, score) in &evaluation.rules {
         let _ = writeln!(
             text,
-            "{rule:<20} {:>9} {:>7} {:>6} {:>6} {:>6}",
+            "{:<20} {:>9} {:>7} {:>6} {:>6} {:>6}",
+            Plain(rule),
             share(score.precision()),
             share(score.recall()),
             score.true_positives,
@@ -172,7 +174,10 @@ pub fn text(evaluation: &Evaluation) -> String {
         let _ = writeln!(
             text,
             "{} {} {}: {}",
-            mistake.origin, mistake.trace_id, mistake.rule, mistake.what
+            Plain(&mistake.origin),
+            mistake.trace_id,
+            Plain(&mistake.rule),
+            Plain(&mistake.what)
         );
     }
     let _ = writeln!(

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use plain::{Plain, plain};
 use trace::milliseconds;
 
 use crate::report::{Line, Mark, Report, Verdict};
@@ -49,20 +50,21 @@ impl Report {
         let note = if note.is_empty() {
             String::new()
         } else {
-            format!("  {note}")
+            format!("  {}", Plain(note))
         };
+        let title = plain(title);
         let _ = writeln!(text, "{verdict} {title}  trace {}{note}", self.trace_id);
         if self.verdict == Verdict::Pass {
             return text;
         }
         for line in self.counts.iter().filter(|line| !line.ok) {
-            let got = paint.red(&format!("got {}", line.got));
+            let got = paint.red(&format!("got {}", Plain(&line.got)));
             let _ = writeln!(
                 text,
                 "  {} {:<8} want {}  {got}",
                 paint.red("~"),
-                line.what,
-                line.want
+                Plain(&line.what),
+                Plain(&line.want)
             );
         }
         let mut rows = Vec::new();
@@ -163,8 +165,14 @@ impl Columns {
         let saying = rows.iter().filter(|row| row.says_something());
         Columns {
             label: widest(&mut saying.map(Row::width), WIDEST_LABEL),
-            field: widest(&mut differences().map(|d| width(&d.field)), WIDEST_VALUE),
-            want: widest(&mut differences().map(|d| width(&d.want)), WIDEST_VALUE),
+            field: widest(
+                &mut differences().map(|d| width(&plain(&d.field))),
+                WIDEST_VALUE,
+            ),
+            want: widest(
+                &mut differences().map(|d| width(&plain(&d.want))),
+                WIDEST_VALUE,
+            ),
         }
     }
 }
@@ -189,8 +197,8 @@ impl Row<'_> {
         }
         let note = self.line.note.iter().map(|note| self.note(note, paint));
         let differences = self.line.differences.iter().map(|difference| {
-            let (field, want) = (clean(&difference.field), clean(&difference.want));
-            let got = format!("got {}", clean(&difference.got));
+            let (field, want) = (plain(&difference.field), plain(&difference.want));
+            let got = format!("got {}", plain(&difference.got));
             let got = match &difference.unknown {
                 None => paint.red(&got),
                 Some(why) => format!("{} ({why})", paint.yellow(&got)),
@@ -213,7 +221,7 @@ impl Row<'_> {
             Mark::Unsupported => paint.yellow("?") + " ",
             mark => paint.red(&mark.as_char().to_string()) + " ",
         };
-        let mut label = format!("{mark}{} {}", clean(&line.service), clean(&line.name));
+        let mut label = format!("{mark}{} {}", plain(&line.service), plain(&line.name));
         if line.times > 1 {
             let _ = write!(label, "  ×{}", line.times);
         }
@@ -228,7 +236,7 @@ impl Row<'_> {
     }
 
     fn note(&self, note: &str, paint: &Paint) -> String {
-        let note = clean(note);
+        let note = plain(note);
         match self.line.mark {
             Mark::Missing => format!("{}; {note}", paint.red("MISSING")),
             Mark::Unexpected => {
@@ -242,13 +250,6 @@ impl Row<'_> {
             _ => paint.yellow(&note),
         }
     }
-}
-
-/// Removes characters of a trace's text that could control the terminal.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 struct Paint {

@@ -3,6 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use faults::Faults;
+use http_client::ReadError;
+use plain::Plain;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -39,8 +41,19 @@ pub enum ClientError {
         /// How the connection failed.
         source: reqwest::Error,
     },
+    /// The answer is larger than any of a lab.
+    #[error(
+        "the lab at {} answers with more than {most} bytes, which is the most that is read",
+        shown(url)
+    )]
+    TooLarge {
+        /// The lab's address.
+        url: Url,
+        /// The limit, in bytes.
+        most: usize,
+    },
     /// The lab answered with an error.
-    #[error("the lab at {} says {status}: {detail}", shown(url))]
+    #[error("the lab at {} says {status}: {}", shown(url), Plain(detail))]
     Refused {
         /// The lab's address.
         url: Url,
@@ -58,6 +71,16 @@ pub enum ClientError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+/// The most bytes that are read of a document, and of an error.
+const DOCUMENT: usize = 1 << 20;
+
+/// The most bytes that are read of a list of traces: some 200 for each trace.
+const LIST: usize = 64 << 20;
+
+/// The most bytes that are read of a trace. As OTLP/JSON it is several times as large as in the sink, which keeps 64 MiB
+/// of one.
+const TRACE: usize = 512 << 20;
 
 // === impl LabClient ===
 
@@ -94,10 +117,9 @@ impl LabClient {
     ///
     /// [`ClientError::Refused`] with 404 if the lab does not have it.
     pub async fn trace(&self, id: TraceId) -> Result<Vec<Span>, ClientError> {
-        let document = self
-            .text(self.http.get(self.at(&format!("/api/traces/{id}"))))
-            .await?;
-        let decoded = otlp::from_json(document.as_bytes());
+        let request = self.http.get(self.at(&format!("/api/traces/{id}")));
+        let document = self.body(request, TRACE).await?;
+        let decoded = otlp::from_json(&document);
         Ok(decoded.map_err(|error| self.not_a_lab(error))?.spans)
     }
 
@@ -115,7 +137,7 @@ impl LabClient {
         let mut url = self.at("/api/traces");
         url.query_pairs_mut()
             .append_pair("attribute", &format!("{key}={value}"));
-        let list: TraceList = self.send(self.http.get(url)).await?;
+        let list: TraceList = self.send(self.http.get(url), LIST).await?;
         Ok(list.traces)
     }
 
@@ -128,7 +150,7 @@ impl LabClient {
         let mut url = self.at("/api/traces");
         url.query_pairs_mut()
             .append_pair("limit", &limit.to_string());
-        let list: TraceList = self.send(self.http.get(url)).await?;
+        let list: TraceList = self.send(self.http.get(url), LIST).await?;
         Ok(list.traces)
     }
 
@@ -141,15 +163,21 @@ impl LabClient {
         self.get("/api/stats").await
     }
 
-    /// Places orders, and waits until their traces can be read.
+    /// Places orders, and waits until their traces can be read. An order that the shop refused was placed, too: it has a
+    /// trace, and the shop's status.
     ///
     /// # Errors
     ///
     /// [`ClientError::Refused`] with 400 if the request cannot be carried out, with 502 if the shop does
     /// not answer.
     pub async fn place_orders(&self, order: &OrderRequest) -> Result<PlacedOrders, ClientError> {
-        self.send(self.http.post(self.at("/api/orders")).json(order))
-            .await
+        let request = self.http.post(self.at("/api/orders")).json(order);
+        let (status, document) = self.answer(request, DOCUMENT).await?;
+        match serde_json::from_slice(&document) {
+            Ok(placed) => Ok(placed),
+            Err(error) if status.is_success() => Err(self.not_a_lab(error)),
+            Err(_) => Err(self.refused(status, &document)),
+        }
     }
 
     /// The faults that are switched on for every request.
@@ -172,39 +200,62 @@ impl LabClient {
             .http
             .put(self.at("/api/faults"))
             .json(&faults.to_json());
-        let document: Json = self.send(request).await?;
+        let document: Json = self.send(request, DOCUMENT).await?;
         Faults::from_json(&document).map_err(|error| self.not_a_lab(error))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.send(self.http.get(self.at(path))).await
+        self.send(self.http.get(self.at(path)), DOCUMENT).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let text = self.text(request).await?;
-        serde_json::from_str(&text).map_err(|error| self.not_a_lab(error))
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+    ) -> Result<T, ClientError> {
+        let document = self.body(request, most).await?;
+        serde_json::from_slice(&document).map_err(|error| self.not_a_lab(error))
     }
 
-    async fn text(&self, request: RequestBuilder) -> Result<String, ClientError> {
+    /// The body of a successful answer.
+    async fn body(&self, request: RequestBuilder, most: usize) -> Result<Vec<u8>, ClientError> {
+        let (status, body) = self.answer(request, most).await?;
+        match status.is_success() {
+            true => Ok(body),
+            false => Err(self.refused(status, &body)),
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
         let url = || self.url.clone();
         let reply = request
             .send()
             .await
             .map_err(|source| ClientError::Unreachable { url: url(), source })?;
         let status = reply.status();
-        let text = reply
-            .text()
-            .await
-            .map_err(|source| ClientError::Interrupted { url: url(), source })?;
-        if !status.is_success() {
-            let problem = serde_json::from_str::<ProblemDetails>(&text);
-            return Err(ClientError::Refused {
-                url: url(),
-                status,
-                detail: problem.map_or(text, |problem| problem.detail),
-            });
+        let most = if status.is_success() { most } else { DOCUMENT };
+        let body = http_client::read(reply, most);
+        let body = body.await.map_err(|error| match error {
+            ReadError::TooLarge { most } => ClientError::TooLarge { url: url(), most },
+            ReadError::Broken(source) => ClientError::Interrupted { url: url(), source },
+        })?;
+        Ok((status, body))
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        let problem = serde_json::from_slice::<ProblemDetails>(body);
+        ClientError::Refused {
+            url: self.url.clone(),
+            status,
+            detail: problem.map_or_else(
+                |_| String::from_utf8_lossy(body).into_owned(),
+                |problem| problem.detail,
+            ),
         }
-        Ok(text)
     }
 
     fn at(&self, path: &str) -> Url {
@@ -213,10 +264,11 @@ impl LabClient {
         url
     }
 
-    fn not_a_lab(&self, source: impl Error + Send + Sync + 'static) -> ClientError {
+    fn not_a_lab(&self, source: impl Error) -> ClientError {
         ClientError::NotALab {
             url: self.url.clone(),
-            source: Box::new(source),
+            // The error quotes the answer.
+            source: Plain(source).to_string().into(),
         }
     }
 }

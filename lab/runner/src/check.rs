@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use diagnose::plural;
 use expect::{Observed, Report, Verdict};
+use plain::Plain;
 use scenario::{Node, Scenario, Text};
 use serde_json::{Value, json};
 use trace::{Span, Trace, TraceId, tree};
@@ -97,7 +98,8 @@ impl Checked {
         for (root, count) in &self.others {
             let _ = writeln!(
                 text,
-                "{count} not checked: {root} is none that the scenario asks for"
+                "{count} not checked: {} is none that the scenario asks for",
+                Plain(root)
             );
         }
         text

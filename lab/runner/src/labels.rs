@@ -14,6 +14,7 @@ use std::{
 };
 
 use diagnose::evaluate::Labelled;
+use plain::Plain;
 use scenario::{FindingWant, Scenario};
 use serde::Deserialize;
 use thiserror::Error;
@@ -25,7 +26,7 @@ use crate::phase::Phase;
 #[derive(Debug, Error)]
 pub enum LabelsError {
     /// A file or folder cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", Plain(path.display()))]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -33,7 +34,7 @@ pub enum LabelsError {
         source: io::Error,
     },
     /// A file in the folder is not a trace file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", Plain(path.display()), Plain(source))]
     NoTraces {
         /// The file.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum LabelsError {
         source: formats::ReadError,
     },
     /// Not all spans of a file can be read: what is missing would count as not found.
-    #[error("{}: {note}", path.display())]
+    #[error("{}: {}", Plain(path.display()), Plain(note))]
     Incomplete {
         /// The file.
         path: PathBuf,
@@ -49,7 +50,7 @@ pub enum LabelsError {
         note: formats::Note,
     },
     /// The labels of traces from other programs cannot be used.
-    #[error("{}: {why}", path.display())]
+    #[error("{}: {}", Plain(path.display()), Plain(why))]
     Labels {
         /// The file.
         path: PathBuf,
@@ -60,7 +61,7 @@ pub enum LabelsError {
     #[error(
         "{}: no traces of scenarios in it; `tracelab run --all --out DIR --traces all` leaves some, in \
          DIR/SCENARIO/PHASE/*.otlp.json",
-        .0.display()
+        Plain(.0.display())
     )]
     Nothing(PathBuf),
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use plain::Plain;
+
 /// A place in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -76,13 +78,13 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file)?;
+        write!(f, "{}:", Plain(&self.file))?;
         if let Some(position) = self.position {
             write!(f, "{position}:")?;
         }
-        write!(f, " {}", self.message)?;
+        write!(f, " {}", Plain(&self.message))?;
         if let Some(hint) = &self.hint {
-            write!(f, "; {hint}")?;
+            write!(f, "; {}", Plain(hint))?;
         }
         if let (Some(line), Some(position)) = (&self.source_line, self.position) {
             let number = position.line.to_string();
@@ -100,8 +102,8 @@ impl fmt::Display for Error {
 
 /// What of a line fits on a terminal, around a column (from 0), and the caret's place in it.
 ///
-/// Tabs and control characters are replaced, so that the caret stands where it should and the
-/// file cannot drive the terminal.
+/// Tabs and what else is no visible text are replaced by spaces and not by escapes, so that the caret stands where it
+/// should.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     const WIDTH: usize = 100;
     let from = if column < WIDTH {
@@ -113,7 +115,10 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
         .chars()
         .skip(from)
         .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| match plain::is_plain(c.encode_utf8(&mut [0; 4])) {
+            true => c,
+            false => ' ',
+        })
         .collect();
     (shown, column - from)
 }

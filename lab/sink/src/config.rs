@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::Origin;
+
 /// The limits of a sink.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -23,6 +25,8 @@ pub struct Config {
     /// The number of remembered evicted traces, whose late spans are refused. Otherwise such a trace would
     /// come back as a fragment.
     pub remembered_evictions: usize,
+    /// The origins whose pages may send over OTLP/HTTP from a browser. None by default.
+    pub cors: Vec<Origin>,
 }
 
 /// The memory is too little for a request.
@@ -69,6 +73,7 @@ impl Config {
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
             remembered_evictions: 100_000,
+            cors: Vec::new(),
         })
     }
 }
@@ -84,6 +89,7 @@ impl Default for Config {
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
             remembered_evictions: 100_000,
+            cors: Vec::new(),
         }
     }
 }

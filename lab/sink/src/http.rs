@@ -17,6 +17,7 @@ use tonic::Code;
 use crate::{
     Store, Taken,
     body::{Intake, NotReceived},
+    cors,
     grpc::traces_answer,
     room::Share,
     status::Status,
@@ -26,7 +27,12 @@ use crate::{
 
 /// The routes of the three signals.
 pub(crate) fn routes(store: Store, intake: Intake) -> Router {
-    router(Receiver { store, intake })
+    let cors = cors::layer(&store.config().cors);
+    let routes = router(Receiver { store, intake });
+    match cors {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    }
 }
 
 #[derive(Clone)]

@@ -25,6 +25,7 @@
 
 mod body;
 mod config;
+mod cors;
 mod grpc;
 mod http;
 mod room;
@@ -33,6 +34,7 @@ mod store;
 mod take;
 
 pub use config::{Config, TooLittle};
+pub use cors::{Origin, OriginError};
 pub use store::{
     Query, Store, Stored, TooMuch, Trace,
     search::Summary,

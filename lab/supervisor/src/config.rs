@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use browser_guard::AllowedHosts;
 use protocol::Pace;
 
 use crate::{Component, Error};
@@ -38,6 +39,8 @@ pub struct Config {
     pub collectors: Option<Collectors>,
     /// The limits of the sink.
     pub sink: sink::Config,
+    /// The names by which the services may be reached, besides addresses and `localhost`.
+    pub allowed_hosts: AllowedHosts,
     /// The longest time that the lab may take to stop; children that are slower are killed.
     pub stop_patience: Duration,
     /// Environment variables for some children. They replace variables that the lab sets.
@@ -117,6 +120,7 @@ impl Config {
             otlp: None,
             collectors: None,
             sink: sink::Config::default(),
+            allowed_hosts: AllowedHosts::default(),
             stop_patience: STOP_PATIENCE,
             extra_env: Vec::new(),
         }

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitStatus, time::Duration};
 
+use plain::Plain;
 use process::Said;
 use thiserror::Error;
 
@@ -35,7 +36,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder for databases and mails cannot be created or used.
-    #[error("cannot use {} for the data of the lab", .path.display())]
+    #[error("cannot use {} for the data of the lab", Plain(.path.display()))]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -65,7 +66,7 @@ pub enum Error {
         why: String,
     },
     /// The program of the children cannot be started.
-    #[error("cannot start {} as the {component}", .program.display())]
+    #[error("cannot start {} as the {component}", Plain(.program.display()))]
     Program {
         /// The program.
         program: PathBuf,

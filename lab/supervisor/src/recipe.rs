@@ -43,8 +43,9 @@ pub(crate) struct Wiring {
 
 /// Variables that no child inherits. A service would read them in place of a flag, or they would change the
 /// telemetry settings of the lab. The user may have set them for another shop.
-const NOT_PASSED_ON: [&str; 26] = [
+const NOT_PASSED_ON: [&str; 27] = [
     "LISTEN",
+    "ALLOWED_HOSTS",
     "PACE",
     "FAULTS",
     "DATABASE_URL",
@@ -210,6 +211,10 @@ fn service_arguments(config: &Config, component: Component, wiring: &Wiring) -> 
     let mut arguments: Vec<OsString> = Vec::new();
     if config.faults {
         arguments.push("--faults".into());
+    }
+    if !config.allowed_hosts.is_empty() {
+        let hosts = config.allowed_hosts.to_string();
+        arguments.extend(["--allow-host".into(), hosts.into()]);
     }
     let mut say = |flag: &str, value: &str| arguments.extend([flag.into(), value.into()]);
     match component {

@@ -4,6 +4,7 @@ use crate::{
     rows::{self, Row},
     words::width,
 };
+use plain::plain;
 use trace::Trace;
 
 /// The widths of the parts of a line, in columns. Two columns separate two parts. A width of zero means that
@@ -26,7 +27,8 @@ const WIDTH_FOR_SERVICE: usize = 54;
 
 impl Layout {
     pub(super) fn new(trace: &Trace, rows: &[Row], total: usize) -> Layout {
-        let longest_service = trace.services().into_iter().map(width).max().unwrap_or(0);
+        let services = trace.services().into_iter();
+        let longest_service = services.map(|it| width(&plain(it))).max().unwrap_or(0);
         let service = if total < WIDTH_FOR_SERVICE {
             0
         } else {

@@ -4,8 +4,9 @@ use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use crate::{
     paint::Ink,
-    words::{self, printable, width},
+    words::{self, width},
 };
+use plain::plain;
 use trace::{Kind, Link, SpanId, Top, Trace};
 
 /// A line.
@@ -73,7 +74,7 @@ pub(super) fn name(name: &str) -> Cow<'_, str> {
     if name.is_empty() {
         Cow::Borrowed("(no name)")
     } else {
-        printable(name)
+        plain(name)
     }
 }
 
@@ -217,7 +218,7 @@ impl Rows<'_> {
     fn notes_on(&mut self, index: usize) {
         let span = self.trace.span(index);
         if span.is_error() && !span.status.message.is_empty() {
-            self.note(format!("✗ {}", printable(&span.status.message)), Ink::Error);
+            self.note(format!("✗ {}", plain(&span.status.message)), Ink::Error);
         }
         if let Some((_, times)) = self
             .by_id
@@ -255,7 +256,7 @@ impl Rows<'_> {
         if self.trace.parent(index) == Some(target) {
             format!("its parent, {name}")
         } else {
-            format!("{name} ({})", printable(span.service()))
+            format!("{name} ({})", plain(span.service()))
         }
     }
 

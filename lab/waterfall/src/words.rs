@@ -1,7 +1,8 @@
-//! Text of a fixed width: durations, and names that are cut, padded and made safe.
+//! Text of a fixed width: durations, and names that are escaped, cut and padded.
 
 use std::{borrow::Cow, time::Duration};
 
+use plain::plain;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Formats a duration with three digits and its unit: `155 ms`, `18.3 ms`, `1.25 s`.
@@ -52,7 +53,7 @@ pub(super) fn width(text: &str) -> usize {
 
 /// Cuts the text with an ellipsis if it is wider than `columns`.
 pub(super) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
-    let text = printable(text);
+    let text = plain(text);
     if text.width() <= columns {
         return text;
     }
@@ -96,25 +97,6 @@ pub(super) fn pad_end(text: &str, columns: usize) -> String {
 /// Adds spaces before the text, up to `columns`.
 pub(super) fn pad_start(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(text.width())))
-}
-
-/// Removes characters that could control a terminal or change the direction of writing: control characters
-/// and direction marks.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(unprintable) {
-        Cow::Owned(
-            text.chars()
-                .map(|c| if unprintable(c) { '\u{fffd}' } else { c })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-fn unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! [`ReplyFacts`]: the facts in a reply.
 
 use api::{OrderReply, Problem};
+use http_client::ReadError;
 use reqwest::{
     Response,
     header::{HeaderMap, HeaderName},
@@ -12,6 +13,9 @@ use crate::ledger::{Line, Step};
 
 /// A draft of the W3C, "Trace Context Level 2, Traceresponse"; not a recommendation.
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+/// The most bytes that are read of a reply. An order of 500 lines has some 60 KiB.
+const LONGEST: usize = 4 << 20;
 
 /// The facts about a request after its reply was read, or after it failed.
 #[derive(Default)]
@@ -64,10 +68,13 @@ impl ReplyFacts {
         };
         let status = response.status();
         let (trace_id, unsampled) = trace(response.headers()).unzip();
-        let body = match response.bytes().await {
+        let body = match http_client::read(response, LONGEST).await {
             Ok(body) if status.is_success() => understand(&body).unwrap_or_else(ReplyFacts::none),
             Ok(body) => refusal(&body),
-            Err(error) => ReplyFacts::none(format!("the reply broke off: {}", with_causes(&error))),
+            Err(ReadError::Broken(error)) => {
+                ReplyFacts::none(format!("the reply broke off: {}", with_causes(&error)))
+            }
+            Err(error @ ReadError::TooLarge { .. }) => ReplyFacts::none(error.to_string()),
         };
         ReplyFacts {
             status: Some(status.as_u16()),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::http::Uri;
+use browser_guard::{AllowedHosts, HostArgs};
 
 use crate::{FaultSwitch, Pace};
 
@@ -26,6 +27,10 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "FAULTS")]
     pub faults: bool,
 
+    /// The names by which the service may be reached.
+    #[command(flatten)]
+    pub hosts: HostArgs,
+
     /// Stop when standard input is closed, as it is when the process at its other end dies.
     #[arg(long)]
     pub exit_with_parent: bool,
@@ -38,6 +43,11 @@ impl<const PORT: u16> ServiceArgs<PORT> {
             true => FaultSwitch::Honoured,
             false => FaultSwitch::Ignored,
         }
+    }
+
+    /// The names by which the service may be reached, besides addresses and `localhost`.
+    pub fn hosts(&self) -> AllowedHosts {
+        self.hosts.hosts()
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
+use plain::Plain;
 use sqlx::{
     AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -45,8 +46,9 @@ pub struct DatabaseArgs {
 pub enum DatabaseError {
     /// The address is malformed.
     #[error(
-        "the database address {url:?} (--database, DATABASE_URL) cannot be used: {why}; it must be \
-         sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME"
+        "the database address {url:?} (--database, DATABASE_URL) cannot be used: {}; it must be \
+         sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME",
+        Plain(why)
     )]
     Url {
         /// The address.
@@ -55,7 +57,12 @@ pub enum DatabaseError {
         why: String,
     },
     /// No server answers at the address, or the server does not accept the shop as a client.
-    #[error("cannot open the database {url} (--database, DATABASE_URL): {why}; {remedy}")]
+    #[error(
+        "cannot open the database {} (--database, DATABASE_URL): {}; {}",
+        Plain(url),
+        Plain(why),
+        Plain(remedy)
+    )]
     Unreachable {
         /// The address.
         url: String,
@@ -66,8 +73,9 @@ pub enum DatabaseError {
     },
     /// The schema cannot be brought up to date.
     #[error(
-        "cannot bring the schema of the database {url} up to date: {source}; if it belongs to \
-         another version of this service, give this one a new database with --database"
+        "cannot bring the schema of the database {} up to date: {source}; if it belongs to \
+         another version of this service, give this one a new database with --database",
+        Plain(url)
     )]
     Migration {
         /// The address.

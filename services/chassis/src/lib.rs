@@ -6,6 +6,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
+//! use chassis::AllowedHosts;
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -13,7 +14,8 @@
 //! let listener = chassis::listen("127.0.0.1:0".parse()?).await?;
 //! let router = Router::new().route("/greeting", get(async || "good day"));
 //! let stop = CancellationToken::new();
-//! let served = tokio::spawn(chassis::serve(listener, router, Telemetry::none(), stop.clone()));
+//! let hosts = AllowedHosts::default();
+//! let served = tokio::spawn(chassis::serve(listener, router, hosts, Telemetry::none(), stop.clone()));
 //! stop.cancel();
 //! served.await??;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,3 +55,4 @@ pub use self::{
     stop::{Printing, Stop, stop_signal},
     telemetry_setup::start_telemetry,
 };
+pub use browser_guard::AllowedHosts;

@@ -1,7 +1,8 @@
 //! Serves a router until the process is told to stop.
 //!
 //! The routes of the service get the fallbacks, the limit on bodies and the SERVER spans. `GET /healthz` and
-//! `POST /lab/flush` are added without spans: operators use them, customers do not.
+//! `POST /lab/flush` are added without spans: operators use them, customers do not. Before all of them is the guard
+//! against pages of other sites (`browser_guard`); a request that it refuses is none of the service and has no span.
 
 use std::{
     io::{self, Write},
@@ -14,6 +15,7 @@ use axum::{
     middleware,
     routing::{get, post},
 };
+use browser_guard::{AllowedHosts, guard};
 use serde_json::json;
 use telemetry::{Counts, Telemetry};
 use tokio::net::TcpListener;
@@ -30,7 +32,8 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves a router until `stop` is cancelled; then exports the remaining spans, and reports on standard
 /// error if any were lost. Each request has a SERVER span, unless the process is not instrumented; a flush
-/// is then answered at once, because it has nothing to wait for.
+/// is then answered at once, because it has nothing to wait for. `hosts` are the names by which the service may be
+/// reached.
 ///
 /// # Errors
 ///
@@ -38,11 +41,12 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    hosts: AllowedHosts,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let router = observed(router, &telemetry).merge(operations(&telemetry));
-    serve_until(listener, router, telemetry, stop).await
+    serve_until(listener, guard(router, hosts), telemetry, stop).await
 }
 
 /// Serves a router as [`serve`] does, with faults that are switched on for all requests, and with the routes
@@ -55,6 +59,7 @@ pub async fn serve_behind(
     standing: StandingFaults,
     listener: TcpListener,
     router: Router,
+    hosts: AllowedHosts,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -62,7 +67,7 @@ pub async fn serve_behind(
         .before(observed(router, &telemetry))
         .merge(standing.routes())
         .merge(operations(&telemetry));
-    serve_until(listener, router, telemetry, stop).await
+    serve_until(listener, guard(router, hosts), telemetry, stop).await
 }
 
 fn observed(router: Router, telemetry: &Telemetry) -> Router {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -19,7 +18,10 @@ use faults::Faults;
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::{fault_switch::refusal, http::Json};
+use crate::{
+    fault_switch::refusal,
+    http::{self, Json, JsonText, Path},
+};
 
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
@@ -40,6 +42,7 @@ impl StandingFaults {
         Router::new()
             .route("/lab/faults", get(read).put(replace).delete(clear))
             .route("/lab/faults/{name}", delete(clear_one))
+            .method_not_allowed_fallback(http::method_not_allowed)
             .with_state(self.clone())
     }
 
@@ -85,7 +88,7 @@ async fn read(State(standing): State<StandingFaults>) -> Json<Value> {
     Json(standing.now().to_json())
 }
 
-async fn replace(State(standing): State<StandingFaults>, body: Bytes) -> Response {
+async fn replace(State(standing): State<StandingFaults>, JsonText(body): JsonText) -> Response {
     match Faults::from_json_text(&body) {
         Ok(faults) => {
             standing.change(|standing| *standing = faults);

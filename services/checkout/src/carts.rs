@@ -56,6 +56,9 @@ fn check(cart_id: &str, lines: &[CartLine]) -> Result<(), CartError> {
     if cart_id.len() > MAX_NAME {
         return Err(CartError::LongId { longest: MAX_NAME });
     }
+    if cart_id.contains(char::is_control) {
+        return Err(CartError::BadId);
+    }
     if lines.is_empty() {
         return Err(CartError::Empty);
     }
@@ -65,10 +68,12 @@ fn check(cart_id: &str, lines: &[CartLine]) -> Result<(), CartError> {
             most: MAX_LINES,
         });
     }
-    for line in lines {
-        if line.sku.is_empty() || line.sku.len() > MAX_NAME {
+    for (position, line) in lines.iter().enumerate() {
+        if !is_sku(&line.sku) {
             return Err(CartError::BadSku {
+                field: format!("lines[{position}].sku"),
                 sku: line.sku.chars().take(MAX_NAME).collect(),
+                longest: MAX_NAME,
             });
         }
         if !(1..=MAX_QUANTITY).contains(&line.quantity) {
@@ -80,6 +85,13 @@ fn check(cart_id: &str, lines: &[CartLine]) -> Result<(), CartError> {
         }
     }
     Ok(())
+}
+
+/// Whether a text can be the SKU of a product. Inventory is asked for several at once, separated by commas.
+fn is_sku(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && !text.contains(|c: char| c == ',' || c.is_control())
+        && text.trim() == text
 }
 
 /// One statement for all lines: `INSERT INTO cart_lines … VALUES ($1, $2, $3, $4), …`.

@@ -19,8 +19,17 @@ pub(crate) enum CartError {
     TooManyLines { lines: usize, most: usize },
     #[error("the id of a cart may have up to {longest} characters")]
     LongId { longest: usize },
-    #[error("{sku:?} cannot be the SKU of a product")]
-    BadSku { sku: String },
+    #[error("the id of a cart may have no control characters")]
+    BadId,
+    #[error(
+        "{field}: {sku:?} cannot be the SKU of a product; that has 1 to {longest} bytes, no comma, no control \
+         characters such as line breaks, and no space at its ends"
+    )]
+    BadSku {
+        field: String,
+        sku: String,
+        longest: usize,
+    },
     #[error("the quantity of {sku} is {quantity}; it must be from 1 to {most}")]
     BadQuantity {
         sku: String,
@@ -50,6 +59,8 @@ pub(crate) enum OrderError {
     Released,
     #[error("the card was refused: {why}")]
     CardRefused { kind: &'static str, why: String },
+    #[error("the order cannot be paid by card: {why}")]
+    Amount { why: String },
     #[error("payment could not be reached or failed: {why}")]
     Payment { why: String },
     #[error("inventory could not be reached or failed: {why}")]
@@ -98,6 +109,7 @@ impl OrderError {
             | UnknownCoupon { .. }
             | ExpiredCoupon { .. }
             | CardRefused { .. }
+            | Amount { .. }
             | InProgress => Aftermath::Nothing,
             // The order may be completed: recovery reads its state from the database.
             Database(_) => Aftermath::Unknown,
@@ -133,6 +145,11 @@ impl OrderError {
             CardRefused { kind, .. } => {
                 (kind, StatusCode::PAYMENT_REQUIRED, "The card was refused")
             }
+            Amount { .. } => (
+                "amount-not-payable",
+                unprocessable,
+                "The order cannot be paid by card",
+            ),
             Payment { .. } => (
                 "payment-unavailable",
                 StatusCode::BAD_GATEWAY,
@@ -228,9 +245,18 @@ impl IntoResponse for CartError {
                 return Refusal(Problem::internal()).into_response();
             }
             CartError::Empty => ("empty-cart", "The cart is empty"),
+            CartError::BadSku { .. } => ("bad-sku", "A line has no usable SKU"),
             _ => ("bad-cart", "The cart is not valid"),
         };
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title);
-        Refusal(problem.detail(format!("{self}."))).into_response()
+        let status = match &self {
+            CartError::BadSku { .. } | CartError::BadId => StatusCode::BAD_REQUEST,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let problem = Problem::new(status, kind, title).detail(format!("{self}."));
+        let problem = match &self {
+            CartError::BadSku { field, .. } => problem.with("field", field.as_str()),
+            _ => problem,
+        };
+        Refusal(problem).into_response()
     }
 }

@@ -4,7 +4,7 @@
 //! `recovery` ensure that no order and no message is lost.
 //!
 //! ```no_run
-//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace};
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -19,6 +19,7 @@
 //!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
 //!     pace: Pace::Textbook,
 //!     faults: FaultSwitch::Ignored,
+//!     hosts: AllowedHosts::default(),
 //! };
 //! let listener = chassis::listen("127.0.0.1:8081".parse().expect("it is an address")).await?;
 //! checkout::run(listener, config, Telemetry::none(), CancellationToken::new()).await
@@ -27,7 +28,10 @@
 
 use std::time::Duration;
 
-use chassis::{Claims, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, StandingFaults, amqp::Broker};
+use chassis::{
+    AllowedHosts, Claims, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, StandingFaults,
+    amqp::Broker,
+};
 use lapin::{Channel, ExchangeKind, options::ExchangeDeclareOptions, types::FieldTable};
 use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, sql::Database};
@@ -109,6 +113,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
+    /// The names by which it may be reached, besides addresses and `localhost`.
+    pub hosts: AllowedHosts,
 }
 
 /// Runs the process: sets it up from the arguments, and serves until it is told to stop.
@@ -132,6 +138,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         amqp_url: args.amqp_url,
         pace: args.service.pace,
         faults,
+        hosts: args.service.hosts(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     run(listener, config, telemetry, stop).await
@@ -150,15 +157,16 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), chassis::Error> {
     let faults = config.faults;
+    let hosts = config.hosts.clone();
     let shop = open_shop(config, shutdown.clone()).await;
     let relay = tokio::spawn(shop.outbox.clone().relay(shutdown.clone()));
     let recovery = tokio::spawn(recovery::run(shop.clone(), shutdown.clone()));
     let router = faults.guard(routes::router(shop));
     let served = match faults {
-        FaultSwitch::Ignored => chassis::serve(listener, router, telemetry, shutdown).await,
+        FaultSwitch::Ignored => chassis::serve(listener, router, hosts, telemetry, shutdown).await,
         FaultSwitch::Honoured => {
             let standing = StandingFaults::default();
-            chassis::serve_behind(standing, listener, router, telemetry, shutdown).await
+            chassis::serve_behind(standing, listener, router, hosts, telemetry, shutdown).await
         }
     };
     // Both tasks end at `shutdown`; a panic in one was reported when it happened.

@@ -92,6 +92,14 @@ async fn send(request: RequestBuilder) -> Result<reqwest::Response, OrderError> 
                 "card-declined"
             },
         }),
+        (StatusCode::UNPROCESSABLE_ENTITY, Ok(problem)) if problem.kind() == "invalid-amount" => {
+            Err(OrderError::Amount {
+                why: problem
+                    .detail
+                    .clone()
+                    .unwrap_or_else(|| problem.title.clone()),
+            })
+        }
         (_, Ok(problem)) => Err(OrderError::Payment {
             why: problem.to_string(),
         }),

@@ -4,7 +4,7 @@
 //! [`confirmation`] claims and processes one message; [`mail`] writes and sends the mail.
 //!
 //! ```no_run
-//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace};
 //! use email::mail::Mailer;
 //! use telemetry::{Telemetry, amqp::MessagingRelation};
 //! use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@
 //!     amqp_url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
 //!     pace: Pace::Textbook,
 //!     faults: FaultSwitch::Ignored,
+//!     hosts: AllowedHosts::default(),
 //! };
 //! let listener = chassis::listen("127.0.0.1:8085".parse().expect("it is an address")).await?;
 //! email::run(listener, config, Telemetry::none(), CancellationToken::new()).await
@@ -29,7 +30,7 @@
 use std::path::PathBuf;
 
 use axum::Router;
-use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs, amqp::Broker};
+use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, amqp::Broker};
 use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, amqp::MessagingRelation, sql::Database};
 use tokio::net::TcpListener;
@@ -132,6 +133,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
+    /// The names by which it may be reached, besides addresses and `localhost`.
+    pub hosts: AllowedHosts,
     /// The relation of the consumer's span to the producer's.
     pub relation: MessagingRelation,
     /// The URL of the broker.
@@ -162,6 +165,7 @@ async fn start(args: Args, mailer: Mailer) -> Result<(), chassis::Error> {
         mailer,
         pace: args.service.pace,
         faults,
+        hosts: args.service.hosts(),
         relation: match args.messaging_relation {
             Relation::Parent => MessagingRelation::Parent,
             Relation::Link => MessagingRelation::Link,
@@ -190,8 +194,9 @@ pub async fn run(
         shutdown.clone(),
     );
     broker.started().await;
+    let hosts = config.hosts.clone();
     let consuming = tokio::spawn(Consumer::new(config).run(broker, shutdown.clone()));
-    let served = chassis::serve(listener, Router::new(), telemetry, shutdown).await;
+    let served = chassis::serve(listener, Router::new(), hosts, telemetry, shutdown).await;
     // The task ends at `shutdown`; a panic in it was reported when it happened.
     let _ = consuming.await;
     served

@@ -11,6 +11,7 @@ use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
+use plain::Plain;
 use thiserror::Error;
 
 /// The sender of the shop's mails, and the domain of their ids.
@@ -40,7 +41,7 @@ pub enum MailError {
     #[error("say where mails go: --mail-dir FOLDER or --smtp-url URL")]
     Nowhere,
     /// The folder cannot be used.
-    #[error("cannot use the folder {folder} for mails (--mail-dir): {why}", folder = folder.display())]
+    #[error("cannot use the folder {folder} for mails (--mail-dir): {why}", folder = Plain(folder.display()))]
     Folder {
         /// The folder.
         folder: PathBuf,

@@ -23,6 +23,11 @@ pub(crate) enum Error {
     /// A reservation names unknown products.
     #[error("the catalogue does not have {}", .0.join(", "))]
     UnknownLines(Vec<String>),
+    /// A text is no SKU.
+    #[error(
+        "{field}: {sku:?} cannot be the SKU of a product; that has no control characters such as line breaks"
+    )]
+    BadSku { field: String, sku: String },
     /// A reservation has no lines.
     #[error("a reservation needs at least one line")]
     NoLines,
@@ -82,6 +87,10 @@ impl Error {
             .with("limit", limit),
             Error::UnknownProducts(skus) => unknown(StatusCode::NOT_FOUND, skus),
             Error::UnknownLines(skus) => unknown(StatusCode::UNPROCESSABLE_ENTITY, skus),
+            Error::BadSku { field, .. } => {
+                Problem::new(StatusCode::BAD_REQUEST, "bad-sku", "This is no SKU")
+                    .with("field", field)
+            }
             Error::NoLines => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "empty-reservation",

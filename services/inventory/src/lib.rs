@@ -5,7 +5,7 @@
 //! statements of a request does not depend on its number of lines.
 //!
 //! ```no_run
-//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace};
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -17,6 +17,7 @@
 //!     database: args.open(&inventory::MIGRATIONS).await?,
 //!     pace: Pace::Textbook,
 //!     faults: FaultSwitch::Ignored,
+//!     hosts: AllowedHosts::default(),
 //! };
 //! let listener = chassis::listen("127.0.0.1:8084".parse().expect("it is an address")).await?;
 //! inventory::run(listener, config, Telemetry::none(), CancellationToken::new()).await
@@ -34,7 +35,7 @@ use axum::{
     Router,
     routing::{delete, get, post},
 };
-use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
+use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use sqlx::migrate::Migrator;
 use telemetry::{Telemetry, sql::Database};
 use tokio::net::TcpListener;
@@ -65,6 +66,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
+    /// The names by which it may be reached, besides addresses and `localhost`.
+    pub hosts: AllowedHosts,
 }
 
 /// The state that the handlers share.
@@ -93,6 +96,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
             .behind(args.service.pace.network()),
         pace: args.service.pace,
         faults,
+        hosts: args.service.hosts(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     run(listener, config, telemetry, stop).await
@@ -113,6 +117,7 @@ pub async fn run(
         database,
         pace,
         faults,
+        hosts,
     } = config;
     let calibration = Calibration::default();
     if faults == FaultSwitch::Honoured
@@ -126,7 +131,7 @@ pub async fn run(
         faults,
         calibration,
     }));
-    chassis::serve(listener, router, telemetry, shutdown).await
+    chassis::serve(listener, router, hosts, telemetry, shutdown).await
 }
 
 fn router(inventory: Inventory) -> Router {

@@ -59,7 +59,8 @@ pub(crate) async fn release(
 
 fn add_up(lines: Vec<CartLine>) -> Result<Wanted, Error> {
     let mut wanted = Wanted::new();
-    for line in lines {
+    for (position, line) in lines.into_iter().enumerate() {
+        skus::check(&line.sku, || format!("lines[{position}].sku"))?;
         if line.quantity == 0 {
             return Err(Error::NoQuantity(line.sku));
         }

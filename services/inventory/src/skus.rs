@@ -24,6 +24,9 @@ impl SkuQuery {
     pub(crate) fn skus(&self) -> Result<BTreeSet<&str>, Error> {
         let names = self.sku.split(',').map(str::trim);
         let skus: BTreeSet<_> = names.filter(|sku| !sku.is_empty()).collect();
+        for sku in &skus {
+            check(sku, || "sku".to_owned())?;
+        }
         match skus.len() {
             0 => Err(Error::NoSkus),
             count if count > LIMIT => Err(Error::TooMany {
@@ -32,6 +35,17 @@ impl SkuQuery {
             }),
             _ => Ok(skus),
         }
+    }
+}
+
+/// Refuses a text with control characters, which is no SKU; PostgreSQL would refuse some of them with an error.
+pub(crate) fn check(sku: &str, field: impl FnOnce() -> String) -> Result<(), Error> {
+    match sku.contains(char::is_control) {
+        true => Err(Error::BadSku {
+            field: field(),
+            sku: sku.to_owned(),
+        }),
+        false => Ok(()),
     }
 }
 
@@ -69,6 +83,14 @@ mod tests {
             ask(&many.join(",")).skus(),
             Err(Error::TooMany { count: 1_001, .. })
         ));
+    }
+
+    #[test]
+    fn a_sku_has_no_control_characters() {
+        for sku in ["MUG\nBLU", "MUG-BLU,TENT\u{1b}", "MUG\0BLU"] {
+            let error = ask(sku).skus().unwrap_err();
+            assert!(matches!(error, Error::BadSku { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::{
 /// How long the validation of a card takes at the textbook pace.
 const VALIDATION_TIME: Duration = Duration::from_millis(30);
 
+/// The largest amount of one charge, in cents: eight digits, as with most providers of card payments.
+pub(crate) const MAX_CENTS: i64 = 99_999_999;
+
 /// `POST /charges`: 201 if the card is now charged, 200 if it was already.
 pub(crate) async fn charge(
     State(payment): State<Payment>,
@@ -43,7 +46,7 @@ pub(crate) async fn find(
 }
 
 fn check_amount(request: &ChargeRequest) -> Result<(), Error> {
-    if request.amount_cents < 1 {
+    if !(1..=MAX_CENTS).contains(&request.amount_cents) {
         return Err(Error::Amount(request.amount_cents));
     }
     let currency = request.currency.as_bytes();

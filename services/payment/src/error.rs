@@ -8,14 +8,14 @@ use axum::{
 use chassis::http::Refusal;
 use telemetry::Failed;
 
-use crate::{card::CardError, provider::ProviderError};
+use crate::{card::CardError, charge::MAX_CENTS, provider::ProviderError};
 
 /// Why payment refuses a request. The step in which the error occurred has recorded it: nothing is recorded
 /// here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The amount is not positive.
-    #[error("the amount is {0} cents; it must be at least 1")]
+    /// The amount is not positive, or larger than one charge may be.
+    #[error("the amount is {0} cents; it must be from 1 to {MAX_CENTS}")]
     Amount(i64),
     /// The currency is not a code of three letters.
     #[error("the currency is {0:?}; it must be three letters, as in EUR")]

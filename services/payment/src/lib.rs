@@ -6,7 +6,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace};
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -20,6 +20,7 @@
 //!     provider_deadline: Duration::from_secs(5),
 //!     pace: Pace::Textbook,
 //!     faults: FaultSwitch::Ignored,
+//!     hosts: AllowedHosts::default(),
 //! };
 //! let listener = chassis::listen("127.0.0.1:8082".parse().expect("it is an address")).await?;
 //! payment::run(listener, config, Telemetry::none(), CancellationToken::new()).await
@@ -40,7 +41,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
+use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use ledger::Ledger;
 use provider::Provider;
 use sqlx::migrate::Migrator;
@@ -88,6 +89,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the service honours the faults that a request asks for.
     pub faults: FaultSwitch,
+    /// The names by which it may be reached, besides addresses and `localhost`.
+    pub hosts: AllowedHosts,
 }
 
 /// The state that the handlers share.
@@ -118,6 +121,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         provider_deadline: PROVIDER_DEADLINE,
         pace: args.service.pace,
         faults,
+        hosts: args.service.hosts(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     run(listener, config, telemetry, stop).await
@@ -141,7 +145,7 @@ pub async fn run(
         faults: config.faults,
     };
     let router = config.faults.guard(router(payment));
-    chassis::serve(listener, router, telemetry, shutdown).await
+    chassis::serve(listener, router, config.hosts, telemetry, shutdown).await
 }
 
 fn router(payment: Payment) -> Router {

@@ -5,7 +5,7 @@
 //! promise: it charges once for each `Idempotency-Key`, even if replies are lost.
 //!
 //! ```no_run
-//! use chassis::{DatabaseArgs, FaultSwitch, Pace};
+//! use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace};
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -17,6 +17,7 @@
 //!     database: args.open(&provider::MIGRATIONS).await?.pool,
 //!     pace: Pace::Textbook,
 //!     faults: FaultSwitch::Ignored,
+//!     hosts: AllowedHosts::default(),
 //! };
 //! let listener = chassis::listen("127.0.0.1:8083".parse().expect("it is an address")).await?;
 //! provider::run(listener, config, Telemetry::none(), CancellationToken::new()).await
@@ -29,7 +30,7 @@ mod faulty;
 mod ledger;
 
 use axum::{Router, routing::post};
-use chassis::{DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
+use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use faulty::Trouble;
 use ledger::Ledger;
 use sqlx::{AnyPool, migrate::Migrator};
@@ -62,6 +63,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether the provider honours the faults that a request asks for.
     pub faults: FaultSwitch,
+    /// The names by which it may be reached, besides addresses and `localhost`.
+    pub hosts: AllowedHosts,
 }
 
 /// The state that the handlers share.
@@ -83,6 +86,7 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         database: args.database.open(&MIGRATIONS).await?.pool,
         pace: args.service.pace,
         faults: args.service.fault_switch(),
+        hosts: args.service.hosts(),
     };
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
     run(listener, config, Telemetry::none(), stop).await
@@ -105,7 +109,14 @@ pub async fn run(
         pace: config.pace,
         trouble: Trouble::new(config.faults),
     };
-    chassis::serve(listener, router(provider), telemetry, shutdown).await
+    chassis::serve(
+        listener,
+        router(provider),
+        config.hosts,
+        telemetry,
+        shutdown,
+    )
+    .await
 }
 
 fn router(provider: Provider) -> Router {

@@ -37,6 +37,7 @@ impl Provider {
             database: args.open(&provider::MIGRATIONS).await.unwrap().pool,
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
+            hosts: chassis::AllowedHosts::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

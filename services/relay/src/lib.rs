@@ -7,19 +7,20 @@
 //! It calls any address that a request names, so it must not listen where strangers can reach it.
 //!
 //! ```no_run
+//! use chassis::AllowedHosts;
 //! use telemetry::Telemetry;
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn start(telemetry: Telemetry) -> Result<(), chassis::Error> {
 //! let listener = chassis::listen("127.0.0.1:8086".parse().expect("it is an address")).await?;
-//! relay::run(listener, telemetry, CancellationToken::new()).await
+//! relay::run(listener, AllowedHosts::default(), telemetry, CancellationToken::new()).await
 //! # }
 //! ```
 
 mod call;
 
 use axum::{Router, routing::post};
-use chassis::{FaultSwitch, ServiceArgs};
+use chassis::{AllowedHosts, FaultSwitch, ServiceArgs};
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,20 +43,21 @@ pub async fn main(args: Args) -> Result<(), chassis::Error> {
         chassis::start_telemetry("relay", env!("CARGO_PKG_VERSION"), FaultSwitch::Ignored)?;
     let listener = chassis::listen(args.service.listen).await?;
     let stop = chassis::stop_signal(args.service.exit_with_parent)?;
-    run(listener, telemetry, stop).await
+    run(listener, args.service.hosts(), telemetry, stop).await
 }
 
-/// Runs the service: answers requests until `shutdown`. It has no configuration.
+/// Runs the service: answers requests until `shutdown`. `hosts` are its names; it has no other configuration.
 ///
 /// # Errors
 ///
 /// When the operating system closes the listener.
 pub async fn run(
     listener: TcpListener,
+    hosts: AllowedHosts,
     telemetry: Telemetry,
     shutdown: CancellationToken,
 ) -> Result<(), chassis::Error> {
-    chassis::serve(listener, router(), telemetry, shutdown).await
+    chassis::serve(listener, router(), hosts, telemetry, shutdown).await
 }
 
 /// The suite gets one address and may request any path below it.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
+mod problems;
+
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use sink::{Config, Store};
@@ -30,6 +32,7 @@ impl Page {
         let task = tokio::spawn(control::serve(
             listener,
             control::sink_routes(store.clone()),
+            "lab.example".parse().unwrap(),
             stop.clone(),
         ));
         Page {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use plain::Markdown;
 use trace::CriticalPath;
 
 use super::{SHOWN_APART, cost, sections};
@@ -17,7 +18,7 @@ pub fn markdown(diagnosis: &Diagnosis<'_>) -> String {
     let _ = writeln!(text, "## Trace `{}`\n", trace.id());
     push_gist(&mut text, diagnosis);
     for missing in &diagnosis.missing {
-        let _ = writeln!(text, "*Incomplete: {missing}.*\n");
+        let _ = writeln!(text, "*Incomplete: {}.*\n", cell(missing));
     }
     if !diagnosis.walk.steps.is_empty() {
         text.push_str("| the walk | service | ms | own ms |\n| --- | --- | ---: | ---: |\n");
@@ -118,15 +119,7 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
     }
 }
 
-/// Escapes text so that Markdown does not interpret it.
+/// The text in a line of Markdown, which interprets nothing of it.
 pub(super) fn cell(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' => plain.push(' '),
-            '|' | '<' | '*' | '_' | '`' | '[' | '\\' => plain.extend(['\\', c]),
-            c => plain.push(c),
-        }
-    }
-    plain
+    Markdown(text).to_string()
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use plain::Plain;
+
 use super::{Style, cost, markdown::cell, text::painted};
 use crate::{
     Diagnosis,
@@ -22,13 +24,13 @@ pub fn neighbours_text(others: &[Diagnosis<'_>], which: &str, style: Style) -> O
             text,
             "  trace {}   {}",
             diagnosis.trace.id(),
-            request(diagnosis)
+            Plain(request(diagnosis))
         );
         for finding in &diagnosis.findings {
             let severity = painted(finding.severity, style.colour);
             let cost = cost(finding).map_or_else(String::new, |cost| format!("   {cost}"));
             let _ = writeln!(text, "    {severity} {}{cost}", finding.rule.name);
-            let _ = writeln!(text, "      {}", finding.evidence);
+            let _ = writeln!(text, "      {}", Plain(&finding.evidence));
         }
     }
     push_more(&mut text, more);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use plain::{Plain, plain};
 use trace::CriticalPath;
 
 use super::{SHOWN_APART, cost, sections};
@@ -36,8 +37,8 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
         let _ = write!(
             text,
             "   {} {}   {}",
-            root.service(),
-            root.name,
+            Plain(root.service()),
+            Plain(&root.name),
             format_ns(total)
         );
     }
@@ -50,7 +51,7 @@ pub fn text(diagnosis: &Diagnosis<'_>, style: Style) -> String {
     }
     text.push('\n');
     for missing in &diagnosis.missing {
-        let _ = writeln!(text, "incomplete: {missing}");
+        let _ = writeln!(text, "incomplete: {}", Plain(missing));
     }
     push_walk(&mut text, diagnosis);
     if let Some(path) = diagnosis.path() {
@@ -108,13 +109,13 @@ fn push_walk(text: &mut String, diagnosis: &Diagnosis<'_>) {
         let name = format!(
             "{:indent$}{}{alike}",
             "",
-            span.name,
+            plain(&span.name),
             indent = 2 * depth.min(SHOWN_STEPS)
         );
         let _ = writeln!(
             text,
             "  {name:<44} {:<10} {:>9} {share:>4.0} %   own {}",
-            span.service(),
+            Plain(span.service()),
             format_ns(step.below_ns),
             format_ns(step.own_ns)
         );
@@ -143,12 +144,14 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
         }
     }
     lines.sort_by_key(|(_, _, ns, _)| std::cmp::Reverse(*ns));
-    let _ = writeln!(text, "\n{title}");
+    let _ = writeln!(text, "\n{}", Plain(title));
     let line = |ns: u64, service: &str, name: &str| {
         let share = ns as f64 / total as f64 * 100.0;
         format!(
-            "  {:>9} {share:>5.1} %  {service:<10} {name}",
-            format_ns(ns)
+            "  {:>9} {share:>5.1} %  {:<10} {}",
+            format_ns(ns),
+            Plain(service),
+            Plain(name)
         )
     };
     for (service, name, ns, count) in lines.iter().take(SHOWN) {
@@ -176,13 +179,15 @@ fn push_story(text: &mut String, story: &Story) {
         let _ = writeln!(
             text,
             "  {} {}: {}",
-            chapter.service, chapter.name, chapter.made_of_it
+            Plain(&chapter.service),
+            Plain(&chapter.name),
+            Plain(&chapter.made_of_it)
         );
         if !chapter.context.is_empty() {
             let context: Vec<String> = chapter
                 .context
                 .iter()
-                .map(|(key, value)| format!("{key}={value}"))
+                .map(|(key, value)| format!("{}={}", Plain(key), Plain(value)))
                 .collect();
             let _ = writeln!(text, "    {}", context.join("  "));
         }
@@ -199,7 +204,7 @@ fn push_findings(text: &mut String, findings: &[Finding], style: Style) {
         let severity = painted(finding.severity, style.colour);
         let cost = cost(finding).map_or_else(String::new, |cost| format!("   {cost}"));
         let _ = writeln!(text, "  {severity} {}{cost}", finding.rule.name);
-        let _ = writeln!(text, "    {}", finding.evidence);
+        let _ = writeln!(text, "    {}", Plain(&finding.evidence));
         let _ = match finding.remedy {
             Some(remedy) => writeln!(text, "    To mend it: {remedy}."),
             None => writeln!(text, "    Nothing waited for it."),

@@ -30,7 +30,12 @@ const EACH: u64 = 20 * SPANS as u64;
 async fn receiver(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    tokio::spawn(async { axum::serve(tcp::NoDelay::new(listener), router).await });
+    let server = tcp::Server::new(listener);
+    tokio::spawn(async {
+        server
+            .serve(router, Default::default(), Default::default())
+            .await
+    });
     at.to_string()
 }
 

@@ -113,7 +113,7 @@ proptest! {
             serde_json::from_slice(&body(&batch, run, first, start_ns)).unwrap();
         let expected: Vec<_> = copies
             .iter()
-            .flat_map(|copy| otlp::to_json(copy)["resourceSpans"].as_array().unwrap().clone())
+            .flat_map(|copy| document(copy)["resourceSpans"].as_array().unwrap().clone())
             .collect();
         prop_assert_eq!(&json["resourceSpans"], &serde_json::Value::Array(expected));
     }
@@ -200,4 +200,8 @@ fn what_is_no_batch_is_refused() {
     assert_eq!(error.to_string(), text);
     let error = refused(12, Encoding::Json, Framing::Grpc);
     assert_eq!(error, BatchError::JsonByGrpc);
+}
+
+fn document(spans: &[trace::Span]) -> serde_json::Value {
+    serde_json::from_str(&otlp::to_json(spans)).unwrap()
 }

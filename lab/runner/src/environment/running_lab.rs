@@ -4,6 +4,7 @@ use std::{collections::HashSet, error::Error, time::Duration};
 
 use futures::{StreamExt, future, stream};
 use loadgen::Line;
+use plain::Plain;
 use protocol::{ClientError, LabClient};
 use reqwest::{Client, Url};
 use supervisor::{Component, Counts};
@@ -35,8 +36,9 @@ pub(super) struct RunningLab {
 pub enum RunningLabError {
     /// Nothing answers at its address.
     #[error(
-        "there is no lab at {url} ({why}): start one with `tracelab up`, or leave out --lab for one \
-         of its own"
+        "there is no lab at {url} ({}): start one with `tracelab up`, or leave out --lab for one \
+         of its own",
+        Plain(why)
     )]
     Unreachable {
         /// The address.
@@ -45,7 +47,7 @@ pub enum RunningLabError {
         why: String,
     },
     /// The server at the address is not a lab.
-    #[error("what answers at {url} is no lab of this version: {why}")]
+    #[error("what answers at {url} is no lab of this version: {}", Plain(why))]
     NotALab {
         /// The address.
         url: Url,
@@ -170,12 +172,16 @@ impl RunningLab {
         let asked = self.services.iter().map(|service| async {
             let url = service.join("/lab/flush").ok()?;
             let reply = self.client.post(url).send().await.ok()?;
-            reply.json::<Counts>().await.ok()
+            let counts = http_client::read(reply, MOST_COUNTS).await.ok()?;
+            serde_json::from_slice::<Counts>(&counts).ok()
         });
         let answers = future::join_all(asked).await;
         answers.into_iter().flatten().collect()
     }
 }
+
+/// The most bytes that are read of the counts of a service.
+const MOST_COUNTS: usize = 64 << 10;
 
 /// The message of the first cause of an error.
 fn innermost(mut error: &dyn Error) -> String {

@@ -14,6 +14,7 @@ use std::{
 };
 
 use expect::Verdict;
+use plain::Plain;
 use thiserror::Error;
 use trace::otlp;
 
@@ -32,7 +33,7 @@ pub enum Kept {
 
 /// Why the files cannot be written.
 #[derive(Debug, Error)]
-#[error("{path}: cannot be written: {source}", path = path.display())]
+#[error("{}: cannot be written: {source}", Plain(path.display()))]
 pub struct FilesError {
     /// The file or the folder.
     pub path: PathBuf,

@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use expect::Verdict;
+use plain::Plain;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{SHOWN, text::push_failure};
@@ -58,13 +59,18 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     let report = &phase.report;
     let mut text = String::new();
     if let Some(why) = &report.why {
-        let _ = writeln!(text, "{why}");
+        let _ = writeln!(text, "{}", Plain(why));
     }
     for case in phase.failed().take(SHOWN) {
         push_failure(&mut text, &report.name, case, false);
     }
     for trace in &phase.unexplained {
-        let _ = writeln!(text, "trace {}: {}", trace.trace_id, trace.in_words());
+        let _ = writeln!(
+            text,
+            "trace {}: {}",
+            trace.trace_id,
+            Plain(trace.in_words())
+        );
     }
     if report.dropped_spans > 0 {
         let _ = match report.dropped_spans {
@@ -79,7 +85,9 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
             let _ = writeln!(
                 text,
                 "{} {}: wanted {}, got {got}",
-                line.what, line.percentile, line.want
+                Plain(&line.what),
+                line.percentile,
+                line.want
             );
         }
     }

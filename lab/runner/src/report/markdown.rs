@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use expect::Verdict;
+use plain::plain;
 
 use super::{Report, junit::what_is_wrong, text::summary};
 use crate::outcome::Finished;
@@ -35,7 +36,9 @@ pub fn markdown(finished: &[Finished]) -> String {
     for run in finished.iter().flat_map(|scenario| &scenario.phases) {
         let said = match run.report.verdict {
             Verdict::Pass => continue,
-            Verdict::Unsupported => run.report.why.clone().unwrap_or_default(),
+            Verdict::Unsupported => {
+                plain(run.report.why.as_deref().unwrap_or_default()).into_owned()
+            }
             Verdict::Fail => what_is_wrong(run),
         };
         let _ = writeln!(

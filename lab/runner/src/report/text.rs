@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use diagnose::plural;
 use expect::Verdict;
+use plain::Plain;
 use waterfall::Style;
 
 use super::{Report, SHOWN};
@@ -34,7 +35,12 @@ pub fn text(finished: &Finished, whole: bool, style: &Style) -> String {
     }
     let Finished { scenario, .. } = finished;
     let verdict = finished.verdict().painted(style.colour);
-    let _ = writeln!(text, "{verdict} {}: {}", scenario.name, scenario.title);
+    let _ = writeln!(
+        text,
+        "{verdict} {}: {}",
+        scenario.name,
+        Plain(&scenario.title)
+    );
     match finished.phases.as_slice() {
         [only] if scenario.faults.is_empty() => push_only_phase(&mut text, &only.report),
         phases => {
@@ -81,10 +87,10 @@ pub fn summary(report: &Report, scenarios: usize) -> String {
 
 fn push_story(text: &mut String, finished: &Finished) {
     let scenario = &finished.scenario;
-    let _ = writeln!(text, "{}\n", scenario.title);
+    let _ = writeln!(text, "{}\n", Plain(&scenario.title));
     if !scenario.story.trim().is_empty() {
         for line in scenario.story.trim_end().lines() {
-            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+            let _ = writeln!(text, "{}", format!("  {}", Plain(line)).trim_end());
         }
         text.push('\n');
     }
@@ -109,7 +115,7 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
             text,
             "UNEXPLAINED {title}  trace {}: {}\n",
             trace.trace_id,
-            trace.in_words()
+            Plain(trace.in_words())
         );
     }
 }
@@ -125,8 +131,8 @@ pub(super) fn push_failure(text: &mut String, title: &str, case: &Case, colour: 
                 text,
                 "{} {title}{trace}  {}  {}",
                 Verdict::Fail.painted(colour),
-                why.as_deref().unwrap_or_default(),
-                case.answer()
+                Plain(why.as_deref().unwrap_or_default()),
+                Plain(case.answer())
             );
         }
     }
@@ -176,7 +182,7 @@ fn push_beside(text: &mut String, left: &str, right: &str, width: usize) {
 
 fn push_only_phase(text: &mut String, report: &PhaseReport) {
     if let Some(why) = &report.why {
-        let _ = writeln!(text, "  {why}");
+        let _ = writeln!(text, "  {}", Plain(why));
         if !is_partly_judged(report) {
             return;
         }
@@ -206,7 +212,7 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
     let verdict = report.verdict.painted(colour);
     let phase = report.phase;
     let _ = match &report.why {
-        Some(why) => writeln!(text, "  {phase:<10} {verdict}: {why}"),
+        Some(why) => writeln!(text, "  {phase:<10} {verdict}: {}", Plain(why)),
         None => writeln!(
             text,
             "  {phase:<10} {verdict}  {}; {}",
@@ -223,8 +229,10 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
     for UnsupportedFinding { name, why } in &report.unsupported_findings {
         let _ = writeln!(
             text,
-            "  {:10} finding {name}, which is UNSUPPORTED: {why}",
-            ""
+            "  {:10} finding {}, which is UNSUPPORTED: {}",
+            "",
+            Plain(name),
+            Plain(why)
         );
     }
     for line in &report.latency {
@@ -245,7 +253,10 @@ fn push_phase(text: &mut String, report: &PhaseReport, colour: bool) {
         let _ = writeln!(
             text,
             "  {:10} {} {}{pace}: {got}{ratio} (wanted {}){shown}",
-            "", line.what, line.percentile, line.want
+            "",
+            Plain(&line.what),
+            line.percentile,
+            line.want
         );
     }
 }
@@ -257,7 +268,7 @@ fn is_partly_judged(report: &PhaseReport) -> bool {
 
 fn why(line: &LatencyLine) -> String {
     let why = line.why.as_ref();
-    why.map_or(String::new(), |why| format!(": {why}"))
+    why.map_or(String::new(), |why| format!(": {}", Plain(why)))
 }
 
 fn findings(report: &PhaseReport) -> String {

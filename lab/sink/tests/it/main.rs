@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::disallowed_methods, reason = "the bans are for what users run")]
 
+mod cors;
 mod fuzz;
 mod grpc;
 mod http;

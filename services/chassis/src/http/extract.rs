@@ -1,4 +1,4 @@
-//! Extractors that refuse with a [`Refusal`]: [`Json`], [`Query`] and [`Path`].
+//! Extractors that refuse with a [`Refusal`]: [`Json`], [`JsonText`], [`Query`] and [`Path`].
 //!
 //! They read as axum's own extractors do; only their replies to requests that they cannot use are the
 //! shop's.
@@ -7,6 +7,7 @@ use std::error::Error;
 
 use api::Problem;
 use axum::{
+    body::Bytes,
     extract::{
         FromRequest, FromRequestParts, Request,
         rejection::{PathRejection, QueryRejection},
@@ -26,6 +27,11 @@ use super::{body, refusal::Refusal};
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
+/// The body of a request that is JSON as its content type says, not parsed: for a handler whose own parser has the
+/// better messages. It is refused with 415 and 413 as a [`Json`] is.
+#[derive(Clone, Debug)]
+pub struct JsonText(pub Bytes);
+
 /// The query of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
@@ -43,12 +49,8 @@ where
 {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Json<T>, Refusal> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
-            return Err(Refusal(unsupported_media_type(&parts.headers)));
-        }
-        let body = body::read(&parts.headers, body).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Json<T>, Refusal> {
+        let JsonText(body) = JsonText::from_request(request, state).await?;
         Ok(Json(parse(&body)?))
     }
 }
@@ -56,6 +58,20 @@ where
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+// === impl JsonText ===
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<JsonText, Refusal> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Refusal(unsupported_media_type(&parts.headers)));
+        }
+        Ok(JsonText(body::read(&parts.headers, body).await?))
     }
 }
 

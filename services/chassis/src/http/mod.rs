@@ -10,7 +10,7 @@ mod refusal;
 
 pub use self::{
     body::BODY_LIMIT,
-    extract::{Json, Path, Query},
+    extract::{Json, JsonText, Path, Query},
     fallback::{method_not_allowed, not_found},
     refusal::Refusal,
 };

@@ -2,7 +2,7 @@
 //! request.
 
 use axum::{Router, http::HeaderValue, routing::get};
-use chassis::{FaultSwitch, StandingFaults};
+use chassis::{AllowedHosts, FaultSwitch, StandingFaults};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -19,7 +19,8 @@ impl Faulty {
         let standing = StandingFaults::default();
         let telemetry = silent_telemetry();
         let service = Service::start(|listener, stop| {
-            chassis::serve_behind(standing, listener, router, telemetry, stop)
+            let hosts = AllowedHosts::default();
+            chassis::serve_behind(standing, listener, router, hosts, telemetry, stop)
         });
         Faulty(service.await)
     }
@@ -56,6 +57,7 @@ impl Faulty {
     async fn put_standing(&self, body: &str) -> (u16, Value) {
         let url = self.0.url("/lab/faults");
         let request = Client::new().put(url).body(body.to_owned());
+        let request = request.header("content-type", "application/json");
         let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.json().await.unwrap())
     }
@@ -239,5 +241,25 @@ async fn faults_for_everyone_that_name_something_twice_are_refused_and_change_no
         let url = service.0.url("/lab/faults");
         let on: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         assert_eq!(on, standing, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn faults_for_everyone_of_another_content_type_are_refused() {
+    let service = Faulty::start().await;
+    let url = service.0.url("/lab/faults");
+    for request in [
+        Client::new().put(&url).body("{}"),
+        Client::new()
+            .put(&url)
+            .body("{}")
+            .header("content-type", "text/plain"),
+    ] {
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status(), 415);
+        let problem: Value = reply.json().await.unwrap();
+        assert_eq!(problem["type"], "/problems/unsupported-media-type");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("application/json"), "{detail}");
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use chassis::http::Json;
+use chassis::{AllowedHosts, http::Json};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use telemetry::Telemetry;
@@ -24,7 +24,8 @@ async fn start(telemetry: Telemetry) -> Service {
             "/lengths",
             post(async |Json(text): Json<String>| text.len().to_string()),
         );
-    Service::start(|listener, stop| chassis::serve(listener, router, telemetry, stop)).await
+    let hosts = AllowedHosts::default();
+    Service::start(|listener, stop| chassis::serve(listener, router, hosts, telemetry, stop)).await
 }
 
 async fn get_from(service: &Service, path: &str) -> Response {
@@ -78,6 +79,38 @@ async fn a_wrong_method_is_a_problem_that_says_which_would_be_right() {
     assert_eq!(response.headers()["allow"], "GET,HEAD");
     let problem: Value = response.json().await.unwrap();
     assert_eq!(problem["type"], "/problems/method-not-allowed");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_reaches_no_route() {
+    let service = start(silent_telemetry()).await;
+    for (method, path, header, status) in [
+        ("GET", "/greeting", ("host", "rebound.example"), 421),
+        ("GET", "/healthz", ("host", "rebound.example"), 421),
+        ("GET", "/nowhere", ("host", "rebound.example"), 421),
+        (
+            "POST",
+            "/lab/flush",
+            ("origin", "http://other.example"),
+            403,
+        ),
+        ("POST", "/lengths", ("sec-fetch-site", "cross-site"), 403),
+    ] {
+        let response = Client::new()
+            .request(method.parse().unwrap(), service.url(path))
+            .header(header.0, header.1)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status, "{path} with {header:?}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+    }
+    let greeting = get_from(&service, "/greeting").await;
+    assert_eq!(greeting.headers()["x-content-type-options"], "nosniff");
 }
 
 #[tokio::test]

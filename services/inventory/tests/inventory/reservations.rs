@@ -187,6 +187,18 @@ async fn a_reservation_that_comes_after_its_release_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_sku_with_a_line_break_is_a_400_that_names_its_field() {
+    let inventory = Inventory::start().await;
+    let lines = [("MUG-BLU", 1), ("MUG-\nBLU", 1)];
+    let response = inventory.reserve("o-1", &lines).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let problem = problem(response).await;
+    assert_eq!(problem.kind(), "bad-sku");
+    assert_eq!(problem.extensions["field"], "lines[1].sku");
+    assert_eq!(inventory.available("MUG-BLU").await, 1_000_000);
+}
+
+#[tokio::test]
 async fn lines_that_cannot_be_are_a_422() {
     let inventory = Inventory::start().await;
     let many: Vec<_> = (0..1_001).map(|n| format!("SKU-{n}")).collect();

@@ -27,6 +27,7 @@ impl Inventory {
             database: args.open(&inventory::MIGRATIONS).await.unwrap(),
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
+            hosts: chassis::AllowedHosts::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

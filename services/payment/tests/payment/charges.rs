@@ -83,13 +83,24 @@ async fn what_cannot_be_charged_is_a_422() {
     let payment = Payment::start().await;
     let mut nothing = request("o-1", GOOD_CARD);
     nothing.amount_cents = 0;
+    let mut too_much = request("o-1", GOOD_CARD);
+    too_much.amount_cents = 100_000_000;
     let mut nowhere = request("o-1", GOOD_CARD);
     nowhere.currency = "euro".into();
-    for (request, kind) in [(nothing, "invalid-amount"), (nowhere, "invalid-currency")] {
+    for (request, kind, right) in [
+        (nothing, "invalid-amount", "from 1 to 99999999"),
+        (too_much, "invalid-amount", "from 1 to 99999999"),
+        (nowhere, "invalid-currency", "three letters"),
+    ] {
         let response = payment.ask(&request).await;
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(problem(response).await.kind(), kind);
+        let problem = problem(response).await;
+        assert_eq!(problem.kind(), kind);
+        assert!(problem.to_string().contains(right), "{problem}");
     }
+    let mut most = request("o-1", GOOD_CARD);
+    most.amount_cents = 99_999_999;
+    assert_eq!(payment.ask(&most).await.status(), StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ impl Payment {
                 .pool,
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
+            hosts: chassis::AllowedHosts::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider = listener.local_addr().unwrap();
@@ -91,6 +92,7 @@ impl Payment {
             provider_deadline,
             pace: Pace::None,
             faults: chassis::FaultSwitch::Ignored,
+            hosts: chassis::AllowedHosts::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
