@@ -8,7 +8,7 @@ use axum::{
     },
     http::StatusCode,
 };
-use protocol::{Stats, TraceList};
+use protocol::{Forgotten, Stats, TraceList};
 use serde_json::Value;
 use sink::Store;
 use trace::{Trace, TraceId, otlp};
@@ -40,6 +40,15 @@ pub(crate) async fn forget(State(store): State<Store>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// Forgets the trace that a path names. One that is not here is forgotten already.
+pub(crate) async fn forget_one(
+    State(store): State<Store>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Forgotten>, Problem> {
+    let spans = store.forget(id_of(id)?) as u64;
+    Ok(Json(Forgotten { spans }))
+}
+
 pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
     Json(documents::stats(&store.stats()))
 }
@@ -49,15 +58,24 @@ pub(crate) fn find(
     store: &Store,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Trace, Problem> {
+    let id = id_of(id)?;
+    store.trace(id).ok_or_else(|| match store.was_evicted(id) {
+        true => {
+            let detail =
+                format!("trace {id} is gone: it was evicted to make room, or it was forgotten");
+            Problem::new(StatusCode::GONE, detail)
+        }
+        false => Problem::not_found(format!(
+            "trace {id} is not here: it never came, or it was evicted to make room"
+        )),
+    })
+}
+
+fn id_of(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
     let Path(text) = id.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    let id: TraceId = text.parse().map_err(|error| {
+    text.parse().map_err(|error| {
         Problem::bad_request(format!(
             "{text:?} is no trace id: {error}; 32 hexadecimal digits would be right"
-        ))
-    })?;
-    store.trace(id).ok_or_else(|| {
-        Problem::not_found(format!(
-            "trace {id} is not here: it never came, or it was evicted to make room"
         ))
     })
 }

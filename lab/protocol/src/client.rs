@@ -10,7 +10,8 @@ use thiserror::Error;
 use trace::{Span, TraceId, otlp};
 
 use crate::{
-    LabDescription, OrderRequest, PlacedOrders, ProblemDetails, Stats, TraceList, TraceSummary,
+    Forgotten, LabDescription, OrderRequest, PlacedOrders, ProblemDetails, Stats, TraceList,
+    TraceSummary,
 };
 
 /// A client of one lab. No proxy is used: a lab is on this machine or near it.
@@ -92,13 +93,23 @@ impl LabClient {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] with 404 if the lab does not have it.
+    /// [`ClientError::Refused`] with 410 if the lab evicted it, with 404 if it never came.
     pub async fn trace(&self, id: TraceId) -> Result<Vec<Span>, ClientError> {
         let document = self
             .text(self.http.get(self.at(&format!("/api/traces/{id}"))))
             .await?;
         let decoded = otlp::from_json(document.as_bytes());
         Ok(decoded.map_err(|error| self.not_a_lab(error))?.spans)
+    }
+
+    /// Makes the lab forget a trace. Its spans count as evicted, and late ones are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn forget_trace(&self, id: TraceId) -> Result<Forgotten, ClientError> {
+        self.send(self.http.delete(self.at(&format!("/api/traces/{id}"))))
+            .await
     }
 
     /// The traces that have a span with this attribute, the newest first: as many as the lab lists unless

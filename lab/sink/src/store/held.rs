@@ -161,6 +161,21 @@ impl State {
         self.revision += 1;
     }
 
+    /// Evicts one trace; returns the number of its spans.
+    pub(super) fn evict(&mut self, id: TraceId) -> usize {
+        // A reader finishes with the oldest traces first, so the place is near the front.
+        let Some(place) = self.order.iter().position(|other| *other == id) else {
+            return 0;
+        };
+        self.order.remove(place);
+        self.revision += 1;
+        self.release(id)
+    }
+
+    pub(super) fn was_evicted(&self, id: TraceId) -> bool {
+        self.evicted.contains(id)
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }
@@ -246,6 +261,12 @@ impl State {
         let Some(id) = self.order.pop_front() else {
             return false;
         };
+        self.release(id);
+        true
+    }
+
+    /// Takes a trace out of the counters, and remembers that it was evicted; returns the number of its spans.
+    fn release(&mut self, id: TraceId) -> usize {
         let held = self.traces.remove(&id).unwrap_or_default();
         self.bytes -= held.bytes;
         for span in held.batches.iter().flat_map(|spans| spans.iter()) {
@@ -255,7 +276,7 @@ impl State {
         self.evicted_spans += held.spans as u64;
         self.evicted_traces += 1;
         self.evicted.remember(id);
-        true
+        held.spans
     }
 }
 
