@@ -38,7 +38,11 @@ impl LabArgs {
     pub(crate) async fn spans_if_there(&self, id: TraceId) -> anyhow::Result<Option<Vec<Span>>> {
         match self.client().trace(id).await {
             Ok(spans) => Ok(Some(spans)),
-            Err(ClientError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => Ok(None),
+            Err(ClientError::Refused { status, .. })
+                if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(explained(error)),
         }
     }

@@ -33,7 +33,7 @@ use schedule::Load;
 use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, dispatcher::Dispatcher, journey::ShopClient};
+use crate::{Brake, Error, dispatcher::Dispatcher, journey::ShopClient};
 
 /// The shortest time in which goose starts its users; it takes a millisecond for each user.
 ///
@@ -52,6 +52,7 @@ pub(crate) struct Attack {
     dispatcher: OnceCell<Dispatcher>,
     gate: Gate,
     report: Option<PathBuf>,
+    brake: Brake,
     stop: CancellationToken,
 }
 
@@ -70,6 +71,7 @@ impl Attack {
         shop: ShopClient,
         load: Load,
         report: Option<PathBuf>,
+        brake: Brake,
         stop: CancellationToken,
     ) -> Attack {
         let users = load.users().get();
@@ -83,6 +85,7 @@ impl Attack {
                 announced: AtomicUsize::new(0),
                 open: CancellationToken::new(),
             },
+            brake,
             stop,
         }
     }
@@ -133,7 +136,8 @@ impl Attack {
             .dispatcher
             .get_or_init(async || {
                 let seed = self.shop.seed();
-                Dispatcher::new(&self.load, seed, Instant::now(), self.stop.clone())
+                let (brake, stop) = (self.brake.clone(), self.stop.clone());
+                Dispatcher::new(&self.load, seed, Instant::now(), brake, stop)
             })
             .await;
         let arrival = self

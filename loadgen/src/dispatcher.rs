@@ -14,6 +14,8 @@ use schedule::{Load, Schedule};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::brake::Brake;
+
 /// The permission to make one journey.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
@@ -27,6 +29,8 @@ pub(crate) struct Ticket {
 pub(crate) struct Dispatcher {
     source: Source,
     begun: Instant,
+    /// While it is on, the dispatcher gives out no ticket.
+    brake: Brake,
     /// The dispatcher gives out no ticket once this is cancelled.
     stop: CancellationToken,
 }
@@ -45,6 +49,7 @@ impl Dispatcher {
         load: &Load,
         seed: u64,
         begun: Instant,
+        brake: Brake,
         stop: CancellationToken,
     ) -> Dispatcher {
         let drawn = AtomicU64::new(0);
@@ -66,15 +71,14 @@ impl Dispatcher {
         Dispatcher {
             source,
             begun,
+            brake,
             stop,
         }
     }
 
     /// Waits for the next ticket; `None` when there are no more.
     pub(crate) async fn draw(&self) -> Option<Ticket> {
-        if self.stop.is_cancelled() {
-            return None;
-        }
+        self.may_start().await?;
         match &self.source {
             Source::Count { drawn, of } => {
                 let journey = next_below(drawn, *of)?;
@@ -95,9 +99,19 @@ impl Dispatcher {
                         () = tokio::time::sleep_until(planned) => {}
                         () = self.stop.cancelled() => return None,
                     }
+                    self.may_start().await?;
                 }
                 Some(Ticket { journey, planned })
             }
+        }
+    }
+
+    /// Waits until the brake is off; `None` if the load was stopped.
+    async fn may_start(&self) -> Option<()> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            () = self.brake.is_off() => Some(()),
         }
     }
 
@@ -162,6 +176,7 @@ mod tests {
             &load,
             1,
             Instant::now(),
+            Brake::default(),
             CancellationToken::new(),
         ));
         let mut users = tokio::task::JoinSet::new();
@@ -185,7 +200,8 @@ mod tests {
     async fn open_tickets_come_when_they_are_due() {
         let begun = Instant::now();
         let load = Load::steady(Rate::of(200.0).unwrap(), Duration::from_millis(50));
-        let dispatcher = Dispatcher::new(&load, 1, begun, CancellationToken::new());
+        let dispatcher =
+            Dispatcher::new(&load, 1, begun, Brake::default(), CancellationToken::new());
         let mut journeys = 0;
         while let Some(ticket) = dispatcher.draw().await {
             assert_eq!(ticket.journey, journeys);
@@ -200,7 +216,13 @@ mod tests {
     #[tokio::test]
     async fn a_late_user_gets_the_instant_that_was_planned() {
         let begun = Instant::now() - Duration::from_secs(100);
-        let dispatcher = Dispatcher::new(&open(0.1, 200), 1, begun, CancellationToken::new());
+        let dispatcher = Dispatcher::new(
+            &open(0.1, 200),
+            1,
+            begun,
+            Brake::default(),
+            CancellationToken::new(),
+        );
         let ticket = dispatcher.draw().await.unwrap();
         assert_eq!((ticket.journey, ticket.planned), (0, begun));
         let overdue: Vec<u64> = dispatcher
@@ -218,6 +240,7 @@ mod tests {
             &open(0.001, 10_000),
             1,
             Instant::now(),
+            Brake::default(),
             stop.clone(),
         ));
         assert!(
@@ -231,5 +254,28 @@ mod tests {
         stop.cancel();
         assert!(waiting.await.unwrap());
         assert!(dispatcher.draw().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn no_journey_starts_while_the_brake_is_on() {
+        let brake = Brake::default();
+        let load = Load::Closed {
+            users: NonZeroUsize::MIN,
+            requests: 2,
+            ramp: Duration::ZERO,
+        };
+        let stop = CancellationToken::new();
+        let dispatcher = Dispatcher::new(&load, 1, Instant::now(), brake.clone(), stop.clone());
+        assert!(brake.set(true) && !brake.set(true));
+        let mut drawn = std::pin::pin!(dispatcher.draw());
+        assert!(futures::poll!(&mut drawn).is_pending());
+        brake.set(false);
+        assert_eq!(drawn.await.unwrap().journey, 0);
+        // A load that is stopped does not wait for the brake.
+        brake.set(true);
+        let mut drawn = std::pin::pin!(dispatcher.draw());
+        assert!(futures::poll!(&mut drawn).is_pending());
+        stop.cancel();
+        assert!(drawn.await.is_none());
     }
 }

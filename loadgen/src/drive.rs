@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Latency, Line, LoadProgress, Plan, Step,
+    Brake, Error, Latency, Line, LoadProgress, Plan, Step,
     attack::Attack,
     journey::{self, ShopClient},
     ledger::Ledger,
@@ -76,6 +76,21 @@ pub async fn drive(
     observer: impl Fn(&LoadProgress, &Line) + Send + Sync + 'static,
     stop: CancellationToken,
 ) -> Result<LoadReport, Error> {
+    drive_with_brake(plan, recording, observer, Brake::default(), stop).await
+}
+
+/// Carries out a plan as [`drive`] does. While `brake` is on, no journey starts.
+///
+/// # Errors
+///
+/// As of [`drive`].
+pub async fn drive_with_brake(
+    plan: Plan,
+    recording: Recording,
+    observer: impl Fn(&LoadProgress, &Line) + Send + Sync + 'static,
+    brake: Brake,
+    stop: CancellationToken,
+) -> Result<LoadReport, Error> {
     process::keep_from_goose()?;
     let begun = Instant::now();
     let ledger = Ledger::new(recording.keep, recording.journal, Box::new(observer));
@@ -90,6 +105,7 @@ pub async fn drive(
         shop,
         plan.load.clone(),
         recording.report,
+        brake,
         stop.clone(),
     ));
     let (counted, stopped_at) = execute(&attack, &plan, &stop).await;

@@ -14,6 +14,7 @@
 )]
 
 mod attack;
+mod brake;
 mod dispatcher;
 mod drive;
 mod error;
@@ -25,7 +26,8 @@ mod process;
 mod report;
 
 pub use self::{
-    drive::{LoadReport, Recording, drive},
+    brake::Brake,
+    drive::{LoadReport, Recording, drive, drive_with_brake},
     error::Error,
     latency::Latency,
     ledger::{Line, LoadProgress, RequestId, Step, UnixNanos},

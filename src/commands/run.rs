@@ -15,7 +15,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plain::Plain;
 use reqwest::Url;
 use runner::{
-    Finished, Kept, LabChoice, Overrides, Phase, Progress, Report, SetParameter, Settings,
+    Finished, Kept, LabChoice, OutFolder, Overrides, Phase, Progress, Report, SetParameter,
+    Settings,
 };
 use supervisor::{Collectors, Config, Ports};
 
@@ -191,11 +192,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     bar.finish_and_clear();
     let finished = finished?;
     if let Some(folder) = &args.out {
-        let kept = match args.traces {
-            TracesArg::Failed => Kept::Failed,
-            TracesArg::All => Kept::All,
-        };
-        runner::write_files(&finished, folder, kept)?;
+        runner::write_files(&finished, folder, args.traces.into())?;
     }
     let report = Report::new(&finished);
     print(&args, &finished, &report)?;
@@ -324,7 +321,22 @@ impl Args {
             side_by_side: SIDE_BY_SIDE,
             as_written: self.users.is_none() && self.lab.is_none() && self.shop.is_textbook(),
             receiver: (self.otlp_grpc, self.otlp_http),
+            out: self.out.clone().map(|path| OutFolder {
+                path,
+                kept: self.traces.into(),
+            }),
         })
+    }
+}
+
+// === impl Kept ===
+
+impl From<TracesArg> for Kept {
+    fn from(traces: TracesArg) -> Kept {
+        match traces {
+            TracesArg::Failed => Kept::Failed,
+            TracesArg::All => Kept::All,
+        }
     }
 }
 
@@ -395,6 +407,18 @@ fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
                 bar.set_length(planned.max(requests));
             }
             bar.set_position(requests);
+        }
+        Progress::Waiting {
+            scenario,
+            phase,
+            open,
+        } => {
+            let waits =
+                format!("{scenario} {phase}: the load waits until {open} traces are judged");
+            match terminal {
+                true => bar.set_message(waits),
+                false => eprintln!("{waits}"),
+            }
         }
         Progress::Settling {
             scenario,

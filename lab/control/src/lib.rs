@@ -9,6 +9,7 @@
 //! | `GET /api/traces/{hex}` | a trace as OTLP/JSON |
 //! | `GET /api/traces?service=&name=&min_duration=&error=&attribute=key=value&limit=` | summaries, newest first |
 //! | `DELETE /api/traces` | forgets all traces |
+//! | `DELETE /api/traces/{hex}` | forgets one, and says how many spans it had |
 //! | `GET /api/stats` | what the sink has counted |
 //! | `GET /healthz` | `ok` |
 //! | `GET /`, `GET /traces/{hex}` | the list of traces and the waterfall of one, as HTML |
@@ -55,7 +56,10 @@ pub fn sink_routes(store: Store) -> Router {
         .route("/", get(html::list))
         .route("/traces/{id}", get(html::trace))
         .route("/api/traces", get(traces::search).delete(traces::forget))
-        .route("/api/traces/{id}", get(traces::trace))
+        .route(
+            "/api/traces/{id}",
+            get(traces::trace).delete(traces::forget_one),
+        )
         .route("/api/stats", get(traces::stats))
         .route("/healthz", get(async || "ok\n"))
         .fallback(problem::no_such_page)

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use protocol::{Stats, TraceList};
+use protocol::{Forgotten, Stats, TraceList};
 use sink::{Store, Stored, Trace};
 use trace::TraceId;
 
@@ -88,6 +88,15 @@ pub(crate) async fn forget(State(store): State<Store>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// Forgets the trace that a path names. One that is not here is forgotten already.
+pub(crate) async fn forget_one(
+    State(store): State<Store>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Forgotten>, Problem> {
+    let spans = store.forget(id_of(id)?) as u64;
+    Ok(Json(Forgotten { spans }))
+}
+
 pub(crate) async fn stats(State(store): State<Store>) -> Json<Stats> {
     Json(documents::stats(&store.stats()))
 }
@@ -97,9 +106,9 @@ pub(crate) fn find(
     store: &Store,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Trace, Problem> {
-    let id = parse(id)?;
+    let id = id_of(id)?;
     match store.trace_within(id) {
-        Ok(found) => found.ok_or_else(|| is_not_here(id)),
+        Ok(found) => found.ok_or_else(|| is_not_here(store, id)),
         Err(error) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
@@ -110,11 +119,11 @@ pub(crate) fn find(
 }
 
 fn find_stored(store: &Store, id: Result<Path<String>, PathRejection>) -> Result<Stored, Problem> {
-    let id = parse(id)?;
-    store.stored(id).ok_or_else(|| is_not_here(id))
+    let id = id_of(id)?;
+    store.stored(id).ok_or_else(|| is_not_here(store, id))
 }
 
-fn parse(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
+fn id_of(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
     let Path(text) = id.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     text.parse().map_err(|error| {
         Problem::bad_request(format!(
@@ -123,8 +132,15 @@ fn parse(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
     })
 }
 
-fn is_not_here(id: TraceId) -> Problem {
-    Problem::not_found(format!(
-        "trace {id} is not here: it never came, or it was evicted to make room"
-    ))
+fn is_not_here(store: &Store, id: TraceId) -> Problem {
+    match store.was_evicted(id) {
+        true => {
+            let detail =
+                format!("trace {id} is gone: it was evicted to make room, or it was forgotten");
+            Problem::new(StatusCode::GONE, detail)
+        }
+        false => Problem::not_found(format!(
+            "trace {id} is not here: it never came, or it was evicted to make room"
+        )),
+    }
 }

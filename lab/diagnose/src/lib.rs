@@ -53,7 +53,7 @@ pub use rules::{catalogue, rule};
 pub use strip::strip_lab_attributes;
 pub use thresholds::{Amount, THRESHOLDS, Threshold, Thresholds};
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use trace::{CriticalPath, Trace};
 
@@ -81,19 +81,20 @@ pub struct Diagnosis<'t> {
 
 /// Diagnoses the traces of a run, in their order. `beside` are traces of the same system that are not
 /// diagnosed: they show which peers have spans.
-pub fn diagnose<'t>(
-    traces: &'t [Trace],
-    beside: &[Trace],
+pub fn diagnose<'t, T: Borrow<Trace> + Sync>(
+    traces: &'t [T],
+    beside: &[T],
     thresholds: &Thresholds,
 ) -> Vec<Diagnosis<'t>> {
     let many = parallel::have_many_spans(traces);
+    let beside: Vec<&Trace> = beside.iter().map(Borrow::borrow).collect();
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
     // First the rules for one trace, while it is in the cache: the traces of a run do not fit there.
     let chunks = parallel::in_chunks(many, traces, |traces| {
         let mut peers = Peers::default();
         let each = traces.iter().map(|trace| {
-            let view = View::new(trace);
+            let view = View::new(trace.borrow());
             peers.learn(&view.trace);
             let found = rules::detect_in_trace(&view, thresholds);
             (walk(&view), story(&view), found, view)
@@ -110,7 +111,7 @@ pub fn diagnose<'t>(
         }
     }
     // Then the rules for all traces together.
-    let run = RunFacts::new(&views, beside, peers, thresholds);
+    let run = RunFacts::new(&views, &beside, peers, thresholds);
     let by_trace = rules::detect_in_run(&run, many);
     let all: Vec<_> = views.into_iter().zip(told).zip(by_trace).collect();
     parallel::map(many, all, |((view, (walk, story, mut found)), of_run)| {

@@ -1,6 +1,8 @@
 //! Works on many spans with all processors, and on few without a thread: to wake one takes longer than the
 //! work.
 
+use std::borrow::Borrow;
+
 use rayon::prelude::*;
 use trace::Trace;
 
@@ -10,10 +12,10 @@ const MANY: usize = 2_000;
 const CHUNK: usize = 32;
 
 /// Whether these traces together have many spans.
-pub(crate) fn have_many_spans(traces: &[Trace]) -> bool {
+pub(crate) fn have_many_spans(traces: &[impl Borrow<Trace>]) -> bool {
     let mut spans = 0;
     traces.iter().any(|trace| {
-        spans += trace.spans().len();
+        spans += trace.borrow().spans().len();
         spans >= MANY
     })
 }

@@ -12,7 +12,8 @@ use thiserror::Error;
 use trace::{Span, TraceId, otlp};
 
 use crate::{
-    LabDescription, OrderRequest, PlacedOrders, ProblemDetails, Stats, TraceList, TraceSummary,
+    Forgotten, LabDescription, OrderRequest, PlacedOrders, ProblemDetails, Stats, TraceList,
+    TraceSummary,
 };
 
 /// A client of one lab. No proxy is used: a lab is on this machine or near it.
@@ -115,12 +116,22 @@ impl LabClient {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] with 404 if the lab does not have it.
+    /// [`ClientError::Refused`] with 410 if the lab evicted it, with 404 if it never came.
     pub async fn trace(&self, id: TraceId) -> Result<Vec<Span>, ClientError> {
         let request = self.http.get(self.at(&format!("/api/traces/{id}")));
         let document = self.body(request, TRACE).await?;
         let decoded = otlp::from_json(&document);
         Ok(decoded.map_err(|error| self.not_a_lab(error))?.spans)
+    }
+
+    /// Makes the lab forget a trace. Its spans count as evicted, and late ones are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn forget_trace(&self, id: TraceId) -> Result<Forgotten, ClientError> {
+        let request = self.http.delete(self.at(&format!("/api/traces/{id}")));
+        self.send(request, DOCUMENT).await
     }
 
     /// The traces that have a span with this attribute, the newest first: as many as the lab lists unless

@@ -38,5 +38,7 @@ pub use description::{Database, LabDescription, ProcessDescription};
 pub use order::{MAX_ORDERS, OrderRequest, PlacedOrder, PlacedOrders, Taken};
 pub use pace::Pace;
 pub use problem::ProblemDetails;
-pub use stats::{ByteCounts, ReceivedCount, RequestCounts, SpanCounts, Stats, TraceCounts};
+pub use stats::{
+    ByteCounts, Forgotten, ReceivedCount, RequestCounts, SpanCounts, Stats, TraceCounts,
+};
 pub use summary::{TraceList, TraceSummary};

@@ -35,6 +35,13 @@ pub struct SpanCounts {
     pub refused: u64,
 }
 
+/// What a lab forgot of a trace: the answer of `DELETE /api/traces/{hex}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The number of its spans; 0 if the lab did not have it.
+    pub spans: u64,
+}
+
 /// Counts of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceCounts {

@@ -1,6 +1,6 @@
 //! [`Case`]: a request with its trace; [`Unexplained`]: a trace without a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use expect::{Report, Verdict};
 use loadgen::Line;
@@ -25,6 +25,21 @@ pub struct Case {
     pub findings: Vec<diagnose::Finding>,
     /// Any other reason why the case failed or could not be judged.
     pub why: Option<String>,
+    /// In a silent phase, what the verdict is made of if the times of the phase hold.
+    pub(crate) shown: Option<Shown>,
+    /// The delay of the latest span of the trace, from its end to its arrival.
+    pub(crate) arrival: Option<Duration>,
+    /// Whether the trace was evicted before it was read.
+    pub(crate) is_evicted: bool,
+}
+
+/// The verdicts that a request of a silent phase gets its own from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Shown {
+    /// Whether the trace is as the phase wants it.
+    pub(crate) own: Verdict,
+    /// Whether the trace looks as the faulty one.
+    pub(crate) shown: Verdict,
 }
 
 /// A trace that belongs to no request.
@@ -90,6 +105,20 @@ impl Case {
             (Some(status), Some(reply)) => format!("{step} → {status} {reply}"),
             (None, Some(reply)) => format!("{step}: {reply}"),
             (None, None) => format!("{step}: no reply"),
+        }
+    }
+}
+
+// === impl Shown ===
+
+impl Shown {
+    /// The verdict on the request, if the times of the whole phase have this verdict. A trace that fails in
+    /// part does not look as the faulty one.
+    pub(crate) fn verdict(self, of_times: Verdict) -> Verdict {
+        match self.shown.max(of_times) {
+            Verdict::Fail => self.own,
+            Verdict::Pass => Verdict::Fail,
+            Verdict::Unsupported => Verdict::Unsupported,
         }
     }
 }

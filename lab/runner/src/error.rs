@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::environment::EnvironmentError;
+use crate::{environment::EnvironmentError, report::FilesError};
 
 /// Why there is no verdict.
 #[derive(Debug, Error)]
@@ -23,6 +23,9 @@ pub enum RunError {
         /// The error of the connection attempt.
         why: std::io::Error,
     },
+    /// What a long load cannot keep could not be written.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A scenario needs the shop, and the environment has no shop.
     #[error("there is no shop here to run the scenario in")]
     NoShop,

@@ -28,8 +28,16 @@ pub struct Finished {
 pub struct PhaseRun {
     /// The verdict and its numbers.
     pub report: PhaseReport,
-    /// The requests that the numbers are counted from.
+    /// The requests that the numbers are counted from: of a long load, the first that failed, the slowest, some
+    /// others by chance, and the last.
     pub cases: Vec<Case>,
+    /// The number of requests that failed, whether they are among the cases or not.
+    pub(crate) failed: usize,
+    /// The number of requests of a long load that were judged and are not among the cases.
+    pub(crate) forgotten: usize,
+    /// The number of the first cases whose lines were written into the ledger's file while the load ran; `None`
+    /// if no line was.
+    pub(crate) written: Option<usize>,
     /// The traces that belong to no request and began while this phase ran.
     pub unexplained: Vec<Unexplained>,
     /// The start and the end of the load, in nanoseconds since the Unix epoch.
@@ -64,6 +72,9 @@ pub struct PhaseReport {
     /// that most requests have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled: Option<f64>,
+    /// How long the load waited until the sink had room for more traces, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<f64>,
     /// The number of traces on which each finding was reported.
     pub findings: BTreeMap<String, usize>,
     /// The wanted findings that could not be judged.
@@ -143,17 +154,26 @@ impl Finished {
 // === impl PhaseRun ===
 
 impl PhaseRun {
-    /// The request with the median latency among the requests that passed.
+    /// The request with the median latency among the requests that passed. Of a long load, the one of those here
+    /// that is nearest to the median of all.
     pub fn median(&self) -> Option<&Case> {
         let judged = self.cases.iter().filter(|case| case.is_judged());
         let mut passed: Vec<&Case> = judged
             .filter(|case| case.verdict == Verdict::Pass && case.trace.is_some())
             .collect();
         passed.sort_by_key(|case| case.line.latency());
+        if let Some(latency) = self.report.latency_ms.filter(|_| self.forgotten > 0) {
+            let distance = |case: &Case| {
+                let ms = case.line.latency().map(milliseconds);
+                ms.map_or(f64::INFINITY, |ms| (ms - latency.p50).abs())
+            };
+            let nearest = |one: &&Case, other: &&Case| distance(one).total_cmp(&distance(other));
+            return passed.into_iter().min_by(nearest);
+        }
         passed.get(passed.len() / 2).copied()
     }
 
-    pub(crate) fn failed(&self) -> impl Iterator<Item = &Case> {
+    pub(crate) fn failed_cases(&self) -> impl Iterator<Item = &Case> {
         self.cases
             .iter()
             .filter(|case| case.verdict == Verdict::Fail)

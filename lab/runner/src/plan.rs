@@ -106,6 +106,18 @@ impl<'s> PhasePlan<'s> {
             .any(|setting| setting.fault().reach == Reach::Everyone)
     }
 
+    /// The highest number of requests that the load makes; `None` if only time limits it.
+    pub(crate) fn requests(&self, overrides: Overrides) -> Option<u64> {
+        let load = self.load.clone().with(overrides.users, overrides.requests);
+        let of = |weighted: &scenario::Weighted| match &weighted.journey {
+            // A cart, then a checkout.
+            scenario::Journey::Order(_) => 2,
+            scenario::Journey::Requests(requests) => requests.len() as u64,
+        };
+        let most = self.journeys.iter().map(of).max().unwrap_or(0);
+        Some(load.journeys()?.saturating_mul(most))
+    }
+
     /// The plan for the load generator.
     pub(crate) fn plan(&self, target: Url, seed: u64, overrides: Overrides) -> Plan {
         Plan {

@@ -18,6 +18,15 @@ pub enum Progress {
         /// The number of planned journeys; `None` if it is unknown.
         planned: Option<u64>,
     },
+    /// The load of a phase waits: the sink has no room for more traces until those that are there were judged.
+    Waiting {
+        /// The name of the scenario.
+        scenario: String,
+        /// The phase.
+        phase: Phase,
+        /// The number of requests that are not judged yet.
+        open: usize,
+    },
     /// A phase waits for its traces.
     Settling {
         /// The name of the scenario.

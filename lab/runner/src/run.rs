@@ -9,17 +9,16 @@ use supervisor::Config;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    case::Unexplained,
     conditions::Conditions,
-    drive::PhaseTraces,
     environment::Environment,
     error::RunError,
     judge::judge_unexplained,
     outcome::Finished,
     phase::Phase,
+    phase_traces::PhaseTraces,
     plan::PhasePlan,
     progress::Progress,
-    scenario_run::{ScenarioRun, drive_phases, run_one},
+    scenario_run::{drive_phases, run_one},
     settings::{LabChoice, Settings},
 };
 
@@ -111,7 +110,8 @@ async fn drive_without_pace(
     let driven = async {
         let mut measured = WithoutPace::new();
         for (place, scenario) in wanted {
-            let driven = drive_phases(&environment, scenario, settings, progress, stop).await?;
+            let driven =
+                drive_phases(&environment, scenario, settings, None, progress, stop).await?;
             let driven = driven.into_iter().filter_map(|(_, what)| what.ok());
             measured.insert(*place, driven.collect());
         }
@@ -165,7 +165,7 @@ async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         while let Some((place, run)) = running.next().await {
             let run = run?;
             (told.progress)(Progress::Done {
-                scenario: run.finished.scenario.name.clone(),
+                scenario: run.scenario.name.clone(),
                 done: told.before + finished.len() + 1,
                 of: told.total,
             });
@@ -178,30 +178,20 @@ async fn run_all<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     if environment.is_private() {
         explain(environment, &mut finished).await;
     }
-    Ok(finished
-        .into_iter()
-        .map(|(place, run)| (place, run.finished))
-        .collect())
+    Ok(finished)
 }
 
 /// Finds the traces that belong to no request of any scenario.
-async fn explain(environment: &Environment, finished: &mut [(usize, ScenarioRun)]) {
-    let lines: Vec<_> = finished
-        .iter()
-        .flat_map(|(_, run)| run.lines.iter().cloned())
-        .collect();
-    for trace in environment.unexplained(&lines).await {
-        let found = Unexplained::of(&trace);
+async fn explain(environment: &Environment, finished: &mut [(usize, Finished)]) {
+    for found in environment.unexplained().await {
         // If several phases ran at that time, the phase that began last is the most likely one.
-        let phases = finished
-            .iter_mut()
-            .flat_map(|(_, run)| &mut run.finished.phases);
+        let phases = finished.iter_mut().flat_map(|(_, run)| &mut run.phases);
         let began_before = phases.filter(|phase| phase.window.0 <= found.began);
         if let Some(phase) = began_before.max_by_key(|phase| phase.window.0) {
             phase.unexplained.push(found);
         }
     }
     for (_, run) in finished {
-        run.finished.phases.iter_mut().for_each(judge_unexplained);
+        run.phases.iter_mut().for_each(judge_unexplained);
     }
 }

@@ -11,11 +11,18 @@ use loadgen::Line;
 use scenario::{Expectation, Node};
 use trace::StatusCode;
 
-use crate::plan::PhasePlan;
+use crate::{plan::PhasePlan, traces::Found};
 
 /// The time that a request may spend outside of its trace. A request that took longer than the threshold by
 /// more than this is slow by any clock.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
+
+/// How many of the traces that may be missing were kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptShare {
+    pub(crate) kept: usize,
+    pub(crate) of: usize,
+}
 
 /// Whether the trace of a request may be missing under this sampling.
 pub(crate) fn may_be_missing(plan: PhasePlan<'_>, line: &Line, sampling: Option<Sampling>) -> bool {
@@ -44,4 +51,23 @@ fn expects_an_error(expectation: &Expectation) -> bool {
         .errors
         .is_some_and(|errors| errors.min > 0);
     counted || expectation.tree.iter().any(in_node)
+}
+
+// === impl KeptShare ===
+
+impl KeptShare {
+    /// Counts a request whose trace may be missing.
+    pub(crate) fn add(
+        &mut self,
+        plan: PhasePlan<'_>,
+        line: &Line,
+        found: &Found,
+        sampling: Option<Sampling>,
+    ) {
+        let is_sampled = line.started.is_some() && !line.unsampled;
+        if is_sampled && may_be_missing(plan, line, sampling) {
+            self.of += 1;
+            self.kept += usize::from(found.trace.is_some());
+        }
+    }
 }

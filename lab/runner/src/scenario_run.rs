@@ -4,31 +4,27 @@ use std::time::Duration;
 
 use expect::Twin;
 use reqwest::Url;
-use scenario::{Node, Scenario, Target, TimeWant};
+use scenario::{Scenario, Target};
 use tokio_util::sync::CancellationToken;
-use trace::Trace;
 
 use crate::{
     conditions::Conditions,
-    drive::{DriveSettings, PhaseTraces, drive, sampling_of},
+    drive::drive,
     environment::Environment,
     error::RunError,
+    follow::{Beside, DriveSettings, SHORT},
     judge::{self, Evidence, LatencyLine, Measured},
     outcome::Finished,
     phase::Phase,
+    phase_traces::PhaseTraces,
     plan::PhasePlan,
     progress::Progress,
-    settings::Settings,
+    settings::{OutFolder, Settings},
+    twin::{compares_with_twin, measure_twin},
 };
 
 /// The longest wait until a target accepts a connection.
 const TARGET_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A scenario that was run, with all requests that were made for it.
-pub(crate) struct ScenarioRun {
-    pub(crate) finished: Finished,
-    pub(crate) lines: Vec<loadgen::Line>,
-}
 
 /// The phases of a scenario, each with its traces, or with the reason why it was not driven.
 type Phases<'s> = Vec<(PhasePlan<'s>, Result<PhaseTraces, String>)>;
@@ -41,7 +37,7 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     settings: &Settings,
     progress: &P,
     stop: &CancellationToken,
-) -> Result<ScenarioRun, RunError> {
+) -> Result<Finished, RunError> {
     if let Target::Url(target) = &scenario.target {
         listens(target).await.map_err(|why| RunError::Target {
             scenario: scenario.name.clone(),
@@ -50,8 +46,9 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         })?;
     }
     let conditions = environment.conditions(&scenario.target);
-    let driven = drive_phases(environment, &scenario, settings, progress, stop).await?;
-    let twin = measure_twin(&scenario, &driven);
+    let out = settings.out.as_ref();
+    let driven = drive_phases(environment, &scenario, settings, out, progress, stop).await?;
+    let twin = twin_of(&scenario, &driven);
     let phases = driven
         .iter()
         .filter(|(plan, _)| settings.phases.contains(&plan.phase))
@@ -72,29 +69,25 @@ pub(crate) async fn run_one<P: Fn(Progress) + Clone + Send + Sync + 'static>(
                     conditions,
                     as_written: settings.as_written,
                     stalled: what.stalled.is_some(),
-                    sampling: sampling_of(&settings.collector_effect, &what.load.lines),
+                    sampling: what.sampling,
                 };
                 judge::judge(*plan, what, evidence)
             }
         })
         .collect();
-    let lines = driven
-        .iter()
-        .filter_map(|(_, what)| what.as_ref().ok())
-        .flat_map(|driven| driven.load.lines.clone())
-        .collect();
-    let finished = Finished {
+    Ok(Finished {
         scenario: scenario.clone(),
         phases,
-    };
-    Ok(ScenarioRun { finished, lines })
+    })
 }
 
-/// Drives the wanted phases of a scenario, and the phases that those are compared with.
+/// Drives the wanted phases of a scenario, and the phases that those are compared with. `out` is the folder for
+/// what a long load cannot keep until its end.
 pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'static>(
     environment: &Environment,
     scenario: &'s Scenario,
     settings: &Settings,
+    out: Option<&OutFolder>,
     progress: &P,
     stop: &CancellationToken,
 ) -> Result<Phases<'s>, RunError> {
@@ -108,7 +101,12 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
     let needs_twin =
         compares_with_twin(scenario) || judge::needs_twin(scenario.findings.as_deref());
     let mut driven = Phases::new();
-    for phase in Phase::ALL {
+    let mut phases = Phase::ALL;
+    if needs_twin && may_be_long(scenario, settings) {
+        // The traces of a long load are judged while it runs: then the twin must be known.
+        phases.sort_by_key(|phase| *phase != Phase::Twin);
+    }
+    for phase in phases {
         let is_needed = phase == Phase::Twin && needs_twin;
         if !is_needed && !settings.phases.contains(&phase) {
             continue;
@@ -118,11 +116,46 @@ pub(crate) async fn drive_phases<'s, P: Fn(Progress) + Clone + Send + Sync + 'st
         };
         let what = match plan.lacks(environment.conditions(&scenario.target)) {
             Some(reason) => Err(reason),
-            None => Ok(drive(plan, environment, terms, progress).await?),
+            None => {
+                let is_judged = settings.phases.contains(&phase);
+                let beside = beside(scenario, phase, &driven, out.filter(|_| is_judged));
+                Ok(drive(plan, environment, terms, beside, progress).await?)
+            }
         };
         driven.push((plan, what));
     }
+    driven.sort_by_key(|(plan, _)| plan.phase);
     Ok(driven)
+}
+
+/// Whether a load of the scenario may be so long that its traces are judged while it runs.
+fn may_be_long(scenario: &Scenario, settings: &Settings) -> bool {
+    let plans = Phase::ALL.map(|phase| PhasePlan::of(scenario, phase));
+    plans.into_iter().flatten().any(|plan| {
+        let most = plan.requests(settings.overrides);
+        most.is_none_or(|most| most > SHORT as u64)
+    })
+}
+
+/// What a phase is judged by while it runs, of the phases that were driven before.
+fn beside<'d>(
+    scenario: &Scenario,
+    phase: Phase,
+    driven: &'d [(PhasePlan<'_>, Result<PhaseTraces, String>)],
+    out: Option<&OutFolder>,
+) -> Beside<'d> {
+    let before = driven.iter().filter_map(|(_, what)| what.as_ref().ok());
+    let found = before.flat_map(|driven| driven.judged());
+    Beside {
+        twin: twin_of(scenario, driven),
+        traces: found
+            .filter_map(|(_, found)| found.trace.as_deref())
+            .collect(),
+        folder: out.map(|out| {
+            let folder = out.path.join(&scenario.name).join(phase.as_str());
+            (folder, out.kept)
+        }),
+    }
 }
 
 /// Connects to a target. An error says why the target does not accept connections.
@@ -137,18 +170,6 @@ async fn listens(target: &str) -> std::io::Result<()> {
     }
 }
 
-/// Whether the scenario compares a time with the times of the twin.
-fn compares_with_twin(scenario: &Scenario) -> bool {
-    fn in_node(node: &Node) -> bool {
-        node.duration_of_twin.is_some() || node.children.iter().any(in_node)
-    }
-    let in_latency = scenario.latency.iter().any(|want| {
-        let mut times = want.percentiles.iter().map(|(_, time)| time);
-        times.any(|time| matches!(time, TimeWant::OfTwin(_)))
-    });
-    in_latency || scenario.expect.tree.iter().any(in_node)
-}
-
 fn of<'d>(
     driven: &'d [(PhasePlan<'_>, Result<PhaseTraces, String>)],
     phase: Phase,
@@ -158,19 +179,11 @@ fn of<'d>(
     what.as_ref().ok()
 }
 
-fn measure_twin(
+fn twin_of(
     scenario: &Scenario,
     driven: &[(PhasePlan<'_>, Result<PhaseTraces, String>)],
 ) -> Option<Twin> {
-    let twin = of(driven, Phase::Twin).filter(|_| compares_with_twin(scenario))?;
-    let traces: Vec<(Trace, Vec<Trace>)> = twin
-        .judged()
-        .filter_map(|(_, found)| {
-            let trace = found.trace.as_deref()?.clone();
-            Some((trace, found.related.clone()))
-        })
-        .collect();
-    Some(Twin::measure(&scenario.expect, &traces))
+    measure_twin(scenario, of(driven, Phase::Twin)?.judged())
 }
 
 fn latency_lines(

@@ -1,12 +1,12 @@
 //! [`Settings`]: how and where scenarios are run.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use collector::CollectorEffect;
 use reqwest::Url;
 use supervisor::Config;
 
-use crate::{phase::Phase, plan::Overrides};
+use crate::{phase::Phase, plan::Overrides, report::Kept};
 
 /// How scenarios are run.
 #[derive(Debug)]
@@ -30,6 +30,17 @@ pub struct Settings {
     pub as_written: bool,
     /// The addresses for OTLP/gRPC and OTLP/HTTP from the user's services, for a scenario with a target.
     pub receiver: (SocketAddr, SocketAddr),
+    /// The folder for what a long load cannot keep until its end: its ledger and its traces.
+    pub out: Option<OutFolder>,
+}
+
+/// A folder for the files of a run.
+#[derive(Clone, Debug)]
+pub struct OutFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Which traces are written there.
+    pub kept: Kept,
 }
 
 /// The lab that scenarios are run in.

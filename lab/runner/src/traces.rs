@@ -10,7 +10,10 @@ use std::{
 
 use loadgen::Line;
 use sink::Store;
+use tokio::time::Instant;
 use trace::{Span, Trace, TraceId, Value};
+
+use crate::known::Known;
 
 /// All received traces.
 #[derive(Debug, Default)]
@@ -23,6 +26,7 @@ pub(crate) struct Traces {
     /// The traces by the traces that their spans link to.
     by_link: HashMap<TraceId, BTreeSet<TraceId>>,
     changes: u64,
+    spans: usize,
 }
 
 #[derive(Debug)]
@@ -33,6 +37,8 @@ struct Seen {
     revision: u64,
     /// The counter of changes: grows with each change of any trace.
     change: u64,
+    /// When it changed last.
+    changed: Instant,
 }
 
 /// The trace of one request.
@@ -45,13 +51,8 @@ pub(crate) struct Found {
     pub(crate) arrival: Option<Duration>,
     /// The change counter at the last change of any of these traces.
     pub(crate) change: u64,
-}
-
-/// The ids that the requests of a ledger know. A trace that mentions one of them belongs to a request.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) traces: HashSet<TraceId>,
-    pub(crate) mentions: HashSet<String>,
+    /// Whether there is no trace because it was evicted before it was read.
+    pub(crate) is_evicted: bool,
 }
 
 // === impl Traces ===
@@ -60,9 +61,10 @@ impl Traces {
     /// Reads the changes of a store.
     pub(crate) fn refresh(&mut self, store: &Store) {
         let ids = store.trace_ids();
-        if ids.len() < self.by_id.len() {
-            let there: HashSet<&TraceId> = ids.iter().collect();
-            self.by_id.retain(|id, _| there.contains(id));
+        let there: HashSet<&TraceId> = ids.iter().collect();
+        let gone = self.by_id.keys().filter(|id| !there.contains(id));
+        for id in gone.copied().collect::<Vec<_>>() {
+            self.forget(id);
         }
         for id in ids {
             let Some(revision) = store.revision(id) else {
@@ -88,7 +90,7 @@ impl Traces {
     fn put(&mut self, trace: Trace, revision: u64, lateness: Option<Duration>) {
         let id = trace.id();
         for span in trace.spans() {
-            if let Some(request) = text(span, "lab.request") {
+            if let Some(request) = request_of(span) {
                 self.by_request.insert(request.to_owned(), id);
             }
             for mention in mentions(span) {
@@ -107,8 +109,48 @@ impl Traces {
             lateness,
             revision,
             change: self.changes,
+            changed: Instant::now(),
         };
-        self.by_id.insert(id, seen);
+        if let Some(before) = self.by_id.insert(id, seen) {
+            self.spans -= before.trace.spans().len();
+        }
+        self.spans += self.by_id[&id].trace.spans().len();
+    }
+
+    /// Removes a trace.
+    pub(crate) fn forget(&mut self, id: TraceId) {
+        let Some(seen) = self.by_id.remove(&id) else {
+            return;
+        };
+        self.spans -= seen.trace.spans().len();
+        for span in seen.trace.spans() {
+            if let Some(request) = request_of(span)
+                && self.by_request.get(request) == Some(&id)
+            {
+                self.by_request.remove(request);
+            }
+            for mention in mentions(span) {
+                if let Some(traces) = self.by_mention.get_mut(mention) {
+                    traces.remove(&id);
+                    if traces.is_empty() {
+                        self.by_mention.remove(mention);
+                    }
+                }
+            }
+            for link in &span.links {
+                if let Some(traces) = self.by_link.get_mut(&link.trace_id) {
+                    traces.remove(&id);
+                    if traces.is_empty() {
+                        self.by_link.remove(&link.trace_id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number of spans of all traces here.
+    pub(crate) fn spans(&self) -> usize {
+        self.spans
     }
 
     /// The id of a request's trace: from the `traceresponse` of its reply or, without a reply, from the
@@ -137,6 +179,7 @@ impl Traces {
             related,
             arrival: seen.lateness,
             change,
+            is_evicted: false,
         }
     }
 
@@ -153,41 +196,27 @@ impl Traces {
         mentioned
             .chain(linked)
             .flatten()
-            .filter(|id| **id != trace.id() && !known.traces.contains(id))
+            .filter(|id| **id != trace.id() && !known.has(**id))
             .copied()
             .collect()
     }
 
-    /// The ids by which traces are matched to these requests.
-    pub(crate) fn known<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) -> Known {
-        let mut known = Known::default();
-        for line in lines {
-            known.traces.extend(self.id_of(line));
-            known.mentions.extend(line.order_id.clone());
-            known.mentions.extend(line.message_id.clone());
-        }
-        known
-    }
-
-    /// The traces that belong to none of these requests.
-    pub(crate) fn unexplained(&self, known: &Known) -> Vec<Arc<Trace>> {
-        let is_known = |trace: &Trace| {
-            known.traces.contains(&trace.id())
-                || trace.spans().iter().any(|span| {
-                    let mut links = span.links.iter();
-                    links.any(|link| known.traces.contains(&link.trace_id))
-                        || mentions(span).any(|mention| known.mentions.contains(mention))
-                })
-        };
+    /// The traces that belong to no request and did not change since `unchanged_since`.
+    pub(crate) fn unexplained(&self, known: &Known, unchanged_since: Instant) -> Vec<Arc<Trace>> {
         let mut unexplained: Vec<Arc<Trace>> = self
             .by_id
             .values()
-            .filter(|seen| !is_known(&seen.trace))
+            .filter(|seen| seen.changed <= unchanged_since && !known.explains(&seen.trace))
             .map(|seen| Arc::clone(&seen.trace))
             .collect();
         unexplained.sort_by_key(|trace| trace.id());
         unexplained
     }
+}
+
+/// The `lab.request` that a service records from the baggage of its request.
+pub(crate) fn request_of(span: &Span) -> Option<&str> {
+    text(span, "lab.request")
 }
 
 /// The ids of orders and messages that a span names.

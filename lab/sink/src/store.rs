@@ -184,7 +184,7 @@ impl Store {
         self.state().held(id).map(|held| held.lateness())
     }
 
-    /// A receiver of the store's revision, which grows when spans are stored or all traces are forgotten.
+    /// A receiver of the store's revision, which grows when spans are stored or traces are forgotten.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
     }
@@ -225,6 +225,24 @@ impl Store {
             }
         }
         candidates
+    }
+
+    /// Forgets a trace that its reader has finished with; returns the number of its spans, which count as
+    /// evicted. Late ones are refused.
+    pub fn forget(&self, id: TraceId) -> usize {
+        let mut state = self.state();
+        let spans = state.evict(id);
+        let revision = state.revision();
+        drop(state);
+        if spans > 0 {
+            self.announce(revision);
+        }
+        spans
+    }
+
+    /// Whether this trace was here and was evicted or forgotten, as far as evictions are remembered.
+    pub fn was_evicted(&self, id: TraceId) -> bool {
+        self.state().was_evicted(id)
     }
 
     /// Forgets all traces; their spans count as evicted, and late ones are refused.

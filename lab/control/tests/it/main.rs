@@ -227,6 +227,26 @@ async fn forgotten_traces_are_counted_as_evicted() {
 }
 
 #[tokio::test]
+async fn one_trace_is_forgotten_and_said_to_be_gone() {
+    let page = Page::with_traces().await;
+    let path = format!("/api/traces/{ID}");
+    let lab = protocol::LabClient::new(page.url.parse().unwrap());
+    for spans in [1, 0] {
+        let forgotten = lab.forget_trace(ID.parse().unwrap()).await.unwrap();
+        assert_eq!(forgotten.spans, spans);
+    }
+    let gone = page.problem(Method::GET, &path, 410).await;
+    assert!(
+        gone.contains("it was evicted to make room, or it was forgotten"),
+        "{gone}"
+    );
+    assert_eq!(page.found("").await, [FAILED]);
+    let stats = lab.stats().await.unwrap();
+    assert_eq!((stats.spans.stored, stats.spans.evicted), (1, 1));
+    page.problem(Method::DELETE, "/api/traces/xyz", 400).await;
+}
+
+#[tokio::test]
 async fn people_get_a_list_and_a_waterfall_in_which_nothing_is_trusted() {
     let page = Page::with_traces().await;
     let list = page.get("/").await;

@@ -1,10 +1,13 @@
 //! Attempts at a call: which attempts failed, and which were repeated.
 
+use std::borrow::Cow;
+
 use super::{
     call::{self, Call},
     shape,
     view::View,
 };
+use crate::hash::HashMap;
 
 /// Attributes that count attempts.
 const COUNTS: [&str; 2] = ["http.request.resend_count", "http.resend_count"];
@@ -20,22 +23,50 @@ pub(crate) fn is_again(view: &View<'_>, place: usize) -> bool {
     call::number(view.span(place), &COUNTS).is_some_and(|count| count > 0)
 }
 
-/// Whether a failed call was repeated with success.
-pub(crate) fn went_well_later(view: &View<'_>, place: usize) -> bool {
-    let Some(parent) = view.trace.parent(place) else {
-        return false;
-    };
-    if view.calls[place] == Call::None {
-        return false;
+/// For each parent and each call and target below it, the start of the last call that did not fail.
+type LastSuccesses<'v> = HashMap<usize, HashMap<(Call, Cow<'v, str>), u64>>;
+
+/// Calls that went well below some parents.
+pub(crate) struct Successes<'v> {
+    view: &'v View<'v>,
+    last: LastSuccesses<'v>,
+}
+
+// === impl Successes ===
+
+impl<'v> Successes<'v> {
+    pub(crate) fn of(view: &'v View<'v>) -> Self {
+        Successes {
+            view,
+            last: HashMap::default(),
+        }
     }
-    let target = shape::of(view.span(place), view.calls[place]);
-    // The siblings are in the order of their starts.
-    let siblings = view.trace.children(parent);
-    let end = view.end_ns(place);
-    let later = siblings.partition_point(|&other| view.start_ns(other) < end);
-    siblings[later..].iter().any(|&other| {
-        view.calls[other] == view.calls[place]
-            && !failed(view, other)
-            && shape::of(view.span(other), view.calls[other]) == target
-    })
+
+    /// Whether a failed call was repeated with success. The siblings of a call are read once for all of them.
+    pub(crate) fn went_well_later(&mut self, place: usize) -> bool {
+        let view = self.view;
+        let Some(parent) = view.trace.parent(place) else {
+            return false;
+        };
+        if view.calls[place] == Call::None {
+            return false;
+        }
+        let last = self.last.entry(parent).or_insert_with(|| {
+            let mut last = HashMap::default();
+            // The siblings are in the order of their starts.
+            for &other in view.trace.children(parent) {
+                let call = view.calls[other];
+                if call != Call::None && !failed(view, other) {
+                    last.insert(
+                        (call, shape::of(view.span(other), call)),
+                        view.start_ns(other),
+                    );
+                }
+            }
+            last
+        });
+        let target = shape::of(view.span(place), view.calls[place]);
+        let start = last.get(&(view.calls[place], target));
+        start.is_some_and(|start| *start >= view.end_ns(place))
+    }
 }

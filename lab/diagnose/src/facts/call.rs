@@ -5,7 +5,7 @@ use trace::{Kind, Span, Value};
 use super::wait::For;
 
 /// The kind of call that a span makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     /// The span is not a call.
     None,
@@ -22,7 +22,7 @@ pub(crate) enum Call {
 }
 
 /// Whether a call changes data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Access {
     /// The call only reads.
     Read,

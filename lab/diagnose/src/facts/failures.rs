@@ -2,7 +2,7 @@
 
 use trace::Kind;
 
-use super::{attempts::went_well_later, call, view::View};
+use super::{attempts::Successes, call, view::View};
 use crate::hash::HashSet;
 
 /// The highest number of errors of a trace that are examined.
@@ -21,10 +21,11 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     // The last errors count; a hostile trace has a hundred thousand.
     deepest.sort_by_key(|&place| std::cmp::Reverse(view.end_ns(place)));
     deepest.truncate(MOST);
+    let mut successes = Successes::of(view);
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = deepest
         .into_iter()
         .filter(|&place| !is_only_refused(view, place))
-        .filter(|&place| !went_well_later(view, place) && !tried_later(view, view.head[place]))
+        .filter(|&place| !successes.went_well_later(place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
             reaches_caller(view, last).then(|| {

@@ -23,7 +23,7 @@ type Roots<'v> = HashMap<(&'v str, &'v str), Vec<(u64, usize, usize)>>;
 pub(crate) struct RunFacts<'v> {
     pub(crate) views: &'v [View<'v>],
     pub(crate) limits: &'v Thresholds,
-    beside: &'v [Trace],
+    beside: &'v [&'v Trace],
     peers: Peers,
     /// The routes that were answered with a span; computed at the first use.
     answered: OnceLock<HashSet<Route<'v>>>,
@@ -39,7 +39,7 @@ pub(crate) struct RunFacts<'v> {
 impl<'v> RunFacts<'v> {
     pub(crate) fn new(
         views: &'v [View<'v>],
-        beside: &'v [Trace],
+        beside: &'v [&'v Trace],
         peers: Peers,
         limits: &'v Thresholds,
     ) -> Self {
@@ -66,7 +66,7 @@ impl<'v> RunFacts<'v> {
                 .views
                 .iter()
                 .map(|view| &*view.trace)
-                .chain(self.beside);
+                .chain(self.beside.iter().copied());
             traces.flat_map(answered_calls).map(Route::of).collect()
         });
         answered.contains(&Route::of(call))
@@ -137,15 +137,6 @@ impl<'v> RunFacts<'v> {
         if !view.calls[call].is_to_service() || view.has_answer(call) {
             return false;
         }
-        let span = view.span(call);
-        // The answer may be in this trace without its parent.
-        let within = |top: usize| {
-            let top = view.span(top);
-            top.service() != span.service()
-                && top.start_ns >= span.start_ns
-                && top.end_ns <= span.end_ns
-        };
-        let lost = view.trace.orphans().any(within);
-        !lost && !self.peers.include_callee_of(span)
+        !view.may_have_lost_answer(call) && !self.peers.include_callee_of(view.span(call))
     }
 }

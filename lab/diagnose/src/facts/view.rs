@@ -1,12 +1,15 @@
 //! [`View`]: a trace as the rules see it, with the calls of its spans and their shares of the critical path.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::OnceLock};
 
 use trace::{
     CriticalPath, Kind, Span, SpanId, Top, Trace, critical_paths, is_message, paths_after,
 };
 
-use super::call::{self, Call};
+use super::{
+    call::{self, Call},
+    lost::Lost,
+};
 use crate::hash::{HashMap, HashSet};
 
 /// A trace with facts about each of its spans. A place is the index of a span in the trace.
@@ -34,6 +37,12 @@ pub(crate) struct View<'t> {
     /// For each span, the head of its possible critical path: a top, or a span that was reached through a
     /// message.
     pub(crate) head: Vec<usize>,
+    /// For each span, the entry of its service into the request; computed at the first use.
+    entries: OnceLock<Vec<usize>>,
+    /// The end of the last span, in nanoseconds since the Unix epoch; never before the start of the trace.
+    pub(crate) ended_ns: u64,
+    /// The spans whose parent is missing; computed at the first use.
+    lost: OnceLock<Lost>,
 }
 
 /// The fields of a span that nearly every rule reads.
@@ -91,6 +100,9 @@ impl<'t> View<'t> {
             own,
             below,
             head,
+            entries: OnceLock::new(),
+            lost: OnceLock::new(),
+            ended_ns: trace.end_ns(),
             trace,
         };
         view.unanswered = (0..view.len())
@@ -182,6 +194,12 @@ impl<'t> View<'t> {
         children.any(|&child| self.is_answer(call, child))
     }
 
+    /// Whether the answer to a call may be in the trace without its parent: it lies within the call.
+    pub(crate) fn may_have_lost_answer(&self, call: usize) -> bool {
+        let lost = self.lost.get_or_init(|| Lost::of(&self.trace));
+        lost.lie_within(&self.trace, call)
+    }
+
     /// The first span of the trace: the earliest root, or the earliest span without a root.
     pub(crate) fn root(&self) -> Option<usize> {
         self.trace.roots().next().or((self.len() > 0).then_some(0))
@@ -195,11 +213,19 @@ impl<'t> View<'t> {
     /// The entry of a span's service into the request: the highest span above it, without a span of another
     /// service in between.
     pub(crate) fn entry(&self, place: usize) -> usize {
-        let service = self.span(place).service();
-        let own = self
-            .above(place)
-            .take_while(|&above| self.span(above).service() == service);
-        own.last().unwrap_or(place)
+        // All at once: a chain of steps is as long as the trace.
+        let entries = self.entries.get_or_init(|| {
+            let mut entries: Vec<usize> = (0..self.len()).collect();
+            for (place, _) in self.trace.walk() {
+                if let Some(parent) = self.trace.parent(place)
+                    && self.span(parent).service() == self.span(place).service()
+                {
+                    entries[place] = entries[parent];
+                }
+            }
+            entries
+        });
+        entries[place]
     }
 
     /// The service and the name of a span, for a sentence.

@@ -1,6 +1,6 @@
 //! The same read is repeated, once for each item, although one read could return all items.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell};
 
 use super::{chatty, sequential_calls, slow_query};
 use crate::{
@@ -71,6 +71,7 @@ pub(crate) static RULE: Rule = Rule {
 const FEW: usize = 3;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
+    let reads = OnceCell::new();
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < FEW || is_batch(view, parent) {
@@ -79,7 +80,7 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
         let before = found.len();
         by_shape(view, limits, parent, children, found);
         if found.len() == before {
-            by_group(view, limits, parent, children, found);
+            by_group(view, limits, &reads, (parent, children), found);
         }
     }
 }
@@ -239,8 +240,8 @@ fn follows_another(view: &View<'_>, parent: usize, first: usize, shape: &str) ->
 fn by_group(
     view: &View<'_>,
     limits: &Thresholds,
-    parent: usize,
-    children: &[usize],
+    only_reads: &OnceCell<Vec<bool>>,
+    (parent, children): (usize, &[usize]),
     found: &mut Vec<Finding>,
 ) {
     // A loop handles one item after another.
@@ -264,9 +265,10 @@ fn by_group(
     };
     let places = &children[from..from + length * times];
     let total: u64 = places.iter().map(|&place| view.ns(place)).sum();
-    let reads = places
-        .chunks(length)
-        .filter(|group| group.iter().any(|&place| reads(view, place)));
+    let reads = places.chunks(length).filter(|group| {
+        let only_reads = only_reads.get_or_init(|| that_only_read(view));
+        group.iter().any(|&place| only_reads[place])
+    });
     // A single read in each turn is an N+1 by shape; there are too few reads for that here.
     let wraps = length > 1
         || !matches!(
@@ -312,22 +314,31 @@ fn group_finding(
         .fact("parent", view.place(parent))
 }
 
-/// Whether a span reads data, itself or in a span below it. Work that writes is a batch, even if it also
-/// reads.
-fn reads(view: &View<'_>, place: usize) -> bool {
-    let mut stack = vec![place];
-    let mut reads = false;
-    while let Some(place) = stack.pop() {
+/// For each span, whether it reads data, itself or in a span below it. Work that writes is a batch, even if it
+/// also reads.
+fn that_only_read(view: &View<'_>) -> Vec<bool> {
+    let (mut reads, mut writes) = (vec![false; view.len()], vec![false; view.len()]);
+    let order: Vec<usize> = view.trace.walk().map(|(place, _)| place).collect();
+    for &place in order.iter().rev() {
         match view.calls[place] {
             Call::Database(Access::Write) | Call::Http(Access::Write) | Call::Messaging => {
-                return false;
+                writes[place] = true;
             }
-            Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc => reads = true,
+            Call::Database(Access::Read) | Call::Http(Access::Read) | Call::Rpc => {
+                reads[place] = true;
+            }
             Call::None | Call::Other => {}
         }
-        stack.extend(view.trace.children(place));
+        if let Some(parent) = view.trace.parent(place) {
+            reads[parent] |= reads[place];
+            writes[parent] |= writes[place];
+        }
     }
     reads
+        .into_iter()
+        .zip(writes)
+        .map(|(reads, writes)| reads && !writes)
+        .collect()
 }
 
 /// The longest repetition of a pattern: its start, its length, and the number of repetitions.

@@ -30,13 +30,7 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
             }
             // If its answer is here and only the answer's first span is missing, then a span is missing, not
             // a part.
-            let within = |top: usize| {
-                let top = view.span(top);
-                top.service() != span.service()
-                    && top.start_ns >= span.start_ns
-                    && top.end_ns <= span.end_ns
-            };
-            if view.trace.orphans().any(within) {
+            if view.may_have_lost_answer(place) {
                 continue;
             }
             let answer = call::status_code(span).map_or(String::new(), |code| format!(" ({code})"));

@@ -6,6 +6,7 @@ use super::sequential_calls;
 use crate::{
     facts::view::View,
     finding::{Explains, Finding, Rule, Scope, Severity},
+    hash::HashMap,
     thresholds::{OURS, Threshold, Thresholds},
 };
 
@@ -38,6 +39,7 @@ const WIDE: usize = 1_024;
 
 fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
     below_the_last_one(view, limits, found);
+    let mut known: HashMap<usize, Inside> = HashMap::default();
     for parent in 0..view.len() {
         let children = view.trace.children(parent);
         if children.len() < 2 {
@@ -55,7 +57,8 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             if span.kind != Kind::Client {
                 continue;
             }
-            let gap = before.and_then(|before| gap_that_fits(view, limits, before, child));
+            let gap =
+                before.and_then(|before| gap_that_fits(view, limits, &mut known, before, child));
             if let Some(gap) = gap {
                 let evidence = format!(
                     "{} hangs below {}, and fills a gap of {} exactly, which was at work all the while.",
@@ -119,6 +122,7 @@ fn below_the_last_one(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Find
 fn gap_that_fits(
     view: &View<'_>,
     limits: &Thresholds,
+    known: &mut HashMap<usize, Inside>,
     sibling: usize,
     child: usize,
 ) -> Option<usize> {
@@ -160,22 +164,62 @@ fn gap_that_fits(
         return None;
     }
     let (from, to) = (span.start_ns, span.end_ns);
-    let overlaps = inside.iter().any(|&other| {
-        let other = view.span(other);
-        let slack = slack.min(2 * limits.gap_fit_ns);
-        other.start_ns + slack < to && other.end_ns > from + slack
-    });
+    let inside = known.entry(at).or_insert_with(|| Inside::of(view, inside));
+    let overlaps = inside.overlap(from, to, slack.min(2 * limits.gap_fit_ns));
     let begins = inside
-        .iter()
-        .map(|&other| view.span(other).end_ns)
-        .filter(|end| *end <= from + slack)
-        .max()
+        .last_end(from + slack)
         .unwrap_or(view.span(at).start_ns);
     let ends = inside
-        .iter()
-        .map(|&other| view.span(other).start_ns)
-        .filter(|start| *start + slack >= to)
-        .min()
+        .first_start(to.saturating_sub(slack))
         .unwrap_or(view.span(at).end_ns);
     (!overlaps && begins.abs_diff(from) <= slack && ends.abs_diff(to) <= slack).then_some(at)
+}
+
+/// The times of the children of one span, in nanoseconds since the Unix epoch. A search takes the logarithm of
+/// their number: many spans may be tried in the gaps of one.
+struct Inside {
+    /// The starts, the earliest first.
+    starts: Vec<u64>,
+    /// For each start, the last end of the children that start no later.
+    ends_so_far: Vec<u64>,
+    /// The ends, the earliest first.
+    ends: Vec<u64>,
+}
+
+// === impl Inside ===
+
+impl Inside {
+    fn of(view: &View<'_>, children: &[usize]) -> Inside {
+        let mut ends: Vec<u64> = children.iter().map(|&child| view.end_ns(child)).collect();
+        let mut last = 0;
+        let so_far = ends.iter().map(|end| {
+            last = last.max(*end);
+            last
+        });
+        let ends_so_far = so_far.collect();
+        ends.sort_unstable();
+        Inside {
+            starts: children.iter().map(|&child| view.start_ns(child)).collect(),
+            ends_so_far,
+            ends,
+        }
+    }
+
+    /// Whether a child is at work between two times, for longer than `slack` at both.
+    fn overlap(&self, from: u64, to: u64, slack: u64) -> bool {
+        let begun = self.starts.partition_point(|start| start + slack < to);
+        begun > 0 && self.ends_so_far[begun - 1] > from + slack
+    }
+
+    /// The last end of a child up to a time.
+    fn last_end(&self, until: u64) -> Option<u64> {
+        let ended = self.ends.partition_point(|end| *end <= until);
+        self.ends[..ended].last().copied()
+    }
+
+    /// The first start of a child from a time on.
+    fn first_start(&self, from: u64) -> Option<u64> {
+        let before = self.starts.partition_point(|start| *start < from);
+        self.starts.get(before).copied()
+    }
 }

@@ -2,6 +2,7 @@
 //! alone for services of the user.
 
 mod arrivals;
+mod room;
 mod running_lab;
 
 pub use running_lab::RunningLabError;
@@ -24,13 +25,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use trace::Trace;
 
 use crate::{
+    case::Unexplained,
     conditions::Conditions,
+    known::Known,
     settings::{LabChoice, Settings},
-    traces::{Found, Known, Traces},
+    traces::{Found, Traces},
 };
 
 pub(crate) use arrivals::Arrivals;
 use arrivals::{Addresses, During};
+use room::Room;
 use running_lab::{RunningLab, lost};
 
 /// The longest pause between two reads while nothing arrives.
@@ -41,6 +45,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Environment {
     kind: Kind,
     traces: Mutex<Traces>,
+    /// The requests of all scenarios.
+    known: Mutex<Known>,
+    room: Room,
     /// When the last flush began. A request for a flush is fulfilled by any flush that began after it.
     flushed: Mutex<Option<Instant>>,
     /// What the environment offers to the needs of a scenario of the shop.
@@ -110,7 +117,7 @@ impl Environment {
             }
             LabChoice::Private(_) => {
                 let (grpc, http) = settings.receiver;
-                let receiver = Receiver::start(grpc, http).await?;
+                let receiver = Receiver::start(grpc, http, sink::Config::default()).await?;
                 Ok(Environment::new(
                     Kind::OwnServices(receiver),
                     Conditions::Unknown,
@@ -137,10 +144,24 @@ impl Environment {
         })
     }
 
+    /// A sink alone, with these limits.
+    #[cfg(test)]
+    pub(crate) async fn with_sink(config: sink::Config) -> (Environment, Store) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let receiver = Receiver::start(any, any, config)
+            .await
+            .expect("a free port can be listened on");
+        let store = receiver.store.clone();
+        let kind = Kind::OwnServices(receiver);
+        (Environment::new(kind, Conditions::Unknown), store)
+    }
+
     fn new(kind: Kind, conditions: Conditions) -> Environment {
         Environment {
             kind,
             traces: Mutex::default(),
+            known: Mutex::default(),
+            room: Room::default(),
             flushed: Mutex::default(),
             conditions,
             listening: None,
@@ -196,23 +217,40 @@ impl Environment {
         }
     }
 
-    /// Finds the traces of these requests. `known` identifies the traces of the other requests.
-    pub(crate) async fn find(&self, lines: &[&Line], known: &Known) -> Vec<Found> {
+    /// Takes a request into account: its trace is explained.
+    pub(crate) async fn add(&self, line: &Line) {
+        self.known.lock().await.add(line);
+    }
+
+    /// Finds the traces of these requests.
+    pub(crate) async fn find<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) -> Vec<Found> {
         let traces = self.traces.lock().await;
-        lines.iter().map(|line| traces.find(line, known)).collect()
+        let known = self.known.lock().await;
+        let find = |line: &Line| {
+            let found = traces.find(line, &known);
+            let is_missing = found.trace.is_none();
+            let is_evicted = is_missing && line.trace_id.is_some_and(|id| self.was_evicted(id));
+            Found {
+                is_evicted,
+                ..found
+            }
+        };
+        lines.into_iter().map(find).collect()
     }
 
-    /// The ids by which traces are matched to these requests.
-    pub(crate) async fn known(&self, lines: &[Line]) -> Known {
-        self.traces.lock().await.known(lines)
-    }
-
-    /// The traces that belong to none of these requests.
-    pub(crate) async fn unexplained(&self, lines: &[Line]) -> Vec<Arc<Trace>> {
+    /// The traces that belong to no request.
+    pub(crate) async fn unexplained(&self) -> Vec<Unexplained> {
         self.read(std::iter::empty()).await;
+        let mut unexplained = self.room.unexplained();
+        let left = self.unexplained_since(Instant::now()).await;
+        unexplained.extend(left.iter().map(|trace| Unexplained::of(trace)));
+        unexplained
+    }
+
+    async fn unexplained_since(&self, unchanged_since: Instant) -> Vec<Arc<Trace>> {
         let traces = self.traces.lock().await;
-        let known = traces.known(lines);
-        traces.unexplained(&known)
+        let known = self.known.lock().await;
+        traces.unexplained(&known, unchanged_since)
     }
 
     /// What has arrived so far; `None` unless the services are the user's own.
@@ -228,15 +266,15 @@ impl Environment {
         })
     }
 
-    /// Why traces of these requests are missing, as far as what has arrived since `before` says it. The requests
-    /// brought a `traceparent`.
-    pub(crate) async fn why_missing(&self, before: &Arrivals, lines: &[Line]) -> Option<String> {
+    /// Why traces of requests are missing that brought a `traceparent`, as far as what has arrived since
+    /// `before` says it.
+    pub(crate) async fn why_missing(&self, before: &Arrivals) -> Option<String> {
         let Kind::OwnServices(receiver) = &self.kind else {
             return None;
         };
         let now = self.arrivals().await?;
-        let foreign = self.unexplained(lines).await;
-        let mut foreign = foreign.iter().map(|trace| trace.id());
+        let foreign = self.unexplained().await;
+        let mut foreign = foreign.iter().map(|trace| trace.trace_id);
         let during = During {
             spans: now.spans.saturating_sub(before.spans),
             unreadable: now.unreadable.saturating_sub(before.unreadable),
@@ -248,8 +286,14 @@ impl Environment {
         during.cause(receiver.addresses)
     }
 
-    /// The number of spans that were lost so far, between their end and the sink or in the sink.
+    /// The number of spans that were lost so far, between their end and the sink or in the sink. Those of
+    /// traces that were read and forgotten are not lost.
     pub(crate) async fn lost_spans(&self) -> u64 {
+        let lost = self.spans_not_there().await;
+        lost.saturating_sub(self.room.forgotten_spans())
+    }
+
+    async fn spans_not_there(&self) -> u64 {
         match &self.kind {
             Kind::PrivateLab(lab) => {
                 // Spans that a killed process did not export are not counted; they are missing from their
@@ -305,7 +349,11 @@ impl Environment {
 // === impl Receiver ===
 
 impl Receiver {
-    async fn start(grpc: SocketAddr, http: SocketAddr) -> Result<Receiver, EnvironmentError> {
+    async fn start(
+        grpc: SocketAddr,
+        http: SocketAddr,
+        config: sink::Config,
+    ) -> Result<Receiver, EnvironmentError> {
         let listen = async |address| {
             let cannot_listen = |source| EnvironmentError::Listen { address, source };
             let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
@@ -318,7 +366,7 @@ impl Receiver {
             grpc: on_grpc,
             http: on_http,
         };
-        let store = Store::new(sink::Config::default());
+        let store = Store::new(config);
         let stop = CancellationToken::new();
         let serving = tokio::spawn(sink::run(grpc, http, store.clone(), stop.clone()));
         Ok(Receiver {

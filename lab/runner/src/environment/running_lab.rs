@@ -1,12 +1,13 @@
 //! [`RunningLab`]: a lab that runs already, read over its HTTP API.
 
-use std::{collections::HashSet, error::Error, time::Duration};
+use std::{collections::HashSet, error::Error, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future, stream};
 use loadgen::Line;
+use parking_lot::Mutex;
 use plain::Plain;
 use protocol::{ClientError, LabClient};
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use supervisor::{Component, Counts};
 use thiserror::Error;
 use trace::{Trace, TraceId};
@@ -29,6 +30,8 @@ pub(super) struct RunningLab {
     checkout: Url,
     services: Vec<Url>,
     conditions: Conditions,
+    /// The traces of requests that the lab evicted.
+    evicted: Arc<Mutex<HashSet<TraceId>>>,
 }
 
 /// Why a lab that runs already cannot be used.
@@ -88,6 +91,7 @@ impl RunningLab {
                 database: description.database,
                 pace: description.pace,
             },
+            evicted: Arc::default(),
             lab,
             client: http_client::with(|it| it.no_proxy().timeout(PATIENCE)),
         })
@@ -140,8 +144,37 @@ impl RunningLab {
     }
 
     async fn trace(&self, id: TraceId) -> Option<Trace> {
-        let spans = self.lab.trace(id).await.ok()?;
-        Some(Trace::new(id, spans))
+        match self.lab.trace(id).await {
+            Ok(spans) => Some(Trace::new(id, spans)),
+            Err(ClientError::Refused { status, .. }) if status == StatusCode::GONE => {
+                self.evicted.lock().insert(id);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Whether the lab said that it evicted this trace.
+    pub(super) fn was_evicted(&self, id: TraceId) -> bool {
+        self.evicted.lock().contains(&id)
+    }
+
+    /// Makes the lab forget a trace; returns the number of its spans.
+    pub(super) async fn forget(&self, id: TraceId) -> u64 {
+        // A lab of an older version cannot; then its sink evicts what it has no room for.
+        let forgotten = self.lab.forget_trace(id).await;
+        forgotten.map_or(0, |forgotten| forgotten.spans)
+    }
+
+    /// The share of its memory that this many spans take in the lab's sink, as its other spans do.
+    pub(super) async fn share_of_memory(&self, spans: usize) -> f64 {
+        match self.lab.stats().await {
+            Ok(stats) if stats.spans.stored > 0 => {
+                let each = stats.bytes.stored as f64 / stats.spans.stored as f64;
+                spans as f64 * each / stats.bytes.limit.max(1) as f64
+            }
+            _ => 0.0,
+        }
     }
 
     async fn with_attribute(&self, key: &str, value: &str) -> Vec<Trace> {

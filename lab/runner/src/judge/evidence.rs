@@ -4,7 +4,7 @@ use collector::Sampling;
 use expect::Twin;
 
 use super::latency::LatencyLine;
-use crate::{conditions::Conditions, drive::PhaseTraces};
+use crate::{conditions::Conditions, phase_traces::PhaseTraces};
 
 /// What a phase is judged by, besides its own traces.
 #[derive(Debug)]

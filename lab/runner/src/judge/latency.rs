@@ -1,13 +1,15 @@
 //! Compares the times of requests and spans over a whole phase with the wants of the scenario.
 
-use std::time::Duration;
-
 use expect::Verdict;
 use scenario::{LatencyWant, Pattern, Percentile, TimeWant};
 use serde::Serialize;
-use trace::{Span, milliseconds};
+use trace::milliseconds;
 
-use crate::{conditions::Conditions, drive::PhaseTraces};
+use crate::{
+    conditions::Conditions,
+    phase_traces::PhaseTraces,
+    times::{Times, times_of},
+};
 
 /// One want about a time, and its result.
 #[derive(Clone, Debug, Serialize)]
@@ -57,14 +59,14 @@ pub(crate) fn lines(
     conditions: Conditions,
 ) -> Vec<LatencyLine> {
     let times = |driven: Option<&PhaseTraces>| {
-        driven.map_or_else(Vec::new, |driven| times(driven, want.span.as_ref()))
+        driven.map_or_else(Times::default, |driven| times(driven, want))
     };
-    let (of_phase, of_twin) = (times(measured.phase), times(measured.twin));
+    let (mut of_phase, mut of_twin) = (times(measured.phase), times(measured.twin));
     want.percentiles
         .iter()
         .map(|(percentile, time)| {
-            let got = nearest_rank(&of_phase, *percentile);
-            let twin = nearest_rank(&of_twin, *percentile);
+            let got = of_phase.nearest_rank(share(*percentile));
+            let twin = of_twin.nearest_rank(share(*percentile));
             let (wanted, holds) = match time {
                 TimeWant::Absolute(range) => {
                     (range.to_string(), got.map(|got| range.contains(got)))
@@ -140,42 +142,22 @@ fn what(want: &LatencyWant) -> String {
     want.span.as_ref().map_or("request".to_owned(), in_words)
 }
 
-/// The times of all requests, or of all spans that fit the pattern, in ascending order.
-fn times(driven: &PhaseTraces, span: Option<&Pattern>) -> Vec<Duration> {
-    let mut times: Vec<Duration> = match span {
-        None => driven
-            .judged()
-            .filter_map(|(line, _)| line.latency())
-            .collect(),
-        Some(pattern) => driven
-            .judged()
-            .flat_map(|(_, found)| found.trace.as_deref().into_iter().chain(&found.related))
-            .flat_map(|trace| trace.spans())
-            .filter(|span| fits(pattern, span))
-            .map(Span::duration)
-            .collect(),
-    };
-    times.sort_unstable();
+/// The times of a phase that a want asks for.
+fn times(driven: &PhaseTraces, want: &LatencyWant) -> Times {
+    let before = driven.digest.times.get(&want.position);
+    let mut times = before.cloned().unwrap_or_default();
+    for (line, found) in driven.last() {
+        times.extend(times_of(line, found, want));
+    }
     times
 }
 
-fn fits(pattern: &Pattern, span: &Span) -> bool {
-    let text = |want: &Option<scenario::Text>, got: &str| {
-        want.as_ref().is_none_or(|want| want.matches(got))
-    };
-    text(&pattern.service, span.service())
-        && text(&pattern.name, &span.name)
-        && pattern.kind.is_none_or(|kind| kind == span.kind)
-}
-
-fn nearest_rank(times: &[Duration], percentile: Percentile) -> Option<Duration> {
-    let share = match percentile {
+fn share(percentile: Percentile) -> f64 {
+    match percentile {
         Percentile::P50 => 0.5,
         Percentile::P90 => 0.9,
         Percentile::P99 => 0.99,
-    };
-    let rank = (times.len() as f64 * share).ceil() as usize;
-    times.get(rank.saturating_sub(1)).copied()
+    }
 }
 
 fn word(percentile: Percentile) -> &'static str {

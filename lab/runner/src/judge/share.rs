@@ -3,7 +3,7 @@
 use collector::Sampling;
 use diagnose::plural;
 
-use crate::{drive::PhaseTraces, plan::PhasePlan, sampled_out::may_be_missing};
+use crate::{phase_traces::PhaseTraces, plan::PhasePlan, sampled_out::KeptShare};
 
 /// The probability below which a share counts as wrong: one correct run in ten million fails.
 const UNLIKELY: f64 = 1e-7;
@@ -15,22 +15,17 @@ pub(super) fn wrong_share(
     sampling: Option<Sampling>,
 ) -> Option<String> {
     let share = sampling?.share?;
-    let any: Vec<bool> = driven
-        .load
-        .lines
-        .iter()
-        .zip(&driven.found)
-        .filter(|(line, _)| line.started.is_some() && !line.unsampled)
-        .filter(|(line, _)| may_be_missing(plan, line, sampling))
-        .map(|(_, found)| found.trace.is_some())
-        .collect();
-    let kept = any.iter().filter(|kept| **kept).count();
+    let mut any = driven.digest.share;
+    for (line, found) in driven.last() {
+        any.add(plan, line, found, sampling);
+    }
+    let KeptShare { kept, of } = any;
     // Some traces were kept because of their content, which is unknown for the missing traces. So more traces
     // than the share may be kept, but not fewer.
-    (at_most(kept, any.len(), share) < UNLIKELY).then(|| {
+    (at_most(kept, of, share) < UNLIKELY).then(|| {
         format!(
             "of {} that need not be kept {kept} were, and {:.0} % should",
-            plural(any.len(), "trace"),
+            plural(of, "trace"),
             share * 100.0
         )
     })

@@ -14,6 +14,7 @@ use std::{
 };
 
 use expect::Verdict;
+use loadgen::Line;
 use plain::Plain;
 use thiserror::Error;
 use trace::otlp;
@@ -54,7 +55,10 @@ pub fn write_files(finished: &[Finished], folder: &Path, kept: Kept) -> Result<(
                 .join(&scenario.scenario.name)
                 .join(phase.report.phase.as_str());
             make(&folder)?;
-            write_ledger(&folder.join("ledger.jsonl"), &phase.cases)?;
+            // The lines before this one were written while the load ran.
+            let written = phase.written.unwrap_or(0);
+            let lines = phase.cases[written..].iter().map(|case| &case.line);
+            append_ledger(&folder, lines, phase.written.is_none())?;
             for case in phase.cases.iter().filter(|case| case.is_judged()) {
                 if kept == Kept::All || case.verdict == Verdict::Fail {
                     write_trace(&folder, case)?;
@@ -65,27 +69,51 @@ pub fn write_files(finished: &[Finished], folder: &Path, kept: Kept) -> Result<(
     Ok(())
 }
 
-fn write_trace(folder: &Path, case: &Case) -> Result<(), FilesError> {
+/// Writes the traces of a request into the folder of its phase, which is created if it does not exist.
+///
+/// # Errors
+///
+/// When the folder or the file cannot be written.
+pub(crate) fn write_trace(folder: &Path, case: &Case) -> Result<(), FilesError> {
     let Some(trace) = &case.trace else {
         return Ok(());
     };
+    make(folder)?;
     let traces = std::iter::once(&**trace).chain(&case.related);
     let spans = traces.flat_map(|trace| trace.spans());
     let path = folder.join(format!("{}.otlp.json", trace.id()));
     write(&path, &format!("{}\n", otlp::to_json(spans)))
 }
 
-fn write_ledger(path: &Path, cases: &[Case]) -> Result<(), FilesError> {
+/// Appends lines to the ledger in the folder of a phase, which is created if it does not exist. The first lines
+/// replace a ledger of an earlier run.
+///
+/// # Errors
+///
+/// When the folder or the file cannot be written.
+pub(crate) fn append_ledger<'l>(
+    folder: &Path,
+    lines: impl IntoIterator<Item = &'l Line>,
+    is_first: bool,
+) -> Result<(), FilesError> {
+    make(folder)?;
     let mut ledger = Vec::new();
-    for case in cases {
-        serde_json::to_writer(&mut ledger, &case.line).expect("a line is numbers and texts");
+    for line in lines {
+        serde_json::to_writer(&mut ledger, line).expect("a line is numbers and texts");
         ledger.push(b'\n');
     }
+    let path = folder.join("ledger.jsonl");
     let failed = |source| FilesError {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
-    let mut file = fs::File::create(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(!is_first)
+        .truncate(is_first)
+        .open(&path)
+        .map_err(failed)?;
     file.write_all(&ledger).map_err(failed)
 }
 

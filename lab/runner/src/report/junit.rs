@@ -61,7 +61,7 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
     if let Some(why) = &report.why {
         let _ = writeln!(text, "{}", Plain(why));
     }
-    for case in phase.failed().take(SHOWN) {
+    for case in phase.failed_cases().take(SHOWN) {
         push_failure(&mut text, &report.name, case, false);
     }
     for trace in &phase.unexplained {

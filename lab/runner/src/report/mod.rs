@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::outcome::{Finished, PhaseReport};
 
 pub use files::{FilesError, Kept, write_files};
+pub(crate) use files::{append_ledger, write_trace};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use text::{summary, text};

@@ -9,7 +9,9 @@ use protocol::{Database, Pace};
 use waterfall::Style;
 
 use super::{Report, junit, markdown, summary, text};
-use crate::{case::Unexplained, conditions::Conditions, judge, phase::Phase};
+use crate::{
+    case::Unexplained, conditions::Conditions, judge, phase::Phase, phase_traces::PhaseTraces,
+};
 use phases::{drive, finish, order, other_order};
 
 const SLOW_QUERY: &str = r#"
@@ -306,4 +308,78 @@ fn a_machine_that_stood_still_is_named_where_it_excuses_a_finding() {
           twin       PASS  2 of 2 traces silent; 0 unexplained, 0 dropped; the machine stood still for 25 % of the time
                      findings: slow-query on 2 of 2
     "#]].assert_eq(&text(&finished, false, &PLAIN_TEXT));
+}
+
+/// What a program reads of a run, without the examples of failures.
+fn numbers(finished: &crate::outcome::Finished) -> serde_json::Value {
+    let mut report = serde_json::to_value(Report::new(std::slice::from_ref(finished))).unwrap();
+    for phase in report["scenarios"].as_array_mut().unwrap() {
+        phase.as_object_mut().unwrap().remove("failures");
+    }
+    report
+}
+
+/// Some orders that are as they should be, others that are not, in both phases; and some whose trace never came.
+fn many(phase: Phase) -> PhaseTraces {
+    let from = if phase == Phase::Faulty { 0 } else { 1_000 };
+    let orders: [trace::Trace; 400] = std::array::from_fn(|number| {
+        let query_ms = match (phase, number % 5) {
+            (Phase::Faulty, 0) => 80.0,
+            (Phase::Faulty, _) => 600.0,
+            (_, 1) => 450.0,
+            _ => 6.0,
+        };
+        order(from + number as u64 + 1, query_ms + number as f64 / 100.0)
+    });
+    let mut driven = drive(phase, orders);
+    for found in driven.found.iter_mut().step_by(7) {
+        found.trace = None;
+    }
+    driven
+}
+
+#[test]
+fn a_load_that_was_judged_while_it_ran_has_the_same_numbers() {
+    let finish = |judged_before: usize| {
+        let mut driven = [Phase::Faulty, Phase::Twin].map(many);
+        for phase in &mut driven {
+            phases::judge_first(SLOW_QUERY, SHOP, phase, judged_before);
+        }
+        finish(SLOW_QUERY, SHOP, driven.into())
+    };
+    let whole = finish(0);
+    let mut long = finish(350);
+    for phase in &long.phases {
+        let (kept, forgotten) = (phase.cases.len(), phase.forgotten);
+        assert_eq!(kept + forgotten, 400, "{}", phase.report.phase);
+        assert!(forgotten > 50, "{forgotten}");
+    }
+    assert_eq!(numbers(&long), numbers(&whole));
+    // The text counts the failures that are not shown.
+    let shown = text(&long, false, &PLAIN_TEXT);
+    let failed = long.phases[0].failed;
+    assert_eq!(failed, whole.phases[0].failed);
+    assert!(
+        shown.contains(&format!("… and {} more failed", failed - 3)),
+        "{shown}"
+    );
+    // A wait is told.
+    long.phases[0].report.waited_ms = Some(2_340.0);
+    let shown = text(&long, false, &PLAIN_TEXT);
+    let said = "0 dropped; the load waited 2.3 s for room in the sink";
+    assert!(shown.contains(said), "{shown}");
+}
+
+#[test]
+fn a_trace_that_was_evicted_is_called_evicted() {
+    let mut driven = drive(Phase::Faulty, [order(1, 6.0), order(2, 7.0)]);
+    driven.found[1].trace = None;
+    driven.found[1].is_evicted = true;
+    let finished = finish(PLAIN, SHOP, vec![driven]);
+    let shown = text(&finished, false, &PLAIN_TEXT);
+    assert!(
+        shown.contains("its trace was evicted before it was read"),
+        "{shown}"
+    );
+    assert!(!shown.contains("never came"), "{shown}");
 }

@@ -102,13 +102,13 @@ fn push_failures(text: &mut String, phase: &PhaseRun, colour: bool) {
         Phase::Faulty => &phase.report.name,
         Phase::Twin | Phase::NearMiss => &title,
     };
-    let failed: Vec<&Case> = phase.failed().collect();
+    let failed: Vec<&Case> = phase.failed_cases().collect();
     for case in failed.iter().take(SHOWN) {
         push_failure(text, title, case, colour);
         text.push('\n');
     }
-    if failed.len() > SHOWN {
-        let _ = writeln!(text, "… and {} more failed\n", failed.len() - SHOWN);
+    if phase.failed > SHOWN {
+        let _ = writeln!(text, "… and {} more failed\n", phase.failed - SHOWN);
     }
     for trace in phase.unexplained.iter().take(SHOWN) {
         let _ = writeln!(
@@ -312,7 +312,17 @@ fn spans(report: &PhaseReport) -> String {
         ),
         None => String::new(),
     };
-    format!("{unexplained}{} dropped{stalled}", report.dropped_spans)
+    let waited = match report.waited_ms {
+        Some(ms) => format!(
+            "; the load waited {:.1} s for room in the sink",
+            ms / 1000.0
+        ),
+        None => String::new(),
+    };
+    format!(
+        "{unexplained}{} dropped{stalled}{waited}",
+        report.dropped_spans
+    )
 }
 
 fn push_latencies(text: &mut String, finished: &Finished) {

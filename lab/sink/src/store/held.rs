@@ -247,9 +247,28 @@ impl State {
         while self.bytes + shared() > self.max_bytes && self.evict_oldest() {}
     }
 
+    /// Evicts one trace; returns the number of its spans.
+    pub(super) fn evict(&mut self, id: TraceId) -> usize {
+        let Some(number) = self.numbers.get(&id).copied() else {
+            return 0;
+        };
+        self.revision += 1;
+        self.release(number)
+    }
+
+    pub(super) fn was_evicted(&self, id: TraceId) -> bool {
+        self.evicted.contains(id)
+    }
+
     fn evict_oldest(&mut self) -> bool {
-        let Some((_, held)) = self.traces.pop_first() else {
-            return false;
+        let oldest = self.traces.keys().next().copied();
+        oldest.map(|number| self.release(number)).is_some()
+    }
+
+    /// Takes a trace out of the counters, and remembers that it was evicted; returns the number of its spans.
+    fn release(&mut self, number: u64) -> usize {
+        let Some(held) = self.traces.remove(&number) else {
+            return 0;
         };
         self.numbers.remove(&held.id);
         self.bytes -= held.bytes;
@@ -257,7 +276,7 @@ impl State {
         self.evicted_spans += u64::from(held.facts.spans);
         self.evicted_traces += 1;
         self.evicted.remember(held.id);
-        true
+        held.facts.spans as usize
     }
 }
 

@@ -92,6 +92,39 @@ fn late_spans_of_an_evicted_trace_are_refused_with_the_reason() {
 }
 
 #[test]
+fn a_reader_forgets_what_it_has_finished_with() {
+    let store = store(100_000);
+    take(&store, request([1, 2, 3]));
+    take(&store, request([2]));
+    let bytes = store.stats().bytes.stored;
+    assert!(!store.was_evicted(trace_id(2)));
+    assert_eq!(store.forget(trace_id(2)), 2, "the number of its spans");
+    assert_eq!(store.forget(trace_id(2)), 0, "it is not here any more");
+    assert_eq!(store.forget(trace_id(9)), 0, "it never was");
+    assert!(store.was_evicted(trace_id(2)) && !store.was_evicted(trace_id(9)));
+    assert_eq!(store.trace_ids(), [trace_id(3), trace_id(1)]);
+    assert!(store.stats().bytes.stored < bytes);
+    assert_eq!(
+        take(&store, request([2])).refused,
+        1,
+        "it does not come back"
+    );
+    assert_eq!(
+        spans(&store),
+        Spans {
+            received: 5,
+            stored: 2,
+            evicted: 2,
+            refused: 1
+        }
+    );
+    // What is left is evicted in its order.
+    take(&store, request_of(vec![heavy(5, 98_000)]));
+    assert!(store.trace(trace_id(1)).is_none() && store.was_evicted(trace_id(1)));
+    spans(&store);
+}
+
+#[test]
 fn evictions_are_remembered_up_to_a_bound() {
     let store = Store::new(Config {
         remembered_evictions: 2,

@@ -13,10 +13,11 @@ use trace::{
 
 use crate::{
     conditions::Conditions,
-    drive::PhaseTraces,
-    judge::{self, Evidence, Measured},
+    digest::Digest,
+    judge::{self, Evidence, Measured, RequestRules},
     outcome::Finished,
     phase::Phase,
+    phase_traces::PhaseTraces,
     plan::PhasePlan,
     traces::Found,
 };
@@ -64,6 +65,35 @@ fn evidence<'a>(
     }
 }
 
+/// Judges the first requests of a phase as a long load does while it runs, in two batches.
+pub(super) fn judge_first(
+    scenario: &str,
+    conditions: Conditions,
+    driven: &mut PhaseTraces,
+    count: usize,
+) {
+    let scenario = scenario::parse("test.yaml", scenario).unwrap();
+    let plan = PhasePlan::of(&scenario, driven.phase).unwrap();
+    assert_eq!(plan.lacks(conditions), None);
+    let lines = std::mem::take(&mut driven.load.lines).into_iter();
+    let mut requests: Vec<(Line, Found)> = lines.zip(driven.found.drain(..)).collect();
+    let last = requests.split_off(count);
+    for batch in requests.chunks(count.max(2) / 2) {
+        let rules = RequestRules {
+            twin: None,
+            of_times: expect::Verdict::Pass,
+            sampling: None,
+            why_missing: None,
+        };
+        let cases = judge::judge_batch(plan, batch, &[], rules);
+        driven.digest.measure(plan, batch, None);
+        driven.digest.take(cases);
+    }
+    requests = driven.digest.hand_out();
+    requests.extend(last);
+    (driven.load.lines, driven.found) = requests.into_iter().unzip();
+}
+
 /// A phase in which each of these traces belongs to a checkout of its own.
 pub(super) fn drive<const N: usize>(phase: Phase, traces: [Trace; N]) -> PhaseTraces {
     let lines: Vec<Line> = traces.iter().map(line).collect();
@@ -95,9 +125,12 @@ pub(super) fn drive<const N: usize>(phase: Phase, traces: [Trace; N]) -> PhaseTr
             stopped: false,
         },
         found: traces.into_iter().map(found).collect(),
+        digest: Digest::default(),
+        sampling: None,
         lost_spans: 0,
         why_missing: None,
         stalled: None,
+        waited: Duration::ZERO,
     }
 }
 
