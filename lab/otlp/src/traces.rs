@@ -146,6 +146,9 @@ fn checked(
 
 /// Reads and checks a span. The numbers are those of `trace.proto`; a field of a number that is not here is
 /// unknown, and is kept.
+///
+/// Most fields of most spans are short and in their plain form: they are taken by their first byte, before the general
+/// way, which takes all others.
 #[inline]
 fn span<'a>(message: &'a [u8], not_utf8: &mut usize) -> Result<Head<'a>, Wrong> {
     let mut head = Head {
@@ -153,54 +156,128 @@ fn span<'a>(message: &'a [u8], not_utf8: &mut usize) -> Result<Head<'a>, Wrong> 
         ..Head::default()
     };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.read()? {
-        let checked = match (field.number, field.payload) {
-            (9, Payload::Bytes(attribute)) => check(attribute, &KEY_VALUE, not_utf8),
-            (1, Payload::Bytes(id)) => {
-                head.trace_id = id;
-                Ok(())
+    while let Some(first) = fields.peek() {
+        let before = fields;
+        match first {
+            ATTRIBUTE => {
+                if fields.short().is_some_and(is_plain_attribute) {
+                    continue;
+                }
             }
-            (2, Payload::Bytes(id)) => {
-                head.span_id = id;
-                Ok(())
+            START => {
+                if let Some(time) = fields.short_fixed64() {
+                    head.start_ns = time;
+                    continue;
+                }
             }
-            (4, Payload::Bytes(id)) => {
-                head.parent_span_id = id;
-                Ok(())
+            END => {
+                if let Some(time) = fields.short_fixed64() {
+                    head.end_ns = time;
+                    continue;
+                }
             }
-            (5, Payload::Bytes(name)) => {
-                head.name = name;
-                check_text(name, not_utf8);
-                Ok(())
+            TRACE_ID | SPAN_ID | PARENT_ID | NAME => {
+                if let Some(bytes) = fields.short() {
+                    match first {
+                        TRACE_ID => head.trace_id = bytes,
+                        SPAN_ID => head.span_id = bytes,
+                        PARENT_ID => head.parent_span_id = bytes,
+                        _ => {
+                            head.name = bytes;
+                            check_text(bytes, not_utf8);
+                        }
+                    }
+                    continue;
+                }
             }
-            (7, Payload::Fixed64(time)) => {
-                head.start_ns = time;
-                Ok(())
-            }
-            (8, Payload::Fixed64(time)) => {
-                head.end_ns = time;
-                Ok(())
-            }
-            (11, Payload::Bytes(event)) => check(event, &EVENT, not_utf8),
-            (13, Payload::Bytes(link)) => {
-                head.has_links = true;
-                check(link, &LINK, not_utf8)
-            }
-            (15, Payload::Bytes(status)) => {
-                head.status_code = status_code(status).unwrap_or(head.status_code);
-                check(status, &STATUS, not_utf8)
-            }
-            (number, _) => match SPAN.field(number) {
-                Some(known) => crate::check::check_field(&field, known, 0, not_utf8),
-                None => Ok(()),
-            },
-        };
-        checked.map_err(|wrong| match SPAN.field(field.number) {
-            Some(known) => wrong.below(message, &field, known),
-            None => wrong,
-        })?;
+            _ => {}
+        }
+        fields = before;
+        if let Some(field) = fields.read()? {
+            any_field(&field, &mut head, not_utf8)
+                .map_err(|wrong| below_span(wrong, message, &field))?;
+        }
     }
     Ok(head)
+}
+
+/// The first bytes of fields: the number, and the wire type in the low three bits.
+const TRACE_ID: u8 = 1 << 3 | 2;
+const SPAN_ID: u8 = 2 << 3 | 2;
+const PARENT_ID: u8 = 4 << 3 | 2;
+const NAME: u8 = 5 << 3 | 2;
+const START: u8 = 7 << 3 | 1;
+const END: u8 = 8 << 3 | 1;
+const ATTRIBUTE: u8 = 9 << 3 | 2;
+
+/// Whether an attribute is a key and then a value that is a text or a number, all in ASCII. It is said of most; all
+/// others are checked by the tables.
+#[inline]
+fn is_plain_attribute(pair: &[u8]) -> bool {
+    const KEY: u8 = 1 << 3 | 2;
+    const VALUE: u8 = 2 << 3 | 2;
+    let mut fields = Fields::of(pair);
+    if fields.peek() != Some(KEY) || fields.short().is_none() || fields.peek() != Some(VALUE) {
+        return false;
+    }
+    let Some(value) = fields.short() else {
+        return false;
+    };
+    if fields.peek().is_some() {
+        return false;
+    }
+    // The keys and lengths of all fields are ASCII here, too, so that one look at all bytes is enough.
+    let is_ascii = pair.is_ascii();
+    match *value {
+        // stringValue
+        [0x0a, length, ref text @ ..] => usize::from(length) == text.len() && is_ascii,
+        // boolValue, and intValue of up to seven bits
+        [0x10 | 0x18, number] => number < 0x80 && is_ascii,
+        _ => false,
+    }
+}
+
+#[cold]
+fn below_span(wrong: Wrong, message: &[u8], field: &Field<'_>) -> Wrong {
+    match SPAN.field(field.number) {
+        Some(known) => wrong.below(message, field, known),
+        None => wrong,
+    }
+}
+
+/// Reads and checks a field of a span in any form.
+fn any_field<'a>(
+    field: &Field<'a>,
+    head: &mut Head<'a>,
+    not_utf8: &mut usize,
+) -> Result<(), Wrong> {
+    match (field.number, field.payload) {
+        (9, Payload::Bytes(attribute)) => return check(attribute, &KEY_VALUE, not_utf8),
+        (1, Payload::Bytes(id)) => head.trace_id = id,
+        (2, Payload::Bytes(id)) => head.span_id = id,
+        (4, Payload::Bytes(id)) => head.parent_span_id = id,
+        (5, Payload::Bytes(name)) => {
+            head.name = name;
+            check_text(name, not_utf8);
+        }
+        (7, Payload::Fixed64(time)) => head.start_ns = time,
+        (8, Payload::Fixed64(time)) => head.end_ns = time,
+        (11, Payload::Bytes(event)) => return check(event, &EVENT, not_utf8),
+        (13, Payload::Bytes(link)) => {
+            head.has_links = true;
+            return check(link, &LINK, not_utf8);
+        }
+        (15, Payload::Bytes(status)) => {
+            head.status_code = status_code(status).unwrap_or(head.status_code);
+            return check(status, &STATUS, not_utf8);
+        }
+        (number, _) => {
+            if let Some(known) = SPAN.field(number) {
+                return crate::check::check_field(field, known, 0, not_utf8);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn status_code(status: &[u8]) -> Option<i32> {
@@ -230,4 +307,111 @@ fn of_wire(malformed: Malformed) -> DecodeError {
 
 fn of_check(wrong: Wrong) -> DecodeError {
     wrong.into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+    use crate::wire::{put_bytes, put_varint};
+
+    /// A request with spans that have each kind of field, in plain forms and in others.
+    fn request() -> Vec<u8> {
+        let message = |fields: &[(u32, &[u8])]| {
+            let mut out = Vec::new();
+            for (number, bytes) in fields {
+                put_bytes(*number, bytes, &mut out);
+            }
+            out
+        };
+        let value = message(&[(1, b"a value")]);
+        let long = message(&[(1, &[b'x'; 200])]);
+        let array = message(&[(5, &message(&[(1, &value), (1, b"\x18\x96\x01")]))]);
+        let attribute = |value: &[u8]| message(&[(1, b"a.key"), (2, value)]);
+        let mut span = message(&[
+            (1, &[7; 16]),
+            (2, &[8; 8]),
+            (4, &[9; 8]),
+            (5, "caf\u{e9}".as_bytes()),
+            (9, &attribute(&value)),
+            (9, &attribute(&long)),
+            (9, &attribute(&array)),
+            (9, &attribute(b"\x18\x05")),
+            (9, &attribute(b"\x21\0\0\0\0\0\0\xf0\x3f")),
+            (11, &message(&[(2, b"event"), (3, &attribute(&value))])),
+            (13, &message(&[(1, &[1; 16]), (2, &[2; 8])])),
+            (15, &message(&[(2, b"why")])),
+            (77, b"later"),
+        ]);
+        for key in [START, END] {
+            span.push(key);
+            span.extend(5_u64.to_le_bytes());
+        }
+        put_varint(6 << 3, &mut span);
+        put_varint(3, &mut span);
+        let scope = message(&[(1, &message(&[(1, b"a scope")])), (2, &span), (2, &span)]);
+        let resource = message(&[(1, &message(&[(1, &attribute(&value))])), (2, &scope)]);
+        message(&[(1, &resource)])
+    }
+
+    fn walked(request: &[u8]) -> Result<usize, String> {
+        let walked = walk(request, |_| Ok::<(), DecodeError>(()));
+        let walked = walked.map_err(|error| error.to_string());
+        walked.map(|walked| walked.not_utf8)
+    }
+
+    fn checked(request: &[u8]) -> Result<usize, String> {
+        let mut not_utf8 = 0;
+        let checked = check(request, &TRACES, &mut not_utf8).map_err(DecodeError::from);
+        checked.map_err(|error| error.to_string())?;
+        Ok(not_utf8)
+    }
+
+    /// The short ways of the walk take what the tables take, and refuse it with the same words.
+    #[test]
+    fn the_walk_takes_what_the_tables_take() {
+        let good = request();
+        assert_eq!(walked(&good), Ok(0));
+        let (mut taken, mut refused) = (0, 0);
+        for at in 0..good.len() {
+            for byte in [0x00, 0x01, 0x0a, 0x12, 0x4a, 0x7f, 0x80, 0xc3, 0xff] {
+                let mut bytes = good.clone();
+                bytes[at] = byte;
+                let (walked, checked) = (walked(&bytes), checked(&bytes));
+                assert_eq!(walked, checked, "byte {at} is {byte:#x}");
+                match walked {
+                    Ok(_) => taken += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+            assert_eq!(walked(&good[..at]), checked(&good[..at]), "cut at {at}");
+        }
+        assert!(taken > 1_000 && refused > 1_000, "{taken} {refused}");
+    }
+
+    #[test]
+    fn a_span_is_come_to_with_what_a_store_needs() {
+        let good = request();
+        let mut heads = Vec::new();
+        let parts = walk(&good, |part| {
+            if let Part::Span(head) = part {
+                heads.push(head);
+            }
+            Ok::<(), DecodeError>(())
+        });
+        assert_eq!(parts.unwrap(), Walked::default());
+        assert_eq!(heads.len(), 2);
+        for head in heads {
+            assert_eq!((head.trace_id, head.span_id), (&[7; 16][..], &[8; 8][..]));
+            assert_eq!(
+                (head.parent_span_id, head.name),
+                (&[9; 8][..], "caf\u{e9}".as_bytes())
+            );
+            assert_eq!((head.start_ns, head.end_ns, head.has_links), (5, 5, true));
+            assert_eq!(
+                Fields::of(head.field).next().unwrap().unwrap().bytes(),
+                Some(head.message)
+            );
+        }
+    }
 }

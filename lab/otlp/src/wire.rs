@@ -86,6 +86,35 @@ impl<'a> Fields<'a> {
         }))
     }
 
+    /// The first byte of the next field; `None` at the end. For fields up to number 15 it says number and wire type.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Takes a field of bytes whose key and length are one byte each, without looking at its number. `None` if the next
+    /// field is longer: then [`Fields::read`] takes it.
+    #[inline]
+    pub(crate) fn short(&mut self) -> Option<&'a [u8]> {
+        match *self.rest {
+            [_, length, ref rest @ ..] if length < 0x80 => {
+                let (bytes, rest) = rest.split_at_checked(usize::from(length))?;
+                self.rest = rest;
+                Some(bytes)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a field of eight bytes whose key is one byte.
+    #[inline]
+    pub(crate) fn short_fixed64(&mut self) -> Option<u64> {
+        let (field, rest) = self.rest.split_first_chunk::<9>()?;
+        let [_, value @ ..] = *field;
+        self.rest = rest;
+        Some(u64::from_le_bytes(value))
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
         match *self.rest {
