@@ -35,27 +35,28 @@ pub(crate) async fn trace(
 
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// Whether the header `Accept` names protobuf before JSON and before what stands for both (RFC 9110, section 12.5.1;
-/// weights other than 0 are not compared).
+/// Whether the header `Accept` wants protobuf rather than JSON (RFC 9110, section 12.5.1). Of equal weights the first
+/// counts, and a range for both is JSON.
 fn prefers_protobuf(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).into_iter();
     let ranges = accepted
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
-    let mut known = ranges.filter_map(|range| {
+    let mut best = (0.0, false);
+    for range in ranges {
         let mut parts = range.split(';').map(str::trim);
-        let name = parts.next()?.to_ascii_lowercase();
-        let refused = parts.any(|part| {
-            part.replace(' ', "").starts_with("q=0")
-                && !part.contains(['1', '2', '3', '4', '5', '6', '7', '8', '9'])
-        });
-        (!refused).then(|| match name.as_str() {
-            PROTOBUF | "application/protobuf" => Some(true),
-            "application/json" | "application/*" | "*/*" => Some(false),
-            _ => None,
-        })?
-    });
-    known.next().unwrap_or(false)
+        let is_protobuf = match parts.next() {
+            Some(PROTOBUF | "application/protobuf") => true,
+            Some("application/json" | "application/*" | "*/*") => false,
+            _ => continue,
+        };
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+        let weight: f32 = weight.unwrap_or(1.0);
+        if weight > best.0 {
+            best = (weight, is_protobuf);
+        }
+    }
+    best.1
 }
 
 fn answer(
@@ -142,5 +143,29 @@ fn is_not_here(store: &Store, id: TraceId) -> Problem {
         false => Problem::not_found(format!(
             "trace {id} is not here: it never came, or it was evicted to make room"
         )),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heavier_range_is_preferred_and_json_otherwise() {
+        for (accept, is_protobuf) in [
+            ("application/x-protobuf", true),
+            ("application/x-protobuf, application/json", true),
+            ("application/json, application/x-protobuf", false),
+            ("*/*, application/x-protobuf;q=0.9", false),
+            ("text/html, application/x-protobuf;q=0.9, */*;q=0.8", true),
+            ("application/x-protobuf; q=0", false),
+            ("text/html", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(prefers_protobuf(&headers), is_protobuf, "{accept}");
+        }
+        assert!(!prefers_protobuf(&HeaderMap::new()));
     }
 }

@@ -113,6 +113,18 @@ impl Page {
 }
 
 #[tokio::test]
+async fn a_trace_is_answered_as_the_protobuf_that_came() {
+    let page = Page::with_traces().await;
+    let url = format!("{}/api/traces/{ID}", page.url);
+    let request = reqwest::Client::new().get(url);
+    let answer = request.header("accept", "application/x-protobuf").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/x-protobuf");
+    let decoded = otlp::from_protobuf(&answer.bytes().await.unwrap()).unwrap();
+    let stored = page.store.trace(ID.parse().unwrap()).unwrap();
+    assert_eq!(decoded.spans, stored.spans());
+}
+
+#[tokio::test]
 async fn a_trace_is_answered_as_otlp_json() {
     let page = Page::with_traces().await;
     let document = page.json(&format!("/api/traces/{ID}")).await;
