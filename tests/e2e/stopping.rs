@@ -2,13 +2,17 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fs::{OFlags, fcntl_setfl},
+    process::{Pid, Signal, kill_process},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -259,4 +263,41 @@ async fn a_reader_of_standard_error_that_is_stuck_holds_no_lab() {
     }
     lab.send(Signal::INT);
     assert_eq!(lab.code().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_result_waits_for_its_reader_beyond_the_deadline_of_a_stop() {
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    // Nothing more goes into the pipe until it is read.
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    let mut filled = 0;
+    while let Ok(written) = writer.write(&[b' '; 4096]) {
+        filled += written;
+    }
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    let mut run = Command::new(binary())
+        .args(["run", "checkout", "--only", "faulty", "--pace", "none"])
+        .args(["--requests", "100000", "--users", "2", "--format", "json"])
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines();
+    let line = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap();
+    assert_eq!(line.unwrap(), "the lab is up; making requests");
+    let pid = i32::try_from(run.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    // Whatever has not stopped by itself is ended 9 s after the signal.
+    sleep(Duration::from_secs(10)).await;
+    assert!(run.try_wait().unwrap().is_none());
+    let all = tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).map(|_| all)
+    });
+    let all = timeout(PATIENCE, all).await.unwrap().unwrap().unwrap();
+    let report: Value = serde_json::from_slice(&all[filled..]).unwrap();
+    assert!(report["verdict"].is_string(), "{report}");
+    timeout(PATIENCE, run.wait()).await.unwrap().unwrap();
 }

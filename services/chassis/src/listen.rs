@@ -33,7 +33,7 @@ pub enum ListenError {
 ///
 /// When the address cannot be bound; the message says what the user can do.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address)
+    tcp::bind(address)
         .await
         .map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::PortInUse(address),

@@ -29,6 +29,7 @@
 )]
 
 mod bodies;
+mod limits;
 mod listener;
 mod open_files;
 mod places;
@@ -36,8 +37,9 @@ mod progress;
 mod server;
 mod watched;
 
-pub use listener::Listener;
+pub use limits::Limits;
+pub use listener::{Listener, bind};
 pub use open_files::raise_open_files;
 pub use places::{Place, Places};
 pub use progress::Progress;
-pub use server::{Limits, Server};
+pub use server::Server;

@@ -1,6 +1,6 @@
 //! [`Listener`]: accepts connections that have a place and send at once.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -51,8 +51,7 @@ impl Listener {
 
     /// Accepts the connections of `listener`, each with one of these places.
     pub fn with_places(listener: TcpListener, places: Places) -> Listener {
-        // A second call of listen(2) sets the length of the queue alone. Where it fails the queue is short, no more.
-        let _ = rustix::net::listen(&listener, QUEUE);
+        lengthen_queue(&listener);
         Listener {
             listener,
             places,
@@ -99,6 +98,22 @@ impl Listener {
             }
         }
     }
+}
+
+/// Binds an address, with a long queue from the start: clients come as soon as the address is known.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    lengthen_queue(&listener);
+    Ok(listener)
+}
+
+fn lengthen_queue(listener: &TcpListener) {
+    // A second call of listen(2) sets the length of the queue alone. Where it fails the queue is short, no more.
+    let _ = rustix::net::listen(listener, QUEUE);
 }
 
 /// Whether the client has closed its connection before it was accepted.

@@ -1,13 +1,9 @@
 //! A process that may open no more files. It is a test binary of its own, since the limit is that of the process.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::{
-    fs::File,
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs::File, io, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tcp::{Listener, Places};
 use tokio::{
@@ -23,7 +19,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -34,7 +30,7 @@ impl io::Write for Log {
 
 impl Log {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.lock().clone()).unwrap()
     }
 }
 
