@@ -130,11 +130,21 @@ async fn place_and_wait(shop: Shop<'_>, order: OrderRequest) -> Result<PlacedOrd
     .await
 }
 
-async fn get_lab(State(lab): State<mpsc::Sender<Request>>) -> Response {
+/// Sends a request to the lab's task and waits for its answer; `None` once the task takes no more requests.
+async fn ask<T>(
+    lab: &mpsc::Sender<Request>,
+    request: impl FnOnce(oneshot::Sender<T>) -> Request,
+) -> Option<T> {
     let (reply, answer) = oneshot::channel();
-    match (lab.send(Request::Describe(reply)).await, answer.await) {
-        (Ok(()), Ok(described)) => Json(described).into_response(),
-        _ => stopping(),
+    // A request that cannot be sent comes back with `reply`, and must be dropped: the answer would be awaited for ever.
+    lab.send(request(reply)).await.ok()?;
+    answer.await.ok()
+}
+
+async fn get_lab(State(lab): State<mpsc::Sender<Request>>) -> Response {
+    match ask(&lab, Request::Describe).await {
+        Some(described) => Json(described).into_response(),
+        None => stopping(),
     }
 }
 
@@ -159,19 +169,15 @@ async fn post_order(
         let detail = format!("at most {MAX_ORDERS} orders are placed at once; more is a load");
         return Problem::bad_request(detail).into_response();
     }
-    let (reply, answer) = oneshot::channel();
-    match (
-        lab.send(Request::Order { order, reply }).await,
-        answer.await,
-    ) {
-        (Ok(()), Ok(Ok(placed))) => placed_orders(placed),
-        (Ok(()), Ok(Err(error))) if error.is_of_input() => {
+    match ask(&lab, |reply| Request::Order { order, reply }).await {
+        Some(Ok(placed)) => placed_orders(placed),
+        Some(Err(error)) if error.is_of_input() => {
             Problem::bad_request(error.to_string()).into_response()
         }
-        (Ok(()), Ok(Err(error))) => {
+        Some(Err(error)) => {
             Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
         }
-        _ => stopping(),
+        None => stopping(),
     }
 }
 
@@ -232,19 +238,15 @@ async fn delete_fault(
 }
 
 async fn change_faults(lab: mpsc::Sender<Request>, change: FaultChange) -> Response {
-    let (reply, answer) = oneshot::channel();
-    match (
-        lab.send(Request::Faults { change, reply }).await,
-        answer.await,
-    ) {
-        (Ok(()), Ok(Ok(faults))) => Json(faults.to_json()).into_response(),
-        (Ok(()), Ok(Err(error @ LabFaultsError::Lacking { .. }))) => {
+    match ask(&lab, |reply| Request::Faults { change, reply }).await {
+        Some(Ok(faults)) => Json(faults.to_json()).into_response(),
+        Some(Err(error @ LabFaultsError::Lacking { .. })) => {
             Problem::bad_request(error.to_string()).into_response()
         }
-        (Ok(()), Ok(Err(error))) => {
+        Some(Err(error)) => {
             Problem::new(StatusCode::BAD_GATEWAY, error.to_string()).into_response()
         }
-        _ => stopping(),
+        None => stopping(),
     }
 }
 

@@ -64,7 +64,7 @@ impl Harness {
         let relay = listener.local_addr().unwrap();
         tokio::spawn(relay::run(
             listener,
-            chassis::AllowedHosts::default(),
+            "relay".parse().unwrap(),
             silent_telemetry(),
             CancellationToken::new(),
         ));
