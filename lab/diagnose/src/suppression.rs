@@ -116,9 +116,15 @@ impl Reach {
         order: &Order,
         finding: &Finding,
     ) -> Reach {
-        let named = || finding.spans.iter().filter_map(|id| places.get(id).copied());
-        let with_named_child: HashSet<usize> =
-            named().filter_map(|place| view.trace.parent(place)).collect();
+        let named = || {
+            finding
+                .spans
+                .iter()
+                .filter_map(|id| places.get(id).copied())
+        };
+        let with_named_child: HashSet<usize> = named()
+            .filter_map(|place| view.trace.parent(place))
+            .collect();
         let lowest = named().filter(|place| !with_named_child.contains(place));
         let mut below: Vec<Range<usize>> = lowest
             .map(|place| order.number[place]..order.end[place])

@@ -31,7 +31,10 @@ fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let is_asked = |name: &str| asked.iter().all(|asked| name.contains(asked.as_str()));
-    println!("{:<34} {:>12} {:>12} {:>12}", "seconds", "10,000", "100,000", "1,000,000");
+    println!(
+        "{:<34} {:>12} {:>12} {:>12}",
+        "seconds", "10,000", "100,000", "1,000,000"
+    );
     for (shape, make) in SHAPES {
         for (work, run) in WORKS {
             let name = format!("{work}, {shape}");
@@ -141,9 +144,7 @@ const CROSSING: &str = "
 ";
 
 fn expectation(text: &str) -> Expectation {
-    let text = format!(
-        "name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nexpect:{text}"
-    );
+    let text = format!("name: x\ntitle: X\nload: {{ requests: 1, users: 1 }}\nexpect:{text}");
     scenario::parse("x.yaml", &text)
         .unwrap_or_else(|error| panic!("{error}"))
         .expect
@@ -152,10 +153,16 @@ fn expectation(text: &str) -> Expectation {
 /// The shapes of a trace: span number 1 and upwards.
 const SHAPES: &[(&str, fn(u64) -> Span)] = &[
     ("flat", |id| step(id, 1, (0, WHOLE))),
-    ("a tree of tens", |id| step(id, (id + 8) / 10, (id, WHOLE - id))),
+    ("a tree of tens", |id| {
+        step(id, (id + 8) / 10, (id, WHOLE - id))
+    }),
     ("a chain", |id| step(id, id - 1, (id, WHOLE - id))),
     ("a chain of calls", |id| {
-        let kind = if id % 2 == 0 { Kind::Client } else { Kind::Server };
+        let kind = if id % 2 == 0 {
+            Kind::Client
+        } else {
+            Kind::Server
+        };
         Span {
             kind,
             resource: of_service(id / 2 % 10),
@@ -168,17 +175,27 @@ const SHAPES: &[(&str, fn(u64) -> Span)] = &[
         span.status.code = StatusCode::Error;
         span
     }),
-    ("queries of one shape", |id| query(id, "SELECT items", "SELECT * FROM items WHERE id = ?")),
+    ("queries of one shape", |id| {
+        query(id, "SELECT items", "SELECT * FROM items WHERE id = ?")
+    }),
     ("queries of all shapes", |id| {
-        query(id, "SELECT items", &format!("SELECT {} FROM items", word(id)))
+        query(
+            id,
+            "SELECT items",
+            &format!("SELECT {} FROM items", word(id)),
+        )
     }),
     ("writes at once", |id| Span {
         start_ns: START + id,
         end_ns: START + WHOLE - 2 * id,
         ..query(id, "UPDATE items", "UPDATE items SET count = ?")
     }),
-    ("names of their own", |id| named(id, &format!("step {}", word(id)))),
-    ("names with ids", |id| named(id, &format!("step {id:08x}-{id}"))),
+    ("names of their own", |id| {
+        named(id, &format!("step {}", word(id)))
+    }),
+    ("names with ids", |id| {
+        named(id, &format!("step {id:08x}-{id}"))
+    }),
     ("services of their own", |id| Span {
         resource: of_service(id),
         ..call(id, 1, in_a_row(id))
@@ -192,12 +209,18 @@ const SHAPES: &[(&str, fn(u64) -> Span)] = &[
         message(id, parent, kind, id / 2)
     }),
     ("one message again", |id| {
-        let kind = if id == 1 { Kind::Producer } else { Kind::Consumer };
+        let kind = if id == 1 {
+            Kind::Producer
+        } else {
+            Kind::Consumer
+        };
         message(id, id.min(2) - 1, kind, 7)
     }),
     ("roots", |id| step(id, 0, in_a_row(id))),
     ("orphans", |id| step(id, u64::MAX - id, in_a_row(id))),
-    ("orphans of one parent", |id| step(id, u64::MAX, in_a_row(id))),
+    ("orphans of one parent", |id| {
+        step(id, u64::MAX, in_a_row(id))
+    }),
     ("servers beside their calls", |id| {
         let (parent, kind) = match (id, id % 2) {
             (1, _) => (0, Kind::Server),
@@ -235,16 +258,35 @@ const SHAPES: &[(&str, fn(u64) -> Span)] = &[
     }),
     ("steps below the last one", |id| {
         let (from, to) = in_a_row(id);
-        step(id, id - 1, if id == 1 { (from, to) } else { (from, to + 100) })
+        step(
+            id,
+            id - 1,
+            if id == 1 {
+                (from, to)
+            } else {
+                (from, to + 100)
+            },
+        )
     }),
     ("calls that fit the gaps of another", |id| match id {
         1 => step(1, 0, (0, WHOLE)),
         2 => step(2, 1, (0, WHOLE)),
         _ if id % 2 == 0 => step(id, 2, (id * 10_000_000, id * 10_000_000 + 1_000)),
-        _ => call(id, 1, (id * 10_000_000 - 9_900_000, id * 10_000_000 + 9_900_000)),
+        _ => call(
+            id,
+            1,
+            (id * 10_000_000 - 9_900_000, id * 10_000_000 + 9_900_000),
+        ),
     }),
     ("waits for a lock", |id| {
-        named(id, if id % 2 == 0 { "acquire lock" } else { "hold lock" })
+        named(
+            id,
+            if id % 2 == 0 {
+                "acquire lock"
+            } else {
+                "hold lock"
+            },
+        )
     }),
     ("links", |id| {
         let mut span = step(id, 1, in_a_row(id));
@@ -305,7 +347,13 @@ thread_local! {
 
 fn step(id: u64, parent: u64, times: (u64, u64)) -> Span {
     let parent = if id == 1 && parent < 2 { 0 } else { parent };
-    at(id, parent, Kind::Internal, &format!("step {}", id % 50), times)
+    at(
+        id,
+        parent,
+        Kind::Internal,
+        &format!("step {}", id % 50),
+        times,
+    )
 }
 
 fn named(id: u64, name: &str) -> Span {

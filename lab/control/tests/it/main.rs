@@ -232,7 +232,10 @@ async fn one_trace_is_forgotten_and_said_to_be_gone() {
         assert_eq!(forgotten.spans, spans);
     }
     let gone = page.problem(Method::GET, &path, 410).await;
-    assert!(gone.contains("it was evicted to make room, or it was forgotten"), "{gone}");
+    assert!(
+        gone.contains("it was evicted to make room, or it was forgotten"),
+        "{gone}"
+    );
     assert_eq!(page.found("").await, [FAILED]);
     let stats = lab.stats().await.unwrap();
     assert_eq!((stats.spans.stored, stats.spans.evicted), (1, 1));

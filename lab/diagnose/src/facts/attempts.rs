@@ -57,7 +57,10 @@ impl<'v> Successes<'v> {
             for &other in view.trace.children(parent) {
                 let call = view.calls[other];
                 if call != Call::None && !failed(view, other) {
-                    last.insert((call, shape::of(view.span(other), call)), view.start_ns(other));
+                    last.insert(
+                        (call, shape::of(view.span(other), call)),
+                        view.start_ns(other),
+                    );
                 }
             }
             last

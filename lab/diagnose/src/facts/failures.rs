@@ -25,9 +25,7 @@ pub(crate) fn failures(view: &View<'_>) -> Vec<usize> {
     let mut failures: Vec<(bool, std::cmp::Reverse<u64>, usize, usize)> = deepest
         .into_iter()
         .filter(|&place| !is_only_refused(view, place))
-        .filter(|&place| {
-            !successes.went_well_later(place) && !tried_later(view, view.head[place])
-        })
+        .filter(|&place| !successes.went_well_later(place) && !tried_later(view, view.head[place]))
         .filter_map(|place| {
             let last = last_in_error(view, place);
             reaches_caller(view, last).then(|| {

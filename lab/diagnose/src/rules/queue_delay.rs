@@ -114,8 +114,8 @@ fn detect_at(
     };
     let sender = &run.views[from];
     let delay = span.start_ns.saturating_sub(sender.span(producer).end_ns);
-    let whole = view.ended_ns.max(sender.ended_ns)
-        - view.trace.start_ns().min(sender.trace.start_ns());
+    let whole =
+        view.ended_ns.max(sender.ended_ns) - view.trace.start_ns().min(sender.trace.start_ns());
     let share = delay as f64 / whole.max(1) as f64;
     let limits = run.limits;
     let is_long = delay >= limits.queue_ns

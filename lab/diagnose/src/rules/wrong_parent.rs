@@ -57,7 +57,8 @@ fn detect(view: &View<'_>, limits: &Thresholds, found: &mut Vec<Finding>) {
             if span.kind != Kind::Client {
                 continue;
             }
-            let gap = before.and_then(|before| gap_that_fits(view, limits, &mut known, before, child));
+            let gap =
+                before.and_then(|before| gap_that_fits(view, limits, &mut known, before, child));
             if let Some(gap) = gap {
                 let evidence = format!(
                     "{} hangs below {}, and fills a gap of {} exactly, which was at work all the while.",

@@ -85,7 +85,13 @@ fn root(number: u64, service: &str, name: &str) -> Span {
         start_ns: number,
         end_ns: number + 500,
         resource: resource([("service.name", service)]),
-        ..bare(trace_id(number), span_id(number, 1), None, name, Kind::Server)
+        ..bare(
+            trace_id(number),
+            span_id(number, 1),
+            None,
+            name,
+            Kind::Server,
+        )
     }
 }
 
@@ -146,7 +152,11 @@ async fn the_load_waits_for_room_and_nothing_is_evicted_unread() {
         store.stats().traces.stored <= 2 * BATCH as u64,
         "those that are judged are forgotten"
     );
-    assert_eq!(environment.lost_spans().await, 0, "what is forgotten is not lost");
+    assert_eq!(
+        environment.lost_spans().await,
+        0,
+        "what is forgotten is not lost"
+    );
     assert_eq!(environment.unexplained().await.len(), 0);
 
     // A trace that never settles is judged as it is, also while the load runs.
@@ -237,11 +247,19 @@ async fn traces_without_a_request_are_told_and_make_room() {
     environment.add(&line(1)).await;
     environment.read(std::iter::empty()).await;
     let hour = Duration::from_secs(3600);
-    assert!(environment.is_nearly_full(hour).await, "their requests may be under way");
+    assert!(
+        environment.is_nearly_full(hour).await,
+        "their requests may be under way"
+    );
     let patience = Duration::ZERO;
     assert!(!environment.is_nearly_full(patience).await);
     assert_eq!(store.stats().traces.stored, 1);
-    let spans: usize = environment.unexplained().await.iter().map(|trace| trace.spans).sum();
+    let spans: usize = environment
+        .unexplained()
+        .await
+        .iter()
+        .map(|trace| trace.spans)
+        .sum();
     assert_eq!(spans as u64, MANY - 1, "all of them count");
     // What a finished phase does not need any more makes room as well.
     put(&store, orders_of(2 * MANY..3 * MANY));

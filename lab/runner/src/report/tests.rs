@@ -359,7 +359,10 @@ fn a_load_that_was_judged_while_it_ran_has_the_same_numbers() {
     let shown = text(&long, false, &PLAIN_TEXT);
     let failed = long.phases[0].failed;
     assert_eq!(failed, whole.phases[0].failed);
-    assert!(shown.contains(&format!("… and {} more failed", failed - 3)), "{shown}");
+    assert!(
+        shown.contains(&format!("… and {} more failed", failed - 3)),
+        "{shown}"
+    );
     // A wait is told.
     long.phases[0].report.waited_ms = Some(2_340.0);
     let shown = text(&long, false, &PLAIN_TEXT);
@@ -374,6 +377,9 @@ fn a_trace_that_was_evicted_is_called_evicted() {
     driven.found[1].is_evicted = true;
     let finished = finish(PLAIN, SHOP, vec![driven]);
     let shown = text(&finished, false, &PLAIN_TEXT);
-    assert!(shown.contains("its trace was evicted before it was read"), "{shown}");
+    assert!(
+        shown.contains("its trace was evicted before it was read"),
+        "{shown}"
+    );
     assert!(!shown.contains("never came"), "{shown}");
 }

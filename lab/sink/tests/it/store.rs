@@ -104,7 +104,11 @@ fn a_reader_forgets_what_it_has_finished_with() {
     assert!(store.was_evicted(trace_id(2)) && !store.was_evicted(trace_id(9)));
     assert_eq!(store.trace_ids(), [trace_id(3), trace_id(1)]);
     assert!(store.stats().bytes.stored < bytes);
-    assert_eq!(take(&store, request([2])).refused, 1, "it does not come back");
+    assert_eq!(
+        take(&store, request([2])).refused,
+        1,
+        "it does not come back"
+    );
     assert_eq!(
         spans(&store),
         Spans {
