@@ -208,8 +208,19 @@ fn hex<const BYTES: usize, const DIGITS: usize>(bytes: [u8; BYTES]) -> [u8; DIGI
     digits
 }
 
+/// Writes a number of [`TIME_DIGITS`] digits. It is cut into parts of 32 bits, whose divisions are cheap, as there are
+/// many times in a request.
+fn decimal(places: &mut [u8], number: u64) {
+    const PART: u64 = 100_000_000;
+    let (first, rest) = places.split_at_mut(TIME_DIGITS - 16);
+    let (second, third) = rest.split_at_mut(8);
+    part(first, (number / PART / PART) as u32);
+    part(second, (number / PART % PART) as u32);
+    part(third, (number % PART) as u32);
+}
+
 /// Writes a number of as many digits as there are places.
-fn decimal(places: &mut [u8], mut number: u64) {
+fn part(places: &mut [u8], mut number: u32) {
     for place in places.iter_mut().rev() {
         *place = b'0' + (number % 10) as u8;
         number /= 10;
