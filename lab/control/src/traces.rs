@@ -61,8 +61,7 @@ pub(crate) fn find(
     let id = id_of(id)?;
     store.trace(id).ok_or_else(|| match store.was_evicted(id) {
         true => {
-            let detail =
-                format!("trace {id} is gone: it was evicted to make room, or it was forgotten");
+            let detail = format!("trace {id} is gone: it was evicted to make room");
             Problem::new(StatusCode::GONE, detail)
         }
         false => Problem::not_found(format!(

@@ -161,7 +161,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
         let of = self.waiting.len() + self.settled_that_count();
         let deadline = Instant::now() + wait + self.terms.patience;
         loop {
-            self.settle().await;
+            self.settle(true).await;
             self.tell(Progress::Settling {
                 scenario: self.plan.scenario.name.clone(),
                 phase: self.plan.phase,
@@ -210,7 +210,8 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
             let missing_from = may_be_missing(self.plan, &line, sampling).then_some(decided);
             self.waiting.push(Waiting::new(line, place, missing_from));
         }
-        self.settle().await;
+        self.settle(false).await;
+        self.environment.forget_late().await;
         while self.settled.len() >= 2 * BATCH {
             self.judge(BATCH).await?;
         }
@@ -247,7 +248,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
     }
 
     /// Reads the traces that are waited for, and notes those that are settled.
-    async fn settle(&mut self) {
+    async fn settle(&mut self, is_over: bool) {
         let lines = || self.waiting.iter().map(|waiting| &waiting.line);
         self.environment.read(lines()).await;
         let found = self.environment.find(lines()).await;
@@ -255,6 +256,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
             expected: self.plan.own,
             delay: self.terms.collector_effect.delay,
             patience: self.patience(),
+            is_over,
         };
         let mut found = found.iter();
         let settled = self.waiting.extract_if(.., |waiting| {

@@ -161,7 +161,7 @@ impl State {
         self.revision += 1;
     }
 
-    /// Evicts one trace; returns the number of its spans.
+    /// Evicts one trace, whose late spans are taken all the same; returns the number of its spans.
     pub(super) fn evict(&mut self, id: TraceId) -> usize {
         // A reader finishes with the oldest traces first, so the place is near the front.
         let Some(place) = self.order.iter().position(|other| *other == id) else {
@@ -262,10 +262,11 @@ impl State {
             return false;
         };
         self.release(id);
+        self.evicted.remember(id);
         true
     }
 
-    /// Takes a trace out of the counters, and remembers that it was evicted; returns the number of its spans.
+    /// Takes a trace out of the counters; returns the number of its spans.
     fn release(&mut self, id: TraceId) -> usize {
         let held = self.traces.remove(&id).unwrap_or_default();
         self.bytes -= held.bytes;
@@ -275,7 +276,6 @@ impl State {
         self.stored_spans -= held.spans;
         self.evicted_spans += held.spans as u64;
         self.evicted_traces += 1;
-        self.evicted.remember(id);
         held.spans
     }
 }
