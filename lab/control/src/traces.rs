@@ -136,8 +136,7 @@ fn id_of(id: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
 fn is_not_here(store: &Store, id: TraceId) -> Problem {
     match store.was_evicted(id) {
         true => {
-            let detail =
-                format!("trace {id} is gone: it was evicted to make room, or it was forgotten");
+            let detail = format!("trace {id} is gone: it was evicted to make room");
             Problem::new(StatusCode::GONE, detail)
         }
         false => Problem::not_found(format!(

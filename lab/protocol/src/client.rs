@@ -124,7 +124,7 @@ impl LabClient {
         Ok(decoded.map_err(|error| self.not_a_lab(error))?.spans)
     }
 
-    /// Makes the lab forget a trace. Its spans count as evicted, and late ones are refused.
+    /// Makes the lab forget a trace. Its spans count as evicted; late ones begin it anew.
     ///
     /// # Errors
     ///

@@ -26,6 +26,7 @@ pub(crate) async fn drive<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     progress: &P,
 ) -> Result<PhaseTraces, RunError> {
     let lost_before = environment.lost_spans().await;
+    let late_before = environment.late_spans();
     let arrived_before = environment.arrivals().await;
     let watch = StallWatch::start();
     let target = target(plan, environment)?;
@@ -83,6 +84,8 @@ pub(crate) async fn drive<P: Fn(Progress) + Clone + Send + Sync + 'static>(
     let (lines, found): (Vec<Line>, Vec<Found>) = requests.into_iter().unzip();
     load.lines = lines;
     let lost_spans = environment.lost_spans().await.saturating_sub(lost_before);
+    environment.forget_late().await;
+    let late_spans = environment.late_spans() - late_before;
     let brought_context =
         |(line, found): (&Line, &Found)| line.sent_span_id.is_some() && found.trace.is_none();
     let why_missing = match arrived_before {
@@ -101,6 +104,7 @@ pub(crate) async fn drive<P: Fn(Progress) + Clone + Send + Sync + 'static>(
         why_missing,
         stalled,
         waited,
+        late_spans,
     })
 }
 

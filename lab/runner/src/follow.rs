@@ -165,7 +165,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
         let mut deadline = Instant::now() + wait + self.terms.patience;
         let mut stopped_at = None;
         loop {
-            self.settle().await;
+            self.settle(true).await;
             if self.terms.stop.is_cancelled() {
                 deadline = deadline.min(*stopped_at.get_or_insert_with(Instant::now) + LAST_TRACES);
             }
@@ -217,7 +217,8 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
             let missing_from = may_be_missing(self.plan, &line, sampling).then_some(decided);
             self.waiting.push(Waiting::new(line, place, missing_from));
         }
-        self.settle().await;
+        self.settle(false).await;
+        self.environment.forget_late().await;
         while self.settled.len() >= 2 * BATCH {
             self.judge(BATCH).await?;
         }
@@ -254,7 +255,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
     }
 
     /// Reads the traces that are waited for, and notes those that are settled.
-    async fn settle(&mut self) {
+    async fn settle(&mut self, is_over: bool) {
         let lines = || self.waiting.iter().map(|waiting| &waiting.line);
         self.environment.read(lines()).await;
         let found = self.environment.find(lines()).await;
@@ -262,6 +263,7 @@ impl<'a, P: Fn(Progress)> Follower<'a, P> {
             expected: self.plan.own,
             delay: self.terms.collector_effect.delay,
             patience: self.patience(),
+            is_over,
         };
         let mut found = found.iter();
         let settled = self.waiting.extract_if(.., |waiting| {

@@ -16,11 +16,20 @@ const MOST: usize = 65_536;
 /// The ids of the latest requests. A trace that mentions one of them belongs to a request.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    traces: HashMap<TraceId, usize>,
+    traces: HashMap<TraceId, Entry>,
     /// The hashes of the ids of orders and messages, and of requests whose trace is not known by its id.
     mentions: HashSet<u64>,
     requests: VecDeque<Ids>,
     hasher: RandomState,
+}
+
+/// What is known of a trace.
+#[derive(Debug, Default)]
+struct Entry {
+    /// How many of the requests have it.
+    requests: usize,
+    /// Whether it was judged and forgotten: what comes of it now is late.
+    is_judged: bool,
 }
 
 /// The ids of one request.
@@ -46,8 +55,25 @@ impl Known {
             trace: line.trace_id,
             mentions: texts.map(|text| text.map(hash)),
         };
+        self.keep(ids);
+    }
+
+    /// Notes that these traces were judged and forgotten.
+    pub(crate) fn judged(&mut self, traces: impl IntoIterator<Item = TraceId>) {
+        for trace in traces {
+            if !self.has(trace) {
+                self.keep(Ids {
+                    trace: Some(trace),
+                    mentions: [None; 3],
+                });
+            }
+            self.traces.entry(trace).or_default().is_judged = true;
+        }
+    }
+
+    fn keep(&mut self, ids: Ids) {
         if let Some(trace) = ids.trace {
-            *self.traces.entry(trace).or_default() += 1;
+            self.traces.entry(trace).or_default().requests += 1;
         }
         self.mentions.extend(ids.mentions.iter().flatten());
         self.requests.push_back(ids);
@@ -59,10 +85,10 @@ impl Known {
                 self.mentions.remove(mention);
             }
             if let Some(trace) = oldest.trace
-                && let Some(requests) = self.traces.get_mut(&trace)
+                && let Some(entry) = self.traces.get_mut(&trace)
             {
-                *requests -= 1;
-                if *requests == 0 {
+                entry.requests -= 1;
+                if entry.requests == 0 {
                     self.traces.remove(&trace);
                 }
             }
@@ -72,6 +98,11 @@ impl Known {
     /// Whether this is the trace of a request.
     pub(crate) fn has(&self, id: TraceId) -> bool {
         self.traces.contains_key(&id)
+    }
+
+    /// Whether this trace was judged and forgotten.
+    pub(crate) fn is_judged(&self, id: TraceId) -> bool {
+        self.traces.get(&id).is_some_and(|entry| entry.is_judged)
     }
 
     /// Whether a trace belongs to a request: it is the trace of one, links to it, or mentions it.

@@ -72,6 +72,9 @@ pub struct PhaseReport {
     /// that most requests have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled: Option<f64>,
+    /// The number of spans of a long load that came after their traces were judged.
+    #[serde(skip_serializing_if = "is_no_span")]
+    pub late_spans: u64,
     /// How long the load waited until the sink had room for more traces, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited_ms: Option<f64>,
@@ -211,5 +214,9 @@ impl Latencies {
 }
 
 fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
+}
+
+fn is_no_span(count: &u64) -> bool {
     *count == 0
 }

@@ -27,6 +27,8 @@ pub(crate) struct PhaseTraces {
     pub(crate) stalled: Option<f64>,
     /// How long the load waited until the sink had room for more traces.
     pub(crate) waited: Duration,
+    /// The number of spans that came after their traces were judged, while the load ran.
+    pub(crate) late_spans: u64,
 }
 
 // === impl PhaseTraces ===

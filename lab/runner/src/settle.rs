@@ -50,6 +50,8 @@ pub(crate) struct SettleRules<'a> {
     pub(crate) delay: Duration,
     /// The time after which an unchanged trace is judged as it is.
     pub(crate) patience: Duration,
+    /// Whether the load is over. While it runs, a message may wait to be sent: a trace that looks whole may not be.
+    pub(crate) is_over: bool,
 }
 
 // === impl Waiting ===
@@ -73,6 +75,7 @@ impl Waiting {
             expected,
             delay,
             patience,
+            is_over,
         } = rules;
         let Some(trace) = &found.trace else {
             return self.missing_from.is_some_and(|from| Instant::now() >= from)
@@ -108,7 +111,8 @@ impl Waiting {
                     let all = std::iter::once(&**trace).chain(&found.related);
                     is_whole(all)
                 };
-                at_rest >= LONG_REST + quiet || (at_rest >= REST + quiet && whole())
+                let is_soon = is_over || !self.line.step.counts();
+                at_rest >= LONG_REST + quiet || (is_soon && at_rest >= REST + quiet && whole())
             }
         }
     }

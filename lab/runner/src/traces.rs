@@ -148,6 +148,11 @@ impl Traces {
         }
     }
 
+    /// The ids of all traces here.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TraceId> {
+        self.by_id.keys().copied()
+    }
+
     /// The number of spans of all traces here.
     pub(crate) fn spans(&self) -> usize {
         self.spans

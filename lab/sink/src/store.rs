@@ -228,7 +228,7 @@ impl Store {
     }
 
     /// Forgets a trace that its reader has finished with; returns the number of its spans, which count as
-    /// evicted. Late ones are refused.
+    /// evicted. Its late spans are not refused: they begin it anew, and the reader decides what they are.
     pub fn forget(&self, id: TraceId) -> usize {
         let mut state = self.state();
         let spans = state.evict(id);
@@ -240,7 +240,7 @@ impl Store {
         spans
     }
 
-    /// Whether this trace was here and was evicted or forgotten, as far as evictions are remembered.
+    /// Whether this trace was here and was evicted, as far as evictions are remembered.
     pub fn was_evicted(&self, id: TraceId) -> bool {
         self.state().was_evicted(id)
     }

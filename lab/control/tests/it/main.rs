@@ -117,7 +117,11 @@ async fn a_trace_is_answered_as_the_protobuf_that_came() {
     let page = Page::with_traces().await;
     let url = format!("{}/api/traces/{ID}", page.url);
     let request = reqwest::Client::new().get(url);
-    let answer = request.header("accept", "application/x-protobuf").send().await.unwrap();
+    let answer = request
+        .header("accept", "application/x-protobuf")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.headers()["content-type"], "application/x-protobuf");
     let decoded = otlp::from_protobuf(&answer.bytes().await.unwrap()).unwrap();
     let stored = page.store.trace(ID.parse().unwrap()).unwrap();
@@ -239,7 +243,7 @@ async fn forgotten_traces_are_counted_as_evicted() {
 }
 
 #[tokio::test]
-async fn one_trace_is_forgotten_and_said_to_be_gone() {
+async fn one_trace_is_forgotten() {
     let page = Page::with_traces().await;
     let path = format!("/api/traces/{ID}");
     let lab = protocol::LabClient::new(page.url.parse().unwrap());
@@ -256,6 +260,12 @@ async fn one_trace_is_forgotten_and_said_to_be_gone() {
     let stats = lab.stats().await.unwrap();
     assert_eq!((stats.spans.stored, stats.spans.evicted), (1, 1));
     page.problem(Method::DELETE, "/api/traces/xyz", 400).await;
+    // One that was evicted is said to be gone.
+    page.store.forget_all();
+    let gone = page
+        .problem(Method::GET, &format!("/api/traces/{FAILED}"), 410)
+        .await;
+    assert!(gone.contains("it was evicted to make room"), "{gone}");
 }
 
 #[tokio::test]

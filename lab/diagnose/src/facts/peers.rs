@@ -12,7 +12,7 @@ use crate::hash::{HashMap, HashSet};
 pub(crate) struct Peers {
     services: HashSet<String>,
     /// The hosts that answered calls with a span, with their ports.
-    answering: HashMap<String, Vec<Option<i64>>>,
+    answering: HashMap<String, HashSet<Option<i64>>>,
 }
 
 // === impl Peers ===
@@ -31,9 +31,11 @@ impl Peers {
         }
         for (host, port) in answered_calls(trace).filter_map(call::address) {
             match self.answering.get_mut(host) {
-                Some(ports) if ports.contains(&port) => {}
-                Some(ports) => ports.push(port),
-                None => drop(self.answering.insert(host.to_owned(), vec![port])),
+                Some(ports) => drop(ports.insert(port)),
+                None => {
+                    let ports = HashSet::from_iter([port]);
+                    self.answering.insert(host.to_owned(), ports);
+                }
             }
         }
     }
@@ -46,12 +48,7 @@ impl Peers {
         }
         self.services.extend(other.services);
         for (host, others) in other.answering {
-            let ports = self.answering.entry(host).or_default();
-            for port in others {
-                if !ports.contains(&port) {
-                    ports.push(port);
-                }
-            }
+            self.answering.entry(host).or_default().extend(others);
         }
     }
 

@@ -9,6 +9,7 @@ use super::{SHOWN_APART, cost, sections};
 use crate::{
     Diagnosis, Finding, Severity, Story,
     format::{format_ns, plural},
+    hash::HashMap,
 };
 
 /// The style of the text.
@@ -130,18 +131,17 @@ fn push_path(text: &mut String, diagnosis: &Diagnosis<'_>, path: &CriticalPath, 
     }
     // Sections with the same name are one line.
     let mut lines: Vec<(&str, &str, u64, usize)> = Vec::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
     for section in &sections {
         let span = diagnosis.trace.span(section.place);
-        let known = lines
-            .iter_mut()
-            .find(|(service, name, ..)| *service == span.service() && *name == span.name);
-        match known {
-            Some((_, _, ns, count)) => {
-                *ns += section.ns;
-                *count += 1;
-            }
-            None => lines.push((span.service(), &span.name, section.ns, 1)),
-        }
+        let (service, name) = (span.service(), span.name.as_str());
+        let at = *known.entry((service, name)).or_insert_with(|| {
+            lines.push((service, name, 0, 0));
+            lines.len() - 1
+        });
+        let (_, _, ns, count) = &mut lines[at];
+        *ns += section.ns;
+        *count += 1;
     }
     lines.sort_by_key(|(_, _, ns, _)| std::cmp::Reverse(*ns));
     let _ = writeln!(text, "\n{}", Plain(title));

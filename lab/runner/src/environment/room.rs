@@ -35,6 +35,8 @@ pub(super) struct Room {
     /// The traces that belong to no request and were forgotten.
     unexplained: Mutex<Vec<Unexplained>>,
     forgotten_spans: AtomicU64,
+    /// The number of those that came after their traces were judged.
+    late_spans: AtomicU64,
 }
 
 // === impl Room ===
@@ -89,7 +91,26 @@ impl Environment {
             let related = found.related.iter().filter(|trace| !is_open(trace));
             ids.extend(related.map(|trace| trace.id()));
         }
+        self.known.lock().await.judged(ids.iter().copied());
         self.forget(ids).await;
+    }
+
+    /// Forgets what came of traces after they were judged.
+    pub(crate) async fn forget_late(&self) {
+        let late: Vec<TraceId> = {
+            let traces = self.traces.lock().await;
+            let known = self.known.lock().await;
+            traces.ids().filter(|id| known.is_judged(*id)).collect()
+        };
+        let before = self.room.forgotten_spans();
+        self.forget(late).await;
+        let late = self.room.forgotten_spans() - before;
+        self.room.late_spans.fetch_add(late, Ordering::Relaxed);
+    }
+
+    /// The number of spans that came after their traces were judged.
+    pub(crate) fn late_spans(&self) -> u64 {
+        self.room.late_spans.load(Ordering::Relaxed)
     }
 
     /// Notes that a phase has all that it needs of these traces: they are forgotten when there is no room for
@@ -101,6 +122,7 @@ impl Environment {
             let more = finished.len().saturating_sub(MOST_FINISHED);
             finished.drain(..more).collect()
         };
+        self.known.lock().await.judged(too_many.iter().copied());
         self.forget(too_many).await;
     }
 
@@ -114,6 +136,7 @@ impl Environment {
             return true;
         }
         let finished = std::mem::take(&mut *self.room.finished.lock());
+        self.known.lock().await.judged(finished.iter().copied());
         self.forget(finished).await;
         if let Some(since) = Instant::now().checked_sub(patience) {
             let unexplained = self.unexplained_since(since).await;

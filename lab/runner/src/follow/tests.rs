@@ -235,6 +235,17 @@ async fn a_batch_is_forgotten_with_its_last_request() {
         environment.forget_judged(&judged, &open).await;
         assert_eq!(store.stats().traces.stored, left);
     }
+    // A span that comes later is neither lost nor without a request.
+    put(&store, [root(1, "checkout", "late")]);
+    put(&store, [root(9, "email", "later")]);
+    environment.read(&lines).await;
+    assert_eq!(environment.unexplained().await.len(), 0);
+    environment.forget_late().await;
+    assert_eq!(
+        (environment.late_spans(), environment.lost_spans().await),
+        (2, 0)
+    );
+    assert_eq!(store.stats().traces.stored, 0);
 }
 
 #[tokio::test]

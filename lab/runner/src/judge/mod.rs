@@ -102,6 +102,7 @@ pub(crate) fn judge(plan: PhasePlan<'_>, driven: &PhaseTraces, evidence: Evidenc
         unexplained_spans: None,
         dropped_spans: driven.lost_spans,
         stalled: driven.stalled.filter(|_| excused),
+        late_spans: driven.late_spans,
         waited_ms: (!driven.waited.is_zero()).then(|| milliseconds(driven.waited)),
         findings: findings
             .map(|(name, count)| (name.to_owned(), count))
@@ -147,6 +148,7 @@ pub(crate) fn not_run(plan: PhasePlan<'_>, reason: &str) -> PhaseRun {
         unexplained_spans: Some(0),
         dropped_spans: 0,
         stalled: None,
+        late_spans: 0,
         waited_ms: None,
         findings: BTreeMap::new(),
         unsupported_findings: Vec::new(),

@@ -319,8 +319,12 @@ fn spans(report: &PhaseReport) -> String {
         ),
         None => String::new(),
     };
+    let late = match report.late_spans {
+        0 => String::new(),
+        spans => format!(", {spans} after their traces were judged"),
+    };
     format!(
-        "{unexplained}{} dropped{stalled}{waited}",
+        "{unexplained}{} dropped{late}{stalled}{waited}",
         report.dropped_spans
     )
 }

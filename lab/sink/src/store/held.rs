@@ -247,7 +247,7 @@ impl State {
         while self.bytes + shared() > self.max_bytes && self.evict_oldest() {}
     }
 
-    /// Evicts one trace; returns the number of its spans.
+    /// Evicts one trace, whose late spans are taken all the same; returns the number of its spans.
     pub(super) fn evict(&mut self, id: TraceId) -> usize {
         let Some(number) = self.numbers.get(&id).copied() else {
             return 0;
@@ -261,11 +261,15 @@ impl State {
     }
 
     fn evict_oldest(&mut self) -> bool {
-        let oldest = self.traces.keys().next().copied();
-        oldest.map(|number| self.release(number)).is_some()
+        let Some((&number, held)) = self.traces.first_key_value() else {
+            return false;
+        };
+        self.evicted.remember(held.id);
+        self.release(number);
+        true
     }
 
-    /// Takes a trace out of the counters, and remembers that it was evicted; returns the number of its spans.
+    /// Takes a trace out of the counters; returns the number of its spans.
     fn release(&mut self, number: u64) -> usize {
         let Some(held) = self.traces.remove(&number) else {
             return 0;
@@ -275,7 +279,6 @@ impl State {
         self.stored_spans -= held.facts.spans as usize;
         self.evicted_spans += u64::from(held.facts.spans);
         self.evicted_traces += 1;
-        self.evicted.remember(held.id);
         held.facts.spans as usize
     }
 }

@@ -131,6 +131,7 @@ pub(super) fn drive<const N: usize>(phase: Phase, traces: [Trace; N]) -> PhaseTr
         why_missing: None,
         stalled: None,
         waited: Duration::ZERO,
+        late_spans: 0,
     }
 }
 
