@@ -88,7 +88,7 @@ async fn half(address: &str, said: &str) -> TcpStream {
 const HALF_A_HEADER: &str = "GET / HTTP/1.1\r\nhost: te";
 const HALF_A_BODY: &str = "POST /v1/traces HTTP/1.1\r\nhost: test\r\n\
      content-type: application/json\r\ncontent-length: 99\r\n\r\n{";
-const HALF_A_CART: &str = "PUT /carts/one HTTP/1.1\r\nhost: test\r\n\
+const HALF_A_CART: &str = "PUT /carts/one HTTP/1.1\r\nhost: localhost\r\n\
      content-type: application/json\r\ncontent-length: 99\r\n\r\n{";
 const HTTP2: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -52,9 +52,9 @@ impl FromStr for Origin {
             let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.authority()) else {
                 return false;
             };
-            // What a browser sends: lower case, and neither a user nor a slash at the end.
+            // What a browser sends: lower case, and neither a user, a pattern nor a slash at the end.
             let sent = format!("{scheme}://{host}");
-            sent == text && text == text.to_ascii_lowercase() && !text.contains('@')
+            sent == text && text == text.to_ascii_lowercase() && !text.contains(['@', '*'])
         };
         let usable = text == "*" || text.parse().is_ok_and(is_origin);
         match HeaderValue::from_str(text) {

@@ -201,12 +201,12 @@ async fn a_short_load_is_left_in_peace_until_it_is_over() {
 #[tokio::test]
 async fn what_the_sink_evicted_is_known_to_be_evicted() {
     let config = Config {
-        max_bytes: 20_000,
+        max_bytes: 30_000,
         ..Config::default()
     };
     let (environment, store) = Environment::with_sink(config).await;
     put(&store, orders_of(1..=1));
-    put(&store, [root(2, "checkout", &"n".repeat(19_000))]);
+    put(&store, [root(2, "checkout", &"n".repeat(25_000))]);
     let lines = [line(1), line(2), line(3)];
     environment.read(&lines).await;
     let found = environment.find(&lines).await;

@@ -162,7 +162,7 @@ async fn a_request_that_is_under_way_is_answered_before_the_service_stops() {
     let mut connection = TcpStream::connect(service.address).await.unwrap();
     connection
         .write_all(
-            b"POST /lengths HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
+            b"POST /lengths HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
               content-length: 6\r\nexpect: 100-continue\r\n\r\n",
         )
         .await
