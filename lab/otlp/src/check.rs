@@ -8,7 +8,7 @@ use crate::{
     MOST_LEVELS,
     error::{DecodeError, Malformed},
     place::{Place, Step},
-    schema::{ANY_VALUE, Field as Known, Holds, Message},
+    schema::{ANY_VALUE, Field as Known, Holds, KEY_VALUE, Message},
     wire::{Field, Fields, Payload},
 };
 
@@ -63,6 +63,8 @@ pub(crate) fn check_field(
 ) -> Result<(), Wrong> {
     match (known.holds, field.payload) {
         (Holds::Text, Payload::Bytes(text)) => check_text(text, not_utf8),
+        (Holds::Message(inner), Payload::Bytes(bytes))
+            if std::ptr::eq(inner, &KEY_VALUE) && is_plain_attribute(bytes) => {}
         (Holds::Message(inner), Payload::Bytes(bytes)) => {
             let is_value = std::ptr::eq(inner, &ANY_VALUE);
             if is_value && levels > MOST_LEVELS {
@@ -76,6 +78,47 @@ pub(crate) fn check_field(
         _ => return Err(Malformed::OtherType(known.name).into()),
     }
     Ok(())
+}
+
+/// Whether an attribute is a key and then a value that is a number, or a text in ASCII. It is said of most attributes;
+/// all others are checked by the tables.
+#[inline]
+pub(crate) fn is_plain_attribute(pair: &[u8]) -> bool {
+    const KEY: u8 = 1 << 3 | 2;
+    const VALUE: u8 = 2 << 3 | 2;
+    let [KEY, length, rest @ ..] = pair else {
+        return false;
+    };
+    // A length of more than one byte is more than there are bytes in what is plain here.
+    let Some((key, [VALUE, length, value @ ..])) = rest.split_at_checked(usize::from(*length))
+    else {
+        return false;
+    };
+    if *length >= 0x80 || usize::from(*length) != value.len() || key.len() >= 0x80 {
+        return false;
+    }
+    match value {
+        // stringValue
+        [0x0a, length, text @ ..] => {
+            usize::from(*length) == text.len() && key.is_ascii() && text.is_ascii()
+        }
+        // intValue
+        [0x18, number @ ..] => is_varint(number) && key.is_ascii(),
+        // boolValue, doubleValue
+        [0x10, 0 | 1] | [0x21, _, _, _, _, _, _, _, _] => key.is_ascii(),
+        _ => false,
+    }
+}
+
+/// Whether these bytes are one integer of up to nine bytes.
+#[inline]
+fn is_varint(bytes: &[u8]) -> bool {
+    match bytes.split_last() {
+        Some((last, others)) => {
+            *last < 0x80 && others.len() < 9 && others.iter().all(|byte| *byte >= 0x80)
+        }
+        None => false,
+    }
 }
 
 #[inline]

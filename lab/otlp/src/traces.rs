@@ -1,7 +1,7 @@
 //! A request of traces, walked in place: no message is built, and no byte is copied.
 
 use crate::{
-    check::{Wrong, check, check_text},
+    check::{Wrong, check, check_text, is_plain_attribute},
     error::{DecodeError, Malformed},
     schema::{EVENT, KEY_VALUE, LINK, RESOURCE_SPANS, SCOPE_SPANS, SPAN, STATUS, TRACES},
     wire::{Field, Fields, Payload},
@@ -209,33 +209,6 @@ const NAME: u8 = 5 << 3 | 2;
 const START: u8 = 7 << 3 | 1;
 const END: u8 = 8 << 3 | 1;
 const ATTRIBUTE: u8 = 9 << 3 | 2;
-
-/// Whether an attribute is a key and then a value that is a text or a number, all in ASCII. It is said of most; all
-/// others are checked by the tables.
-#[inline]
-fn is_plain_attribute(pair: &[u8]) -> bool {
-    const KEY: u8 = 1 << 3 | 2;
-    const VALUE: u8 = 2 << 3 | 2;
-    let mut fields = Fields::of(pair);
-    if fields.peek() != Some(KEY) || fields.short().is_none() || fields.peek() != Some(VALUE) {
-        return false;
-    }
-    let Some(value) = fields.short() else {
-        return false;
-    };
-    if fields.peek().is_some() {
-        return false;
-    }
-    // The keys and lengths of all fields are ASCII here, too, so that one look at all bytes is enough.
-    let is_ascii = pair.is_ascii();
-    match *value {
-        // stringValue
-        [0x0a, length, ref text @ ..] => usize::from(length) == text.len() && is_ascii,
-        // boolValue, and intValue of up to seven bits
-        [0x10 | 0x18, number] => number < 0x80 && is_ascii,
-        _ => false,
-    }
-}
 
 #[cold]
 fn below_span(wrong: Wrong, message: &[u8], field: &Field<'_>) -> Wrong {

@@ -11,7 +11,7 @@ use trace::{
 
 use super::{
     batch::{Batch, Facts, Run},
-    envelope::{Envelopes, Resource, Scope},
+    envelope::{Envelopes, Parts, Resource, Scope},
     marks::{Mark, Marker},
 };
 use crate::{
@@ -51,7 +51,13 @@ pub(super) struct Cutter<'a, 's> {
     scope_message: &'a [u8],
     resource: Option<Arc<Resource>>,
     scopes: Vec<Arc<Scope>>,
+    /// The groups of this request that were used last: spans of one scope often come in turns with those of others.
+    recent: [Option<(Arc<Resource>, Group)>; RECENT],
+    /// Where the next of them is put.
+    oldest: usize,
 }
+
+const RECENT: usize = 16;
 
 /// The scope of the spans that are being read.
 #[derive(Clone, Copy)]
@@ -106,6 +112,8 @@ pub(super) fn cut(
         scope_message: &[],
         resource: None,
         scopes: Vec::new(),
+        recent: [const { None }; RECENT],
+        oldest: 0,
     };
     let walked = trace::otlp::walk(request, |found| cutter.take(found, taken))?;
     // The bytes stand in memory twice until the request is dropped.
@@ -196,6 +204,17 @@ impl<'a> Cutter<'a, '_> {
     }
 
     fn new_group(&mut self) -> Group {
+        let resource_parts = Parts::of(self.resource_message);
+        let scope_parts = Parts::of(self.scope_message);
+        let mut recent = self.recent.iter().flatten();
+        let same = recent.find(|(resource, group)| {
+            resource.is(&resource_parts) && self.scopes[group.scope as usize].is(&scope_parts)
+        });
+        if let Some((_, group)) = same {
+            let group = *group;
+            self.group = Some(group);
+            return group;
+        }
         let resource = self
             .resource
             .get_or_insert_with(|| self.envelopes.resource(self.resource_message));
@@ -206,6 +225,8 @@ impl<'a> Cutter<'a, '_> {
         };
         self.scopes.push(scope);
         self.group = Some(group);
+        self.recent[self.oldest] = Some((Arc::clone(resource), group));
+        self.oldest = (self.oldest + 1) % RECENT;
         group
     }
 

@@ -112,6 +112,7 @@ impl<'a> Parts<'a> {
 
     fn is(&self, content: &[u8]) -> bool {
         !self.mixed
+            && content.len() == self.before.len() + self.behind.len()
             && content
                 .strip_prefix(self.before)
                 .is_some_and(|rest| rest == self.behind)
@@ -237,6 +238,10 @@ impl Resource {
         &self.bytes.content
     }
 
+    pub(super) fn is(&self, parts: &Parts<'_>) -> bool {
+        parts.is(&self.bytes.content)
+    }
+
     /// The name of its service; `unknown_service` without one, as in the SDKs.
     pub(crate) fn service(&self) -> &str {
         &self.service
@@ -246,6 +251,10 @@ impl Resource {
 // === impl Scope ===
 
 impl Scope {
+    pub(super) fn is(&self, parts: &Parts<'_>) -> bool {
+        parts.is(&self.bytes.content)
+    }
+
     pub(crate) fn resource(&self) -> &Arc<Resource> {
         &self.resource
     }
