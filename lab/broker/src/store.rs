@@ -36,15 +36,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum StoreError {
     /// The file cannot be opened, or is not a store of this broker.
     #[error(
-        "cannot open the broker's store {}: {source}; it must be a file in a folder that can be \
+        "cannot open the broker's store {}: {}; it must be a file in a folder that can be \
          written, made by a broker of this version",
-        Plain(path.display())
+        Plain(path.display()),
+        Plain(why)
     )]
     Open {
         /// The file.
         path: PathBuf,
-        /// The error of SQLite.
-        source: rusqlite::Error,
+        /// The error of SQLite, which names the file.
+        why: rusqlite::Error,
     },
     /// Another process uses the file.
     #[error(
@@ -154,7 +155,7 @@ impl Store {
             }
             _ => StoreError::Open {
                 path: path.to_owned(),
-                source,
+                why: source,
             },
         };
         let (mut connection, version) = open().map_err(failed)?;
@@ -183,9 +184,9 @@ impl Store {
 
     /// Reads the content that an earlier process has stored.
     pub(crate) fn remember(&self) -> Result<Remembered, StoreError> {
-        self.read().map_err(|source| StoreError::Open {
+        self.read().map_err(|why| StoreError::Open {
             path: self.path.clone(),
-            source,
+            why,
         })
     }
 

@@ -115,8 +115,8 @@ impl fmt::Display for Indented<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = self.0.lines();
         if let Some(first) = lines.next() {
-            write!(f, "  {first}")?;
+            write!(f, "  {}", Plain(first))?;
         }
-        lines.try_for_each(|line| write!(f, "\n  {line}"))
+        lines.try_for_each(|line| write!(f, "\n  {}", Plain(line)))
     }
 }

@@ -159,11 +159,7 @@ fn span<'a>(message: &'a [u8], not_utf8: &mut usize) -> Result<Head<'a>, Wrong> 
     while let Some(first) = fields.peek() {
         let before = fields;
         match first {
-            ATTRIBUTE => {
-                if fields.short().is_some_and(is_plain_attribute) {
-                    continue;
-                }
-            }
+            ATTRIBUTE if fields.short().is_some_and(is_plain_attribute) => continue,
             START => {
                 if let Some(time) = fields.short_fixed64() {
                     head.start_ns = time;

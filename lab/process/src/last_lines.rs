@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc};
 
 use parking_lot::Mutex;
+use plain::Plain;
 
 /// The number of lines that are kept.
 const KEPT: usize = 20;
@@ -42,7 +43,9 @@ impl fmt::Display for Said<'_> {
             return f.write_str("; it said nothing");
         }
         f.write_str("; it said:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.0
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {}", Plain(line)))
     }
 }
 

@@ -25,7 +25,8 @@ use crate::{
     body::{Intake, NotReceived, PREFIX},
     status::Status,
     store::{Counters, NotCut},
-    take::{Lost, Signal, take},
+    take::{Signal, take},
+    taken::Lost,
 };
 
 /// The routes of the three collector services.

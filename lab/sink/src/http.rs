@@ -22,7 +22,8 @@ use crate::{
     room::Share,
     status::Status,
     store::{Counters, NotCut},
-    take::{Lost, Signal, take},
+    take::{Signal, take},
+    taken::Lost,
 };
 
 /// The routes of the three signals.

@@ -32,6 +32,7 @@ mod room;
 mod status;
 mod store;
 mod take;
+mod taken;
 
 pub use config::{Config, TooLittle};
 pub use cors::{Origin, OriginError};
@@ -40,7 +41,7 @@ pub use store::{
     search::Summary,
     stats::{Bytes, Received, Requests, Spans, Stats, Traces},
 };
-pub use take::Taken;
+pub use taken::Taken;
 
 use std::{io, time::Duration};
 

@@ -36,7 +36,7 @@ use self::{
 use crate::{
     Config, Taken,
     room::{Room, Share},
-    take::Lost,
+    taken::Lost,
 };
 
 pub(crate) use cut::NotCut;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     room::{NoRoom, Share},
-    take::Taken,
+    taken::Taken,
 };
 
 /// A batch that is not stored yet.
