@@ -38,11 +38,10 @@ impl LabArgs {
     pub(crate) async fn spans_if_there(&self, id: TraceId) -> anyhow::Result<Option<Vec<Span>>> {
         match self.client().trace(id).await {
             Ok(spans) => Ok(Some(spans)),
-            Err(ClientError::Refused { status, .. })
-                if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) =>
-            {
-                Ok(None)
-            }
+            Err(ClientError::Refused {
+                status: StatusCode::NOT_FOUND | StatusCode::GONE,
+                ..
+            }) => Ok(None),
             Err(error) => Err(explained(error)),
         }
     }

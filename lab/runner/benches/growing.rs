@@ -66,8 +66,10 @@ fn grown(make: fn(u64) -> Span, run: fn(&Trace)) {
     }
 }
 
-/// What reads a trace.
-const WORKS: &[(&str, fn(&Trace))] = &[
+/// What reads a trace, and its name.
+type Work = (&'static str, fn(&Trace));
+
+const WORKS: &[Work] = &[
     ("diagnose", |trace| {
         let diagnoses = diagnose(std::slice::from_ref(trace), &[], &THRESHOLDS);
         black_box(report::text(&diagnoses[0], report::Style::default()));
@@ -150,8 +152,10 @@ fn expectation(text: &str) -> Expectation {
         .expect
 }
 
-/// The shapes of a trace: span number 1 and upwards.
-const SHAPES: &[(&str, fn(u64) -> Span)] = &[
+/// A shape of a trace: its name, and span number 1 and upwards.
+type Shape = (&'static str, fn(u64) -> Span);
+
+const SHAPES: &[Shape] = &[
     ("flat", |id| step(id, 1, (0, WHOLE))),
     ("a tree of tens", |id| {
         step(id, (id + 8) / 10, (id, WHOLE - id))

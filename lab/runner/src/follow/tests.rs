@@ -40,12 +40,15 @@ fn orders() -> Scenario {
     scenario::parse("orders.yaml", ORDERS).unwrap()
 }
 
+/// Takes the progress of a load. It is a type of its own, since what follows a load is generic.
+type Told<'a> = Box<dyn Fn(Progress) + 'a>;
+
 fn follow<'a>(
     scenario: &'a Scenario,
     environment: &'a Environment,
     stop: &'a CancellationToken,
     beside: Beside<'a>,
-    progress: &'a Box<dyn Fn(Progress) + 'a>,
+    progress: &'a Told<'a>,
 ) -> Followed<'a> {
     let (lines, receiver) = mpsc::unbounded_channel();
     let brake = Brake::default();

@@ -15,7 +15,7 @@ fn permitting(origins: &[&str]) -> Config {
 }
 
 impl Sink {
-    async fn from_page(&self, method: Method, origin: &str) -> Response {
+    async fn ask_from(&self, method: Method, origin: &str) -> Response {
         let mut request = self
             .client
             .request(method.clone(), format!("{}/v1/traces", self.http))
@@ -40,18 +40,18 @@ fn header<'r>(response: &'r Response, name: &str) -> &'r str {
 async fn no_page_is_permitted_unless_its_origin_is_named() {
     let sink = Sink::start(Config::default()).await;
     for method in [Method::OPTIONS, Method::POST] {
-        let answer = sink.from_page(method, PAGE).await;
+        let answer = sink.ask_from(method, PAGE).await;
         assert_eq!(header(&answer, "access-control-allow-origin"), "");
     }
     let sink = Sink::start(permitting(&["https://shop.example"])).await;
-    let answer = sink.from_page(Method::OPTIONS, PAGE).await;
+    let answer = sink.ask_from(Method::OPTIONS, PAGE).await;
     assert_eq!(header(&answer, "access-control-allow-origin"), "");
 }
 
 #[tokio::test]
 async fn a_page_of_a_named_origin_may_send_and_read_the_answer() {
     let sink = Sink::start(permitting(&["https://shop.example", PAGE])).await;
-    let preflight = sink.from_page(Method::OPTIONS, PAGE).await;
+    let preflight = sink.ask_from(Method::OPTIONS, PAGE).await;
     assert!(preflight.status().is_success());
     assert_eq!(header(&preflight, "access-control-allow-origin"), PAGE);
     assert_eq!(header(&preflight, "access-control-allow-methods"), "POST");
@@ -59,7 +59,7 @@ async fn a_page_of_a_named_origin_may_send_and_read_the_answer() {
         header(&preflight, "access-control-allow-headers"),
         "content-type,x-team"
     );
-    let answer = sink.from_page(Method::POST, PAGE).await;
+    let answer = sink.ask_from(Method::POST, PAGE).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(header(&answer, "access-control-allow-origin"), PAGE);
     assert_eq!(
@@ -76,7 +76,7 @@ async fn a_page_of_a_named_origin_may_send_and_read_the_answer() {
 async fn every_page_may_send_where_a_star_is_named() {
     let sink = Sink::start(permitting(&["*"])).await;
     for origin in [PAGE, "https://any.example"] {
-        let answer = sink.from_page(Method::POST, origin).await;
+        let answer = sink.ask_from(Method::POST, origin).await;
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
     }
 }
