@@ -78,6 +78,10 @@ const WORKS: &[Work] = &[
         let diagnoses = diagnose(std::slice::from_ref(trace), &[], &THRESHOLDS);
         black_box(report::to_json(&diagnoses, &[]).to_string());
     }),
+    ("Markdown", |trace| {
+        let diagnoses = diagnose(std::slice::from_ref(trace), &[], &THRESHOLDS);
+        black_box(report::markdown(&diagnoses[0]));
+    }),
     ("compare", |trace| {
         let one = std::slice::from_ref(trace);
         let compared = diagnose::compare::compare(one, one);
