@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use trace::{Trace, TraceId};
@@ -29,6 +30,8 @@ pub(crate) struct Up {
     pub(crate) client: reqwest::Client,
     child: Child,
     said: Arc<Mutex<String>>,
+    /// Ends when all of standard error is in `said`.
+    collected: JoinHandle<()>,
 }
 
 /// A reply, with the parts that tests check.
@@ -96,7 +99,7 @@ impl Up {
             .spawn()
             .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), Arc::clone(&said));
+        let collected = collect(child.stderr.take().unwrap(), Arc::clone(&said));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line())
             .await
@@ -112,6 +115,7 @@ impl Up {
             client: reqwest::Client::new(),
             child,
             said,
+            collected,
         }
     }
 
@@ -243,6 +247,11 @@ impl Up {
         let status = timeout(PATIENCE, self.child.wait())
             .await
             .expect("it does not stop")
+            .unwrap();
+        // What it said last may still be in the pipe.
+        timeout(PATIENCE, &mut self.collected)
+            .await
+            .expect("its standard error does not end")
             .unwrap();
         (status.code().unwrap_or(-1), self.said())
     }
@@ -432,7 +441,11 @@ pub(crate) fn uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-fn collect(output: impl AsyncRead + Unpin + Send + 'static, into: Arc<Mutex<String>>) {
+/// Collects the lines of an output; the task ends with the output.
+fn collect(
+    output: impl AsyncRead + Unpin + Send + 'static,
+    into: Arc<Mutex<String>>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut lines = BufReader::new(output).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -440,5 +453,5 @@ fn collect(output: impl AsyncRead + Unpin + Send + 'static, into: Arc<Mutex<Stri
             said.push_str(&line);
             said.push('\n');
         }
-    });
+    })
 }

@@ -89,7 +89,7 @@ pub(crate) fn is_plain_attribute(pair: &[u8]) -> bool {
     let [KEY, length, rest @ ..] = pair else {
         return false;
     };
-    // A length of more than one byte is more than there are bytes in what is plain here.
+    // A first byte of 0x80 or more begins a length of several bytes. It is none here: what follows would be as long.
     let Some((key, [VALUE, length, value @ ..])) = rest.split_at_checked(usize::from(*length))
     else {
         return false;
@@ -128,19 +128,12 @@ pub(crate) fn check_text(text: &[u8], not_utf8: &mut usize) {
 
 /// Whether a field that repeats holds its numbers in a row, as proto3 sends them.
 fn is_packed(holds: Holds, payload: Payload<'_>) -> bool {
-    let Payload::Bytes(mut row) = payload else {
+    let Payload::Bytes(row) = payload else {
         return false;
     };
     match holds {
         Holds::Double | Holds::Fixed64 | Holds::Sfixed64 => row.len().is_multiple_of(8),
-        Holds::Uint64 => {
-            while !row.is_empty() {
-                if prost::encoding::decode_varint(&mut row).is_err() {
-                    return false;
-                }
-            }
-            true
-        }
+        Holds::Uint64 => Fields::of(row).are_varints(),
         _ => false,
     }
 }

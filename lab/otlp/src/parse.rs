@@ -7,12 +7,11 @@
 
 use std::{borrow::Cow, str};
 
+use serde::Deserialize as _;
 use serde_json::{Error, Value as Json};
 
 /// The highest number of objects and arrays around a value: 64 levels of an attribute, and what is around it.
 const MOST_NESTED: usize = 300;
-/// The nesting of one piece, within the 128 that serde_json reads.
-const NESTED_IN_A_PIECE: usize = 100;
 
 /// Parses one document. The number is that of the texts in which U+FFFD replaces what is no character.
 ///
@@ -120,62 +119,17 @@ fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     all.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// Parses a document that is nested deeper than serde_json reads, in pieces; `None` if it is not nested so
-/// deeply, or too deeply, or is no JSON.
+/// Parses a document that is nested deeper than serde_json reads on its own; `None` if it is nested too deeply, or is
+/// no JSON.
 fn parse_deep(text: &[u8]) -> Option<Json> {
-    let nesting = Scan::default().nesting(text);
-    if !(NESTED_IN_A_PIECE..=MOST_NESTED).contains(&nesting) {
+    if Scan::default().nesting(text) > MOST_NESTED {
         return None;
     }
-    // A text that does not occur in the document stands for each piece.
-    let mark = (0..=text.len())
-        .map(|number| format!("piece-{number}-"))
-        .find(|mark| !contains(text, mark.as_bytes()))?;
-    pieces(text, &mark)
-}
-
-fn contains(text: &[u8], what: &[u8]) -> bool {
-    text.windows(what.len()).any(|window| window == what)
-}
-
-fn pieces(text: &[u8], mark: &str) -> Option<Json> {
-    let mut shallow = Vec::with_capacity(text.len());
-    let mut pieces: Vec<&[u8]> = Vec::new();
-    let mut scan = Scan::default();
-    let mut start = None;
-    for (at, byte) in text.iter().enumerate() {
-        let before = scan.depth;
-        scan.step(*byte);
-        match start {
-            None if scan.depth > NESTED_IN_A_PIECE => start = Some(at),
-            None => shallow.push(*byte),
-            Some(first) if before > NESTED_IN_A_PIECE && scan.depth == NESTED_IN_A_PIECE => {
-                shallow.extend_from_slice(format!("\"{mark}{}\"", pieces.len()).as_bytes());
-                pieces.push(&text[first..=at]);
-                start = None;
-            }
-            Some(_) => {}
-        }
-    }
-    let mut json = serde_json::from_slice(&shallow).ok()?;
-    graft(&mut json, mark, &pieces)?;
-    Some(json)
-}
-
-fn graft(json: &mut Json, mark: &str, of: &[&[u8]]) -> Option<()> {
-    match json {
-        Json::String(text) => {
-            if let Some(number) = text.strip_prefix(mark) {
-                *json = pieces(of.get(number.parse::<usize>().ok()?)?, mark)?;
-            }
-            Some(())
-        }
-        Json::Array(items) => items.iter_mut().try_for_each(|item| graft(item, mark, of)),
-        Json::Object(map) => map
-            .values_mut()
-            .try_for_each(|value| graft(value, mark, of)),
-        _ => Some(()),
-    }
+    let mut json = serde_json::Deserializer::from_slice(text);
+    json.disable_recursion_limit();
+    let value = Json::deserialize(&mut json).ok()?;
+    json.end().ok()?;
+    Some(value)
 }
 
 /// Follows the nesting of a JSON text.
@@ -239,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_read_in_pieces_up_to_its_limit() {
+    fn nesting_is_read_up_to_its_limit() {
         let nested = |levels: usize| {
             let text = format!("{}7{}", "[{\"a\":".repeat(levels), "}]".repeat(levels));
             text.into_bytes()

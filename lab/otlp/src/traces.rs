@@ -71,11 +71,14 @@ pub fn walk<'a, E: From<DecodeError>>(
 ) -> Result<Walked, E> {
     let mut walked = Walked::default();
     let mut fields = Fields::of(request);
-    while let Some(field) = fields.read().map_err(of_wire)? {
+    while let Some(field) = fields
+        .read()
+        .map_err(|wrong| DecodeError::from(Wrong::from(wrong)))?
+    {
         if field.number != 1 {
             continue;
         }
-        let in_request = |wrong: Wrong| of_check(wrong.below(request, &field, &TRACES.0[0]));
+        let in_request = |wrong: Wrong| wrong.below(request, &field, &TRACES.0[0]).into();
         let resource = field
             .bytes()
             .ok_or_else(|| in_request(Malformed::OtherType("resourceSpans").into()))?;
@@ -268,14 +271,6 @@ fn count(message: &[u8], number: u32) -> usize {
     fields
         .filter(|field| field.number == number && field.bytes().is_some())
         .count()
-}
-
-fn of_wire(malformed: Malformed) -> DecodeError {
-    Wrong::from(malformed).into()
-}
-
-fn of_check(wrong: Wrong) -> DecodeError {
-    wrong.into()
 }
 
 #[cfg(test)]

@@ -115,6 +115,16 @@ impl<'a> Fields<'a> {
         Some(u64::from_le_bytes(value))
     }
 
+    /// Whether the bytes are integers in a row, and not fields.
+    pub(crate) fn are_varints(mut self) -> bool {
+        while !self.rest.is_empty() {
+            if self.varint().is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
         match *self.rest {

@@ -41,7 +41,7 @@ pub(crate) struct Incoming {
     body: Body,
     first: Bytes,
     rest: BytesMut,
-    pub(crate) share: Share,
+    share: Share,
     most: usize,
 }
 
@@ -64,15 +64,14 @@ impl Intake {
     /// Begins to receive a body whose length is said to be `declared`. One that is too long, or for which there is
     /// no room, is refused here, before it is read.
     pub(crate) fn open(&self, body: Body, declared: Option<u64>) -> Result<Incoming, NotReceived> {
-        let incoming = Incoming {
+        self.admit(declared)?;
+        Ok(Incoming {
             body,
             first: Bytes::new(),
             rest: BytesMut::new(),
             share: self.room.share(),
             most: self.most,
-        };
-        self.admit(declared)?;
-        Ok(incoming)
+        })
     }
 
     /// Whether a body of this length may come.
@@ -121,40 +120,26 @@ impl Intake {
 // === impl Incoming ===
 
 impl Incoming {
-    /// Receives until this number of bytes is there, or the body ends. Returns how many are there.
-    pub(crate) async fn at_least(&mut self, bytes: usize) -> Result<usize, NotReceived> {
-        while self.len() < bytes {
-            if !self.more(bytes).await? {
-                break;
-            }
-        }
-        Ok(self.len())
-    }
-
-    /// Receives all of it.
-    pub(crate) async fn all(mut self) -> Result<(Bytes, Share), NotReceived> {
-        while self.more(0).await? {}
-        Ok(self.into_parts())
-    }
-
-    /// The first bytes, as far as they are there.
-    pub(crate) fn peek(&mut self, bytes: usize) -> Bytes {
+    /// Receives the first bytes; fewer are there if the body ends before.
+    pub(crate) async fn first(&mut self, bytes: usize) -> Result<Bytes, NotReceived> {
+        while self.len() < bytes && self.more(bytes as u64).await? {}
         self.contiguous();
-        self.first.slice(..bytes.min(self.first.len()))
+        Ok(self.first.slice(..bytes.min(self.first.len())))
     }
 
-    /// The bytes that were received.
-    pub(crate) fn into_parts(mut self) -> (Bytes, Share) {
+    /// Receives all of it. `expected` is how many bytes there will be, as far as is known.
+    pub(crate) async fn all(mut self, expected: u64) -> Result<(Bytes, Share), NotReceived> {
+        while self.more(expected).await? {}
         self.contiguous();
-        (self.first, self.share)
+        Ok((self.first, self.share))
     }
 
     fn len(&self) -> usize {
         self.first.len() + self.rest.len()
     }
 
-    /// Receives the next piece; `false` at the end. `expected` is how many bytes there will be, as far as is known.
-    async fn more(&mut self, expected: usize) -> Result<bool, NotReceived> {
+    /// Receives the next piece; `false` at the end.
+    async fn more(&mut self, expected: u64) -> Result<bool, NotReceived> {
         let Some(frame) = self.body.frame().await else {
             return Ok(false);
         };
@@ -173,6 +158,7 @@ impl Incoming {
             return Ok(true);
         }
         if !self.first.is_empty() {
+            let expected = usize::try_from(expected).unwrap_or(AHEAD);
             let ahead = expected.min(AHEAD).max(self.first.len() + data.len());
             self.rest.reserve(ahead);
             self.rest.extend_from_slice(&self.first);

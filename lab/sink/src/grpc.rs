@@ -111,22 +111,23 @@ async fn read(
         .open(request.into_body(), None)
         .map_err(|error| refusal(error, intake))?;
     let received = intake.in_time(async {
-        if incoming.at_least(PREFIX).await? < PREFIX {
-            let cut = "the call ended before its message".to_owned();
-            return Err(NotReceived::BrokenOff(cut));
-        }
-        let prefix = incoming.peek(PREFIX);
-        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+        let prefix = incoming.first(PREFIX).await?;
+        let [_, a, b, c, d] = *prefix else {
+            return Err(cut_off(prefix.len(), PREFIX));
+        };
         drop(prefix);
+        let length = u32::from_be_bytes([a, b, c, d]);
         intake.admit(Some(u64::from(length)))?;
         let end = PREFIX + length as usize;
-        incoming.at_least(end).await?;
-        let (bytes, share) = incoming.into_parts();
-        if bytes.len() < end {
-            let cut = format!("{} of {length} bytes came", bytes.len() - PREFIX);
-            return Err(NotReceived::BrokenOff(cut));
+        let (bytes, share) = incoming.all(end as u64).await?;
+        match bytes.len() {
+            there if there < end => Err(cut_off(there, end)),
+            there if there > end => {
+                let more = "there is more than one message in the call".to_owned();
+                Err(NotReceived::BrokenOff(more))
+            }
+            _ => Ok((bytes, share)),
         }
-        Ok((bytes.slice(..end), share))
     });
     let (bytes, mut share) = received.await.map_err(|error| refusal(error, intake))?;
     let compression = match (bytes[0], encoding) {
@@ -151,6 +152,10 @@ async fn read(
         NotCut::Decode(error) => GrpcStatus::invalid_argument(error.to_string()),
         NotCut::NoRoom => overloaded(intake),
     })
+}
+
+fn cut_off(there: usize, end: usize) -> NotReceived {
+    NotReceived::BrokenOff(format!("the call ended after {there} of {end} bytes"))
 }
 
 fn refusal(error: NotReceived, intake: &Intake) -> GrpcStatus {

@@ -9,7 +9,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use otlp::{Compression, DecodeError};
+use otlp::Compression;
 use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
@@ -123,7 +123,7 @@ async fn read(
     let compression = compression(request.headers())?;
     let declared = axum::body::HttpBody::size_hint(request.body()).exact();
     let incoming = intake.open(request.into_body(), declared)?;
-    let (body, mut share) = intake.in_time(incoming.all()).await?;
+    let (body, mut share) = intake.in_time(incoming.all(declared.unwrap_or(0))).await?;
     let plain = intake.unpack(compression, body, &mut share)?;
     let (bytes, lost) = match encoding {
         Encoding::Protobuf => (plain, Lost::default()),
@@ -274,7 +274,7 @@ impl From<NotCut> for Refusal {
     fn from(error: NotCut) -> Refusal {
         match error {
             NotCut::NoRoom => Refusal::NoRoom,
-            NotCut::Decode(error) => Refusal::malformed(DecodeError::to_string(&error)),
+            NotCut::Decode(error) => Refusal::malformed(error.to_string()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! [`Store`]: the received spans, limited in bytes, with exact counters.
 //!
 //! One lock guards the traces and the counters together, so that a reader of the counters always sees a
-//! correct sum. The lock is held only to move spans and to count: spans are sized before, and copied and
-//! searched after.
+//! correct sum. The lock is held only to move batches and to count: a request is walked and copied before, and what
+//! is read is decoded and searched after.
 
 mod batch;
 mod cut;
@@ -181,7 +181,7 @@ impl Store {
 
     /// The delay of this trace's latest batch: from the end of its last span to its arrival.
     pub fn lateness(&self, id: TraceId) -> Option<Duration> {
-        self.state().held(id).map(|held| held.lateness())
+        self.state().held(id).map(|held| held.lateness)
     }
 
     /// A receiver of the store's revision, which grows when spans are stored or traces are forgotten.

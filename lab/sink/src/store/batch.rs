@@ -20,6 +20,9 @@ pub(crate) struct Batch {
     pub(super) runs: SmallVec<[Run; 2]>,
 }
 
+/// The batches of a trace, in the order in which they came.
+pub(super) type Batches = SmallVec<[Arc<Batch>; 1]>;
+
 /// Spans of a batch that follow each other and have one scope.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
@@ -110,6 +113,12 @@ impl Batch {
         part.bytes = bytes.into();
         (facts.spans > 0).then_some((part, facts))
     }
+}
+
+/// The encoded spans among the bytes of a batch.
+pub(super) fn messages(spans: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let fields = Fields::of(spans).map_while(Result::ok);
+    fields.filter_map(|field| field.bytes())
 }
 
 /// The memory that a batch of so many bytes and runs takes.

@@ -145,7 +145,7 @@ impl<'a> Cutter<'a, '_> {
     fn span(&mut self, head: &SpanHead<'a>) -> Result<(), NotCut> {
         let group = match self.group {
             Some(group) => group,
-            None => self.new_group(),
+            None => self.new_group()?,
         };
         if self.rows.len() == self.rows.capacity() {
             self.more_rows()?;
@@ -203,7 +203,8 @@ impl<'a> Cutter<'a, '_> {
         Ok(())
     }
 
-    fn new_group(&mut self) -> Group {
+    /// The group of the first span of a scope. What it shares is kept besides the request, so it takes room.
+    fn new_group(&mut self) -> Result<Group, NotCut> {
         let resource_parts = Parts::of(self.resource_message);
         let scope_parts = Parts::of(self.scope_message);
         let mut recent = self.recent.iter().flatten();
@@ -213,8 +214,10 @@ impl<'a> Cutter<'a, '_> {
         if let Some((_, group)) = same {
             let group = *group;
             self.group = Some(group);
-            return group;
+            return Ok(group);
         }
+        self.share
+            .grow(resource_parts.weight() + scope_parts.weight())?;
         let resource = self
             .resource
             .get_or_insert_with(|| self.envelopes.resource(self.resource_message));
@@ -227,7 +230,7 @@ impl<'a> Cutter<'a, '_> {
         self.group = Some(group);
         self.recent[self.oldest] = Some((Arc::clone(resource), group));
         self.oldest = (self.oldest + 1) % RECENT;
-        group
+        Ok(group)
     }
 
     /// Copies the spans of a trace.

@@ -76,6 +76,9 @@ pub(super) struct Parts<'a> {
 
 const FIRST_SWEEP: usize = 64;
 
+/// The memory of an entry in a table.
+const OF_AN_ENTRY: usize = 128;
+
 // === impl Parts ===
 
 impl<'a> Parts<'a> {
@@ -99,6 +102,18 @@ impl<'a> Parts<'a> {
             behind: &message[last.max(first)..],
             mixed,
         }
+    }
+
+    /// The memory that an envelope of these parts takes at most, if it is a new one.
+    pub(super) fn weight(&self) -> usize {
+        // The name of a service is a part of its resource.
+        const ITSELF: usize = if size_of::<Resource>() > size_of::<Scope>() {
+            size_of::<Resource>()
+        } else {
+            size_of::<Scope>()
+        };
+        let bytes = self.before.len() + self.behind.len();
+        2 * allocated(bytes) + allocated(ITSELF + 16) + OF_AN_ENTRY
     }
 
     fn collect(&self, message: &[u8]) -> Vec<u8> {
@@ -180,8 +195,6 @@ impl Envelopes {
 
     /// Counts the bytes of an envelope, and those besides: of itself, and of what it owns.
     fn bytes_of(&self, content: Vec<u8>, besides: usize, hash: u64) -> Bytes {
-        // The table has an entry for each.
-        const OF_AN_ENTRY: usize = 128;
         let weight = allocated(content.len()) + allocated(besides) + OF_AN_ENTRY;
         self.total.fetch_add(weight, Ordering::Relaxed);
         Bytes {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use trace::TraceId;
 
 use super::{
-    batch::{Batch, Facts},
+    batch::{Batch, Batches, Facts},
     cut::Cut,
     marks::Marker,
     search::Candidate,
@@ -62,9 +62,6 @@ pub(super) struct State {
     revision: u64,
 }
 
-/// The batches of a trace, in the order in which they came.
-pub(super) type Batches = SmallVec<[Arc<Batch>; 1]>;
-
 #[derive(Debug)]
 pub(super) struct StoredTrace {
     pub(super) id: TraceId,
@@ -74,7 +71,7 @@ pub(super) struct StoredTrace {
     pub(super) revision: u64,
     bytes: usize,
     /// The delay of the latest batch: from the end of its last span to its arrival.
-    lateness: Duration,
+    pub(super) lateness: Duration,
 }
 
 /// The bytes of a trace apart from its batches: its entries in the tables, which are at least half full.
@@ -286,10 +283,6 @@ impl State {
 // === impl StoredTrace ===
 
 impl StoredTrace {
-    pub(super) fn lateness(&self) -> Duration {
-        self.lateness
-    }
-
     pub(super) fn candidate(&self) -> Candidate {
         Candidate {
             trace_id: self.id,

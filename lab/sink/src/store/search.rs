@@ -6,9 +6,8 @@ use otlp::wire::{Fields, Payload};
 use trace::{TraceId, Value, otlp::attribute};
 
 use super::{
-    batch::Facts,
+    batch::{Batches, Facts, messages},
     envelope::Scope,
-    held::Batches,
     marks::{Mark, Marker, Marks},
 };
 
@@ -208,9 +207,4 @@ fn reads(value: &Value, text: &str) -> bool {
         Value::String(found) => found == text,
         other => other.to_string() == text,
     }
-}
-
-fn messages(spans: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let fields = Fields::of(spans).flatten();
-    fields.filter_map(|field| field.bytes())
 }

@@ -9,7 +9,10 @@ use otlp::{
 use thiserror::Error;
 use trace::{Span, TraceId, otlp as decode};
 
-use super::{batch::Batch, envelope::Scope, held::Batches};
+use super::{
+    batch::{Batches, Run, messages},
+    envelope::Scope,
+};
 use crate::room::{NoRoom, Room, Share};
 
 /// A trace as it is stored: the bytes that came, decoded only when it is asked for.
@@ -62,16 +65,6 @@ impl Stored {
         }
     }
 
-    /// The number of its spans.
-    pub fn spans(&self) -> usize {
-        self.spans
-    }
-
-    /// The bytes of its spans, as they were sent.
-    pub fn bytes(&self) -> usize {
-        self.batches.iter().map(|batch| batch.bytes.len()).sum()
-    }
-
     /// Decodes the trace within this room.
     pub(super) fn decode_within(&self, room: &Room) -> Result<Trace, TooMuch> {
         let runs = self.batches.iter().flat_map(|batch| batch.runs());
@@ -109,20 +102,14 @@ impl Stored {
     /// The trace as an encoded `TracesData`, in pieces: each span unchanged, with all fields that came.
     pub fn to_protobuf(&self) -> impl Iterator<Item = Vec<u8>> + Send + 'static {
         let batches = self.batches.clone();
-        let mut at = (0, 0);
+        let mut places = places(&batches, PIECE).into_iter();
         std::iter::from_fn(move || {
             let mut out = Vec::new();
             while out.len() < PIECE {
-                let Some((scope, spans)) = run_at(&batches, &mut at) else {
+                let Some(place) = places.next() else {
                     break;
                 };
-                let resource = scope.resource().encoded();
-                let in_scope = scope.encoded().len() + spans.len();
-                put_length_of_scope(resource.len(), in_scope, &mut out);
-                out.extend_from_slice(resource);
-                put_length(2, in_scope, &mut out);
-                out.extend_from_slice(scope.encoded());
-                out.extend_from_slice(spans);
+                put_scope(&place.run(&batches).scope, place.spans(&batches), &mut out);
             }
             (!out.is_empty()).then_some(out)
         })
@@ -131,10 +118,12 @@ impl Stored {
     /// The trace as an OTLP/JSON document, in pieces. Spans of one resource and scope stand together.
     pub fn to_json(&self) -> impl Iterator<Item = Vec<u8>> + Send + 'static {
         let batches = self.batches.clone();
-        let order = order_of(&batches);
+        // A span takes several times its bytes as JSON.
+        let mut order = places(&batches, PIECE / 4);
+        order.sort_by_key(|place| place.group);
         let mut pieces = Some(JsonPieces::default());
         let mut at = 0;
-        let mut within: Option<usize> = None;
+        let mut within: Option<(usize, usize)> = None;
         std::iter::from_fn(move || {
             let document = pieces.as_mut()?;
             let mut out = Vec::with_capacity(PIECE + PIECE / 4);
@@ -144,20 +133,15 @@ impl Stored {
                     document.end(&mut out);
                     return Some(out);
                 };
-                let run = &batches[place.batch].runs[place.run];
+                let run = place.run(&batches);
                 if within != Some(place.group) {
-                    let is_same_resource = at > 0 && {
-                        let before = &order[at - 1];
-                        let before = &batches[before.batch].runs[before.run];
-                        Arc::ptr_eq(before.scope.resource(), run.scope.resource())
-                    };
-                    if !is_same_resource {
+                    if within.is_none_or(|(resource, _)| resource != place.group.0) {
                         document.resource(run.scope.resource().encoded(), &mut out);
                     }
                     document.scope(run.scope.encoded(), &mut out);
                     within = Some(place.group);
                 }
-                for span in messages(place.spans_of(&batches)) {
+                for span in messages(place.spans(&batches)) {
                     document.span(span, &mut out);
                 }
                 at += 1;
@@ -169,22 +153,29 @@ impl Stored {
 
 /// Where spans of one scope stand, few enough for a piece.
 struct Place {
-    /// The number of the scope, by its first span; scopes of one resource have numbers that follow each other.
-    group: usize,
+    /// The numbers of the resource and of the scope, by their first spans.
+    group: (usize, usize),
     batch: usize,
     run: usize,
     start: usize,
     end: usize,
 }
 
+// === impl Place ===
+
 impl Place {
-    fn spans_of<'b>(&self, batches: &'b Batches) -> &'b [u8] {
+    fn run<'b>(&self, batches: &'b Batches) -> &'b Run {
+        &batches[self.batch].runs[self.run]
+    }
+
+    fn spans<'b>(&self, batches: &'b Batches) -> &'b [u8] {
         &batches[self.batch].bytes[self.start..self.end]
     }
 }
 
-/// The places of all spans, those of one resource together, and those of one scope in it.
-fn order_of(batches: &Batches) -> Vec<Place> {
+/// The places of all spans, in the order in which they came. Each has about this number of bytes at most, and one span
+/// at least.
+fn places(batches: &Batches, most: usize) -> Vec<Place> {
     let mut resources = HashMap::new();
     let mut scopes = HashMap::new();
     let mut places = Vec::new();
@@ -192,65 +183,47 @@ fn order_of(batches: &Batches) -> Vec<Place> {
         let mut start = 0;
         for (run_at, run) in batch.runs.iter().enumerate() {
             let next = resources.len();
-            let resource = *resources
-                .entry(Arc::as_ptr(run.scope.resource()))
-                .or_insert(next);
+            let resource = Arc::as_ptr(run.scope.resource());
+            let resource = *resources.entry(resource).or_insert(next);
             let next = scopes.len();
             let scope = *scopes.entry(Arc::as_ptr(&run.scope)).or_insert(next);
             let run_end = run.end as usize;
             while start < run_end {
-                let end = end_of_piece(&batch.bytes[start..run_end]) + start;
-                places.push((
-                    (resource, scope),
-                    Place {
-                        group: scope,
-                        batch: batch_at,
-                        run: run_at,
-                        start,
-                        end,
-                    },
-                ));
+                let end = start + end_of_piece(&batch.bytes[start..run_end], most);
+                places.push(Place {
+                    group: (resource, scope),
+                    batch: batch_at,
+                    run: run_at,
+                    start,
+                    end,
+                });
                 start = end;
             }
         }
     }
-    places.sort_by_key(|(group, _)| *group);
-    places.into_iter().map(|(_, place)| place).collect()
+    places
 }
 
-/// The end of the spans that make a piece; at least one span.
-fn end_of_piece(spans: &[u8]) -> usize {
+/// The end of the first spans that have this number of bytes together.
+fn end_of_piece(spans: &[u8], most: usize) -> usize {
     let mut end = 0;
     for field in Fields::of(spans).flatten() {
         end += field.whole.len();
-        if end >= PIECE / 4 {
-            break;
+        if end >= most {
+            return end;
         }
     }
-    if end == 0 { spans.len() } else { end }
+    spans.len()
 }
 
-/// The next run, and its spans.
-fn run_at<'b>(batches: &'b Batches, at: &mut (usize, usize)) -> Option<(&'b Arc<Scope>, &'b [u8])> {
-    loop {
-        let batch: &Batch = batches.get(at.0)?;
-        if let Some(run) = batch.runs().nth(at.1) {
-            at.1 += 1;
-            return Some(run);
-        }
-        *at = (at.0 + 1, 0);
-    }
-}
-
-/// The head of a `ResourceSpans` that has this envelope and one scope.
-fn put_length_of_scope(resource: usize, in_scope: usize, out: &mut Vec<u8>) {
+/// Writes a `ResourceSpans` that has one scope, and these spans in it.
+fn put_scope(scope: &Scope, spans: &[u8], out: &mut Vec<u8>) {
+    let (resource, envelope) = (scope.resource().encoded(), scope.encoded());
     let mut head = Vec::new();
+    let in_scope = envelope.len() + spans.len();
     put_length(2, in_scope, &mut head);
-    put_length(1, resource + head.len() + in_scope, out);
-}
-
-/// The encoded spans of a run.
-fn messages(run: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let fields = Fields::of(run).map_while(Result::ok);
-    fields.filter_map(|field| field.bytes())
+    put_length(1, resource.len() + head.len() + in_scope, out);
+    for part in [resource, &head, envelope, spans] {
+        out.extend_from_slice(part);
+    }
 }

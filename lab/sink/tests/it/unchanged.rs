@@ -11,7 +11,7 @@ use prost::{
 };
 use sink::{Config, Store};
 
-use crate::{request_of, span, trace_id};
+use crate::{Sink, http::PROTOBUF, request_of, span, trace_id};
 
 /// Appends a field that OTLP does not have.
 fn unknown(bytes: &mut Vec<u8>) {
@@ -204,5 +204,32 @@ fn the_weight_of_small_spans_is_more_than_their_bytes() {
         weight > 4 * request.len() as u64,
         "{weight} for {} bytes",
         request.len()
+    );
+}
+
+/// A stand-in for a request that is mostly resources, each with one small span: what is kept of it besides its bytes
+/// takes room before it is made.
+#[tokio::test]
+async fn what_many_resources_share_takes_room_too() {
+    let sink = Sink::start(Config {
+        max_in_flight_bytes: 100_000,
+        ..Config::default()
+    })
+    .await;
+    let mut sent = ExportTraceServiceRequest::default();
+    for id in 1..=200_u8 {
+        let mut one = request_of(vec![span(1, id)]);
+        one.resource_spans[0].schema_url = format!("https://example.com/{id}");
+        sent.resource_spans.extend(one.resource_spans);
+    }
+    let body = sent.encode_to_vec();
+    assert!(body.len() < 40_000, "{}", body.len());
+    let answer = sink.post("/v1/traces", PROTOBUF, None, body).await;
+    assert_eq!(answer.status(), 429);
+    assert_eq!(sink.spans().received, 0);
+    let few = request_of(vec![span(1, 1)]).encode_to_vec();
+    assert_eq!(
+        sink.post("/v1/traces", PROTOBUF, None, few).await.status(),
+        200
     );
 }
