@@ -20,23 +20,25 @@ mod note;
 mod packing;
 mod shape;
 
-use std::io;
+mod streamed;
 
+use std::io::{self, Read};
+
+use otlp::Window;
 use serde_json::Value as Json;
 use thiserror::Error;
-use trace::{
-    Span,
-    otlp::{DecodeError, Decoded, from_protobuf, from_transcoded},
-};
+use trace::{Span, otlp::DecodeError};
 
 use self::{
     documents::{Documents, Next},
     note::Notes,
     packing::Packing,
     shape::Shape,
+    streamed::Stopped,
 };
 use crate::{
     jaeger,
+    recording::{Added, Limits, RecordError, Recording, Writer},
     zipkin::{self, ZipkinSpan},
 };
 
@@ -122,6 +124,24 @@ pub enum ReadError {
     /// All of the file was left out.
     #[error("no span can be read: {0}")]
     Nothing(Note),
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Source(io::Error),
+    /// A part of the file is larger than what is read at once.
+    #[error(
+        "a value at line {line} has more than the {most} MiB that are read at once; {spans} spans were read before it"
+    )]
+    TooLargeAtOnce {
+        /// The line, from 1.
+        line: usize,
+        /// The limit, in MiB.
+        most: usize,
+        /// The number of spans that were read before.
+        spans: usize,
+    },
+    /// The spans cannot be kept.
+    #[error(transparent)]
+    Record(RecordError),
     /// A document is Zipkin's, and a part of it is not as Zipkin writes it.
     #[error("document {document}: no Zipkin JSON v2: {problem}")]
     Zipkin {
@@ -157,153 +177,291 @@ pub fn read(bytes: &[u8]) -> Result<Contents, ReadError> {
 ///
 /// As in [`read`], with this limit.
 pub fn read_within(bytes: &[u8], most_unpacked: usize) -> Result<Contents, ReadError> {
-    let mut reader = Reader {
-        packing: Packing::new(most_unpacked),
-        documents: 0,
-        spans: Vec::new(),
-        zipkin: Vec::new(),
-        notes: Notes::default(),
-    };
-    reader.file(bytes)?;
-    if reader.documents == 0 {
-        return Err(ReadError::Empty);
+    let mut recorder = Recorder::new(Limits {
+        unpacked: most_unpacked,
+        ..Limits::default()
+    });
+    let notes = recorder.add(bytes)?;
+    let recording = recorder.finish().map_err(ReadError::Record)?;
+    let spans = recording.all().map_err(RecordError::Spool);
+    let spans = spans.map_err(ReadError::Record)?;
+    Ok(Contents { spans, notes })
+}
+
+/// Reads trace files into a [`Recording`], whose traces are then read one after the other.
+///
+/// ```
+/// use formats::{Limits, Recorder};
+///
+/// let file = br#"{"resourceSpans": [{"scopeSpans": [{"spans": [
+///     {"traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "spanId": "00f067aa0ba902b7", "name": "GET /"}]}]}]}"#;
+/// let mut recorder = Recorder::new(Limits::default());
+/// assert!(recorder.add(&file[..])?.is_empty(), "nothing was left out");
+/// let recording = recorder.finish()?;
+/// let [recorded] = recording.traces() else { panic!() };
+/// assert_eq!(recording.spans(recorded)?[0].name, "GET /");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Recorder {
+    limits: Limits,
+    writer: Writer,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// A recorder that has read nothing yet.
+    pub fn new(limits: Limits) -> Recorder {
+        Recorder {
+            limits,
+            writer: Writer::new(limits),
+        }
     }
-    let mut spans = reader.spans;
-    spans.extend(zipkin::into_spans(reader.zipkin));
-    let notes = reader.notes.into_list();
-    match notes.first() {
-        Some(note) if spans.is_empty() => Err(ReadError::Nothing(note.clone())),
-        _ => Ok(Contents { spans, notes }),
+
+    /// Reads a file; returns what was left out of it or changed.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read`], and when the file or its spans take more than the limits.
+    pub fn add(&mut self, file: impl Read) -> Result<Vec<Note>, ReadError> {
+        self.writer.next_source();
+        let before = self.writer.spans();
+        let mut reader = Reader {
+            most: self.limits.memory / 4,
+            packing: Packing::new(self.limits.unpacked),
+            documents: 0,
+            writer: &mut self.writer,
+            zipkin: Vec::new(),
+            notes: Notes::default(),
+        };
+        reader.file(file)?;
+        if reader.documents == 0 {
+            return Err(ReadError::Empty);
+        }
+        let spans = zipkin::into_spans(std::mem::take(&mut reader.zipkin));
+        reader.writer.decoded(&spans).map_err(ReadError::Record)?;
+        let notes = reader.notes.into_list();
+        match notes.first() {
+            Some(note) if self.writer.spans() == before => Err(ReadError::Nothing(note.clone())),
+            _ => Ok(notes),
+        }
+    }
+
+    /// Adds spans that stand in no file.
+    ///
+    /// # Errors
+    ///
+    /// When they do not fit into the limits.
+    pub fn add_spans(&mut self, spans: &[Span]) -> Result<(), RecordError> {
+        self.writer.next_source();
+        self.writer.decoded(spans)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be written.
+    pub fn finish(self) -> Result<Recording, RecordError> {
+        self.writer.finish()
     }
 }
 
 /// The data of a file that was read so far.
-struct Reader {
+struct Reader<'w> {
+    /// The highest number of bytes of a text that are held at once.
+    most: usize,
     packing: Packing,
     documents: usize,
-    spans: Vec<Span>,
+    writer: &'w mut Writer,
     /// Zipkin's spans, converted at the end: the two halves of a shared span may be in two documents, since
     /// each service reports its own half.
     zipkin: Vec<ZipkinSpan>,
     notes: Notes,
 }
 
+/// The number of bytes by which a format is recognized.
+const BEGINNING: usize = 64 << 10;
+
 // === impl Reader ===
 
-impl Reader {
-    fn file(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
-        let bytes = self.packing.unpack(bytes)?;
-        let Some(messages) = messages::of(&bytes) else {
-            let read = self.contents(&bytes);
-            // Of a packed file that is cut off, the whole lines are read.
-            return match (read, self.packing.take_cut()) {
-                (Ok(()), Some((packing, _))) => {
-                    self.notes
-                        .cut(format!("the file looks like {packing}, which"));
-                    Ok(())
-                }
-                (Err(_), Some((packing, source))) => Err(ReadError::Packed { packing, source }),
-                (read, None) => read,
-            };
+impl Reader<'_> {
+    fn file(&mut self, file: impl Read) -> Result<(), ReadError> {
+        let mut window = Window::new(file, self.most);
+        self.fill(&mut window, BEGINNING)?;
+        let Some(packing) = packing::name(window.held()) else {
+            return self.plain(&mut window);
         };
-        for message in messages {
-            let message = match message {
+        let mut unpacked = Window::new(self.packing.unpack(packing, window), self.most);
+        let read = self.plain(&mut unpacked);
+        drop(unpacked);
+        // Of a packed file that is cut off, the whole lines are read.
+        match (read, self.packing.take_cut()) {
+            (Ok(()), Some(_)) => {
+                self.notes
+                    .cut(format!("the file looks like {packing}, which"));
+                Ok(())
+            }
+            (Err(_), Some(source)) => Err(ReadError::Packed { packing, source }),
+            (read, None) => read.map_err(|error| self.packing.explain(packing, error)),
+        }
+    }
+
+    /// Reads what is not packed, or is unpacked already: messages with their lengths, or the content itself.
+    fn plain(&mut self, window: &mut Window<'_>) -> Result<(), ReadError> {
+        self.fill(window, BEGINNING)?;
+        if !messages::begin(window).map_err(|error| self.source(window, error))? {
+            return self.contents(window);
+        }
+        let mut number = 0;
+        loop {
+            number += 1;
+            let message = match messages::next(window, number) {
+                Ok(None) => return Ok(()),
+                Ok(Some(message)) => message,
                 Err(ReadError::Cut { message, .. }) if self.documents > 0 => {
                     self.notes.cut(format!("message {message}"));
                     return Ok(());
                 }
-                message => message?,
+                Err(ReadError::Source(error)) => return Err(self.source(window, error)),
+                Err(error) => return Err(error),
             };
             // The file exporter packs each message separately.
-            let message = self.packing.unpack(message)?;
-            if let Some((packing, source)) = self.packing.take_cut() {
+            let Some(packing) = packing::name(&message) else {
+                self.contents(&mut Window::new(&message[..], self.most))?;
+                continue;
+            };
+            let mut unpacked = Window::new(self.packing.unpack(packing, &message[..]), self.most);
+            let read = self.contents(&mut unpacked);
+            drop(unpacked);
+            if let Some(source) = self.packing.take_cut() {
                 return Err(ReadError::Packed { packing, source });
             }
-            self.contents(&message)?;
+            read.map_err(|error| self.packing.explain(packing, error))?;
         }
-        Ok(())
     }
 
-    fn contents(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
-        let json = looks::like_json(bytes);
-        if looks::like_protobuf(bytes) {
-            match self.protobuf(bytes) {
+    fn contents(&mut self, window: &mut Window<'_>) -> Result<(), ReadError> {
+        self.fill(window, BEGINNING)?;
+        let json = looks::like_json(window.held());
+        if looks::like_protobuf(window.held()) {
+            self.fill(window, usize::MAX)?;
+            match self.protobuf(window.held()) {
                 // A document after an empty line, with a character that JSON forbids.
-                Err(_) if json => {}
+                Err(ReadError::Document { .. }) if json => {}
                 read => return read,
             }
         }
+        let looks = looks::in_words(window.held());
+        let mark = window.held().len() - looks::without_mark(window.held()).len();
+        window.consume(mark);
         if json {
-            self.json(looks::without_mark(bytes))
-        } else if looks::empty(bytes) {
-            Ok(())
-        } else {
-            Err(ReadError::NoFormat {
-                looks: looks::in_words(bytes),
-            })
+            return self.json(window);
+        }
+        if looks::empty(window.held()) {
+            let rest = window.skip_space();
+            if rest.map_err(|error| self.source(window, error))?.is_none() {
+                return Ok(());
+            }
+        }
+        Err(ReadError::NoFormat { looks })
+    }
+
+    fn fill(&self, window: &mut Window<'_>, bytes: usize) -> Result<(), ReadError> {
+        let filled = window.fill(bytes);
+        filled.map_err(|error| self.source(window, error)).map(drop)
+    }
+
+    /// Why a window was not filled.
+    fn source(&self, window: &Window<'_>, error: io::Error) -> ReadError {
+        match error.kind() {
+            io::ErrorKind::StorageFull => self.too_large(window.place().lines + 1),
+            _ => ReadError::Source(error),
+        }
+    }
+
+    fn too_large(&self, line: usize) -> ReadError {
+        ReadError::TooLargeAtOnce {
+            line,
+            most: self.most >> 20,
+            spans: self.writer.spans(),
         }
     }
 
     fn protobuf(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         let document = self.documents + 1;
-        let decoded = from_protobuf(bytes);
-        let good = |decoded: &Decoded| decoded.rejected.is_empty() && decoded.replaced == 0;
+        let before = self.writer.mark();
+        let added = self.writer.request(bytes);
+        let good = |added: &Added| added.rejected.is_empty() && added.replaced == 0;
         // Requests of all signals begin alike on the wire, so another signal causes an error only deeper
         // inside.
-        if !decoded.as_ref().is_ok_and(good)
+        if !added.as_ref().is_ok_and(good)
             && let Some(signal) = otlp::other_signal(bytes)
         {
+            self.writer.take_back(before).map_err(ReadError::Record)?;
             self.documents = document;
             self.notes.signal(signal);
             return Ok(());
         }
-        let decoded = decoded.map_err(|problem| ReadError::Document { document, problem })?;
+        let added = added.map_err(|error| in_document(document, error))?;
         self.documents = document;
-        self.take(decoded);
+        self.take(&added);
         Ok(())
     }
 
-    fn json(&mut self, text: &[u8]) -> Result<(), ReadError> {
-        let mut documents = Documents::of(text);
-        while let Some(next) = documents.next() {
-            let wrong = match next {
-                Next::Document(json, replaced) => {
+    fn json(&mut self, window: &mut Window<'_>) -> Result<(), ReadError> {
+        let start = window.held();
+        let hint = looks::hint_of_text(&start[..start.len().min(4096)]);
+        let mut documents = Documents::of(window, self.most * 2);
+        loop {
+            match self.streamed(documents.window())? {
+                Stopped::AtNothing => return Ok(()),
+                Stopped::AtTheEnd => continue,
+                Stopped::AtTheStart => {}
+            }
+            let next = documents.next();
+            let next = next.map_err(|error| self.source(documents.window(), error))?;
+            let (wrong, is_cut) = match next {
+                None => return Ok(()),
+                Some(Next::Document(json, replaced)) => {
                     self.documents += 1;
                     self.document(&json)?;
                     self.notes.replaced(replaced);
                     continue;
                 }
-                Next::Cut { line, error } if documents.skip_line() => {
-                    self.notes.line(line, error.problem);
-                    continue;
-                }
-                Next::Wrong(wrong) if documents.skip_line() => {
-                    self.notes.line(wrong.line, wrong.problem);
-                    continue;
-                }
-                Next::Cut { line, .. } if self.documents > 0 => {
-                    self.notes.cut(format!("line {line}"));
-                    break;
-                }
-                Next::Cut { error, .. } => error,
-                Next::Wrong(wrong) => wrong,
+                Some(Next::TooLarge { line }) => return Err(self.too_large(line)),
+                Some(Next::Wrong(wrong)) => (wrong, None),
+                Some(Next::Cut { line, error }) => (error, Some(line)),
             };
-            return Err(ReadError::Json {
-                problem: wrong.problem,
-                line: wrong.line,
-                column: wrong.column,
-                hint: looks::hint_of_text(text),
-            });
+            let skipped = documents.skip_line();
+            if skipped.map_err(|error| self.source(documents.window(), error))? {
+                let line = is_cut.unwrap_or(wrong.line);
+                self.notes.line(line, wrong.problem);
+                continue;
+            }
+            match is_cut {
+                Some(line) if self.documents > 0 => {
+                    self.notes.cut(format!("line {line}"));
+                    return Ok(());
+                }
+                _ => {
+                    return Err(ReadError::Json {
+                        problem: wrong.problem,
+                        line: wrong.line,
+                        column: wrong.column,
+                        hint,
+                    });
+                }
+            }
         }
-        Ok(())
     }
 
     fn document(&mut self, json: &Json) -> Result<(), ReadError> {
         let document = self.documents;
         if jaeger::is_one(json) {
             let read = jaeger::read(json, |problem| self.notes.span(document, || problem));
-            self.spans.extend(read);
-            return Ok(());
+            return self.writer.decoded(&read).map_err(ReadError::Record);
         }
         if zipkin::is_one(json) {
             let mut left_out = |problem| self.notes.span(document, || problem);
@@ -335,20 +493,31 @@ impl Reader {
             }
             Shape::Unknown => std::borrow::Cow::Borrowed(json),
         };
-        let decoded = otlp::traces_from_value(&json).and_then(|read| from_transcoded(&read));
-        self.take(decoded.map_err(|problem| ReadError::Document { document, problem })?);
+        let read = otlp::traces_from_value(&json);
+        let read = read.map_err(|problem| ReadError::Document { document, problem })?;
+        let added = self.writer.request(&read.bytes);
+        let mut added = added.map_err(|error| in_document(document, error))?;
+        added.replaced += read.replaced;
+        added.library_spans += read.library_spans;
+        self.take(&added);
         if shape::is_partial(whole) {
             self.notes.partial();
         }
         Ok(())
     }
 
-    fn take(&mut self, decoded: Decoded) {
-        for rejected in &decoded.rejected {
+    fn take(&mut self, added: &Added) {
+        for rejected in &added.rejected {
             self.notes.rejected(self.documents, rejected);
         }
-        self.notes.library_spans(decoded.library_spans);
-        self.notes.replaced(decoded.replaced);
-        self.spans.extend(decoded.spans);
+        self.notes.library_spans(added.library_spans);
+        self.notes.replaced(added.replaced);
+    }
+}
+
+fn in_document(document: usize, error: RecordError) -> ReadError {
+    match error {
+        RecordError::Decode(problem) => ReadError::Document { document, problem },
+        other => ReadError::Record(other),
     }
 }

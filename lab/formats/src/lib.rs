@@ -14,6 +14,8 @@
 
 mod file;
 mod jaeger;
+mod recording;
 mod zipkin;
 
-pub use file::{Contents, MOST_UNPACKED, Note, ReadError, read, read_within};
+pub use file::{Contents, MOST_UNPACKED, Note, ReadError, Recorder, read, read_within};
+pub use recording::{Limits, MEMORY, RecordError, Recorded, Recording};

@@ -28,18 +28,22 @@ mod parse;
 mod place;
 mod schema;
 mod signal;
+mod stream;
 mod traces;
 mod transcode;
+mod window;
 pub mod wire;
 
 pub use compression::{Compression, Failure};
 pub use error::{DecodeError, Malformed};
 pub use json::{JsonPieces, traces_to_json};
-pub use parse::parse;
+pub use parse::{ParseError, length_of, parse, parse_first};
 pub use place::{Mismatch, Place};
 pub use signal::{Counted, count_data_points, count_log_records, other_signal};
-pub use traces::{Head, Part, Walked, walk};
+pub use stream::{Piece, StreamError, Streamed, begins_with_resources, stream_traces};
+pub use traces::{Head, Part, Walked, head, walk};
 pub use transcode::Transcoded;
+pub use window::{TextPlace, Window};
 
 /// The highest number of arrays and maps around a value of an attribute.
 pub const MOST_LEVELS: usize = 64;

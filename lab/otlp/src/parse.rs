@@ -7,32 +7,76 @@
 
 use std::{borrow::Cow, str};
 
-use serde::Deserialize as _;
-use serde_json::{Error, Value as Json};
+use serde::de::IgnoredAny;
+use serde_json::Value as Json;
+use thiserror::Error;
+
+mod tree;
 
 /// The highest number of objects and arrays around a value: 64 levels of an attribute, and what is around it.
 const MOST_NESTED: usize = 300;
 
-/// Parses one document. The number is that of the texts in which U+FFFD replaces what is no character.
+/// Parses the document at the beginning of a text; returns its length, too. It takes no more than `room` bytes of
+/// memory.
 ///
 /// # Errors
 ///
-/// When the text is no JSON, or nested too deeply.
-pub fn parse(text: &[u8]) -> Result<(Json, usize), Error> {
-    let refused = match serde_json::from_slice(text) {
-        Ok(json) => return Ok((json, 0)),
-        Err(refused) => refused,
+/// When the text does not begin with JSON that serde_json reads, and when it takes more memory.
+pub fn parse_first(text: &[u8], room: usize) -> Result<(Json, usize), ParseError> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = tree::within(&mut json, room)?;
+    Ok((value, json.into_iter::<IgnoredAny>().byte_offset()))
+}
+
+/// Parses a text that is one document, also where serde_json refuses it. The number is that of the texts in which
+/// U+FFFD replaces what is no character. It takes no more than `room` bytes of memory.
+///
+/// # Errors
+///
+/// When the text is no JSON, or nested too deeply, and when it takes more memory.
+pub fn parse(text: &[u8], room: usize) -> Result<(Json, usize), ParseError> {
+    let whole = |text: &[u8], is_deep: bool| {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        if is_deep {
+            json.disable_recursion_limit();
+        }
+        let value = tree::within(&mut json, room)?;
+        json.end()?;
+        Ok(value)
+    };
+    let refused = match whole(text, false) {
+        Err(ParseError::Json(refused)) => refused,
+        read => return read.map(|json| (json, 0)),
     };
     let (mended, replaced) = match mended(text) {
         Some((mended, replaced)) => (Cow::Owned(mended), replaced),
         None => (Cow::Borrowed(text), 0),
     };
     let read = match replaced {
-        0 => Err(refused),
-        _ => serde_json::from_slice(&mended),
+        0 => Err(refused.into()),
+        _ => whole(&mended, false),
     };
-    read.or_else(|refused| parse_deep(&mended).ok_or(refused))
-        .map(|json| (json, replaced))
+    let read = match read {
+        Err(ParseError::Json(refused)) if Scan::default().nesting(&mended) <= MOST_NESTED => {
+            whole(&mended, true).map_err(|error| match error {
+                ParseError::Json(_) => refused.into(),
+                too_large => too_large,
+            })
+        }
+        read => read,
+    };
+    read.map(|json| (json, replaced))
+}
+
+/// Why a text was not parsed.
+#[derive(Debug, Error)]
+pub enum ParseError {
+    /// It is no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// As a tree it takes more memory than it may.
+    #[error("the document is too large to be read as a whole")]
+    TooLarge,
 }
 
 /// Writes a text over in which strings hold bytes that are not UTF-8, or a surrogate without the other one:
@@ -60,6 +104,17 @@ pub(crate) fn mended(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
     out.extend_from_slice(rest);
     (replaced > 0).then_some((out, replaced))
+}
+
+/// The length of the value at the beginning of a text, which begins with a bracket or a quote; `None` if the text ends
+/// before it does. What stands inside is not looked at.
+pub fn length_of(text: &[u8]) -> Option<usize> {
+    let mut scan = Scan::default();
+    let end = text.iter().position(|byte| {
+        scan.step(*byte);
+        scan.depth == 0 && !scan.in_string
+    });
+    end.map(|end| end + 1)
 }
 
 /// The place of the quote that ends a string, or the end of the text.
@@ -117,19 +172,6 @@ fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = str::from_utf8(digits).ok()?;
     let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     all.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
-}
-
-/// Parses a document that is nested deeper than serde_json reads on its own; `None` if it is nested too deeply, or is
-/// no JSON.
-fn parse_deep(text: &[u8]) -> Option<Json> {
-    if Scan::default().nesting(text) > MOST_NESTED {
-        return None;
-    }
-    let mut json = serde_json::Deserializer::from_slice(text);
-    json.disable_recursion_limit();
-    let value = Json::deserialize(&mut json).ok()?;
-    json.end().ok()?;
-    Some(value)
 }
 
 /// Follows the nesting of a JSON text.
@@ -199,14 +241,14 @@ mod tests {
             text.into_bytes()
         };
         for levels in [60, 70, 120, 150] {
-            let (json, _) = parse(&nested(levels)).expect("it is within the limit");
+            let (json, _) = parse(&nested(levels), 1 << 20).expect("it is within the limit");
             let mut at = &json;
             for _ in 0..levels {
                 at = &at[0]["a"];
             }
             assert_eq!(*at, 7);
         }
-        let refused = parse(&nested(151)).expect_err("it is nested too deeply");
+        let refused = parse(&nested(151), 1 << 20).expect_err("it is nested too deeply");
         assert!(refused.to_string().contains("recursion"), "{refused}");
     }
 }

@@ -37,6 +37,16 @@ impl Place {
         self.0.pop();
     }
 
+    /// The number of steps.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Goes back to this number of steps.
+    pub(crate) fn truncate(&mut self, steps: usize) {
+        self.0.truncate(steps);
+    }
+
     /// A place from steps that were collected from the inside to the outside.
     pub(crate) fn from_inside(mut steps: Vec<Step>) -> Place {
         steps.reverse();

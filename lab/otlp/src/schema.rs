@@ -28,6 +28,28 @@ pub(crate) struct Field {
     pub(crate) always: bool,
 }
 
+// === impl Field ===
+
+impl Field {
+    /// Whether a key of JSON names the field. OTLP/JSON knows lowerCamelCase alone; the JSON mapping of protobuf
+    /// also has the names of the `.proto` files, as in `trace_id`. No two fields differ only in this.
+    pub(crate) fn is_called(&self, key: &str) -> bool {
+        self.name == key || (key.contains('_') && is_snake_case_of(key, self.name))
+    }
+}
+
+/// Whether `snake` is `camel` with an underscore and a lower-case letter in place of each upper-case letter.
+fn is_snake_case_of(snake: &str, camel: &str) -> bool {
+    let mut rest = snake.bytes();
+    let same = camel.bytes().all(|letter| match letter {
+        b'A'..=b'Z' => {
+            rest.next() == Some(b'_') && rest.next() == Some(letter.to_ascii_lowercase())
+        }
+        _ => rest.next() == Some(letter),
+    });
+    same && rest.next().is_none()
+}
+
 /// What a field holds.
 #[derive(Clone, Copy)]
 pub(crate) enum Holds {

@@ -88,6 +88,15 @@ pub fn walk<'a, E: From<DecodeError>>(
     Ok(walked)
 }
 
+/// Reads and checks an encoded `Span` that stands alone. [`Head::field`] is empty.
+///
+/// # Errors
+///
+/// When the bytes are not such a message, and when an attribute has more levels than [`crate::MOST_LEVELS`].
+pub fn head(message: &[u8]) -> Result<Head<'_>, DecodeError> {
+    Ok(span(message, &mut 0)?)
+}
+
 fn resource_spans<'a, E: From<DecodeError>>(
     resource: &'a [u8],
     walked: &mut Walked,

@@ -94,15 +94,15 @@ fn write(
 }
 
 #[derive(Default)]
-struct Writer {
-    out: Vec<u8>,
+pub(crate) struct Writer {
+    pub(crate) out: Vec<u8>,
     /// Where the value stands that is read now.
-    place: Place,
+    pub(crate) place: Place,
     /// The number of arrays and maps around it.
-    levels: usize,
-    library_spans: usize,
+    pub(crate) levels: usize,
+    pub(crate) library_spans: usize,
     /// Why the document is refused, in words of OTLP.
-    wrong: Option<DecodeError>,
+    pub(crate) wrong: Option<DecodeError>,
 }
 
 // === impl Writer ===
@@ -148,27 +148,27 @@ impl Writer {
 }
 
 /// Reads an object as a message.
-struct MessageSeed<'w> {
-    writer: &'w mut Writer,
-    message: &'static Message,
+pub(crate) struct MessageSeed<'w> {
+    pub(crate) writer: &'w mut Writer,
+    pub(crate) message: &'static Message,
 }
 
 /// Reads a list of values of a field that repeats.
-struct ListSeed<'w> {
-    writer: &'w mut Writer,
-    field: &'static Field,
+pub(crate) struct ListSeed<'w> {
+    pub(crate) writer: &'w mut Writer,
+    pub(crate) field: &'static Field,
 }
 
 /// Reads one value of a field.
-struct ValueSeed<'w> {
-    writer: &'w mut Writer,
-    field: &'static Field,
+pub(crate) struct ValueSeed<'w> {
+    pub(crate) writer: &'w mut Writer,
+    pub(crate) field: &'static Field,
     /// Whether a null is as good as absent, as the JSON mapping of protobuf has it. In a list it is not.
-    optional: bool,
+    pub(crate) optional: bool,
 }
 
 /// What a key of an object names.
-enum Key {
+pub(crate) enum Key {
     Known(&'static Field),
     /// A name that OTLP had before 1.0.
     Library,
@@ -176,7 +176,7 @@ enum Key {
     Unknown,
 }
 
-struct KeySeed(&'static Message);
+pub(crate) struct KeySeed(pub(crate) &'static Message);
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Key;
@@ -240,9 +240,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
             match key {
                 Key::Unknown => drop(object.next_value::<IgnoredAny>()?),
                 Key::Library => {
-                    let libraries: Option<Vec<Library>> = object.next_value()?;
-                    let spans = libraries.into_iter().flatten().map(|library| library.0);
-                    writer.library_spans += spans.sum::<usize>();
+                    writer.library_spans += object.next_value_seed(Libraries)?;
                 }
                 Key::Known(field) => {
                     writer.place.push(Step::Key(field.name));
@@ -404,7 +402,20 @@ impl ValueSeed<'_> {
     }
 }
 
-/// The number of spans of an object below a field that OTLP no longer has.
+/// Counts the spans below a field that OTLP no longer has.
+pub(crate) struct Libraries;
+
+impl<'de> DeserializeSeed<'de> for Libraries {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<usize, D::Error> {
+        let libraries: Option<Vec<Library>> = serde::Deserialize::deserialize(json)?;
+        let spans = libraries.into_iter().flatten().map(|library| library.0);
+        Ok(spans.sum())
+    }
+}
+
+/// The number of spans of one object there.
 struct Library(usize);
 
 impl<'de> serde::Deserialize<'de> for Library {
@@ -416,26 +427,4 @@ impl<'de> serde::Deserialize<'de> for Library {
         }
         Ok(Library(Spans::deserialize(json)?.spans.len()))
     }
-}
-
-// === impl Field ===
-
-impl Field {
-    /// Whether a key of JSON names the field. OTLP/JSON knows lowerCamelCase alone; the JSON mapping of protobuf
-    /// also has the names of the `.proto` files, as in `trace_id`. No two fields differ only in this.
-    fn is_called(&self, key: &str) -> bool {
-        self.name == key || (key.contains('_') && is_snake_case_of(key, self.name))
-    }
-}
-
-/// Whether `snake` is `camel` with an underscore and a lower-case letter in place of each upper-case letter.
-fn is_snake_case_of(snake: &str, camel: &str) -> bool {
-    let mut rest = snake.bytes();
-    let same = camel.bytes().all(|letter| match letter {
-        b'A'..=b'Z' => {
-            rest.next() == Some(b'_') && rest.next() == Some(letter.to_ascii_lowercase())
-        }
-        _ => rest.next() == Some(letter),
-    });
-    same && rest.next().is_none()
 }

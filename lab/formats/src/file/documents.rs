@@ -1,17 +1,20 @@
-//! The JSON documents of a text, one after the other.
+//! The JSON documents of a text, one after the other, each read as a whole.
 
+use std::io;
+
+use otlp::{ParseError, Window};
 use serde_json::Value as Json;
 
 /// The documents of a text, in order. White space may stand between them, such as line breaks.
-pub(super) struct Documents<'a> {
-    text: &'a [u8],
-    /// The place after the last document.
-    at: usize,
+pub(super) struct Documents<'w, 'r> {
+    window: &'w mut Window<'r>,
+    /// The bytes of memory that one may take.
+    room: usize,
     /// The number of lines that were skipped.
     skipped: usize,
 }
 
-/// The highest number of lines that are skipped: each is looked through up to the end of the text.
+/// The highest number of lines that are skipped.
 const MOST_SKIPPED: usize = 16;
 
 /// A document, or what is in its place.
@@ -20,6 +23,8 @@ pub(super) enum Next {
     Document(Json, usize),
     /// The text ends in the middle of a document, which begins in this line.
     Cut { line: usize, error: Wrong },
+    /// The document in this line takes too much memory.
+    TooLarge { line: usize },
     /// This is no JSON.
     Wrong(Wrong),
 }
@@ -34,114 +39,101 @@ pub(super) struct Wrong {
 
 // === impl Documents ===
 
-impl<'a> Documents<'a> {
-    pub(super) fn of(text: &'a [u8]) -> Documents<'a> {
+impl<'w, 'r> Documents<'w, 'r> {
+    pub(super) fn of(window: &'w mut Window<'r>, room: usize) -> Documents<'w, 'r> {
         Documents {
-            text,
-            at: 0,
+            window,
+            room,
             skipped: 0,
+        }
+    }
+
+    pub(super) fn window(&mut self) -> &mut Window<'r> {
+        self.window
+    }
+
+    /// Reads the next document; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Next>> {
+        if self.window.skip_space()?.is_none() {
+            return Ok(None);
+        }
+        let line = self.window.place().lines + 1;
+        loop {
+            let text = self.window.held();
+            let refused = match otlp::parse_first(text, self.room) {
+                // A number may go on behind the end of the window.
+                Ok((_, length)) if length == text.len() && self.window.more()? => continue,
+                Ok((json, length)) => {
+                    self.window.consume(length);
+                    return Ok(Some(Next::Document(json, 0)));
+                }
+                Err(ParseError::TooLarge) => return Ok(Some(Next::TooLarge { line })),
+                Err(ParseError::Json(refused)) => refused,
+            };
+            if self.window.may_go_on(&refused) {
+                self.window.more()?;
+                continue;
+            }
+            return Ok(Some(self.mended(line, &refused)?));
+        }
+    }
+
+    /// A document that serde_json refuses, mended if it can be.
+    fn mended(&mut self, line: usize, refused: &serde_json::Error) -> io::Result<Next> {
+        let length = loop {
+            match otlp::length_of(self.window.held()) {
+                Some(length) => break length,
+                None if self.window.more()? => {}
+                None => {
+                    let error = self.wrong(refused);
+                    return Ok(Next::Cut { line, error });
+                }
+            }
+        };
+        match otlp::parse(&self.window.held()[..length], self.room) {
+            Ok((json, replaced)) => {
+                self.window.consume(length);
+                Ok(Next::Document(json, replaced))
+            }
+            Err(ParseError::TooLarge) => Ok(Next::TooLarge { line }),
+            Err(ParseError::Json(_)) => Ok(Next::Wrong(self.wrong(refused))),
         }
     }
 
     /// Skips a line that is no document, if the text has one document on each line: if a line below begins like
     /// a document.
-    pub(super) fn skip_line(&mut self) -> bool {
-        let start = self.start();
-        let rest = &self.text[start..];
-        let below = rest
-            .windows(2)
-            .position(|pair| pair[0] == b'\n' && matches!(pair[1], b'{' | b'['));
-        match below {
-            Some(end) if self.skipped < MOST_SKIPPED => {
-                self.at = start + end + 1;
-                self.skipped += 1;
-                true
-            }
-            _ => false,
+    pub(super) fn skip_line(&mut self) -> io::Result<bool> {
+        if self.skipped == MOST_SKIPPED {
+            return Ok(false);
         }
-    }
-
-    /// The beginning of the document after the last one.
-    fn start(&self) -> usize {
-        let rest = &self.text[self.at..];
-        self.at + (rest.len() - rest.trim_ascii_start().len())
-    }
-
-    /// A document that serde_json refuses, mended if it can be.
-    fn mended(&mut self, refused: serde_json::Error) -> Next {
-        let start = self.start();
-        let Some(length) = length_of(&self.text[start..]) else {
-            let line = 1 + lines(&self.text[..start]);
-            let error = self.wrong(refused);
-            return Next::Cut { line, error };
-        };
-        match otlp::parse(&self.text[start..start + length]) {
-            Ok((json, replaced)) => {
-                self.at = start + length;
-                Next::Document(json, replaced)
+        let mut looked = 0;
+        loop {
+            let rest = self.window.held();
+            let below = rest[looked..]
+                .windows(2)
+                .position(|pair| pair[0] == b'\n' && matches!(pair[1], b'{' | b'['));
+            if let Some(end) = below {
+                self.window.consume(looked + end + 1);
+                self.skipped += 1;
+                return Ok(true);
             }
-            Err(_) => Next::Wrong(self.wrong(refused)),
+            looked = rest.len().saturating_sub(1);
+            // What does not fit into memory is no line.
+            match self.window.more() {
+                Ok(true) => {}
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
+                _ => return Ok(false),
+            }
         }
     }
 
     /// The error, with its place in the whole text in place of that in the rest of it.
-    fn wrong(&self, error: serde_json::Error) -> Wrong {
-        let text = error.to_string();
-        let problem = text.split(" at line ").next().unwrap_or(&text).to_owned();
-        let before = &self.text[..self.at];
-        let in_line = before.len()
-            - before
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1);
+    fn wrong(&self, error: &serde_json::Error) -> Wrong {
+        let (problem, line, column) = self.window.place().of(error);
         Wrong {
             problem,
-            line: error.line() + lines(before),
-            column: error.column() + if error.line() == 1 { in_line } else { 0 },
+            line,
+            column,
         }
     }
-}
-
-impl Iterator for Documents<'_> {
-    type Item = Next;
-
-    fn next(&mut self) -> Option<Next> {
-        let mut stream = serde_json::Deserializer::from_slice(&self.text[self.at..]).into_iter();
-        match stream.next()? {
-            Ok(json) => {
-                self.at += stream.byte_offset();
-                Some(Next::Document(json, 0))
-            }
-            Err(error) => Some(self.mended(error)),
-        }
-    }
-}
-
-fn lines(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// The length of the object or array at the beginning of a text; `None` if the text ends before it does.
-fn length_of(text: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (at, byte) in text.iter().enumerate() {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (true, b'"') => in_string = false,
-            (true, _) => {}
-            (false, b'"') => in_string = true,
-            (false, b'{' | b'[') => depth += 1,
-            (false, b'}' | b']') => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            // A text that begins with neither.
-            (false, _) if depth == 0 => return Some(at + 1),
-            (false, _) => {}
-        }
-    }
-    None
 }

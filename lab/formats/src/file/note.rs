@@ -82,6 +82,11 @@ impl Notes {
         }
     }
 
+    /// Counts spans that are left out without a line for each.
+    pub(super) fn more_spans(&mut self, spans: usize) {
+        self.more_spans += spans;
+    }
+
     pub(super) fn library_spans(&mut self, spans: usize) {
         self.library_spans += spans;
     }

@@ -1,8 +1,9 @@
 //! Unpacks gzip and zstd.
 
 use std::{
-    borrow::Cow,
-    io::{self, Read},
+    cell::RefCell,
+    io::{self, BufReader, Read},
+    rc::Rc,
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -13,9 +14,14 @@ use super::ReadError;
 /// the machine.
 pub(super) struct Packing {
     most: usize,
+    state: Rc<RefCell<State>>,
+}
+
+struct State {
     left: usize,
-    /// The packing of the last bytes, and the error at their end, if they were cut off.
-    cut: Option<(&'static str, io::Error)>,
+    /// The error at the end of packed bytes that are cut off.
+    cut: Option<io::Error>,
+    is_over: bool,
 }
 
 // === impl Packing ===
@@ -24,49 +30,89 @@ impl Packing {
     pub(super) fn new(most: usize) -> Packing {
         Packing {
             most,
-            left: most,
-            cut: None,
+            state: Rc::new(RefCell::new(State {
+                left: most,
+                cut: None,
+                is_over: false,
+            })),
         }
     }
 
-    /// Returns the bytes unpacked, or unchanged if they are not packed.
-    pub(super) fn unpack<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, ReadError> {
-        let Some(packing) = name(bytes) else {
-            return Ok(bytes.into());
+    /// The unpacked bytes of these. Of packed bytes that are cut off it is their beginning: [`Packing::take_cut`]
+    /// says so.
+    pub(super) fn unpack<'r>(
+        &self,
+        packing: &'static str,
+        packed: impl Read + 'r,
+    ) -> Box<dyn Read + 'r> {
+        let packed = BufReader::new(packed);
+        let decoder: Box<dyn Read + 'r> = match packing {
+            GZIP => Box::new(MultiGzDecoder::new(packed)),
+            _ => match zstd::Decoder::with_buffer(packed) {
+                Ok(decoder) => Box::new(decoder),
+                Err(error) => Box::new(Failed(Some(error))),
+            },
         };
-        let unpacked = match packing {
-            GZIP => self.read(MultiGzDecoder::new(bytes)),
-            _ => zstd::Decoder::with_buffer(bytes).and_then(|decoder| self.read(decoder)),
-        };
-        let (unpacked, cut) = unpacked.map_err(|source| ReadError::Packed { packing, source })?;
-        self.cut = cut.map(|error| (packing, error));
-        match self.left.checked_sub(unpacked.len()) {
-            Some(left) => self.left = left,
-            None => {
-                let most = in_words(self.most);
-                return Err(ReadError::TooLarge { most });
-            }
-        }
-        Ok(unpacked.into())
+        Box::new(Unpacked {
+            decoder,
+            state: Rc::clone(&self.state),
+            is_empty: true,
+        })
     }
 
     /// Takes the error at the end of the last bytes, if they were cut off.
-    pub(super) fn take_cut(&mut self) -> Option<(&'static str, io::Error)> {
-        self.cut.take()
+    pub(super) fn take_cut(&self) -> Option<io::Error> {
+        self.state.borrow_mut().cut.take()
     }
 
-    /// Reads one byte more than the limit, to find out that there is too much. Of bytes that are cut off, the
-    /// beginning is returned with the error.
-    fn read(&self, packed: impl Read) -> io::Result<(Vec<u8>, Option<io::Error>)> {
-        let mut unpacked = Vec::new();
-        let read = packed.take(self.left as u64 + 1).read_to_end(&mut unpacked);
-        match read {
-            Ok(_) => Ok((unpacked, None)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !unpacked.is_empty() => {
-                Ok((unpacked, Some(error)))
+    /// Why unpacked bytes could not be read.
+    pub(super) fn explain(&self, packing: &'static str, error: ReadError) -> ReadError {
+        match error {
+            ReadError::Source(_) if self.state.borrow().is_over => ReadError::TooLarge {
+                most: in_words(self.most),
+            },
+            ReadError::Source(source) => ReadError::Packed { packing, source },
+            other => other,
+        }
+    }
+}
+
+struct Unpacked<'r> {
+    decoder: Box<dyn Read + 'r>,
+    state: Rc<RefCell<State>>,
+    is_empty: bool,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.decoder.read(into) {
+            Ok(read) => {
+                let mut state = self.state.borrow_mut();
+                match state.left.checked_sub(read) {
+                    Some(left) => state.left = left,
+                    None => {
+                        state.is_over = true;
+                        return Err(io::Error::other("it unpacks to too many bytes"));
+                    }
+                }
+                self.is_empty &= read == 0;
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.is_empty => {
+                self.state.borrow_mut().cut = Some(error);
+                Ok(0)
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// A decoder that could not be made.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

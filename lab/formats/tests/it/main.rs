@@ -3,4 +3,5 @@
 
 mod file;
 mod from_the_field;
+mod large;
 mod zipkin;

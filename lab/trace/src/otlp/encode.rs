@@ -17,6 +17,11 @@ pub fn to_protobuf<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<u8> {
     to_request(spans).encode_to_vec()
 }
 
+/// Encodes a span alone, as it stands in a `ScopeSpans`.
+pub fn span_to_protobuf(span: &Span) -> Vec<u8> {
+    to_span(span).encode_to_vec()
+}
+
 /// Converts the spans to an OTLP/JSON document, grouped as in [`to_request`]. Fields with default values are
 /// left out.
 pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {

@@ -123,6 +123,16 @@ pub fn walk<'a, E: From<DecodeError>>(
     })
 }
 
+/// Reads the head of an encoded `Span` that [`otlp`] has written. [`SpanHead::field`] is empty.
+///
+/// # Errors
+///
+/// When the span cannot be used.
+pub fn head(message: &[u8]) -> Result<SpanHead<'_>, Problem> {
+    // What has been written over from JSON is no malformed message.
+    span_head(&otlp::head(message).unwrap_or_default())
+}
+
 #[inline]
 fn span_head<'a>(head: &Head<'a>) -> Result<SpanHead<'a>, Problem> {
     let trace_id = TraceId::from_slice(head.trace_id).map_err(Problem::TraceId)?;

@@ -2,7 +2,7 @@
 
 use otlp::wire::{Field, Fields};
 
-use crate::{Event, Link, Span, Text, Value};
+use crate::{Event, Link, Resource, Scope, Span, Text, Value};
 
 /// The bytes that [`super::span`] allocates for an encoded span: two bytes of it may become a hundred. The resource and
 /// the scope, which spans share, are not counted.
@@ -18,6 +18,19 @@ pub fn decoded_size(message: &[u8]) -> usize {
         }
     });
     size_of::<Span>() + inner.sum::<usize>()
+}
+
+/// The bytes that [`super::resource`] or [`super::scope`] allocates for an encoded `ResourceSpans` or `ScopeSpans`, and
+/// what it takes to share them.
+pub fn decoded_shared_size(envelope: &[u8]) -> usize {
+    let inner = fields(envelope).filter(|field| field.number == 1);
+    let inner = inner.flat_map(|field| fields(field.bytes().unwrap_or_default()));
+    let inner = inner.map(|field| match field.bytes() {
+        // A name or a version is no attribute, and is counted as one.
+        Some(bytes) => of_attribute(bytes) + 3 * bytes.len(),
+        None => 0,
+    });
+    size_of::<Resource>() + size_of::<Scope>() + envelope.len() + inner.sum::<usize>()
 }
 
 /// A message whose attributes have this number, and whose other fields are texts and numbers.

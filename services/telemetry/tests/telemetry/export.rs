@@ -296,6 +296,8 @@ async fn be_the_service_that_stops_within(limit: Duration) {
     let mut said = json!(counts);
     said["traceparent"] = fields["traceparent"].take();
     println!("\n{said}");
+    // What is logged is written by a thread of its own, which ends with the process.
+    stderr::flush(Duration::from_secs(60));
 }
 
 /// Runs one test of this binary as the service, with these variables and no other `OTEL_*` variables.
