@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use firehose::{Encoding, Plan, Run, Target, Totals, Until};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -188,9 +188,10 @@ async fn serve_and_go_away(stream: TcpStream) {
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_is_named() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    drop(listener);
+    // It does not listen, and nothing else is given its port while it is kept.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let at = closed.local_addr().unwrap();
     let target: Target = format!("grpc://{at}").parse().unwrap();
     let batch = orders(1, Encoding::Protobuf, target.protocol().framing());
     let plan = Plan {

@@ -2,7 +2,7 @@
 
 use axum::{Json, Router, http::StatusCode, routing::post};
 use supervisor::{Component, Counts, FlushError, Lab};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::stand_in::StandIn;
 
@@ -34,11 +34,11 @@ async fn every_service_is_asked_and_the_silent_are_named() {
     let broken = async || StatusCode::INTERNAL_SERVER_ERROR;
     let router = Router::new().route("/lab/flush", post(broken));
     answer_for(&stand_in, Component::Inventory, router).await;
-    // A port without a listener, since this listener is closed at once.
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // A port that nothing listens on, and that nothing else is given while this is kept.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let port = closed.local_addr().unwrap().port().to_string();
     stand_in.write(Component::Provider, "port", &port);
-    drop(closed);
 
     let (lab, _events) = Lab::start(stand_in.config()).await.unwrap();
     let flushed = lab.flush().await;

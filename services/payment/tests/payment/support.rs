@@ -8,7 +8,7 @@ use chassis::Pace;
 use reqwest::{Client, Response, StatusCode};
 use telemetry::Telemetry;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{fresh_database::fresh_database, silent_telemetry::silent_telemetry};
@@ -26,6 +26,8 @@ pub(crate) struct Payment {
     client: Client,
     _stop: DropGuard,
     _folder: TempDir,
+    /// The port of a provider that is not there.
+    _closed: Option<TcpSocket>,
 }
 
 impl Payment {
@@ -68,12 +70,17 @@ impl Payment {
 
     /// Starts it without a provider.
     pub(crate) async fn alone() -> Payment {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let nobody = listener.local_addr().unwrap();
-        drop(listener);
+        // It does not listen, and nothing else is given its port while it is kept.
+        let closed = TcpSocket::new_v4().unwrap();
+        closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let nobody = closed.local_addr().unwrap();
         let folder = TempDir::new().unwrap();
         let stop = CancellationToken::new();
-        Payment::with(folder, format!("http://{nobody}"), PATIENT, stop).await
+        let payment = Payment::with(folder, format!("http://{nobody}"), PATIENT, stop).await;
+        Payment {
+            _closed: Some(closed),
+            ..payment
+        }
     }
 
     async fn with(
@@ -108,6 +115,7 @@ impl Payment {
             client: Client::new(),
             _stop: stop.drop_guard(),
             _folder: folder,
+            _closed: None,
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     otlp_receiver::{Answer, Receiver},
-    server::closed_port,
+    server::ClosedPort,
 };
 
 /// The variable that marks the process of the service.
@@ -111,7 +111,8 @@ async fn a_receiver_that_stays_away_costs_spans_and_not_the_service_and_the_reas
         return be_the_service().await;
     }
     for protocol in ["grpc", "http/protobuf"] {
-        let mut variables = variables(closed_port().await, protocol);
+        let closed = ClosedPort::reserve();
+        let mut variables = variables(closed.address, protocol);
         variables.push(("OTEL_BSP_EXPORT_TIMEOUT", "300".to_owned()));
         let service = service(TEST, variables).await;
         assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
@@ -133,7 +134,8 @@ async fn a_stop_does_not_wait_for_a_receiver_that_is_away() {
         return be_the_service_that_stops_within(Duration::from_millis(500)).await;
     }
     for protocol in ["grpc", "http/protobuf"] {
-        let mut variables = variables(closed_port().await, protocol);
+        let closed = ClosedPort::reserve();
+        let mut variables = variables(closed.address, protocol);
         variables.push(("OTEL_BSP_EXPORT_TIMEOUT", "3600000".to_owned()));
         let service = service(TEST, variables).await;
         assert_eq!(service.said["failed"], SPANS, "{protocol}: {service:?}");
@@ -152,12 +154,12 @@ async fn a_receiver_that_comes_late_gets_every_span() {
         return be_the_service_that_stops_within(A_MINUTE).await;
     }
     for protocol in ["grpc", "http/protobuf"] {
-        let late = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = late.local_addr().unwrap();
-        let service = tokio::spawn(service(TEST, variables(address, protocol)));
+        let closed = ClosedPort::reserve();
+        let first = closed.listen_for_a_while();
+        let service = tokio::spawn(service(TEST, variables(closed.address, protocol)));
         // The connection breaks in the first try, and the next ones find no listener.
-        hang_up_in_an_export(late).await;
-        let port = TcpListener::bind(address).await.unwrap();
+        hang_up_in_an_export(first).await;
+        let port = closed.listen();
         let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (grpc, http) = match protocol {
             "grpc" => (port, other),

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use crate::{
     recorder::{Recorder, attributes, error_text, expected, named, text},
-    server::{closed_port, serve, serve_traced},
+    server::{ClosedPort, serve, serve_traced},
 };
 
 #[tokio::test]
@@ -77,7 +77,8 @@ async fn seen_from_the_caller_a_4xx_is_an_error_as_well() {
 #[tokio::test]
 async fn a_server_that_is_away_is_an_error_that_says_why() {
     let recorder = Recorder::start();
-    let away = closed_port().await;
+    let closed = ClosedPort::reserve();
+    let away = closed.address;
     let url = format!("http://{away}/");
     assert!(
         telemetry::http_client::client()
