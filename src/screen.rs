@@ -1,6 +1,6 @@
 //! Standard output: its width, its colours, and writing to it. Progress bars on standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
 use anyhow::Context;
 use indicatif::TermLike;
@@ -48,6 +48,14 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     output
         .write_all(text.as_ref())
         .and_then(|()| output.flush())
+        .context("standard output cannot be written")
+}
+
+/// Copies a text to standard output.
+pub(crate) fn copy(text: &mut impl Read) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    std::io::copy(text, &mut output)
+        .and_then(|_| output.flush())
         .context("standard output cannot be written")
 }
 

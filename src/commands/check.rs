@@ -1,13 +1,19 @@
 //! `tracelab check FILE…`: checks recorded traces against a scenario, without a lab.
 
-use std::path::PathBuf;
+use std::{
+    io::{Seek, Write},
+    path::PathBuf,
+};
 
 use expect::Verdict;
+use serde_json::json;
+use tempfile::SpooledTempFile;
 
 use crate::{
     exit::Outcome,
+    memory_arg::ReadingArg,
     screen::{self, Format},
-    traces::from_file,
+    traces::from_files,
 };
 
 /// Check recorded traces against what a scenario expects.
@@ -38,24 +44,56 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
+    #[command(flatten)]
+    memory: ReadingArg,
+
     /// The format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
+/// The reports are kept in memory up to this number of bytes, and then in a temporary file: the verdict stands before
+/// them.
+const IN_MEMORY: usize = 16 << 20;
+
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenario = scenario::find_to_check(&args.expect)?;
-    let mut spans = Vec::new();
-    for file in &args.files {
-        spans.extend(from_file(file)?);
+    let traces = from_files(&args.files, &args.memory)?;
+    traces.each_fits()?;
+    let mut reports = SpooledTempFile::new(IN_MEMORY);
+    let mut is_first = true;
+    let checked = runner::check(traces.recording(), &scenario, &mut |report| {
+        let colour = screen::style().colour;
+        match args.format {
+            Format::Text => {
+                let text = report.text(&scenario.name, "", colour);
+                reports.write_all(text.as_bytes())
+            }
+            Format::Json => {
+                if !std::mem::take(&mut is_first) {
+                    reports.write_all(b",")?;
+                }
+                Ok(serde_json::to_writer(&mut reports, &report)?)
+            }
+        }
+    })?;
+    reports.rewind()?;
+    let verdict = checked.verdict();
+    match args.format {
+        Format::Text => {
+            screen::copy(&mut reports)?;
+            screen::print(checked.text())?;
+        }
+        Format::Json => {
+            let (verdict, name) = (json!(verdict), json!(scenario.name));
+            screen::print(format!(
+                "{{\"verdict\":{verdict},\"scenario\":{name},\"traces\":["
+            ))?;
+            screen::copy(&mut reports)?;
+            screen::print(format!("],\"others\":{}}}\n", checked.others_to_json()))?;
+        }
     }
-    let checked = runner::check_spans(spans, &scenario);
-    let text = match args.format {
-        Format::Text => checked.text(screen::style().colour),
-        Format::Json => format!("{}\n", checked.to_json()),
-    };
-    screen::print(&text)?;
-    Ok(match checked.verdict() {
+    Ok(match verdict {
         Verdict::Fail => Outcome::Failed,
         Verdict::Unsupported if args.strict => Outcome::Failed,
         Verdict::Pass | Verdict::Unsupported => Outcome::Passed,

@@ -5,6 +5,7 @@ use ::diagnose::compare;
 use crate::{
     exit::Outcome,
     lab::LabArgs,
+    memory_arg::ReadingArg,
     screen::{self, Format},
     traces,
 };
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
 
+    #[command(flatten)]
+    memory: ReadingArg,
+
     /// The format of the comparison.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -39,9 +43,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let names = |list: &str| list.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let before = traces::read(&names(&args.before), &args.lab).await?;
-    let after = traces::read(&names(&args.after), &args.lab).await?;
-    let comparison = compare::compare(&before, &after);
+    let before = traces::read(&names(&args.before), &args.lab, &args.memory).await?;
+    let after = traces::read(&names(&args.after), &args.lab, &args.memory).await?;
+    let comparison = compare::compare_each(before.each(), after.each())?;
     let text = match args.format {
         Format::Text => compare::text(&comparison),
         Format::Json => format!("{}\n", serde_json::to_string(&comparison)?),

@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use ::diagnose::{Diagnosis, THRESHOLDS, evaluate, report};
+use ::diagnose::{Diagnosis, Source, Summary, THRESHOLDS, diagnose_in_parts, evaluate, report};
+use ::trace::Trace;
+use formats::{Recorded, Recording};
 
 use crate::{
     exit::{Outcome, WrongInput},
     lab::LabArgs,
-    neighbours, screen, traces,
+    memory_arg::ReadingArg,
+    neighbours, screen,
+    traces::{self, Traces},
 };
 
 /// Explain traces: the walk from the root to where the time is spent, the critical path, the story of
@@ -39,6 +43,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     lab: LabArgs,
 
+    #[command(flatten)]
+    memory: ReadingArg,
+
     /// The format of the diagnosis.
     #[arg(long, value_enum, default_value_t)]
     format: DiagnosisFormat,
@@ -60,25 +67,103 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.evaluate {
         return evaluate_folder(folder, args.format);
     }
-    let mut traces = match args.traces.is_empty() {
-        true => Vec::new(),
-        false => traces::read(&args.traces, &args.lab).await?,
-    };
-    let asked = traces.len();
-    match args.traces.is_empty() {
-        true => traces = neighbours::newest(&args.lab).await?,
-        false if traces::are_ids(&args.traces) => {
-            traces.extend(neighbours::of(&traces, &args.lab).await?);
+    if args.traces.is_empty() {
+        let traces = neighbours::newest(&args.lab).await?;
+        if traces.is_empty() {
+            let problem = "the lab has no trace yet: place an order first";
+            return Err(WrongInput(problem.to_owned()).into());
         }
-        false => {}
+        return together(&[], traces, args.format);
     }
-    if traces.is_empty() {
-        return Err(WrongInput("the lab has no trace yet: place an order first".to_owned()).into());
+    let named = traces::read(&args.traces, &args.lab, &args.memory).await?;
+    named.each_fits()?;
+    if traces::are_ids(&args.traces) {
+        let asked: Vec<Trace> = named.each().collect::<anyhow::Result<_>>()?;
+        let others = neighbours::of(&asked, &args.lab).await?;
+        return together(&asked, others, args.format);
     }
-    let diagnoses = ::diagnose::diagnose(&traces, &[], &THRESHOLDS);
-    let (asked, others) = diagnoses.split_at(asked);
-    screen::print(text(asked, others, args.format))?;
+    of_files(&named, args.format)
+}
+
+/// Diagnoses traces of a lab: those that were asked for, and others with them.
+fn together(asked: &[Trace], others: Vec<Trace>, format: DiagnosisFormat) -> anyhow::Result<Outcome> {
+    let all: Vec<Trace> = asked.iter().cloned().chain(others).collect();
+    let diagnoses = ::diagnose::diagnose(&all, &[], &THRESHOLDS);
+    let (asked, others) = diagnoses.split_at(asked.len());
+    screen::print(text(asked, others, format))?;
     Ok(Outcome::Passed)
+}
+
+/// Diagnoses the traces of files, which may not fit into memory together.
+fn of_files(named: &Traces, format: DiagnosisFormat) -> anyhow::Result<Outcome> {
+    let style = report::Style {
+        colour: screen::style().colour,
+    };
+    let mut is_first = true;
+    let mut each = |diagnosis: &Diagnosis<'_>| {
+        let is_first = std::mem::take(&mut is_first);
+        let between = match format {
+            DiagnosisFormat::Json if is_first => r#"{"traces":["#,
+            DiagnosisFormat::Json => ",",
+            _ if is_first => "",
+            _ => "\n",
+        };
+        let one = match format {
+            DiagnosisFormat::Text => report::text(diagnosis, style),
+            DiagnosisFormat::Json => report::one_to_json(diagnosis).to_string(),
+            DiagnosisFormat::Markdown => report::markdown(diagnosis),
+        };
+        screen::print(format!("{between}{one}"))
+    };
+    let source = Named::new(named);
+    let parts = diagnose_in_parts(&source, named.room(), &THRESHOLDS, &mut each)?;
+    if format == DiagnosisFormat::Json {
+        screen::print("]}\n")?;
+    }
+    if parts > 1 {
+        stderr::say(format_args!(
+            "note: the {} traces do not fit into memory together (--memory): they were diagnosed in {parts} parts, each \
+             with the traces of the same time and the same orders and messages",
+            named.len()
+        ));
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The traces of files, as the diagnosis reads them.
+struct Named<'t> {
+    recording: &'t Recording,
+    summaries: Vec<Summary>,
+}
+
+// === impl Named ===
+
+impl Named<'_> {
+    fn new(named: &Traces) -> Named<'_> {
+        let recording = named.recording();
+        let summary = |trace: &Recorded| Summary {
+            id: trace.id,
+            start_ns: trace.start_ns,
+            end_ns: trace.end_ns,
+            memory: trace.memory,
+        };
+        Named {
+            recording,
+            summaries: recording.traces().iter().map(summary).collect(),
+        }
+    }
+}
+
+impl Source for Named<'_> {
+    type Error = anyhow::Error;
+
+    fn traces(&self) -> &[Summary] {
+        &self.summaries
+    }
+
+    fn read(&self, at: usize) -> anyhow::Result<Trace> {
+        Ok(self.recording.trace(&self.recording.traces()[at])?)
+    }
 }
 
 /// The diagnoses of the traces that were asked for, and of the others what was found in them.

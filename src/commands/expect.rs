@@ -5,7 +5,7 @@ use ::trace::Trace;
 use crate::{
     exit::{Outcome, WrongInput},
     screen,
-    traces::{TraceArgs, ids},
+    traces::{TraceArgs, Traces},
 };
 
 /// Write expectations.
@@ -32,19 +32,21 @@ pub(crate) struct FromArgs {
 
 pub(crate) async fn main(expect: Expect) -> anyhow::Result<Outcome> {
     let Expect::From(args) = expect;
-    let trace = only_one(args.from.traces().await?)?;
+    let trace = only_one(&args.from.traces().await?)?;
     screen::print(::expect::derive(&trace))?;
     Ok(Outcome::Passed)
 }
 
-fn only_one(mut traces: Vec<Trace>) -> anyhow::Result<Trace> {
-    match traces.len() {
-        1 => Ok(traces.remove(0)),
-        0 => Err(WrongInput("there is no span in what was named".to_owned()).into()),
-        count => Err(WrongInput(format!(
+fn only_one(traces: &Traces) -> anyhow::Result<Trace> {
+    match (traces.len(), traces.each().next()) {
+        (1, Some(trace)) => trace,
+        (0, _) | (_, None) => {
+            Err(WrongInput("there is no span in what was named".to_owned()).into())
+        }
+        (count, _) => Err(WrongInput(format!(
             "there are {count} traces in the file; an expectation is written from one: tracelab expect from ID \
              --file FILE, with one of {}",
-            ids(&traces)
+            traces.ids()
         ))
         .into()),
     }

@@ -1,12 +1,16 @@
 //! `tracelab export TRACE…`: writes traces as OTLP.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use ::trace::{Fidelity, Trace, otlp};
 use anyhow::Context;
 use plain::Plain;
 
-use crate::{exit::Outcome, lab::LabArgs, screen, traces};
+use crate::{exit::Outcome, lab::LabArgs, memory_arg::ReadingArg, screen, traces};
 
 /// Write traces as OTLP, which every command reads, and any OTLP backend.
 ///
@@ -34,6 +38,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     lab: LabArgs,
+
+    #[command(flatten)]
+    memory: ReadingArg,
 }
 
 /// An encoding of OTLP.
@@ -47,31 +54,49 @@ enum Encoding {
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
-    let traces = traces::read(&args.traces, &args.lab).await?;
-    let bytes = match args.format {
-        Encoding::Json => lines(&traces).into_bytes(),
-        Encoding::Proto => otlp::to_protobuf(traces.iter().flat_map(Trace::spans)),
+    let traces = traces::read(&args.traces, &args.lab, &args.memory).await?;
+    traces.each_fits()?;
+    let (mut written, mut as_text) = (0, 0);
+    let mut out = match &args.out {
+        Some(path) => {
+            let file = File::create(path);
+            Some((file.with_context(|| cannot_be_written(path))?, path))
+        }
+        None => None,
     };
-    match &args.out {
-        Some(path) => std::fs::write(path, bytes)
-            .with_context(|| format!("{} cannot be written", Plain(path.display())))?,
-        None => screen::print(bytes)?,
+    for trace in traces.each() {
+        let trace = trace?;
+        let bytes = match args.format {
+            Encoding::Json => line(&trace).into_bytes(),
+            // Messages of protobuf one behind the other are one message.
+            Encoding::Proto => otlp::to_protobuf(trace.spans()),
+        };
+        match &mut out {
+            Some((file, path)) => {
+                let done = file.write_all(&bytes);
+                done.with_context(|| cannot_be_written(path))?;
+            }
+            None => screen::print(bytes)?,
+        }
+        written += 1;
+        as_text += usize::from(is_text(&trace));
     }
-    let as_text = traces.iter().filter(|trace| is_text(trace)).count();
     if as_text > 0 {
         eprintln!(
             "note: the source has lower-case names and every value as text; so has what is written of {as_text} \
-             of {} traces",
-            traces.len()
+             of {written} traces"
         );
     }
     Ok(Outcome::Passed)
 }
 
-/// Each trace as a line of OTLP/JSON.
-pub(crate) fn lines(traces: &[Trace]) -> String {
-    let line = |trace: &Trace| format!("{}\n", otlp::to_json(trace.spans()));
-    traces.iter().map(line).collect()
+fn cannot_be_written(path: &Path) -> String {
+    format!("{} cannot be written", Plain(path.display()))
+}
+
+/// A trace as a line of OTLP/JSON.
+pub(crate) fn line(trace: &Trace) -> String {
+    format!("{}\n", otlp::to_json(trace.spans()))
 }
 
 fn is_text(trace: &Trace) -> bool {

@@ -35,18 +35,25 @@ enum TraceFormat {
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let traces = args.from.traces().await?;
-    let text = match args.format {
-        TraceFormat::Text => {
-            let waterfalls: Vec<String> = traces.iter().map(waterfall).collect();
-            waterfalls.join("\n")
-        }
-        TraceFormat::Json => {
-            let traces: Vec<_> = traces.iter().map(waterfall::to_json).collect();
-            format!("{}\n", serde_json::json!({ "traces": traces }))
-        }
-        TraceFormat::Otlp => export::lines(&traces),
-    };
-    screen::print(&text)?;
+    traces.each_fits()?;
+    if args.format == TraceFormat::Json {
+        screen::print(r#"{"traces":["#)?;
+    }
+    for (number, trace) in traces.each().enumerate() {
+        let trace = trace?;
+        let is_first = number == 0;
+        let text = match args.format {
+            TraceFormat::Text if is_first => waterfall(&trace),
+            TraceFormat::Text => format!("\n{}", waterfall(&trace)),
+            TraceFormat::Json if is_first => waterfall::to_json(&trace).to_string(),
+            TraceFormat::Json => format!(",{}", waterfall::to_json(&trace)),
+            TraceFormat::Otlp => export::line(&trace),
+        };
+        screen::print(text)?;
+    }
+    if args.format == TraceFormat::Json {
+        screen::print("]}\n")?;
+    }
     Ok(Outcome::Passed)
 }
 

@@ -6,7 +6,7 @@
 //! These averages add up to the average of the whole path, so their differences add up to the difference of
 //! the whole: the share of each position is exact.
 
-use std::fmt::Write;
+use std::{borrow::Borrow, convert::Infallible, fmt::Write};
 
 use plain::Plain;
 use serde::Serialize;
@@ -69,13 +69,30 @@ struct Place {
 
 /// Compares two sets of traces.
 pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
+    let (before, after) = (before.iter(), after.iter());
+    match compare_each(before.map(Ok::<_, Infallible>), after.map(Ok)) {
+        Ok(comparison) => comparison,
+        Err(never) => match never {},
+    }
+}
+
+/// Compares two sets of traces, of which one trace is needed at a time.
+///
+/// # Errors
+///
+/// When a trace cannot be read.
+pub fn compare_each<T: Borrow<Trace>, E>(
+    before: impl IntoIterator<Item = Result<T, E>>,
+    after: impl IntoIterator<Item = Result<T, E>>,
+) -> Result<Comparison, E> {
     let mut tree = Tree::default();
-    let (first, first_total) = measure(&mut tree, before);
-    let (second, second_total) = measure(&mut tree, after);
+    let before = measure(&mut tree, before)?;
+    let after = measure(&mut tree, after)?;
+    let (first, second) = (&before.places, &after.places);
     let average = |sum: u64, count: usize| sum as f64 / 1e6 / count.max(1) as f64;
     let total_ms = (
-        average(first_total, before.len()),
-        average(second_total, after.len()),
+        average(before.total, before.traces),
+        average(after.total, after.traces),
     );
     let whole = total_ms.1 - total_ms.0;
     let mut changes: Vec<Change> = (0..tree.nodes.len())
@@ -92,8 +109,8 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
                 other.copied().unwrap_or_default(),
             );
             let own_ms = (
-                average(one.own, before.len()),
-                average(other.own, after.len()),
+                average(one.own, before.traces),
+                average(other.own, after.traces),
             );
             let explains = if whole == 0.0 {
                 0.0
@@ -104,8 +121,8 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
                 path: tree.path(node),
                 kind: kind(own_ms),
                 spans: (
-                    one.spans as f64 / before.len().max(1) as f64,
-                    other.spans as f64 / after.len().max(1) as f64,
+                    one.spans as f64 / before.traces.max(1) as f64,
+                    other.spans as f64 / after.traces.max(1) as f64,
                 ),
                 span_ms: (average(one.ns, one.spans), average(other.ns, other.spans)),
                 own_ms,
@@ -119,11 +136,11 @@ pub fn compare(before: &[Trace], after: &[Trace]) -> Comparison {
             .total_cmp(&size(one))
             .then_with(|| one.path.cmp(&other.path))
     });
-    Comparison {
-        traces: (before.len(), after.len()),
+    Ok(Comparison {
+        traces: (before.traces, after.traces),
         total_ms,
         changes,
-    }
+    })
 }
 
 /// The positions of all traces: the parent and the name of each.
@@ -158,12 +175,29 @@ impl Tree {
     }
 }
 
-/// The data of each position, and the sum of the lengths of all critical paths.
-fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
-    let mut places: HashMap<usize, Place> = HashMap::default();
-    let mut total = 0;
-    for trace in traces {
-        let view = View::new(trace);
+/// What is measured of a set of traces.
+#[derive(Default)]
+struct Measured {
+    /// The data of each position.
+    places: HashMap<usize, Place>,
+    /// The sum of the lengths of all critical paths.
+    total: u64,
+    traces: usize,
+}
+
+fn measure<T: Borrow<Trace>, E>(
+    tree: &mut Tree,
+    set: impl IntoIterator<Item = Result<T, E>>,
+) -> Result<Measured, E> {
+    let Measured {
+        mut places,
+        mut total,
+        mut traces,
+    } = Measured::default();
+    for trace in set {
+        let trace = trace?;
+        traces += 1;
+        let view = View::new(trace.borrow());
         let Some(root) = view.root() else {
             continue;
         };
@@ -183,7 +217,11 @@ fn measure(tree: &mut Tree, traces: &[Trace]) -> (HashMap<usize, Place>, u64) {
             }
         }
     }
-    (places, total)
+    Ok(Measured {
+        places,
+        total,
+        traces,
+    })
 }
 
 /// The highest number of changes that are shown; below, the least change that is shown, in milliseconds.

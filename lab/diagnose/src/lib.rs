@@ -37,6 +37,7 @@ mod finding;
 mod format;
 mod hash;
 mod parallel;
+mod parts;
 pub mod report;
 mod rules;
 mod strip;
@@ -49,6 +50,7 @@ pub use facts::{
 };
 pub use finding::{Explains, Finding, Rule, Severity};
 pub use format::plural;
+pub use parts::{Source, Summary, diagnose_in_parts};
 pub use rules::{catalogue, rule};
 pub use strip::strip_lab_attributes;
 pub use thresholds::{Amount, THRESHOLDS, Threshold, Thresholds};
@@ -57,7 +59,10 @@ use std::borrow::{Borrow, Cow};
 
 use trace::{CriticalPath, Trace};
 
-use crate::facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk};
+use crate::{
+    facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk},
+    parts::Known,
+};
 
 /// The diagnosis of one trace.
 #[derive(Clone, Debug)]
@@ -86,10 +91,23 @@ pub fn diagnose<'t, T: Borrow<Trace> + Sync>(
     beside: &[T],
     thresholds: &Thresholds,
 ) -> Vec<Diagnosis<'t>> {
+    diagnose_with(traces, beside, None, thresholds)
+}
+
+/// Diagnoses like [`diagnose`] traces that are a part of more, of which the rules know this.
+fn diagnose_with<'t, T: Borrow<Trace> + Sync>(
+    traces: &'t [T],
+    beside: &[T],
+    known: Option<&Known>,
+    thresholds: &Thresholds,
+) -> Vec<Diagnosis<'t>> {
     let many = parallel::have_many_spans(traces);
     let beside: Vec<&Trace> = beside.iter().map(Borrow::borrow).collect();
     let mut peers = Peers::default();
     beside.iter().for_each(|trace| peers.learn(trace));
+    if let Some(known) = known {
+        peers.add(known.peers.clone());
+    }
     // First the rules for one trace, while it is in the cache: the traces of a run do not fit there.
     let chunks = parallel::in_chunks(many, traces, |traces| {
         let mut peers = Peers::default();
@@ -111,7 +129,7 @@ pub fn diagnose<'t, T: Borrow<Trace> + Sync>(
         }
     }
     // Then the rules for all traces together.
-    let run = RunFacts::new(&views, &beside, peers, thresholds);
+    let run = RunFacts::new(&views, &beside, (peers, known), thresholds);
     let by_trace = rules::detect_in_run(&run, many);
     let all: Vec<_> = views.into_iter().zip(told).zip(by_trace).collect();
     parallel::map(many, all, |((view, (walk, story, mut found)), of_run)| {

@@ -361,6 +361,12 @@ impl Recording {
         &self.traces
     }
 
+    /// The bytes of memory that are taken for what is known of the spans.
+    pub fn index_bytes(&self) -> usize {
+        let entries = self.entries.len() * (size_of::<Entry>() + size_of::<u32>());
+        entries + self.traces.len() * size_of::<Recorded>() + self.spool.in_memory()
+    }
+
     /// Reads the spans of a trace, in the order of the files. A span that stands in several files is read once.
     ///
     /// # Errors

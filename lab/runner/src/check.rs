@@ -1,39 +1,69 @@
 //! Checks recorded traces, without a lab.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+    io,
+};
 
 use diagnose::plural;
 use expect::{Observed, Report, Verdict};
+use formats::{Limits, RecordError, Recorded, Recorder, Recording};
 use plain::Plain;
 use scenario::{Node, Scenario, Text};
 use serde_json::{Value, json};
-use trace::{Span, Trace, TraceId, tree};
+use trace::{Span, Trace, TraceId};
 
 use crate::traces::mentions;
 
 /// The result of checking recorded traces against a scenario.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checked {
-    /// The name of the scenario.
-    pub scenario: String,
-    /// One report for each trace that the scenario describes.
-    pub reports: Vec<Report>,
+    /// The number of traces with each verdict.
+    verdicts: HashMap<Verdict, usize>,
     /// The roots of the traces that the scenario does not describe, with the number of traces of each root.
     pub others: Vec<(String, usize)>,
 }
 
-/// Checks recorded spans against what a scenario expects.
+/// Checks recorded spans against what a scenario expects, as [`check`] does; returns the reports, too.
+///
+/// # Errors
+///
+/// When the spans do not fit into memory.
+pub fn check_spans(
+    spans: &[Span],
+    scenario: &Scenario,
+) -> Result<(Vec<Report>, Checked), RecordError> {
+    let mut recorder = Recorder::new(Limits::default());
+    recorder.add_spans(spans)?;
+    let mut reports = Vec::new();
+    let checked = check(&recorder.finish()?, scenario, &mut |report| {
+        reports.push(report);
+        Ok(())
+    })?;
+    Ok((reports, checked))
+}
+
+/// Checks recorded traces against what a scenario expects, and calls back with one report for each trace that the
+/// scenario describes. One group of traces is in memory at a time.
 ///
 /// Connected traces (one links to the other, or both name the same order or message) are checked as a group;
 /// the trace of the group that began first is the one that is checked. A trace is not checked if its root
 /// fits no node at the top of the expected tree. A trace that lost its root is checked.
-pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
-    let mut checked = Checked {
-        scenario: scenario.name.clone(),
-        reports: Vec::new(),
-        others: Vec::new(),
-    };
-    for mut group in groups(tree::group(spans)) {
+///
+/// # Errors
+///
+/// When a trace cannot be read, and when `each` returns an error.
+pub fn check(
+    recording: &Recording,
+    scenario: &Scenario,
+    each: &mut dyn FnMut(Report) -> io::Result<()>,
+) -> io::Result<Checked> {
+    let mut checked = Checked::default();
+    for group in groups(recording)? {
+        let group: io::Result<Vec<Trace>> =
+            group.into_iter().map(|trace| recording.trace(trace)).collect();
+        let mut group = group?;
         group.sort_by_key(|trace| (trace.start_ns(), trace.id()));
         let trace = group.remove(0);
         if let Some(other) = something_else(&trace, scenario) {
@@ -49,11 +79,11 @@ pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
             arrival: None,
             twin: None,
         };
-        checked
-            .reports
-            .push(expect::check_with(&scenario.expect, observed));
+        let report = expect::check_with(&scenario.expect, observed);
+        *checked.verdicts.entry(report.verdict).or_default() += 1;
+        each(report)?;
     }
-    checked
+    Ok(checked)
 }
 
 // === impl Checked ===
@@ -61,36 +91,24 @@ pub fn check_spans(spans: Vec<Span>, scenario: &Scenario) -> Checked {
 impl Checked {
     /// The worst verdict of the reports; a failure if no trace was checked, since that proves nothing.
     pub fn verdict(&self) -> Verdict {
-        let verdicts = self.reports.iter().map(|report| report.verdict);
-        verdicts.max().unwrap_or(Verdict::Fail)
+        self.verdicts.keys().copied().max().unwrap_or(Verdict::Fail)
     }
 
-    /// The document that `tracelab check --format json` prints.
-    pub fn to_json(&self) -> Value {
+    /// The traces that were not checked, as the document of `tracelab check --format json` has them.
+    pub fn others_to_json(&self) -> Value {
         let others = self.others.iter();
         let others = others.map(|(root, count)| json!({ "root": root, "traces": count }));
-        json!({
-            "verdict": self.verdict(),
-            "scenario": self.scenario,
-            "traces": self.reports,
-            "others": others.collect::<Vec<_>>(),
-        })
+        others.collect()
     }
 
-    /// The report as text: each trace, then the number of traces that match.
-    pub fn text(&self, colour: bool) -> String {
+    /// The number of traces that match, as text.
+    pub fn text(&self) -> String {
         let mut text = String::new();
-        for report in &self.reports {
-            text.push_str(&report.text(&self.scenario, "", colour));
-        }
-        let with = |verdict| {
-            let reports = self.reports.iter();
-            reports.filter(|report| report.verdict == verdict).count()
-        };
+        let with = |verdict| self.verdicts.get(&verdict).copied().unwrap_or(0);
         let _ = writeln!(
             text,
             "{} checked: {} match, {} do not, {} unsupported",
-            plural(self.reports.len(), "trace"),
+            plural(self.verdicts.values().sum(), "trace"),
             with(Verdict::Pass),
             with(Verdict::Fail),
             with(Verdict::Unsupported)
@@ -126,43 +144,37 @@ fn something_else(trace: &Trace, scenario: &Scenario) -> Option<String> {
     (!is_asked).then(|| format!("{} {}", root.service(), root.name))
 }
 
-/// Groups the traces that are connected with each other.
-fn groups(traces: Vec<Trace>) -> Vec<Vec<Trace>> {
+/// Groups the traces that are connected with each other. Each is read once, and forgotten.
+fn groups(recording: &Recording) -> io::Result<Vec<Vec<&Recorded>>> {
+    let traces = recording.traces();
     let places: HashMap<TraceId, usize> = traces
         .iter()
         .enumerate()
-        .map(|(place, trace)| (trace.id(), place))
+        .map(|(place, trace)| (trace.id, place))
         .collect();
     let mut leaders: Vec<usize> = (0..traces.len()).collect();
-    let mut mentioned: HashMap<&str, usize> = HashMap::new();
+    let mut mentioned: HashMap<String, usize> = HashMap::new();
     for (place, trace) in traces.iter().enumerate() {
-        for span in trace.spans() {
+        for span in recording.spans(trace)? {
             for link in &span.links {
                 if let Some(other) = places.get(&link.trace_id) {
                     unite(&mut leaders, place, *other);
                 }
             }
-            for mention in mentions(span) {
-                let other = *mentioned.entry(mention).or_insert(place);
-                unite(&mut leaders, place, other);
+            for mention in mentions(&span) {
+                match mentioned.get(mention) {
+                    Some(other) => unite(&mut leaders, place, *other),
+                    None => drop(mentioned.insert(mention.to_owned(), place)),
+                }
             }
         }
     }
-    let mut groups: HashMap<usize, Vec<Trace>> = HashMap::new();
-    let of: Vec<usize> = (0..traces.len())
-        .map(|place| leader(&leaders, place))
-        .collect();
-    for (trace, leader) in traces.into_iter().zip(of) {
-        groups.entry(leader).or_default().push(trace);
+    let mut groups: BTreeMap<usize, Vec<&Recorded>> = BTreeMap::new();
+    for (place, trace) in traces.iter().enumerate() {
+        // The leader is the first of its group, as the traces are sorted.
+        groups.entry(leader(&leaders, place)).or_default().push(trace);
     }
-    let mut groups: Vec<Vec<Trace>> = groups.into_values().collect();
-    groups.sort_by_key(|group| {
-        group
-            .iter()
-            .map(|trace| (trace.start_ns(), trace.id()))
-            .min()
-    });
-    groups
+    Ok(groups.into_values().collect())
 }
 
 fn leader(leaders: &[usize], mut place: usize) -> usize {

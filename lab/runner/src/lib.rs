@@ -38,7 +38,7 @@ mod traces;
 mod twin;
 
 pub use case::{Case, Unexplained};
-pub use check::{Checked, check_spans};
+pub use check::{Checked, check, check_spans};
 pub use environment::{EnvironmentError, RunningLabError};
 pub use error::RunError;
 pub use judge::{LatencyLine, UnsupportedFinding};

@@ -5,23 +5,24 @@
 
 use expect::Verdict;
 
-fn checked(file: &str) -> runner::Checked {
+/// The verdict on the one trace of a file, and its report.
+fn checked(file: &str) -> (Verdict, String) {
     // Tests run in the folder of their package.
     let bytes = std::fs::read(format!("tests/backends/{file}.json.zst")).unwrap();
     let read = formats::read(&bytes).unwrap();
     assert_eq!(read.notes, [], "{file}");
     let checkout = scenario::embedded("checkout").unwrap();
-    let checked = runner::check_spans(read.spans, &checkout);
-    assert_eq!(checked.reports.len(), 1, "{file}: {}", checked.text(false));
-    checked
+    let (reports, checked) = runner::check_spans(&read.spans, &checkout).unwrap();
+    assert_eq!(reports.len(), 1, "{file}: {}", checked.text());
+    let text = reports[0].text(&checkout.name, "", false);
+    (checked.verdict(), text)
 }
 
 #[test]
 fn an_order_that_jaeger_returns_passes() {
     for file in ["jaeger-0", "jaeger-1", "jaeger-2"] {
-        let checked = checked(file);
-        let text = checked.text(false);
-        assert_eq!(checked.verdict(), Verdict::Pass, "{file}: {text}");
+        let (verdict, text) = checked(file);
+        assert_eq!(verdict, Verdict::Pass, "{file}: {text}");
     }
 }
 
@@ -29,9 +30,8 @@ fn an_order_that_jaeger_returns_passes() {
 #[test]
 fn an_order_in_zipkins_format_fails_nothing() {
     for file in ["zipkin-0", "zipkin-1", "zipkin-2"] {
-        let checked = checked(file);
-        let text = checked.text(false);
-        assert_eq!(checked.verdict(), Verdict::Unsupported, "{file}: {text}");
+        let (verdict, text) = checked(file);
+        assert_eq!(verdict, Verdict::Unsupported, "{file}: {text}");
         let why = "got string \"201\" (cannot be known: the format of the trace holds every value as text)";
         assert!(text.contains(why), "{file}: {text}");
     }

@@ -8,7 +8,7 @@ use super::call;
 use crate::hash::{HashMap, HashSet};
 
 /// The services of some traces, and the addresses that answered their calls with spans.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Peers {
     services: HashSet<String>,
     /// The hosts that answered calls with a span, with their ports.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     hash::{HashMap, HashSet},
+    parts::Known,
     thresholds::Thresholds,
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct RunFacts<'v> {
     pub(crate) limits: &'v Thresholds,
     beside: &'v [&'v Trace],
     peers: Peers,
+    /// What is known of traces that are not here, and of these.
+    known: Option<&'v Known>,
     /// The routes that were answered with a span; computed at the first use.
     answered: OnceLock<HashSet<Route<'v>>>,
     roots: OnceLock<Roots<'v>>,
@@ -40,7 +43,7 @@ impl<'v> RunFacts<'v> {
     pub(crate) fn new(
         views: &'v [View<'v>],
         beside: &'v [&'v Trace],
-        peers: Peers,
+        (peers, known): (Peers, Option<&'v Known>),
         limits: &'v Thresholds,
     ) -> Self {
         RunFacts {
@@ -48,6 +51,7 @@ impl<'v> RunFacts<'v> {
             limits,
             beside,
             peers,
+            known,
             answered: OnceLock::new(),
             roots: OnceLock::new(),
             ids: OnceLock::new(),
@@ -69,7 +73,14 @@ impl<'v> RunFacts<'v> {
                 .chain(self.beside.iter().copied());
             traces.flat_map(answered_calls).map(Route::of).collect()
         });
-        answered.contains(&Route::of(call))
+        let route = Route::of(call);
+        answered.contains(&route) || self.known.is_some_and(|known| known.is_answered(&route))
+    }
+
+    /// The number of span names of one pattern in traces that are not here, and in these.
+    pub(crate) fn known_names(&self, service: &str, kind: Kind, shape: &str) -> usize {
+        self.known
+            .map_or(0, |known| known.names(service, kind, shape))
     }
 
     /// Finds the root in another trace that answers a call without an answer in its own trace: the root has

@@ -13,14 +13,15 @@ pub fn to_json(asked: &[Diagnosis<'_>], others: &[Diagnosis<'_>]) -> Json {
         .iter()
         .filter(|diagnosis| !diagnosis.findings.is_empty());
     let found = found.map(|diagnosis| {
-        let mut document = one(diagnosis);
+        let mut document = one_to_json(diagnosis);
         document["neighbour"] = true.into();
         document
     });
-    json!({ "traces": asked.iter().map(one).chain(found).collect::<Vec<_>>() })
+    json!({ "traces": asked.iter().map(one_to_json).chain(found).collect::<Vec<_>>() })
 }
 
-fn one(diagnosis: &Diagnosis<'_>) -> Json {
+/// The document of one trace: an item of `traces` in [`to_json`].
+pub fn one_to_json(diagnosis: &Diagnosis<'_>) -> Json {
     let path = diagnosis
         .path()
         .map_or_else(Vec::new, |path| of_path(diagnosis, path));

@@ -5,7 +5,7 @@ mod markdown;
 mod neighbours;
 mod text;
 
-pub use json::to_json;
+pub use json::{one_to_json, to_json};
 pub use markdown::markdown;
 pub use neighbours::{neighbours_markdown, neighbours_text};
 pub use text::{Style, text};

@@ -32,6 +32,7 @@ mod wrong_parent;
 use std::collections::BTreeMap;
 
 pub use self::catalogue::{catalogue, rule};
+pub(crate) use self::unbounded_names::names_with_ids;
 use crate::{
     facts::{run::RunFacts, view::View},
     finding::{Finding, Rule, Scope},

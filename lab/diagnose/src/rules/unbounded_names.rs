@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use trace::{Kind, Span};
+use trace::{Kind, Span, Trace};
 
 use crate::{
-    facts::{call, run::RunFacts, shape, view::View},
+    facts::{call, run::RunFacts, shape},
     finding::{Explains, Finding, Rule, Scope, Severity},
     hash::{HashMap, HashSet},
     thresholds::{OURS, Threshold},
@@ -31,7 +31,8 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
-    let suspects: Vec<Vec<Suspect<'_>>> = run.views.iter().map(suspects).collect();
+    let views = run.views.iter();
+    let suspects: Vec<Vec<Suspect<'_>>> = views.map(|view| suspects(&view.trace)).collect();
     let mut patterns: HashMap<Pattern<'_>, HashSet<&str>> = HashMap::default();
     for (view, suspects) in run.views.iter().zip(&suspects) {
         for suspect in suspects {
@@ -47,7 +48,9 @@ fn detect(run: &RunFacts<'_>, found: &mut dyn FnMut(usize, Finding)) {
         let mut places = Vec::new();
         for suspect in &suspects[at] {
             let span = view.span(suspect.place);
-            let names = patterns.get(&suspect.pattern(span)).map_or(1, HashSet::len);
+            let pattern = suspect.pattern(span);
+            let names = patterns.get(&pattern).map_or(1, HashSet::len);
+            let names = names.max(run.known_names(pattern.0, pattern.1, pattern.2));
             let is_of_many = suspect.shape != span.name && names >= run.limits.distinct_names;
             if suspect.is_unbounded || is_of_many {
                 places.push(suspect.place);
@@ -94,17 +97,32 @@ impl Suspect<'_> {
     }
 }
 
-fn suspects<'v>(view: &'v View<'_>) -> Vec<Suspect<'v>> {
-    let suspect = |place: usize| {
-        let span = view.span(place);
-        let is_not_its_route = view.kind(place) == Kind::Server && is_not_its_route(span);
-        (is_not_its_route || shape::may_hold_an_id(&span.name)).then(|| Suspect {
-            place,
-            shape: shape::name(&span.name),
-            is_unbounded: is_not_its_route || shape::is_unique(&span.name),
-        })
+/// Calls back with each name of a trace that may be one of many of a pattern, with its service, its kind and what is
+/// common to the names.
+pub(crate) fn names_with_ids(trace: &Trace, each: &mut dyn FnMut(&str, Kind, &str, &str)) {
+    for suspect in suspects(trace) {
+        let span = trace.span(suspect.place);
+        if suspect.shape != span.name {
+            each(span.service(), span.kind, &suspect.shape, &span.name);
+        }
+    }
+}
+
+fn suspects(trace: &Trace) -> Vec<Suspect<'_>> {
+    let suspect = |(place, span): (usize, &'_ Span)| {
+        let is_not_its_route = span.kind == Kind::Server && is_not_its_route(span);
+        (is_not_its_route || shape::may_hold_an_id(&span.name)).then(|| (place, is_not_its_route))
     };
-    (0..view.len()).filter_map(suspect).collect()
+    let places = trace.spans().iter().enumerate().filter_map(suspect);
+    let suspects = places.map(|(place, is_not_its_route)| {
+        let name = &trace.span(place).name;
+        Suspect {
+            place,
+            shape: shape::name(name),
+            is_unbounded: is_not_its_route || shape::is_unique(name),
+        }
+    });
+    suspects.collect()
 }
 
 /// Whether the name of a request contains its path instead of its route.

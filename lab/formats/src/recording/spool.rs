@@ -38,6 +38,11 @@ impl Spool {
         self.in_file + self.buffer.len() as u64
     }
 
+    /// The number of bytes in memory.
+    pub(super) fn in_memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Writes the bytes behind all others; returns their place.
     pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let at = self.len();
