@@ -11,6 +11,7 @@ mod corpus;
 mod field;
 mod findings;
 mod messages;
+mod parts;
 mod reports;
 mod strange;
 mod waits;

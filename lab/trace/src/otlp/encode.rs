@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource as ProtoResource,
     trace::v1 as proto,
 };
+use ::otlp::JsonPieces;
 use prost::Message as _;
 
 use crate::{Attributes, Event, Kind, Link, Resource, Scope, Span, Status, StatusCode, Value};
@@ -25,7 +26,36 @@ pub fn span_to_protobuf(span: &Span) -> Vec<u8> {
 /// Converts the spans to an OTLP/JSON document, grouped as in [`to_request`]. Fields with default values are
 /// left out.
 pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
-    otlp::traces_to_json(&to_protobuf(spans))
+    // No more than one span stands in memory as bytes.
+    let mut groups = Groups::default();
+    let spans: Vec<(&Span, (usize, usize))> =
+        spans.into_iter().map(|span| (span, groups.of(span))).collect();
+    let mut of_group: Vec<Vec<Vec<&Span>>> = groups
+        .all
+        .iter()
+        .map(|resource| vec![Vec::new(); resource.scope_spans.len()])
+        .collect();
+    for (span, (resource, scope)) in spans {
+        of_group[resource][scope].push(span);
+    }
+    let (mut pieces, mut out) = (JsonPieces::default(), Vec::new());
+    for (resource, spans) in groups.all.iter().zip(of_group) {
+        let without_scopes = proto::ResourceSpans {
+            resource: resource.resource.clone(),
+            scope_spans: Vec::new(),
+            schema_url: resource.schema_url.clone(),
+        };
+        pieces.resource(&without_scopes.encode_to_vec(), &mut out);
+        for (scope, spans) in resource.scope_spans.iter().zip(spans) {
+            pieces.scope(&scope.encode_to_vec(), &mut out);
+            for span in spans {
+                pieces.span(&span_to_protobuf(span), &mut out);
+            }
+        }
+    }
+    pieces.end(&mut out);
+    // All that is written is JSON of valid texts.
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Converts the spans to a request, grouped by resource and scope. Groups, and the spans in each, keep their
@@ -33,7 +63,8 @@ pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
 pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceServiceRequest {
     let mut groups = Groups::default();
     for span in spans {
-        groups.of(span).spans.push(to_span(span));
+        let (resource, scope) = groups.of(span);
+        groups.all[resource].scope_spans[scope].spans.push(to_span(span));
     }
     ExportTraceServiceRequest {
         resource_spans: groups.all,
@@ -53,17 +84,17 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(&mut self, span: &Span) -> &mut proto::ScopeSpans {
+    /// The places of its resource, and of its scope in that.
+    fn of(&mut self, span: &Span) -> (usize, usize) {
         let addresses = (Arc::as_ptr(&span.resource), Arc::as_ptr(&span.scope));
-        let (resource, scope) = match self.places.get(&addresses) {
+        match self.places.get(&addresses) {
             Some(&places) => places,
             None => {
                 let places = self.place(span);
                 self.places.insert(addresses, places);
                 places
             }
-        };
-        &mut self.all[resource].scope_spans[scope]
+        }
     }
 
     fn place(&mut self, span: &Span) -> (usize, usize) {
