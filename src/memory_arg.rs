@@ -38,6 +38,11 @@ const MOST: usize = usize::MAX >> 20;
 // === impl ReadingArg ===
 
 impl ReadingArg {
+    /// The least `--memory`, in multiples of 64, that leaves this number of bytes for traces.
+    pub(crate) fn that_leaves(bytes: usize) -> usize {
+        ((bytes >> 20) + 1 + OF_THE_PROGRAM).next_multiple_of(64)
+    }
+
     /// The bytes of memory for traces.
     pub(crate) fn bytes(&self) -> Result<usize, WrongInput> {
         match self.memory {

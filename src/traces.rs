@@ -64,6 +64,8 @@ pub(crate) struct Traces {
     only: Option<usize>,
     /// The bytes of memory for those that are read.
     room: usize,
+    /// The bytes of memory for what is known of all.
+    index: usize,
 }
 
 // === impl Traces ===
@@ -97,13 +99,29 @@ impl Traces {
     }
 
     fn read(&self, trace: &Recorded) -> anyhow::Result<Trace> {
-        fits(trace, self.room)?;
+        self.fits(trace)?;
         Ok(self.recording.trace(trace)?)
     }
 
     /// Whether each fits into memory alone.
     pub(crate) fn each_fits(&self) -> Result<(), WrongInput> {
-        self.found().iter().try_for_each(|trace| fits(trace, self.room))
+        self.found().iter().try_for_each(|trace| self.fits(trace))
+    }
+
+    /// Refuses a trace that does not fit into memory.
+    fn fits(&self, trace: &Recorded) -> Result<(), WrongInput> {
+        if trace.memory <= self.room {
+            return Ok(());
+        }
+        let would_do = ReadingArg::that_leaves(2 * trace.memory + self.index);
+        Err(WrongInput(format!(
+            "trace {} has {} spans, which take {} MiB when they are read; there are {} MiB for one trace; \
+             --memory {would_do} would do",
+            trace.id,
+            trace.spans,
+            trace.memory >> 20,
+            self.room >> 20
+        )))
     }
 
     /// Their ids for a message: the first ones, and the number of the others.
@@ -117,22 +135,6 @@ impl Traces {
             _ => shown.join(", "),
         }
     }
-}
-
-/// Refuses a trace that does not fit into memory.
-fn fits(trace: &Recorded, room: usize) -> Result<(), WrongInput> {
-    if trace.memory <= room {
-        return Ok(());
-    }
-    let would_do = (trace.memory >> 20).next_multiple_of(64) * 2;
-    Err(WrongInput(format!(
-        "trace {} has {} spans, which take {} MiB when they are read; there are {} MiB for one trace; \
-         --memory {would_do} would do",
-        trace.id,
-        trace.spans,
-        trace.memory >> 20,
-        room >> 20
-    )))
 }
 
 /// What is being read.
@@ -186,11 +188,12 @@ impl Reading {
     fn end(self) -> anyhow::Result<Traces> {
         let recording = self.recorder.finish()?;
         // The decoded spans, and as much again for what is found out about them.
-        let room = self.memory.saturating_sub(recording.index_bytes()) / 2;
+        let index = recording.index_bytes();
         Ok(Traces {
             recording,
             only: None,
-            room,
+            room: self.memory.saturating_sub(index) / 2,
+            index,
         })
     }
 }

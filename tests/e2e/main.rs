@@ -19,6 +19,7 @@ mod fault_pairs;
 mod faults;
 mod full_disk;
 mod help;
+mod large_files;
 #[path = "../../lab/broker/tests/rabbitmq/node.rs"]
 mod node;
 mod nothing_lost;
