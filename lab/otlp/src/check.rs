@@ -45,11 +45,10 @@ fn check_below(
 ) -> Result<(), Wrong> {
     let mut fields = Fields::of(bytes);
     while let Some(field) = fields.read()? {
-        let Some(known) = message.field(field.number) else {
-            continue;
-        };
-        let checked = check_field(&field, known, levels, not_utf8);
-        checked.map_err(|wrong| wrong.below(bytes, &field, known))?;
+        if let Some(known) = message.field(field.number) {
+            check_field(&field, known, levels, not_utf8)
+                .map_err(|wrong| wrong.below(bytes, field.whole, known))?;
+        }
     }
     Ok(())
 }
@@ -61,20 +60,36 @@ pub(crate) fn check_field(
     levels: usize,
     not_utf8: &mut usize,
 ) -> Result<(), Wrong> {
-    match (known.holds, field.payload) {
-        (Holds::Text, Payload::Bytes(text)) => check_text(text, not_utf8),
-        (Holds::Message(inner), Payload::Bytes(bytes))
-            if std::ptr::eq(inner, &KEY_VALUE) && is_plain_attribute(bytes) => {}
-        (Holds::Message(inner), Payload::Bytes(bytes)) => {
+    match field.payload {
+        Payload::Bytes(bytes) => check_bytes(bytes, known, levels, not_utf8),
+        payload if known.holds.is_sent_as(payload) => Ok(()),
+        _ => Err(Malformed::OtherType(known.name).into()),
+    }
+}
+
+/// Checks a field that came as bytes.
+#[inline]
+pub(crate) fn check_bytes(
+    bytes: &[u8],
+    known: &'static Known,
+    levels: usize,
+    not_utf8: &mut usize,
+) -> Result<(), Wrong> {
+    match known.holds {
+        Holds::Text => check_text(bytes, not_utf8),
+        Holds::Message(inner)
+            if std::ptr::eq(inner, &KEY_VALUE)
+                && levels <= MOST_LEVELS
+                && is_plain_attribute(bytes) => {}
+        Holds::Message(inner) => {
             let is_value = std::ptr::eq(inner, &ANY_VALUE);
             if is_value && levels > MOST_LEVELS {
                 return Err(Wrong::new(Problem::TooDeep));
             }
             check_below(bytes, inner, levels + usize::from(is_value), not_utf8)?;
         }
-        (Holds::Id(_) | Holds::Base64, Payload::Bytes(_)) => {}
-        (holds, payload) if known.repeated && is_packed(holds, payload) => {}
-        (holds, payload) if holds.is_sent_as(payload) => {}
+        Holds::Id(_) | Holds::Base64 => {}
+        holds if known.repeated && is_packed(holds, bytes) => {}
         _ => return Err(Malformed::OtherType(known.name).into()),
     }
     Ok(())
@@ -94,18 +109,16 @@ pub(crate) fn is_plain_attribute(pair: &[u8]) -> bool {
     else {
         return false;
     };
-    if *length >= 0x80 || usize::from(*length) != value.len() || key.len() >= 0x80 {
+    if usize::from(*length) != value.len() || pair.len() >= 0x80 {
         return false;
     }
     match value {
-        // stringValue
-        [0x0a, length, text @ ..] => {
-            usize::from(*length) == text.len() && key.is_ascii() && text.is_ascii()
-        }
+        // stringValue. What is not text is ASCII, too.
+        [0x0a, length, text @ ..] => usize::from(*length) == text.len() && is_ascii(pair),
         // intValue
-        [0x18, number @ ..] => is_varint(number) && key.is_ascii(),
+        [0x18, number @ ..] => is_varint(number) && is_ascii(key),
         // boolValue, doubleValue
-        [0x10, 0 | 1] | [0x21, _, _, _, _, _, _, _, _] => key.is_ascii(),
+        [0x10, 0 | 1] | [0x21, _, _, _, _, _, _, _, _] => is_ascii(key),
         _ => false,
     }
 }
@@ -123,14 +136,44 @@ fn is_varint(bytes: &[u8]) -> bool {
 
 #[inline]
 pub(crate) fn check_text(text: &[u8], not_utf8: &mut usize) {
-    *not_utf8 += usize::from(!text.is_ascii() && str::from_utf8(text).is_err());
+    *not_utf8 += usize::from(!is_ascii(text) && str::from_utf8(text).is_err());
+}
+
+/// Whether a text is ASCII. Most texts of spans are short: the one of the standard library is faster from some hundred
+/// bytes on.
+#[inline]
+fn is_ascii(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let high = match text.len() {
+        0..4 => return text.iter().all(u8::is_ascii),
+        4..8 => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last))
+            }
+            _ => HIGH,
+        },
+        8..16 => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last),
+            _ => HIGH,
+        },
+        16..256 => {
+            let (chunks, _) = text.as_chunks::<16>();
+            let mut all = [0; 2];
+            for chunk in chunks.iter().chain(text.last_chunk()) {
+                let (halves, _) = chunk.as_chunks::<8>();
+                for (all, half) in all.iter_mut().zip(halves) {
+                    *all |= u64::from_ne_bytes(*half);
+                }
+            }
+            all[0] | all[1]
+        }
+        _ => return text.is_ascii(),
+    };
+    high & HIGH == 0
 }
 
 /// Whether a field that repeats holds its numbers in a row, as proto3 sends them.
-fn is_packed(holds: Holds, payload: Payload<'_>) -> bool {
-    let Payload::Bytes(row) = payload else {
-        return false;
-    };
+fn is_packed(holds: Holds, row: &[u8]) -> bool {
     match holds {
         Holds::Double | Holds::Fixed64 | Holds::Sfixed64 => row.len().is_multiple_of(8),
         Holds::Uint64 => Fields::of(row).are_varints(),
@@ -148,14 +191,14 @@ impl Wrong {
         }
     }
 
-    /// Notes the field in which something is wrong: `bytes` is the message that holds it.
+    /// Notes the field in which something is wrong: `bytes` is the message that holds it, `whole` is all of it.
     #[cold]
-    pub(crate) fn below(mut self, bytes: &[u8], field: &Field<'_>, known: &Known) -> Wrong {
+    pub(crate) fn below(mut self, bytes: &[u8], whole: &[u8], known: &Known) -> Wrong {
         if known.repeated {
             let before = Fields::of(bytes)
                 .flatten()
-                .take_while(|other| !std::ptr::eq(other.whole.as_ptr(), field.whole.as_ptr()));
-            let index = before.filter(|other| other.number == field.number).count();
+                .take_while(|other| !std::ptr::eq(other.whole.as_ptr(), whole.as_ptr()));
+            let index = before.filter(|other| other.number == known.number).count();
             self.way.push(Step::Index(index));
         }
         self.way.push(Step::Key(known.name));
@@ -203,5 +246,46 @@ impl Holds {
             }
             Holds::Fixed32 => matches!(payload, Payload::Fixed32(_)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::put_bytes;
+
+    #[test]
+    fn a_text_is_ascii_where_the_standard_library_says_so() {
+        for length in 0..300 {
+            let mut text = vec![0x7f; length];
+            assert!(is_ascii(&text), "{length}");
+            for at in 0..length {
+                text[at] = 0x80;
+                assert!(!is_ascii(&text), "byte {at} of {length}");
+                text[at] = 0;
+            }
+        }
+    }
+
+    /// An attribute whose value is inside this number of maps.
+    fn in_maps(levels: usize) -> Vec<u8> {
+        let pair = |value: &[u8]| {
+            let mut pair = b"\x0a\x01k".to_vec();
+            put_bytes(2, value, &mut pair);
+            pair
+        };
+        (0..levels).fold(pair(b"\x0a\x01x"), |inner, _| {
+            let (mut map, mut value) = (Vec::new(), Vec::new());
+            put_bytes(1, &inner, &mut map);
+            put_bytes(6, &map, &mut value);
+            pair(&value)
+        })
+    }
+
+    #[test]
+    fn a_plain_value_is_too_deep_where_any_other_is() {
+        let is_taken = |levels| check(&in_maps(levels), &KEY_VALUE, &mut 0).is_ok();
+        assert!(is_taken(1) && is_taken(MOST_LEVELS));
+        assert!(!is_taken(MOST_LEVELS + 1));
     }
 }

@@ -1,9 +1,9 @@
 //! A request of traces, walked in place: no message is built, and no byte is copied.
 
 use crate::{
-    check::{Wrong, check, check_text, is_plain_attribute},
+    check::{Wrong, check, check_field, check_text, is_plain_attribute},
     error::{DecodeError, Malformed},
-    schema::{EVENT, KEY_VALUE, LINK, RESOURCE_SPANS, SCOPE_SPANS, SPAN, STATUS, TRACES},
+    schema::{self, EVENT, KEY_VALUE, LINK, RESOURCE_SPANS, SCOPE_SPANS, SPAN, TRACES},
     wire::{Field, Fields, Payload},
 };
 
@@ -69,23 +69,24 @@ pub fn walk<'a, E: From<DecodeError>>(
     request: &'a [u8],
     mut each: impl FnMut(Part<'a>) -> Result<(), E>,
 ) -> Result<Walked, E> {
-    let mut walked = Walked::default();
+    let mut checked = Checked::default();
     let mut fields = Fields::of(request);
     while let Some(field) = fields
         .read()
         .map_err(|wrong| DecodeError::from(Wrong::from(wrong)))?
     {
-        if field.number != 1 {
+        let known = &TRACES.0[0];
+        if field.number != known.number {
             continue;
         }
-        let in_request = |wrong: Wrong| wrong.below(request, &field, &TRACES.0[0]).into();
+        let in_request = |wrong: Wrong| wrong.below(request, field.whole, known).into();
         let resource = field
             .bytes()
-            .ok_or_else(|| in_request(Malformed::OtherType("resourceSpans").into()))?;
+            .ok_or_else(|| in_request(Malformed::OtherType(known.name).into()))?;
         each(Part::Resource(resource))?;
-        resource_spans(resource, &mut walked, &in_request, &mut each)?;
+        resource_spans(resource, &mut checked, &in_request, &mut each)?;
     }
-    Ok(walked)
+    Ok(checked.walked)
 }
 
 /// Reads and checks an encoded `Span` that stands alone. [`Head::field`] is empty.
@@ -99,25 +100,26 @@ pub fn head(message: &[u8]) -> Result<Head<'_>, DecodeError> {
 
 fn resource_spans<'a, E: From<DecodeError>>(
     resource: &'a [u8],
-    walked: &mut Walked,
+    checked: &mut Checked<'a>,
     in_request: &impl Fn(Wrong) -> DecodeError,
     each: &mut impl FnMut(Part<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut fields = Fields::of(resource);
     while let Some(field) = fields.read().map_err(|wrong| in_request(wrong.into()))? {
         if field.number == LIBRARY_SPANS {
-            walked.library_spans += field.bytes().map_or(0, |library| count(library, INNER));
+            checked.walked.library_spans +=
+                field.bytes().map_or(0, |library| count(library, INNER));
         }
         let Some(known) = RESOURCE_SPANS.field(field.number) else {
             continue;
         };
-        let in_resource = |wrong: Wrong| in_request(wrong.below(resource, &field, known));
+        let in_resource = |wrong: Wrong| in_request(wrong.below(resource, field.whole, known));
         match (field.number, field.payload) {
             (INNER, Payload::Bytes(scope)) => {
                 each(Part::Scope(scope))?;
-                scope_spans(scope, walked, &in_resource, each)?;
+                scope_spans(scope, checked, &in_resource, each)?;
             }
-            _ => checked(&field, known, walked).map_err(in_resource)?,
+            _ => checked.check(&field, known).map_err(in_resource)?,
         }
     }
     Ok(())
@@ -125,7 +127,7 @@ fn resource_spans<'a, E: From<DecodeError>>(
 
 fn scope_spans<'a, E: From<DecodeError>>(
     scope: &'a [u8],
-    walked: &mut Walked,
+    checked: &mut Checked<'a>,
     in_resource: &impl Fn(Wrong) -> DecodeError,
     each: &mut impl FnMut(Part<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -134,26 +136,47 @@ fn scope_spans<'a, E: From<DecodeError>>(
         let Some(known) = SCOPE_SPANS.field(field.number) else {
             continue;
         };
-        let in_scope = |wrong: Wrong| in_resource(wrong.below(scope, &field, known));
+        let in_scope = |wrong: Wrong| in_resource(wrong.below(scope, field.whole, known));
         match (field.number, field.payload) {
             (INNER, Payload::Bytes(message)) => {
-                let mut head = span(message, &mut walked.not_utf8).map_err(in_scope)?;
+                let mut head = span(message, &mut checked.walked.not_utf8).map_err(in_scope)?;
                 head.field = field.whole;
                 each(Part::Span(head))?;
             }
-            _ => checked(&field, known, walked).map_err(in_scope)?,
+            _ => checked.check(&field, known).map_err(in_scope)?,
         }
     }
     Ok(())
 }
 
-/// Checks a field that is not walked.
-fn checked(
-    field: &Field<'_>,
-    known: &'static crate::schema::Field,
-    walked: &mut Walked,
-) -> Result<(), Wrong> {
-    crate::check::check_field(field, known, 0, &mut walked.not_utf8)
+/// What was found so far, and what was checked last of resources and scopes: most requests have few of them, many
+/// times.
+#[derive(Default)]
+struct Checked<'a> {
+    walked: Walked,
+    /// Fields whose texts are all UTF-8, with the tables that they were checked by.
+    fields: [Option<(&'static schema::Field, &'a [u8])>; REMEMBERED],
+    /// Where the next of them is put.
+    oldest: usize,
+}
+
+const REMEMBERED: usize = 8;
+
+impl<'a> Checked<'a> {
+    /// Checks a field that is not walked.
+    fn check(&mut self, field: &Field<'a>, known: &'static schema::Field) -> Result<(), Wrong> {
+        let mut last = self.fields.iter().flatten();
+        if last.any(|(table, whole)| std::ptr::eq(*table, known) && *whole == field.whole) {
+            return Ok(());
+        }
+        let before = self.walked.not_utf8;
+        check_field(field, known, 0, &mut self.walked.not_utf8)?;
+        if self.walked.not_utf8 == before {
+            self.fields[self.oldest] = Some((known, field.whole));
+            self.oldest = (self.oldest + 1) % REMEMBERED;
+        }
+        Ok(())
+    }
 }
 
 /// Reads and checks a span. The numbers are those of `trace.proto`; a field of a number that is not here is
@@ -169,38 +192,43 @@ fn span<'a>(message: &'a [u8], not_utf8: &mut usize) -> Result<Head<'a>, Wrong> 
     };
     let mut fields = Fields::of(message);
     while let Some(first) = fields.peek() {
-        let before = fields;
-        match first {
-            ATTRIBUTE if fields.short().is_some_and(is_plain_attribute) => continue,
-            START => {
-                if let Some(time) = fields.short_fixed64() {
-                    head.start_ns = time;
-                    continue;
-                }
-            }
-            END => {
-                if let Some(time) = fields.short_fixed64() {
-                    head.end_ns = time;
-                    continue;
-                }
-            }
-            TRACE_ID | SPAN_ID | PARENT_ID | NAME => {
-                if let Some(bytes) = fields.short() {
-                    match first {
-                        TRACE_ID => head.trace_id = bytes,
-                        SPAN_ID => head.span_id = bytes,
-                        PARENT_ID => head.parent_span_id = bytes,
-                        _ => {
-                            head.name = bytes;
-                            check_text(bytes, not_utf8);
-                        }
-                    }
-                    continue;
-                }
-            }
-            _ => {}
+        if first == ATTRIBUTE && fields.short_if(is_plain_attribute).is_some() {
+            // The next one is most often an attribute, too.
+            continue;
         }
-        fields = before;
+        let is_taken = match first {
+            START => fields
+                .short_fixed64()
+                .map(|time| head.start_ns = time)
+                .is_some(),
+            END => fields
+                .short_fixed64()
+                .map(|time| head.end_ns = time)
+                .is_some(),
+            TRACE_ID => fields.short().map(|id| head.trace_id = id).is_some(),
+            SPAN_ID => fields.short().map(|id| head.span_id = id).is_some(),
+            PARENT_ID => fields.short().map(|id| head.parent_span_id = id).is_some(),
+            NAME => {
+                let name = fields.short();
+                name.is_some_and(|name| {
+                    head.name = name;
+                    check_text(name, not_utf8);
+                    true
+                })
+            }
+            KIND => fields.short_varint().is_some(),
+            STATUS => {
+                let plain = fields.short_if(|status| matches!(status, [] | [STATUS_CODE, 0..0x80]));
+                if let Some([_, code]) = plain {
+                    head.status_code = i32::from(*code);
+                }
+                plain.is_some()
+            }
+            _ => first == FLAGS[0] && fields.fixed32_of(FLAGS).is_some(),
+        };
+        if is_taken {
+            continue;
+        }
         if let Some(field) = fields.read()? {
             any_field(&field, &mut head, not_utf8)
                 .map_err(|wrong| below_span(wrong, message, &field))?;
@@ -214,14 +242,20 @@ const TRACE_ID: u8 = 1 << 3 | 2;
 const SPAN_ID: u8 = 2 << 3 | 2;
 const PARENT_ID: u8 = 4 << 3 | 2;
 const NAME: u8 = 5 << 3 | 2;
+const KIND: u8 = 6 << 3;
 const START: u8 = 7 << 3 | 1;
 const END: u8 = 8 << 3 | 1;
 const ATTRIBUTE: u8 = 9 << 3 | 2;
+const STATUS: u8 = 15 << 3 | 2;
+/// Number 16: the key takes two bytes.
+const FLAGS: [u8; 2] = [0x80 | 5, 1];
+/// In `Status`.
+const STATUS_CODE: u8 = 3 << 3;
 
 #[cold]
 fn below_span(wrong: Wrong, message: &[u8], field: &Field<'_>) -> Wrong {
     match SPAN.field(field.number) {
-        Some(known) => wrong.below(message, field, known),
+        Some(known) => wrong.below(message, field.whole, known),
         None => wrong,
     }
 }
@@ -250,11 +284,11 @@ fn any_field<'a>(
         }
         (15, Payload::Bytes(status)) => {
             head.status_code = status_code(status).unwrap_or(head.status_code);
-            return check(status, &STATUS, not_utf8);
+            return check(status, &schema::STATUS, not_utf8);
         }
         (number, _) => {
             if let Some(known) = SPAN.field(number) {
-                return crate::check::check_field(field, known, 0, not_utf8);
+                return check_field(field, known, 0, not_utf8);
             }
         }
     }
@@ -286,7 +320,7 @@ fn count(message: &[u8], number: u32) -> usize {
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
-    use crate::wire::{put_bytes, put_varint};
+    use crate::wire::put_bytes;
 
     /// A request with spans that have each kind of field, in plain forms and in others.
     fn request() -> Vec<u8> {
@@ -314,17 +348,21 @@ mod tests {
             (11, &message(&[(2, b"event"), (3, &attribute(&value))])),
             (13, &message(&[(1, &[1; 16]), (2, &[2; 8])])),
             (15, &message(&[(2, b"why")])),
+            (15, &[]),
+            (15, &[STATUS_CODE, 2]),
             (77, b"later"),
         ]);
         for key in [START, END] {
             span.push(key);
             span.extend(5_u64.to_le_bytes());
         }
-        put_varint(6 << 3, &mut span);
-        put_varint(3, &mut span);
+        span.extend([KIND, 3]);
+        span.extend(FLAGS);
+        span.extend(0x101_u32.to_le_bytes());
         let scope = message(&[(1, &message(&[(1, b"a scope")])), (2, &span), (2, &span)]);
         let resource = message(&[(1, &message(&[(1, &attribute(&value))])), (2, &scope)]);
-        message(&[(1, &resource)])
+        // The second time it is known.
+        message(&[(1, &resource), (1, &resource)])
     }
 
     fn walked(request: &[u8]) -> Result<usize, String> {
@@ -373,7 +411,7 @@ mod tests {
             Ok::<(), DecodeError>(())
         });
         assert_eq!(parts.unwrap(), Walked::default());
-        assert_eq!(heads.len(), 2);
+        assert_eq!(heads.len(), 4);
         for head in heads {
             assert_eq!((head.trace_id, head.span_id), (&[7; 16][..], &[8; 8][..]));
             assert_eq!(
@@ -381,6 +419,7 @@ mod tests {
                 (&[9; 8][..], "caf\u{e9}".as_bytes())
             );
             assert_eq!((head.start_ns, head.end_ns, head.has_links), (5, 5, true));
+            assert_eq!(head.status_code, 2);
             assert_eq!(
                 Fields::of(head.field).next().unwrap().unwrap().bytes(),
                 Some(head.message)

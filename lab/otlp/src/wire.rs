@@ -53,11 +53,22 @@ impl<'a> Fields<'a> {
     /// # Errors
     ///
     /// When the rest of the bytes is no field.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Field<'a>>, Malformed> {
-        if self.rest.is_empty() {
-            return Ok(None);
+        // Most fields that are read here are messages. The way to them is short enough to be a part of each caller.
+        match self.message() {
+            Some((whole, bytes)) => Ok(Some(Field {
+                number: u32::from(whole[0] >> 3),
+                payload: Payload::Bytes(bytes),
+                whole,
+            })),
+            None if self.rest.is_empty() => Ok(None),
+            None => self.read_any().map(Some),
         }
+    }
+
+    #[inline(never)]
+    fn read_any(&mut self) -> Result<Field<'a>, Malformed> {
         let start = self.rest;
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).map_err(|_| Malformed::Number)?;
@@ -79,11 +90,11 @@ impl<'a> Fields<'a> {
             _ => return Err(Malformed::WireType),
         };
         let whole = &start[..start.len() - self.rest.len()];
-        Ok(Some(Field {
+        Ok(Field {
             number,
             payload,
             whole,
-        }))
+        })
     }
 
     /// The first byte of the next field; `None` at the end. For fields up to number 15 it says number and wire type.
@@ -96,14 +107,77 @@ impl<'a> Fields<'a> {
     /// field is longer: then [`Fields::read`] takes it.
     #[inline]
     pub(crate) fn short(&mut self) -> Option<&'a [u8]> {
+        self.short_if(|_| true)
+    }
+
+    /// Takes such a field if its bytes are of this form.
+    #[inline]
+    pub(crate) fn short_if(&mut self, is_right: impl FnOnce(&'a [u8]) -> bool) -> Option<&'a [u8]> {
         match *self.rest {
             [_, length, ref rest @ ..] if length < 0x80 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(length))?;
+                if !is_right(bytes) {
+                    return None;
+                }
                 self.rest = rest;
                 Some(bytes)
             }
             _ => None,
         }
+    }
+
+    /// Takes a field of bytes whose key is one byte, without looking at its number: all of it, and the bytes. `None` if
+    /// it is a field of another type, or if its length takes more than three bytes.
+    #[inline]
+    pub(crate) fn message(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let low = |byte: u8| usize::from(byte & 0x7f);
+        let (length, rest) = match *self.rest {
+            [key, ..] if key & 0x87 != 2 || key < 8 => return None,
+            [_, a, ref rest @ ..] if a < 0x80 => (low(a), rest),
+            [_, a, b, ref rest @ ..] if b < 0x80 => (low(a) | low(b) << 7, rest),
+            [_, a, b, c, ref rest @ ..] if c < 0x80 => (low(a) | low(b) << 7 | low(c) << 14, rest),
+            _ => return None,
+        };
+        let (bytes, after) = rest.split_at_checked(length)?;
+        let whole = &self.rest[..self.rest.len() - after.len()];
+        self.rest = after;
+        Some((whole, bytes))
+    }
+
+    /// Passes over fields of bytes in a row that have this number, which is below 16. What is malformed is left.
+    #[inline]
+    pub fn pass(&mut self, number: u32) {
+        while self.peek().map(u32::from) == Some(number << 3 | 2) && self.message().is_some() {}
+    }
+
+    /// The bytes that are not read yet.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes an integer whose key and value are one byte each.
+    #[inline]
+    pub(crate) fn short_varint(&mut self) -> Option<u8> {
+        match *self.rest {
+            [_, value, ref rest @ ..] if value < 0x80 => {
+                self.rest = rest;
+                Some(value)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a field of four bytes whose key is this one.
+    #[inline]
+    pub(crate) fn fixed32_of(&mut self, key: [u8; 2]) -> Option<[u8; 4]> {
+        let (field, rest) = self.rest.split_first_chunk::<6>()?;
+        let [first, second, value @ ..] = *field;
+        if [first, second] != key {
+            return None;
+        }
+        self.rest = rest;
+        Some(value)
     }
 
     /// Takes a field of eight bytes whose key is one byte.

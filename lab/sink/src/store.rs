@@ -15,11 +15,12 @@ pub(crate) mod stats;
 mod stored;
 
 use std::{
+    num::NonZeroU64,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -126,12 +127,14 @@ impl Store {
         if library_spans > 0 {
             taken.refuse(library_spans, || OLD_NAMES.to_owned());
         }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
         let mut state = self.state();
         state.refuse(taken.refused);
         let mut stored = false;
         for cut in cuts {
             let (id, spans) = (cut.trace_id, cut.facts.spans as usize);
-            let refused = state.take(cut, marker);
+            let refused = state.take(cut, marker, now);
             stored |= refused.as_ref().is_none_or(|refused| refused.spans < spans);
             if let Some(Refusal { spans, reason }) = refused {
                 taken.refuse(spans, || format!("trace {id}: {reason}"));
@@ -198,7 +201,7 @@ impl Store {
     pub fn search(&self, query: &Query) -> Vec<Summary> {
         let asked = Asked::new(query, &self.0.marker);
         let limit = query.limit.unwrap_or(usize::MAX);
-        let (mut found, mut before) = (Vec::new(), u64::MAX);
+        let (mut found, mut before) = (Vec::new(), NonZeroU64::MAX);
         while found.len() < limit {
             let wanted = (limit - found.len()).min(AT_ONCE);
             let candidates = self.candidates(&asked, &mut before, wanted);
@@ -212,7 +215,12 @@ impl Store {
     }
 
     /// Traces that may match, newest first: those before this number, which becomes that of the last one.
-    fn candidates(&self, asked: &Asked<'_>, before: &mut u64, wanted: usize) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        asked: &Asked<'_>,
+        before: &mut NonZeroU64,
+        wanted: usize,
+    ) -> Vec<Candidate> {
         let state = self.state();
         let mut candidates = Vec::new();
         for (number, held) in state.older_than(*before) {

@@ -44,8 +44,8 @@ pub(super) struct Cutter<'a, 's> {
     rows: Vec<Row<'a>>,
     traces: Vec<Rows>,
     places: HashMap<TraceId, u32, RandomState>,
-    /// The trace of the last span: the next one is often of the same.
-    last: Option<u32>,
+    /// The row of the last span: the next span often stands behind it, and is of the same trace.
+    open: Option<Open>,
     group: Option<Group>,
     resource_message: &'a [u8],
     scope_message: &'a [u8],
@@ -66,12 +66,23 @@ struct Group {
     service: Mark,
 }
 
-/// A span.
+/// Spans of one trace that stand one behind the other in a scope.
 struct Row<'a> {
-    field: &'a [u8],
+    fields: &'a [u8],
     scope: u32,
-    /// The next span of the same trace; `NONE` at the last.
+    /// The next row of the same trace; `NONE` at the last.
     next: u32,
+}
+
+/// A row to which spans may be added.
+#[derive(Clone, Copy)]
+struct Open {
+    row: u32,
+    /// The place of its trace.
+    place: u32,
+    /// Where it begins and ends in the message of the scope. It ends `NOWHERE` once that message has ended.
+    start: usize,
+    end: usize,
 }
 
 /// The spans of one trace.
@@ -87,6 +98,7 @@ struct Rows {
 }
 
 const NONE: u32 = u32::MAX;
+const NOWHERE: usize = usize::MAX;
 
 /// The number of rows for which room is taken at once.
 const ROWS: usize = 1024;
@@ -106,7 +118,7 @@ pub(super) fn cut(
         rows: Vec::new(),
         traces: Vec::new(),
         places: HashMap::default(),
-        last: None,
+        open: None,
         group: None,
         resource_message: &[],
         scope_message: &[],
@@ -119,7 +131,10 @@ pub(super) fn cut(
     // The bytes stand in memory twice until the request is dropped.
     let bytes = cutter.traces.iter().map(|rows| rows.bytes).sum();
     cutter.share.grow(bytes)?;
-    let cuts = cutter.traces.iter().map(|rows| cutter.batch(rows));
+    // All handles first: each is an atomic count, which waits for the bytes that were written before it.
+    let runs: Vec<_> = cutter.traces.iter().map(|rows| cutter.runs(rows)).collect();
+    let traces = cutter.traces.iter().zip(runs);
+    let cuts = traces.map(|(rows, runs)| cutter.batch(rows, runs));
     Ok((cuts.collect(), walked))
 }
 
@@ -131,10 +146,12 @@ impl<'a> Cutter<'a, '_> {
                 self.resource_message = message;
                 self.resource = None;
                 self.group = None;
+                self.close();
             }
             Found::Scope(message) => {
                 self.scope_message = message;
                 self.group = None;
+                self.close();
             }
             Found::Rejected(rejected) => taken.refuse(1, || rejected.to_string()),
             Found::Span(head) => self.span(&head)?,
@@ -142,39 +159,82 @@ impl<'a> Cutter<'a, '_> {
         Ok(())
     }
 
+    /// Lets the next span begin a row: it stands in another scope.
+    fn close(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.end = NOWHERE;
+        }
+    }
+
+    #[inline]
     fn span(&mut self, head: &SpanHead<'a>) -> Result<(), NotCut> {
         let group = match self.group {
             Some(group) => group,
             None => self.new_group()?,
         };
-        if self.rows.len() == self.rows.capacity() {
-            self.more_rows()?;
-        }
-        let row = self.rows.len() as u32;
-        self.rows.push(Row {
-            field: head.field,
-            scope: group.scope,
-            next: NONE,
-        });
-        let place = match self.last {
-            Some(place) if self.traces[place as usize].trace_id == head.trace_id => place,
-            _ => self.place(head, row),
+        let place = match self.lengthen(head) {
+            Some(place) => place,
+            None => self.new_row(head, group.scope)?,
         };
-        self.last = Some(place);
         let rows = &mut self.traces[place as usize];
-        if rows.tail != row {
-            self.rows[rows.tail as usize].next = row;
-            rows.tail = row;
-        }
-        rows.runs += u32::from(rows.scope != group.scope);
-        rows.scope = group.scope;
         let at = rows.bytes;
         rows.bytes += head.field.len();
         rows.facts.add_span(head, at, self.marker, group.service);
         Ok(())
     }
 
-    /// The place of a trace whose first or next span this row is.
+    /// Adds a span to the row of the last one, if it stands behind that and is of the same trace.
+    #[inline]
+    fn lengthen(&mut self, head: &SpanHead<'a>) -> Option<u32> {
+        let start = self.start_in_scope(head);
+        let open = self.open.as_mut()?;
+        if open.end != start || self.traces[open.place as usize].trace_id != head.trace_id {
+            return None;
+        }
+        let end = start + head.field.len();
+        self.rows[open.row as usize].fields = self.scope_message.get(open.start..end)?;
+        open.end = end;
+        Some(open.place)
+    }
+
+    /// Where the field of a span begins in the message of its scope, of which it is a part.
+    fn start_in_scope(&self, head: &SpanHead<'a>) -> usize {
+        let scope = self.scope_message.as_ptr().addr();
+        head.field.as_ptr().addr().wrapping_sub(scope)
+    }
+
+    fn new_row(&mut self, head: &SpanHead<'a>, scope: u32) -> Result<u32, NotCut> {
+        if self.rows.len() == self.rows.capacity() {
+            self.more_rows()?;
+        }
+        let row = self.rows.len() as u32;
+        self.rows.push(Row {
+            fields: head.field,
+            scope,
+            next: NONE,
+        });
+        let place = match self.open {
+            Some(open) if self.traces[open.place as usize].trace_id == head.trace_id => open.place,
+            _ => self.place(head, row),
+        };
+        let rows = &mut self.traces[place as usize];
+        if rows.tail != row {
+            self.rows[rows.tail as usize].next = row;
+            rows.tail = row;
+        }
+        rows.runs += u32::from(rows.scope != scope);
+        rows.scope = scope;
+        let start = self.start_in_scope(head);
+        self.open = Some(Open {
+            row,
+            place,
+            start,
+            end: start + head.field.len(),
+        });
+        Ok(place)
+    }
+
+    /// The place of a trace whose first or next row this is.
     fn place(&mut self, head: &SpanHead<'a>, row: u32) -> u32 {
         let next = self.traces.len() as u32;
         let place = *self.places.entry(head.trace_id).or_insert(next);
@@ -233,14 +293,17 @@ impl<'a> Cutter<'a, '_> {
         Ok(group)
     }
 
-    /// Copies the spans of a trace.
-    fn batch(&self, rows: &Rows) -> Cut {
-        let mut bytes = Vec::with_capacity(rows.bytes);
+    /// The rows of a trace.
+    fn rows(&self, rows: &Rows) -> impl Iterator<Item = &Row<'a>> {
+        let row = |at: u32| self.rows.get(at as usize);
+        std::iter::successors(row(rows.head), move |last| row(last.next))
+    }
+
+    /// The runs of a trace.
+    fn runs(&self, rows: &Rows) -> SmallVec<[Run; 2]> {
         let mut runs: SmallVec<[Run; 2]> = SmallVec::with_capacity(rows.runs as usize);
-        let mut scope = NONE;
-        let mut at = rows.head;
-        while at != NONE {
-            let row = &self.rows[at as usize];
+        let (mut scope, mut end) = (NONE, 0);
+        for row in self.rows(rows) {
             if row.scope != scope {
                 scope = row.scope;
                 runs.push(Run {
@@ -248,11 +311,19 @@ impl<'a> Cutter<'a, '_> {
                     end: 0,
                 });
             }
-            bytes.extend_from_slice(row.field);
+            end += row.fields.len();
             if let Some(run) = runs.last_mut() {
-                run.end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                run.end = u32::try_from(end).unwrap_or(u32::MAX);
             }
-            at = row.next;
+        }
+        runs
+    }
+
+    /// Copies the spans of a trace.
+    fn batch(&self, rows: &Rows, runs: SmallVec<[Run; 2]>) -> Cut {
+        let mut bytes = Vec::with_capacity(rows.bytes);
+        for row in self.rows(rows) {
+            bytes.extend_from_slice(row.fields);
         }
         Cut {
             trace_id: rows.trace_id,

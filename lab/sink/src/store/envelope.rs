@@ -86,15 +86,21 @@ impl<'a> Parts<'a> {
     pub(super) fn of(message: &'a [u8]) -> Parts<'a> {
         let (mut first, mut last) = (None, 0);
         let mut mixed = false;
-        let mut at = 0;
-        for field in Fields::of(message).flatten() {
-            let end = at + field.whole.len();
-            if field.number == INNER {
-                mixed |= first.is_some() && last != at;
-                first.get_or_insert(at);
-                last = end;
+        let mut fields = Fields::of(message);
+        let at = |fields: &Fields<'_>| message.len() - fields.rest().len();
+        loop {
+            let start = at(&fields);
+            fields.pass(INNER);
+            if at(&fields) == start {
+                match fields.next() {
+                    Some(Ok(field)) if field.number == INNER => {}
+                    Some(Ok(_)) => continue,
+                    _ => break,
+                }
             }
-            at = end;
+            mixed |= first.is_some() && last != start;
+            first.get_or_insert(start);
+            last = at(&fields);
         }
         let first = first.unwrap_or(message.len());
         Parts {

@@ -1,9 +1,10 @@
 //! The state under the store's lock: traces, their bytes, and the four counters that must add up.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
+    num::NonZeroU64,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use foldhash::quality::RandomState;
@@ -20,13 +21,6 @@ use super::{
     stats::{Spans, Traces},
 };
 use crate::Config;
-
-/// The time since the last of some spans ended.
-fn since(end_ns: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default()
-        .saturating_sub(Duration::from_nanos(end_ns))
-}
 
 /// Spans that were not stored.
 pub(super) struct Refusal {
@@ -48,10 +42,14 @@ pub(super) struct State {
     max_bytes: usize,
     max_trace_bytes: usize,
     /// The traces by their numbers, which grow: the oldest comes first.
-    traces: BTreeMap<u64, StoredTrace>,
-    numbers: HashMap<TraceId, u64, RandomState>,
-    next_number: u64,
-    evicted: Evicted,
+    traces: BTreeMap<NonZeroU64, StoredTrace>,
+    /// The numbers of the traces that are stored; `None` for those that were evicted last, whose late spans are refused.
+    numbers: HashMap<TraceId, Option<NonZeroU64>, RandomState>,
+    next_number: NonZeroU64,
+    /// The ids of the evicted traces in `numbers`, in the order in which they were evicted.
+    evicted: VecDeque<TraceId>,
+    /// The number of evicted traces that are remembered.
+    most_evicted: usize,
     /// The bytes of all traces, without the envelopes that they share.
     bytes: usize,
     stored_spans: usize,
@@ -75,8 +73,11 @@ pub(super) struct StoredTrace {
 }
 
 /// The bytes of a trace apart from its batches: its entries in the tables, which are at least half full.
-const OF_A_TRACE: usize =
-    2 * (size_of::<u64>() + size_of::<StoredTrace>() + size_of::<(TraceId, u64)>() + 1);
+const OF_A_TRACE: usize = 2
+    * (size_of::<u64>()
+        + size_of::<StoredTrace>()
+        + size_of::<(TraceId, Option<NonZeroU64>)>()
+        + 1);
 
 impl State {
     pub(super) fn new(config: &Config) -> State {
@@ -85,11 +86,9 @@ impl State {
             max_trace_bytes: config.max_trace_bytes.min(config.max_bytes),
             traces: BTreeMap::new(),
             numbers: HashMap::default(),
-            next_number: 0,
-            evicted: Evicted {
-                most: config.remembered_evictions,
-                ..Evicted::default()
-            },
+            next_number: NonZeroU64::MIN,
+            evicted: VecDeque::new(),
+            most_evicted: config.remembered_evictions,
             bytes: 0,
             stored_spans: 0,
             received_spans: 0,
@@ -106,8 +105,8 @@ impl State {
         self.refused_spans += spans as u64;
     }
 
-    /// Stores a batch, as far as its trace has room for it.
-    pub(super) fn take(&mut self, cut: Cut, marker: &Marker) -> Option<Refusal> {
+    /// Stores a batch that comes at this time after the Unix epoch, as far as its trace has room for it.
+    pub(super) fn take(&mut self, cut: Cut, marker: &Marker, now: Duration) -> Option<Refusal> {
         let Cut {
             trace_id,
             batch,
@@ -115,57 +114,58 @@ impl State {
         } = cut;
         let received = facts.spans as usize;
         self.received_spans += received as u64;
-        if self.evicted.contains(trace_id) {
-            self.refused_spans += received as u64;
-            return Some(Refusal {
-                spans: received,
-                reason: Reason::Evicted,
-            });
-        }
-        let number = self.numbers.get(&trace_id).copied();
+        let number = match self.numbers.get(&trace_id) {
+            Some(None) => {
+                self.refused_spans += received as u64;
+                return Some(Refusal {
+                    spans: received,
+                    reason: Reason::Evicted,
+                });
+            }
+            Some(number) => *number,
+            None => None,
+        };
         let held = number.and_then(|number| self.traces.get(&number));
         let before = held.map_or(OF_A_TRACE, |held| held.bytes);
-        if before + batch.weight() > self.max_trace_bytes {
-            return self.take_a_part(trace_id, before, &batch, received, marker);
-        }
-        self.store(trace_id, number, batch, facts);
-        None
+        let (batch, facts, refusal) = match before + batch.weight() > self.max_trace_bytes {
+            false => (batch, facts, None),
+            true => {
+                let room = self.max_trace_bytes.saturating_sub(before);
+                let part = batch.first_within(room, marker);
+                let fitting = part.as_ref().map_or(0, |(_, facts)| facts.spans as usize);
+                self.refused_spans += (received - fitting) as u64;
+                let refusal = (fitting < received).then_some(Refusal {
+                    spans: received - fitting,
+                    reason: Reason::TooLarge(self.max_trace_bytes),
+                });
+                let Some((batch, facts)) = part else {
+                    return refusal;
+                };
+                (batch, facts, refusal)
+            }
+        };
+        self.store(trace_id, number, batch, facts, now);
+        refusal
     }
 
-    /// Stores as many spans of a batch as its trace has room for.
-    #[cold]
-    fn take_a_part(
+    fn store(
         &mut self,
-        trace_id: TraceId,
-        before: usize,
-        batch: &Batch,
-        received: usize,
-        marker: &Marker,
-    ) -> Option<Refusal> {
-        let part = batch.first_within(self.max_trace_bytes.saturating_sub(before), marker);
-        let fitting = part.as_ref().map_or(0, |(_, facts)| facts.spans as usize);
-        self.refused_spans += (received - fitting) as u64;
-        if let Some((batch, facts)) = part {
-            let number = self.numbers.get(&trace_id).copied();
-            self.store(trace_id, number, batch, facts);
-        }
-        (fitting < received).then_some(Refusal {
-            spans: received - fitting,
-            reason: Reason::TooLarge(self.max_trace_bytes),
-        })
-    }
-
-    fn store(&mut self, id: TraceId, number: Option<u64>, batch: Batch, mut facts: Facts) {
+        id: TraceId,
+        number: Option<NonZeroU64>,
+        batch: Batch,
+        mut facts: Facts,
+        now: Duration,
+    ) {
         self.revision += 1;
         self.stored_spans += facts.spans as usize;
         let weight = batch.weight();
-        let lateness = since(facts.end_ns);
+        let lateness = now.saturating_sub(Duration::from_nanos(facts.end_ns));
         let Some(held) = number.and_then(|number| self.traces.get_mut(&number)) else {
             let bytes = OF_A_TRACE + weight;
             self.bytes += bytes;
             let number = self.next_number;
-            self.next_number += 1;
-            self.numbers.insert(id, number);
+            self.next_number = number.saturating_add(1);
+            self.numbers.insert(id, Some(number));
             self.traces.insert(
                 number,
                 StoredTrace {
@@ -205,7 +205,7 @@ impl State {
     }
 
     pub(super) fn held(&self, id: TraceId) -> Option<&StoredTrace> {
-        self.traces.get(self.numbers.get(&id)?)
+        self.traces.get(self.numbers.get(&id)?.as_ref()?)
     }
 
     pub(super) fn ids_newest_first(&self) -> impl Iterator<Item = TraceId> {
@@ -213,7 +213,10 @@ impl State {
     }
 
     /// The traces older than this number, newest first, with their numbers.
-    pub(super) fn older_than(&self, number: u64) -> impl Iterator<Item = (u64, &StoredTrace)> {
+    pub(super) fn older_than(
+        &self,
+        number: NonZeroU64,
+    ) -> impl Iterator<Item = (NonZeroU64, &StoredTrace)> {
         let older = self.traces.range(..number).rev();
         older.map(|(number, held)| (*number, held))
     }
@@ -246,37 +249,41 @@ impl State {
 
     /// Evicts one trace, whose late spans are taken all the same; returns the number of its spans.
     pub(super) fn evict(&mut self, id: TraceId) -> usize {
-        let Some(number) = self.numbers.get(&id).copied() else {
+        let number = self.numbers.get(&id).copied().flatten();
+        let Some(held) = number.and_then(|number| self.traces.remove(&number)) else {
             return 0;
         };
+        self.numbers.remove(&id);
         self.revision += 1;
-        self.release(number)
+        self.release(&held);
+        held.facts.spans as usize
     }
 
     pub(super) fn was_evicted(&self, id: TraceId) -> bool {
-        self.evicted.contains(id)
+        self.numbers.get(&id) == Some(&None)
     }
 
     fn evict_oldest(&mut self) -> bool {
-        let Some((&number, held)) = self.traces.first_key_value() else {
+        let Some((_, held)) = self.traces.pop_first() else {
             return false;
         };
-        self.evicted.remember(held.id);
-        self.release(number);
+        self.release(&held);
+        self.numbers.insert(held.id, None);
+        self.evicted.push_back(held.id);
+        while self.evicted.len() > self.most_evicted {
+            if let Some(forgotten) = self.evicted.pop_front() {
+                self.numbers.remove(&forgotten);
+            }
+        }
         true
     }
 
-    /// Takes a trace out of the counters; returns the number of its spans.
-    fn release(&mut self, number: u64) -> usize {
-        let Some(held) = self.traces.remove(&number) else {
-            return 0;
-        };
-        self.numbers.remove(&held.id);
+    /// Takes a trace out of the counters.
+    fn release(&mut self, held: &StoredTrace) {
         self.bytes -= held.bytes;
         self.stored_spans -= held.facts.spans as usize;
         self.evicted_spans += u64::from(held.facts.spans);
         self.evicted_traces += 1;
-        held.facts.spans as usize
     }
 }
 
@@ -289,31 +296,6 @@ impl StoredTrace {
             revision: self.revision,
             facts: self.facts.clone(),
             batches: self.batches.clone(),
-        }
-    }
-}
-
-/// The ids of the traces that were evicted last.
-#[derive(Debug, Default)]
-struct Evicted {
-    most: usize,
-    ids: HashSet<TraceId, RandomState>,
-    order: VecDeque<TraceId>,
-}
-
-impl Evicted {
-    fn contains(&self, id: TraceId) -> bool {
-        self.ids.contains(&id)
-    }
-
-    fn remember(&mut self, id: TraceId) {
-        if self.ids.insert(id) {
-            self.order.push_back(id);
-        }
-        while self.order.len() > self.most {
-            if let Some(forgotten) = self.order.pop_front() {
-                self.ids.remove(&forgotten);
-            }
         }
     }
 }

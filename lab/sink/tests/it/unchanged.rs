@@ -157,6 +157,31 @@ fn spans_of_one_trace_come_out_in_the_order_in_which_they_came() {
     }
 }
 
+/// Spans in a row are copied at once, but only those that stand one behind the other.
+#[test]
+fn what_stands_between_the_spans_of_a_trace_goes_out_with_its_own() {
+    let unusable = Span {
+        span_id: Vec::new(),
+        ..span(1, 9)
+    };
+    let others = [span(1, 1), span(1, 2), unusable, span(1, 3), span(2, 4)];
+    let more = [span(2, 5), span(1, 6), span(1, 7)];
+    // The second scope is as the first, and its spans are of the trace of the last one.
+    let mut request = request_of(others.to_vec());
+    let mut second = request.resource_spans[0].scope_spans[0].clone();
+    second.spans = more.to_vec();
+    request.resource_spans[0].scope_spans.push(second);
+    let store = Store::new(Config::default());
+    assert_eq!(store.take(&request.encode_to_vec()).unwrap().refused, 1);
+    for (trace, ids) in [(1, &[1, 2, 3, 6, 7][..]), (2, &[4, 5][..])] {
+        let out = ExportTraceServiceRequest::decode(&*protobuf(&store, trace)).unwrap();
+        let scopes = out.resource_spans.iter().flat_map(|of| &of.scope_spans);
+        let spans: Vec<_> = scopes.flat_map(|scope| scope.spans.clone()).collect();
+        let sent: Vec<_> = ids.iter().map(|id| span(trace, *id)).collect();
+        assert_eq!(spans, sent);
+    }
+}
+
 /// A trace of more than one piece is one document.
 #[test]
 fn a_large_trace_is_written_in_pieces_that_make_one_document() {
