@@ -6,3 +6,4 @@ mod circles;
 mod fuzz;
 mod listeners;
 mod map;
+mod schemas;

@@ -10,7 +10,7 @@ use trace::{Kind, Span, StatusCode, is_within};
 use crate::{
     attributes::{Holder, attributes_fit, of_holder},
     forest::Forest,
-    plan::{FIELD, Item, identity},
+    plan::{FIELD, Identity, Item, identity, identity_but_name},
     reference::{Resolved, Target, resolve},
 };
 
@@ -70,10 +70,14 @@ pub(crate) fn fit<'a>(
     target: impl Fn(&str) -> Target<'a>,
 ) -> Option<Fit> {
     let span = forest.span(index);
-    if item.is_named_otherwise(span) && !item.is_lost(forest) {
+    let is_named_otherwise = item.is_named_otherwise(span);
+    if is_named_otherwise && !item.is_lost(forest) {
         return None;
     }
-    let differs = identity(&item.node.span, span);
+    let differs = Identity {
+        name: is_named_otherwise,
+        ..identity_but_name(&item.node.span, span)
+    };
     let mut cost = item.cost(differs, forest)?;
     let mut certain = differs.any();
     others(item.node, index, forest, &target, &mut |mismatch| {

@@ -45,6 +45,13 @@ struct Explain<'s, 'e, 't> {
 impl Explain<'_, '_, '_> {
     /// The lines of some nodes and of the spans beside them, in the order of the file.
     fn siblings(&self, siblings: &Siblings<'_>, parent: Option<usize>) -> Vec<Line> {
+        let excess = siblings.excess.iter().map(|excess| self.excess(excess));
+        let timings = self.timings(siblings);
+        if siblings.missing.is_empty() && timings.is_empty() {
+            // The pairs are in the order of the file already.
+            let pairs = siblings.pairs.iter().map(|pair| self.pair(pair));
+            return pairs.chain(excess).collect();
+        }
         let pairs = siblings
             .pairs
             .iter()
@@ -53,10 +60,8 @@ impl Explain<'_, '_, '_> {
             .missing
             .iter()
             .map(|missing| (missing.item, self.missing(missing, parent)));
-        let timings = self.timings(siblings);
         let mut lines: Vec<_> = pairs.chain(missing).chain(timings).collect();
         lines.sort_by_key(|(item, _)| *item);
-        let excess = siblings.excess.iter().map(|excess| self.excess(excess));
         lines
             .into_iter()
             .map(|(_, line)| line)
@@ -141,7 +146,13 @@ impl Explain<'_, '_, '_> {
 
     /// The timing errors among the several spans of a node.
     fn timings(&self, siblings: &Siblings<'_>) -> Vec<(usize, Line)> {
-        let mut items: Vec<usize> = siblings.pairs.iter().map(|pair| pair.item).collect();
+        let with_timing = |pair: &&Pair<'_>| self.plan.items[pair.item].node.timing.is_some();
+        let mut items: Vec<usize> = siblings
+            .pairs
+            .iter()
+            .filter(with_timing)
+            .map(|pair| pair.item)
+            .collect();
         items.dedup();
         let line = |item: usize| {
             let node = self.plan.items[item].node;

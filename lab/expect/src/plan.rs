@@ -232,16 +232,24 @@ impl Identity {
 /// The differences between a span's identity and the pattern.
 pub(crate) fn identity(pattern: &Pattern, span: &Span) -> Identity {
     Identity {
+        name: pattern
+            .name
+            .as_ref()
+            .is_some_and(|want| !want.fits(&span.name, span.fidelity)),
+        ..identity_but_name(pattern, span)
+    }
+}
+
+/// The differences between a span's identity and the pattern, without looking at the name.
+pub(crate) fn identity_but_name(pattern: &Pattern, span: &Span) -> Identity {
+    Identity {
         service: pattern.service.as_ref().is_some_and(|want| {
             // A span without a service name does not match the default name of the SDKs.
             !service(span)
                 .and_then(Value::as_str)
                 .is_some_and(|got| want.fits(got, span.fidelity))
         }),
-        name: pattern
-            .name
-            .as_ref()
-            .is_some_and(|want| !want.fits(&span.name, span.fidelity)),
+        name: false,
         kind: pattern.kind.is_some_and(|want| !is_kind(want, span)),
     }
 }

@@ -85,7 +85,7 @@ fn rounds<'e>(plan: &Plan<'e>, forest: &Forest<'_>, forced: HashMap<usize, usize
             forest,
             bindings,
             forced: &forced,
-            known: HashMap::default(),
+            known: HashMap::with_capacity_and_hasher(plan.items.len(), RandomState::default()),
         };
         let top = search.top();
         let mut found = Bindings::new();
@@ -149,11 +149,13 @@ impl<'e> Search<'_, 'e, '_> {
         let (deep, direct) = self.split(&self.plan.tops, &scope);
         let mut siblings = Siblings::default();
         let tops: Vec<usize> = self.forest.all_tops().collect();
-        let all: Vec<usize> = (0..self.forest.len())
-            .filter(|&span| self.forest.is_own(span))
-            .collect();
-        self.match_set(&direct, tops, &Unlisted::None, &scope, &mut siblings);
-        self.match_set(&deep, all, &Unlisted::None, &scope, &mut siblings);
+        self.match_set(&direct, &tops, &Unlisted::None, &scope, &mut siblings);
+        if !deep.is_empty() {
+            let all: Vec<usize> = (0..self.forest.len())
+                .filter(|&span| self.forest.is_own(span))
+                .collect();
+            self.match_set(&deep, &all, &Unlisted::None, &scope, &mut siblings);
+        }
         siblings.pairs.iter_mut().for_each(|pair| self.fill(pair));
         siblings
     }
@@ -264,9 +266,9 @@ impl<'e> Search<'_, 'e, '_> {
         };
         if !deep.is_empty() {
             let below = self.forest.descendants(span);
-            self.match_set(&deep, below, &Unlisted::None, scope, &mut siblings);
+            self.match_set(&deep, &below, &Unlisted::None, scope, &mut siblings);
         }
-        let children = self.forest.children(span).to_vec();
+        let children = self.forest.children(span);
         let unlisted = match self.plan.items[item].node.closed {
             true => {
                 // A child that is matched by an any-depth node counts as listed.
@@ -305,7 +307,7 @@ impl<'e> Search<'_, 'e, '_> {
     fn match_set(
         &mut self,
         items: &[usize],
-        candidates: Vec<usize>,
+        candidates: &[usize],
         unlisted: &Unlisted,
         scope: &Bindings<'e>,
         siblings: &mut Siblings<'e>,
@@ -351,13 +353,13 @@ impl<'e> Search<'_, 'e, '_> {
     }
 
     /// The costs of each candidate with each node, and alone.
-    fn table(
+    fn table<'c>(
         &mut self,
         items: &[usize],
-        candidates: Vec<usize>,
+        candidates: &'c [usize],
         unlisted: &Unlisted,
         scope: &Bindings<'e>,
-    ) -> Table {
+    ) -> Table<'c> {
         let mut costs = Vec::with_capacity(candidates.len() * items.len());
         let mut alone: Vec<_> = candidates
             .iter()
@@ -398,14 +400,14 @@ impl<'e> Search<'_, 'e, '_> {
         self.table_of(items, candidates, costs, alone, forbidden)
     }
 
-    fn table_of(
+    fn table_of<'c>(
         &self,
         items: &[usize],
-        candidates: Vec<usize>,
+        candidates: &'c [usize],
         costs: Vec<Option<i64>>,
         alone: Vec<(i64, Option<Why>)>,
         forbidden: Vec<Excess>,
-    ) -> Table {
+    ) -> Table<'c> {
         let node = |&item: &usize| {
             (
                 self.plan.items[item].node.times,

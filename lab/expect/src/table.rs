@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Some nodes, their candidate spans, and the cost of each pair.
-pub(crate) struct Table {
+pub(crate) struct Table<'c> {
     /// For each node: the number of its spans, and the cost of a missing span.
     pub(crate) nodes: Vec<(Count, i64)>,
     /// The spans.
-    pub(crate) candidates: Vec<usize>,
+    pub(crate) candidates: &'c [usize],
     /// For each node, then each candidate: the cost; `None` if the two cannot be paired.
     pub(crate) costs: Vec<Option<i64>>,
     /// For each candidate: the cost if no node matches it, and the reason.
@@ -34,7 +34,7 @@ pub(crate) struct Choice {
 
 // === impl Table ===
 
-impl Table {
+impl Table<'_> {
     /// The cost of a pair; `None` if the two cannot be paired.
     pub(crate) fn cost(&self, node: usize, candidate: usize) -> Option<i64> {
         self.costs[node * self.candidates.len() + candidate]
@@ -42,6 +42,12 @@ impl Table {
 
     /// Finds the pairs of least total cost.
     pub(crate) fn cheapest(&self) -> Choice {
+        if self.costs.iter().all(Option::is_none) {
+            return Choice {
+                pairs: Vec::new(),
+                left: (0..self.candidates.len()).collect(),
+            };
+        }
         if let Some(free) = self.free() {
             return free;
         }

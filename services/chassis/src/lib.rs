@@ -35,6 +35,7 @@ mod error;
 pub mod fault_switch;
 pub mod http;
 mod listen;
+mod migrations;
 mod pace;
 mod serve;
 mod standing_faults;
@@ -49,6 +50,7 @@ pub use self::{
     error::Error,
     fault_switch::{FaultSwitch, record_fault},
     listen::{ListenError, listen},
+    migrations::schema,
     pace::Pace,
     serve::{serve, serve_behind},
     standing_faults::StandingFaults,

@@ -26,7 +26,7 @@
 //! # }
 //! ```
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use chassis::{
     AllowedHosts, Claims, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, StandingFaults,
@@ -55,7 +55,7 @@ mod shop;
 
 const NAME: &str = "checkout";
 /// The schema of the service.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+pub static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_shop");
 
 /// How long checkout waits for a service that it calls.
 pub const CALL_PATIENCE: Duration = Duration::from_secs(10);

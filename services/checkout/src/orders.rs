@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::{CartLine, OrderReply, OrderStatus};
-use sqlx::{Any, Transaction};
+use sqlx::{Any, FromRow, Row as _, Transaction, any::AnyRow};
 use telemetry::{SavedContext, sql::Database};
 
 const INSERT: &str = "INSERT INTO orders (order_id, idempotency_key, fingerprint, email, lines, \
@@ -71,7 +71,6 @@ pub(crate) struct Abandoned {
     pub(crate) context: SavedContext,
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     order_id: String,
     status: String,
@@ -80,6 +79,12 @@ struct Row {
     item_count: i64,
     message_id: Option<String>,
     failure: Option<String>,
+}
+
+/// The row of an order, with the request that its idempotency key stands for.
+struct WithFingerprint {
+    row: Row,
+    fingerprint: String,
 }
 
 // === Writing ===
@@ -159,12 +164,6 @@ pub(crate) async fn find(db: &Database, order_id: &str) -> sqlx::Result<Option<O
 
 /// The order with this idempotency key.
 pub(crate) async fn find_by_key(db: &Database, key: &str) -> sqlx::Result<Option<Earlier>> {
-    #[derive(sqlx::FromRow)]
-    struct WithFingerprint {
-        #[sqlx(flatten)]
-        row: Row,
-        fingerprint: String,
-    }
     let found: Option<WithFingerprint> = db
         .trace(SELECT_BY_KEY, |sql| {
             sqlx::query_as(sql).bind(key).fetch_optional(&db.pool)
@@ -220,6 +219,29 @@ impl Order {
 }
 
 // === impl Row ===
+
+impl FromRow<'_, AnyRow> for Row {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Row {
+            order_id: row.try_get("order_id")?,
+            status: row.try_get("status")?,
+            total_cents: row.try_get("total_cents")?,
+            discount_cents: row.try_get("discount_cents")?,
+            item_count: row.try_get("item_count")?,
+            message_id: row.try_get("message_id")?,
+            failure: row.try_get("failure")?,
+        })
+    }
+}
+
+impl FromRow<'_, AnyRow> for WithFingerprint {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(WithFingerprint {
+            row: Row::from_row(row)?,
+            fingerprint: row.try_get("fingerprint")?,
+        })
+    }
+}
 
 impl Row {
     fn into_reply(self) -> sqlx::Result<OrderReply> {

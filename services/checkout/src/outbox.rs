@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use api::OrderPlaced;
 use chassis::{Claim, Claims, amqp::Broker};
-use sqlx::{Any, Transaction};
+use sqlx::{Any, FromRow, Row, Transaction, any::AnyRow};
 use telemetry::{
     SavedContext,
     amqp::{self, Message},
@@ -42,7 +42,7 @@ pub(crate) struct Outbox {
 }
 
 /// A message with its exchange and routing key.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub(crate) struct Letter {
     message_id: String,
     exchange: String,
@@ -171,5 +171,19 @@ impl Outbox {
             .fetch_optional(&self.db.pool)
             .await?;
         Ok(row.is_some())
+    }
+}
+
+// === impl Letter ===
+
+impl FromRow<'_, AnyRow> for Letter {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Letter {
+            message_id: row.try_get("message_id")?,
+            exchange: row.try_get("exchange")?,
+            routing_key: row.try_get("routing_key")?,
+            body: row.try_get("body")?,
+            context: row.try_get("context")?,
+        })
     }
 }

@@ -27,7 +27,7 @@
 //! # }
 //! ```
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 use axum::Router;
 use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs, amqp::Broker};
@@ -50,7 +50,7 @@ pub mod topology;
 
 const NAME: &str = "email";
 /// The schema of the service.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+pub static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_mails");
 
 /// The arguments of `tracelab service email`.
 #[derive(Clone, Debug, clap::Args)]

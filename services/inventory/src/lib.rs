@@ -31,6 +31,8 @@ mod faulty;
 mod reservation;
 mod skus;
 
+use std::sync::LazyLock;
+
 use axum::{
     Router,
     routing::{delete, get, post},
@@ -44,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use crate::calibration::Calibration;
 
 /// The schema of the service and its catalogue.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+pub static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_schema", "0002_catalogue");
 
 /// Stores the catalogue, the stock and the reservations.
 #[derive(Clone, Debug, clap::Args)]

@@ -35,7 +35,7 @@ mod ledger;
 mod provider;
 mod void;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use axum::{
     Router,
@@ -50,7 +50,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The schema of the service.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+pub static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_schema");
 
 /// How long a call to the provider may take. It is shorter than checkout's own limit, so that checkout gets
 /// a reply.

@@ -29,6 +29,8 @@ mod error;
 mod faulty;
 mod ledger;
 
+use std::sync::LazyLock;
+
 use axum::{Router, routing::post};
 use chassis::{AllowedHosts, DatabaseArgs, FaultSwitch, Pace, ServiceArgs};
 use faulty::Trouble;
@@ -41,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub use charge::{Cancellation, Charge, ChargeRequest};
 
 /// The schema of the provider.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+pub static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_schema");
 
 /// The payment provider: a third party, without spans.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,11 +1,13 @@
 //! Opens existing databases, and databases that do not exist.
 
+use std::sync::LazyLock;
+
 use chassis::DatabaseArgs;
 use sqlx::migrate::Migrator;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("tests/migrations");
+static MIGRATIONS: LazyLock<Migrator> = chassis::migrations!("0001_notes");
 
 fn at(url: String) -> DatabaseArgs {
     DatabaseArgs { database: url }
