@@ -177,6 +177,9 @@ impl Reading {
             formats::ReadError::Source(error) => {
                 WrongInput(format!("{name} cannot be read: {error}"))
             }
+            formats::ReadError::Record(error @ formats::RecordError::Full { .. }) => {
+                WrongInput(format!("{name}: {error}; --memory gives more"))
+            }
             error => WrongInput(format!("{name}: {}", Plain(error))),
         })?;
         for note in notes {

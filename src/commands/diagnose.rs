@@ -86,7 +86,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// Diagnoses traces of a lab: those that were asked for, and others with them.
-fn together(asked: &[Trace], others: Vec<Trace>, format: DiagnosisFormat) -> anyhow::Result<Outcome> {
+fn together(
+    asked: &[Trace],
+    others: Vec<Trace>,
+    format: DiagnosisFormat,
+) -> anyhow::Result<Outcome> {
     let all: Vec<Trace> = asked.iter().cloned().chain(others).collect();
     let diagnoses = ::diagnose::diagnose(&all, &[], &THRESHOLDS);
     let (asked, others) = diagnoses.split_at(asked.len());

@@ -409,7 +409,10 @@ impl Recording {
         self.decode(self.entries.iter())
     }
 
-    fn decode<'e>(&self, entries: impl ExactSizeIterator<Item = &'e Entry>) -> io::Result<Vec<Span>> {
+    fn decode<'e>(
+        &self,
+        entries: impl ExactSizeIterator<Item = &'e Entry>,
+    ) -> io::Result<Vec<Span>> {
         let mut spans = Vec::with_capacity(entries.len());
         let mut reader = self.spool.reader();
         for entry in entries {

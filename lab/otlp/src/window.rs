@@ -128,7 +128,9 @@ impl<'r> Window<'r> {
         // A value that does not fit is read anew when there is more of it: twice as much each time.
         let step = STEP.max(held).min(room) as u64;
         self.buffer.reserve_exact(step as usize);
-        let read = (&mut self.source).take(step).read_to_end(&mut self.buffer)?;
+        let read = (&mut self.source)
+            .take(step)
+            .read_to_end(&mut self.buffer)?;
         self.is_at_end = (read as u64) < step;
         Ok(read > 0)
     }

@@ -1,9 +1,7 @@
 //! A document that is read piece by piece has the spans of one that is read as a whole, whatever the size of the window.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use otlp::{
-    DecodeError, Part, Piece, StreamError, Window, stream_traces, traces_from_json, walk,
-};
+use otlp::{DecodeError, Part, Piece, StreamError, Window, stream_traces, traces_from_json, walk};
 
 const DOCUMENT: &str = r#" { "resourceSpans" : [
   {"scopeSpans": [{"spans": [

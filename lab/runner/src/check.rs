@@ -61,8 +61,10 @@ pub fn check(
 ) -> io::Result<Checked> {
     let mut checked = Checked::default();
     for group in groups(recording)? {
-        let group: io::Result<Vec<Trace>> =
-            group.into_iter().map(|trace| recording.trace(trace)).collect();
+        let group: io::Result<Vec<Trace>> = group
+            .into_iter()
+            .map(|trace| recording.trace(trace))
+            .collect();
         let mut group = group?;
         group.sort_by_key(|trace| (trace.start_ns(), trace.id()));
         let trace = group.remove(0);
@@ -172,7 +174,10 @@ fn groups(recording: &Recording) -> io::Result<Vec<Vec<&Recorded>>> {
     let mut groups: BTreeMap<usize, Vec<&Recorded>> = BTreeMap::new();
     for (place, trace) in traces.iter().enumerate() {
         // The leader is the first of its group, as the traces are sorted.
-        groups.entry(leader(&leaders, place)).or_default().push(trace);
+        groups
+            .entry(leader(&leaders, place))
+            .or_default()
+            .push(trace);
     }
     Ok(groups.into_values().collect())
 }

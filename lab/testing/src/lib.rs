@@ -11,5 +11,6 @@
     reason = "a panic is how a test fails"
 )]
 
+pub mod corpus;
 pub mod spans;
 pub mod traces;

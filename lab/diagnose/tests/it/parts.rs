@@ -96,7 +96,9 @@ impl Source for Runs {
 fn what_is_found_in_parts_is_what_is_found_in_each_run() {
     // Tests run in the folder of their package.
     let folder = Path::new("../../tests/labelled");
-    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     // Recordings of other systems, which were not made in one run.
     let folders = folders.filter(|folder| !folder.ends_with("elsewhere"));
     let runs: Vec<Runs> = folders.map(|folder| Runs::of(&[folder])).collect();
@@ -136,8 +138,17 @@ fn names_and_answers_of_other_parts_count() {
     });
     let runs = Runs::from(traces.collect());
     let (_, together) = runs.found(runs.memory());
-    let of = |rule: &str| together.values().filter(|found| found.contains(&rule)).count();
-    assert_eq!((of("unbounded-names"), of("partial-trace")), (24, 23), "{together:?}");
+    let of = |rule: &str| {
+        together
+            .values()
+            .filter(|found| found.contains(&rule))
+            .count()
+    };
+    assert_eq!(
+        (of("unbounded-names"), of("partial-trace")),
+        (24, 23),
+        "{together:?}"
+    );
     let (parts, apart) = runs.found(12 * OF_A_SPAN);
     assert!(parts > 10, "{parts}");
     assert_eq!(apart, together);

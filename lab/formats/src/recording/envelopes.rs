@@ -27,7 +27,8 @@ impl Envelopes {
 
     pub(super) fn truncate(&mut self, envelopes: usize) {
         self.all.truncate(envelopes);
-        self.decoded.retain(|_, number| (*number as usize) < envelopes);
+        self.decoded
+            .retain(|_, number| (*number as usize) < envelopes);
     }
 
     pub(super) fn get(&self, number: u32) -> &Envelope {
@@ -79,7 +80,8 @@ impl Envelopes {
         let number = self.open();
         self.all[number as usize] = (Arc::clone(&span.resource), Arc::clone(&span.scope));
         self.decoded.insert(addresses, number);
-        let attributes = span.resource.attributes.iter().count() + span.scope.attributes.iter().count();
+        let attributes =
+            span.resource.attributes.iter().count() + span.scope.attributes.iter().count();
         // Each as large as those of most: an attribute of a resource is a short text.
         (number, size_of::<Envelope>() + 256 * (1 + attributes))
     }

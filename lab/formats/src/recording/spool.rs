@@ -1,11 +1,7 @@
 //! Bytes that are written one behind the other and read at any place: in memory while they are few, then in a temporary
 //! file without a name, which is gone with the process.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 /// Bytes in memory, or in a file.
 #[derive(Debug)]
@@ -124,7 +120,8 @@ impl Reader<'_> {
             let is_near = at.abs_diff(self.from + self.ahead.len() as u64) < STEP as u64;
             let step = if is_near { STEP } else { 0 };
             let there = (self.spool.in_file.saturating_sub(at)).min(usize::MAX as u64) as usize;
-            self.ahead.resize(length.max(step).min(there).max(length), 0);
+            self.ahead
+                .resize(length.max(step).min(there).max(length), 0);
             self.from = at;
             file.read_exact_at(&mut self.ahead, at)?;
         }

@@ -96,7 +96,11 @@ fn what_is_wrong_far_into_a_document_is_said() {
     assert!(note.starts_with("document 1: resourceSpans["), "{note}");
     assert!(note.contains("spanId"), "{note}");
 
-    let number = format!("{}\"spanId\":7,\"x\":\"{}", &text[..last], &text[last + 10..]);
+    let number = format!(
+        "{}\"spanId\":7,\"x\":\"{}",
+        &text[..last],
+        &text[last + 10..]
+    );
     let refused = formats::read(number.as_bytes()).unwrap_err().to_string();
     assert!(refused.contains("spanId: "), "{refused}");
     assert!(refused.contains("resourceSpans["), "{refused}");
@@ -116,7 +120,10 @@ fn what_is_wrong_far_into_a_document_is_said() {
 fn a_large_document_that_is_cut_off_counts_as_a_whole() {
     let (text, _) = document(900);
     let refused = formats::read(&text.as_bytes()[..text.len() - 1]).unwrap_err();
-    assert!(refused.to_string().contains("EOF while parsing an object"), "{refused}");
+    assert!(
+        refused.to_string().contains("EOF while parsing an object"),
+        "{refused}"
+    );
     let (small, spans) = document(1);
     let both = format!("{small}\n{}", &text[..text.len() - 1]);
     let read = formats::read(both.as_bytes()).unwrap();
@@ -134,6 +141,8 @@ fn a_span_that_stands_in_two_files_is_read_once() {
     }
     recorder.add_spans(&spans).unwrap();
     let recording = recorder.finish().unwrap();
-    let [recorded] = recording.traces() else { panic!() };
+    let [recorded] = recording.traces() else {
+        panic!()
+    };
     assert_eq!(recording.spans(recorded).unwrap(), spans);
 }

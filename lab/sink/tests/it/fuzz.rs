@@ -1,6 +1,8 @@
 //! Both decoders under fire, over the wire: whatever comes gets one clear answer, and the counts
 //! still add up.
 
+use std::cell::Cell;
+
 use proptest::{
     collection::vec,
     prelude::*,
@@ -9,6 +11,7 @@ use proptest::{
 };
 use prost::Message as _;
 use sink::Config;
+use testing::corpus::corpus;
 use tokio::runtime::Runtime;
 use tonic::Code;
 
@@ -17,7 +20,9 @@ use crate::{
     grpc::{http2, send_raw},
     gzip,
     http::{JSON, PROTOBUF, as_json, error},
-    request_of, span, zstd,
+    request_of, span,
+    strange::endure,
+    zstd,
 };
 
 /// What a hostile sender sends: garbage, or a good request with some bytes changed, cut somewhere.
@@ -113,4 +118,34 @@ fn whatever_comes_is_answered_and_accounted_for() {
         requests.accepted > 0 && requests.malformed > 0,
         "both sorts were sent: {requests:?}"
     );
+}
+
+#[test]
+fn whatever_is_taken_is_read_back() {
+    let mut good = request_of(vec![span(1, 1), span(1, 2), span(2, 3)]);
+    good.resource_spans[0].schema_url = "u".to_owned();
+    let protobuf = good.encode_to_vec();
+    let json = as_json(good);
+    let taken = Cell::new(0);
+    let mut runner = TestRunner::new(Cases {
+        cases: 2_000,
+        failure_persistence: None,
+        ..Cases::default()
+    });
+    let outcome = runner.run(&Sent::any(), |sent| {
+        for good in [&protobuf, &json] {
+            taken.set(taken.get() + usize::from(endure(&sent.bytes(good))));
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    assert!(taken.get() > 500, "{taken:?}");
+}
+
+#[test]
+fn every_file_of_the_corpus_is_answered() {
+    let files = corpus("requests");
+    assert!(files.len() > 400, "{}", files.len());
+    let taken = files.iter().filter(|bytes| endure(bytes)).count();
+    assert!(taken > 50, "{taken}");
 }

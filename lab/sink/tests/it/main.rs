@@ -8,6 +8,7 @@ mod grpc;
 mod http;
 mod overload;
 mod store;
+mod strange;
 mod unchanged;
 
 use std::io;

@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use ::otlp::JsonPieces;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value},
     resource::v1::Resource as ProtoResource,
     trace::v1 as proto,
 };
-use ::otlp::JsonPieces;
 use prost::Message as _;
 
 use crate::{Attributes, Event, Kind, Link, Resource, Scope, Span, Status, StatusCode, Value};
@@ -28,8 +28,10 @@ pub fn span_to_protobuf(span: &Span) -> Vec<u8> {
 pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
     // No more than one span stands in memory as bytes.
     let mut groups = Groups::default();
-    let spans: Vec<(&Span, (usize, usize))> =
-        spans.into_iter().map(|span| (span, groups.of(span))).collect();
+    let spans: Vec<(&Span, (usize, usize))> = spans
+        .into_iter()
+        .map(|span| (span, groups.of(span)))
+        .collect();
     let mut of_group: Vec<Vec<Vec<&Span>>> = groups
         .all
         .iter()
@@ -55,7 +57,8 @@ pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
     }
     pieces.end(&mut out);
     // All that is written is JSON of valid texts.
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(out)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Converts the spans to a request, grouped by resource and scope. Groups, and the spans in each, keep their
@@ -64,7 +67,9 @@ pub fn to_request<'a>(spans: impl IntoIterator<Item = &'a Span>) -> ExportTraceS
     let mut groups = Groups::default();
     for span in spans {
         let (resource, scope) = groups.of(span);
-        groups.all[resource].scope_spans[scope].spans.push(to_span(span));
+        groups.all[resource].scope_spans[scope]
+            .spans
+            .push(to_span(span));
     }
     ExportTraceServiceRequest {
         resource_spans: groups.all,
