@@ -101,10 +101,9 @@ fn stream(text: &[u8], whole: &Result<otlp::Transcoded, DecodeError>) {
             let decoded = from_protobuf(&whole.bytes);
             let of_whole = decoded.map(|decoded| decoded.spans.len() + decoded.rejected.len());
             assert_eq!(of_whole.unwrap_or(0), spans);
-            assert_eq!(
-                (whole.replaced, whole.library_spans),
-                (streamed.replaced, streamed.library_spans)
-            );
+            assert_eq!(whole.library_spans, streamed.library_spans);
+            // Of the whole document also the texts count that have no place in OTLP.
+            assert!(streamed.replaced <= whole.replaced);
         }
         (Err(_), Ok(_)) => assert!(!is_all, "what is read to its end is a document"),
         (Ok(_), Err(otlp::StreamError::TooLarge(_))) | (Err(_), Err(_)) => {}
