@@ -59,9 +59,8 @@ use std::borrow::{Borrow, Cow};
 
 use trace::{CriticalPath, Trace};
 
-use crate::{
-    facts::{peers::Peers, run::RunFacts, story::story, view::View, walk::walk},
-    parts::Known,
+use crate::facts::{
+    known::Known, peers::Peers, run::RunFacts, story::story, view::View, walk::walk,
 };
 
 /// The diagnosis of one trace.

@@ -8,16 +8,12 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
-use trace::{Kind, Trace, TraceId};
+use trace::{Trace, TraceId};
 
 use crate::{
     Diagnosis, Thresholds, diagnose_with,
-    facts::{
-        ids,
-        peers::{Peers, answered_calls},
-        shape::Route,
-    },
-    hash::{HashMap, HashSet},
+    facts::{ids, known::Known},
+    hash::HashMap,
     rules::names_with_ids,
 };
 
@@ -102,50 +98,12 @@ fn read<S: Source>(
     places.map(|place| source.read(place)).collect()
 }
 
-/// What rules must know of all traces. Texts are kept as their hashes.
-#[derive(Default)]
-pub(crate) struct Known {
-    pub(crate) peers: Peers,
-    hasher: RandomState,
-    /// The routes that were answered with a span.
-    routes: HashSet<u64>,
-    /// The names of each pattern.
-    names: HashMap<u64, HashSet<u64>>,
-}
-
-// === impl Known ===
-
-impl Known {
-    fn learn(&mut self, trace: &Trace) {
-        self.peers.learn(trace);
-        for call in answered_calls(trace) {
-            self.routes.insert(self.hasher.hash_one(Route::of(call)));
-        }
-        names_with_ids(trace, &mut |service, kind, shape, name| {
-            let pattern = self.hasher.hash_one((service, kind, shape));
-            let name = self.hasher.hash_one(name);
-            self.names.entry(pattern).or_default().insert(name);
-        });
-    }
-
-    /// Whether calls of this route were answered with a span.
-    pub(crate) fn is_answered(&self, route: &Route<'_>) -> bool {
-        self.routes.contains(&self.hasher.hash_one(route))
-    }
-
-    /// The number of names of a pattern: a service, a kind, the name without what differs.
-    pub(crate) fn names(&self, service: &str, kind: Kind, shape: &str) -> usize {
-        let pattern = self.hasher.hash_one((service, kind, shape));
-        self.names.get(&pattern).map_or(0, HashSet::len)
-    }
-}
-
 /// The traces that name the same order or message, or link to one another, by place.
 type Related = HashMap<usize, BTreeSet<usize>>;
 
 /// Reads all traces once.
 fn learn<S: Source>(source: &S) -> Result<(Known, Related), S::Error> {
-    let mut known = Known::default();
+    let (mut known, hasher) = (Known::default(), RandomState::default());
     let summaries = source.traces();
     let places: HashMap<TraceId, usize> = summaries
         .iter()
@@ -157,6 +115,9 @@ fn learn<S: Source>(source: &S) -> Result<(Known, Related), S::Error> {
     for place in 0..summaries.len() {
         let trace = source.read(place)?;
         known.learn(&trace);
+        names_with_ids(&trace, &mut |service, kind, shape, name| {
+            known.learn_name(service, kind, shape, name);
+        });
         let mut relate = |other: usize| {
             if other != place {
                 related.entry(place).or_default().insert(other);
@@ -170,7 +131,7 @@ fn learn<S: Source>(source: &S) -> Result<(Known, Related), S::Error> {
                 }
             }
             for id in ids::of(span) {
-                match naming.entry(known.hasher.hash_one(&*id)) {
+                match naming.entry(hasher.hash_one(&*id)) {
                     Entry::Vacant(first) => drop(first.insert(vec![place])),
                     Entry::Occupied(mut others) => {
                         let others = others.get_mut();

@@ -6,6 +6,7 @@ pub(crate) mod attempts;
 pub(crate) mod call;
 pub(crate) mod failures;
 pub(crate) mod ids;
+pub(crate) mod known;
 mod lost;
 pub(crate) mod peers;
 pub(crate) mod run;

@@ -6,6 +6,7 @@ use trace::{Kind, Span, Text, Trace};
 
 use super::{
     call, ids,
+    known::Known,
     peers::{Peers, answered_calls},
     shape::Route,
     view::View,
@@ -13,7 +14,6 @@ use super::{
 };
 use crate::{
     hash::{HashMap, HashSet},
-    parts::Known,
     thresholds::Thresholds,
 };
 
