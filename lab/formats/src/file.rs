@@ -311,9 +311,9 @@ impl Reader<'_> {
         let mut documents = Documents::of(window, self.most * 2);
         loop {
             match self.streamed(documents.window())? {
-                Stopped::AtNothing => return Ok(()),
-                Stopped::AtTheEnd => continue,
-                Stopped::AtTheStart => {}
+                Stopped::Nowhere => return Ok(()),
+                Stopped::Behind => continue,
+                Stopped::Before => {}
             }
             let next = documents.next();
             let next = next.map_err(|error| self.source(documents.window(), error))?;

@@ -40,7 +40,7 @@ pub use json::{JsonPieces, traces_to_json};
 pub use parse::{ParseError, length_of, parse, parse_first};
 pub use place::{Mismatch, Place};
 pub use signal::{Counted, count_data_points, count_log_records, other_signal};
-pub use stream::{Piece, StreamError, Streamed, begins_with_resources, stream_traces};
+pub use stream::{Piece, StreamError, Streamed, Taken, begins_with_resources, stream_traces};
 pub use traces::{Head, Part, Walked, head, walk};
 pub use transcode::Transcoded;
 pub use window::{TextPlace, Window};

@@ -25,6 +25,9 @@ pub enum Piece<'a> {
     Resource(&'a [u8]),
 }
 
+/// Whether a piece was taken. An error ends the reading.
+pub type Taken = Result<(), Box<dyn Error + Send + Sync>>;
+
 /// What was found in a whole document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Streamed {
@@ -90,7 +93,7 @@ pub fn begins_with_resources(window: &mut Window<'_>) -> io::Result<bool> {
 /// window, and when `each` returns an error.
 pub fn stream_traces<'r>(
     window: &mut Window<'r>,
-    each: &mut dyn FnMut(Piece<'_>) -> Result<(), Box<dyn Error + Send + Sync>>,
+    each: &mut dyn FnMut(Piece<'_>) -> Taken,
 ) -> Result<Streamed, StreamError> {
     let mut stream = Stream {
         window,
@@ -134,7 +137,7 @@ struct Stream<'w, 'r, 'e> {
     window: &'w mut Window<'r>,
     writer: Writer,
     replaced: usize,
-    each: &'e mut dyn FnMut(Piece<'_>) -> Result<(), Box<dyn Error + Send + Sync>>,
+    each: &'e mut dyn FnMut(Piece<'_>) -> Taken,
 }
 
 type Json<'t> = serde_json::Deserializer<serde_json::de::SliceRead<'t>>;

@@ -111,7 +111,7 @@ pub(crate) fn names_with_ids(trace: &Trace, each: &mut dyn FnMut(&str, Kind, &st
 fn suspects(trace: &Trace) -> Vec<Suspect<'_>> {
     let suspect = |(place, span): (usize, &'_ Span)| {
         let is_not_its_route = span.kind == Kind::Server && is_not_its_route(span);
-        (is_not_its_route || shape::may_hold_an_id(&span.name)).then(|| (place, is_not_its_route))
+        (is_not_its_route || shape::may_hold_an_id(&span.name)).then_some((place, is_not_its_route))
     };
     let places = trace.spans().iter().enumerate().filter_map(suspect);
     let suspects = places.map(|(place, is_not_its_route)| {

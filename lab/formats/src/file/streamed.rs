@@ -14,12 +14,12 @@ use crate::recording::{RecordError, Writer};
 /// Where the reading of a document stopped.
 pub(super) enum Stopped {
     /// There is no document.
-    AtNothing,
+    Nowhere,
     /// It was read.
-    AtTheEnd,
+    Behind,
     /// Nothing of it was read, since it has to be read as a whole: it does not begin as OTLP/JSON, or is small enough
     /// to say more exactly what is wrong with it.
-    AtTheStart,
+    Before,
 }
 
 /// What was read of a document.
@@ -44,11 +44,11 @@ impl Reader<'_> {
     pub(super) fn streamed(&mut self, window: &mut Window<'_>) -> Result<Stopped, ReadError> {
         let next = window.skip_space();
         if next.map_err(|error| self.source(window, error))?.is_none() {
-            return Ok(Stopped::AtNothing);
+            return Ok(Stopped::Nowhere);
         }
         let is_one = begins_with_resources(window);
         if !is_one.map_err(|error| self.source(window, error))? {
-            return Ok(Stopped::AtTheStart);
+            return Ok(Stopped::Before);
         }
         let (before, line) = (self.writer.mark(), window.place().lines + 1);
         window.mark();
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 self.notes.more_spans(more);
                 self.notes.library_spans(streamed.library_spans);
                 self.notes.replaced(streamed.replaced);
-                return Ok(Stopped::AtTheEnd);
+                return Ok(Stopped::Behind);
             }
             Err(error) => error,
         };
@@ -113,11 +113,11 @@ impl Reader<'_> {
         };
         self.writer.take_back(before).map_err(ReadError::Record)?;
         if window.rewind() {
-            return Ok(Stopped::AtTheStart);
+            return Ok(Stopped::Before);
         }
         if is_cut_off && self.documents > 0 {
             self.notes.cut(format!("line {line}"));
-            return Ok(Stopped::AtNothing);
+            return Ok(Stopped::Nowhere);
         }
         Err(wrong)
     }
