@@ -2,15 +2,15 @@
 
 use std::{
     fs::File,
-    io::Write,
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::PathBuf,
 };
 
 use ::trace::{Fidelity, Trace, otlp};
 use anyhow::Context;
 use plain::Plain;
 
-use crate::{exit::Outcome, lab::LabArgs, memory_arg::ReadingArg, screen, traces};
+use crate::{exit::Outcome, lab::LabArgs, memory_arg::ReadingArg, traces};
 
 /// Write traces as OTLP, which every command reads, and any OTLP backend.
 ///
@@ -57,30 +57,34 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let traces = traces::read(&args.traces, &args.lab, &args.memory).await?;
     traces.each_fits()?;
     let (mut written, mut as_text) = (0, 0);
-    let mut out = match &args.out {
+    let (mut out, name): (Box<dyn Write>, String) = match &args.out {
         Some(path) => {
+            let name = Plain(path.display()).to_string();
             let file = File::create(path);
-            Some((file.with_context(|| cannot_be_written(path))?, path))
+            let file = file.with_context(|| format!("{name} cannot be written"))?;
+            (Box::new(file), name)
         }
-        None => None,
+        None => (
+            Box::new(std::io::stdout().lock()),
+            "standard output".to_owned(),
+        ),
     };
     for trace in traces.each() {
         let trace = trace?;
-        let bytes = match args.format {
-            Encoding::Json => line(&trace).into_bytes(),
+        let done = match args.format {
+            Encoding::Json => line(&trace, &mut *out),
             // Messages of protobuf one behind the other are one message.
-            Encoding::Proto => otlp::to_protobuf(trace.spans()),
+            Encoding::Proto => trace
+                .spans()
+                .chunks(AT_ONCE)
+                .try_for_each(|spans| out.write_all(&otlp::to_protobuf(spans))),
         };
-        match &mut out {
-            Some((file, path)) => {
-                let done = file.write_all(&bytes);
-                done.with_context(|| cannot_be_written(path))?;
-            }
-            None => screen::print(bytes)?,
-        }
+        done.with_context(|| format!("{name} cannot be written"))?;
         written += 1;
         as_text += usize::from(is_text(&trace));
     }
+    out.flush()
+        .with_context(|| format!("{name} cannot be written"))?;
     if as_text > 0 {
         eprintln!(
             "note: the source has lower-case names and every value as text; so has what is written of {as_text} \
@@ -90,13 +94,13 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-fn cannot_be_written(path: &Path) -> String {
-    format!("{} cannot be written", Plain(path.display()))
-}
+/// The number of spans that are encoded at once.
+const AT_ONCE: usize = 10_000;
 
-/// A trace as a line of OTLP/JSON.
-pub(crate) fn line(trace: &Trace) -> String {
-    format!("{}\n", otlp::to_json(trace.spans()))
+/// Writes a trace as a line of OTLP/JSON.
+pub(crate) fn line(trace: &Trace, to: &mut dyn Write) -> io::Result<()> {
+    otlp::write_json(trace.spans(), to)?;
+    to.write_all(b"\n")
 }
 
 fn is_text(trace: &Trace) -> bool {

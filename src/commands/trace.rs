@@ -1,6 +1,7 @@
 //! `tracelab trace`: shows a trace of a running lab or of a file.
 
 use ::trace::Trace;
+use anyhow::Context;
 
 use crate::{commands::export, exit::Outcome, screen, traces::TraceArgs};
 
@@ -47,7 +48,11 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             TraceFormat::Text => format!("\n{}", waterfall(&trace)),
             TraceFormat::Json if is_first => waterfall::to_json(&trace).to_string(),
             TraceFormat::Json => format!(",{}", waterfall::to_json(&trace)),
-            TraceFormat::Otlp => export::line(&trace),
+            TraceFormat::Otlp => {
+                export::line(&trace, &mut std::io::stdout().lock())
+                    .context("standard output cannot be written")?;
+                continue;
+            }
         };
         screen::print(text)?;
     }

@@ -12,7 +12,7 @@ mod size;
 pub use decode::{
     Decoded, attribute, from_json, from_protobuf, from_transcoded, resource, scope, service, span,
 };
-pub use encode::{span_to_protobuf, to_json, to_protobuf, to_request};
+pub use encode::{span_to_protobuf, to_json, to_protobuf, to_request, write_json};
 pub use head::{Found, Problem, Rejected, SpanHead, head, walk};
 pub use otlp::{DecodeError, Walked};
 pub use size::{decoded_shared_size, decoded_size};

@@ -1,6 +1,10 @@
 //! Converts spans to OTLP's messages.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    sync::Arc,
+};
 
 use ::otlp::JsonPieces;
 use opentelemetry_proto::tonic::{
@@ -26,40 +30,55 @@ pub fn span_to_protobuf(span: &Span) -> Vec<u8> {
 /// Converts the spans to an OTLP/JSON document, grouped as in [`to_request`]. Fields with default values are
 /// left out.
 pub fn to_json<'a>(spans: impl IntoIterator<Item = &'a Span>) -> String {
-    // No more than one span stands in memory as bytes.
-    let mut groups = Groups::default();
-    let spans: Vec<(&Span, (usize, usize))> = spans
-        .into_iter()
-        .map(|span| (span, groups.of(span)))
-        .collect();
-    let mut of_group: Vec<Vec<Vec<&Span>>> = groups
-        .all
-        .iter()
-        .map(|resource| vec![Vec::new(); resource.scope_spans.len()])
-        .collect();
-    for (span, (resource, scope)) in spans {
-        of_group[resource][scope].push(span);
-    }
-    let (mut pieces, mut out) = (JsonPieces::default(), Vec::new());
-    for (resource, spans) in groups.all.iter().zip(of_group) {
-        let without_scopes = proto::ResourceSpans {
-            resource: resource.resource.clone(),
-            scope_spans: Vec::new(),
-            schema_url: resource.schema_url.clone(),
-        };
-        pieces.resource(&without_scopes.encode_to_vec(), &mut out);
-        for (scope, spans) in resource.scope_spans.iter().zip(spans) {
-            pieces.scope(&scope.encode_to_vec(), &mut out);
-            for span in spans {
-                pieces.span(&span_to_protobuf(span), &mut out);
-            }
-        }
-    }
-    pieces.end(&mut out);
+    let mut out = Vec::new();
+    // Memory takes all that is written to it.
+    let _ = write_json(spans, &mut out);
     // All that is written is JSON of valid texts.
     String::from_utf8(out)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
+
+/// Writes the document of [`to_json`]. No more than some spans of it are in memory.
+///
+/// # Errors
+///
+/// When `to` cannot be written.
+pub fn write_json<'a>(
+    spans: impl IntoIterator<Item = &'a Span>,
+    to: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut groups = Groups::default();
+    let mut of_group: BTreeMap<(usize, usize), Vec<&Span>> = BTreeMap::new();
+    for span in spans {
+        of_group.entry(groups.of(span)).or_default().push(span);
+    }
+    let (mut pieces, mut out) = (JsonPieces::default(), Vec::new());
+    let mut before = None;
+    for ((resource, scope), spans) in of_group {
+        let of_resource = &groups.all[resource];
+        if before.replace(resource) != Some(resource) {
+            let without_scopes = proto::ResourceSpans {
+                resource: of_resource.resource.clone(),
+                scope_spans: Vec::new(),
+                schema_url: of_resource.schema_url.clone(),
+            };
+            pieces.resource(&without_scopes.encode_to_vec(), &mut out);
+        }
+        pieces.scope(&of_resource.scope_spans[scope].encode_to_vec(), &mut out);
+        for span in spans {
+            pieces.span(&span_to_protobuf(span), &mut out);
+            if out.len() >= AT_ONCE {
+                to.write_all(&out)?;
+                out.clear();
+            }
+        }
+    }
+    pieces.end(&mut out);
+    to.write_all(&out)
+}
+
+/// The number of bytes that are written at once.
+const AT_ONCE: usize = 256 << 10;
 
 /// Converts the spans to a request, grouped by resource and scope. Groups, and the spans in each, keep their
 /// order.
