@@ -1,6 +1,6 @@
 //! Reads a document of OTLP/JSON span by span, so that it may be larger than memory.
 
-use std::{error::Error, io};
+use std::io;
 
 use otlp::{Piece, StreamError, Window, begins_with_resources, stream_traces};
 use trace::{
@@ -62,13 +62,7 @@ impl Reader<'_> {
             rejected: Vec::new(),
             more_rejected: 0,
         };
-        let mut refused = None;
-        let streamed = stream_traces(window, &mut |piece| {
-            reading.piece(piece).map_err(|error| {
-                refused = Some(error);
-                Box::<dyn Error + Send + Sync>::from("refused")
-            })
-        });
+        let streamed = stream_traces(window, &mut |piece| Ok(reading.piece(piece)?));
         let (rejected, more) = (reading.rejected, reading.more_rejected);
         let error = match streamed {
             Ok(streamed) => {
@@ -88,9 +82,10 @@ impl Reader<'_> {
         let wrong = match error {
             StreamError::Source(error) => return Err(self.source(window, error)),
             StreamError::TooLarge(line) => return Err(self.too_large(line)),
-            StreamError::Refused(_) => {
-                let spool = || RecordError::Spool(io::ErrorKind::Other.into());
-                return Err(ReadError::Record(refused.unwrap_or_else(spool)));
+            StreamError::Refused(error) => {
+                let error = error.downcast::<RecordError>();
+                let error = error.map_or_else(|other| io::Error::other(other).into(), |it| *it);
+                return Err(ReadError::Record(error));
             }
             StreamError::Otlp(problem) => ReadError::Document {
                 document: self.documents + 1,
