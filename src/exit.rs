@@ -22,6 +22,11 @@ pub(crate) enum Outcome {
 #[error("{0}")]
 pub(crate) struct WrongInput(pub(crate) String);
 
+/// The result of a benchmark says nothing. It was printed; the message says why.
+#[derive(Debug, thiserror::Error)]
+#[error("the result is INVALID: {0}")]
+pub(crate) struct Invalid(pub(crate) String);
+
 /// The exit code of a command. If an error stopped the command, one message goes to standard error.
 pub(crate) fn code(outcome: anyhow::Result<Outcome>) -> ExitCode {
     let error = match outcome {
@@ -89,7 +94,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
             )
             || cause
                 .downcast_ref()
-                .is_some_and(collector::Error::is_of_input);
+                .is_some_and(collector::Error::is_of_input)
+            || cause
+                .downcast_ref()
+                .is_some_and(bench::sut::SutError::is_of_input);
         if wrong_input {
             return 2;
         }

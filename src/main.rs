@@ -21,6 +21,7 @@ mod screen;
 mod shop_args;
 mod stop;
 mod traces;
+mod workload_args;
 
 /// Gives freed memory back to the system, which glibc's allocator does only for a part of it
 /// (docs/adr/0007-an-allocator.md).

@@ -2,12 +2,16 @@
 
 use crate::exit::Outcome;
 
+mod bench;
+mod bench_files;
+mod blast;
 mod broker;
 mod check;
 mod collector;
 mod compare;
 mod completions;
 mod diagnose;
+mod drain;
 mod expect;
 mod export;
 mod fault;
@@ -41,6 +45,10 @@ pub(crate) enum Command {
     Expect(expect::Expect),
     #[command(subcommand)]
     Service(service::Service),
+    #[command(subcommand)]
+    Bench(Box<bench::Bench>),
+    Blast(blast::Args),
+    Drain(drain::Args),
     Broker(broker::Args),
     Collector(collector::Args),
     Sink(sink::Args),
@@ -76,6 +84,9 @@ impl Command {
             Command::Trace(args) => trace::main(args).await,
             Command::Export(args) => export::main(args).await,
             Command::Service(service) => service::main(service).await,
+            Command::Bench(bench) => Box::pin(bench::main(*bench)).await,
+            Command::Blast(args) => blast::main(args).await,
+            Command::Drain(args) => drain::main(args).await,
             Command::Broker(args) => broker::main(args).await,
             Command::Collector(args) => collector::main(args).await,
             Command::Sink(args) => sink::main(args).await,

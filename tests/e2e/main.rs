@@ -9,6 +9,7 @@
 
 mod any_traces;
 mod bad_input;
+mod bench;
 mod broker;
 mod broker_memory;
 mod collector;

@@ -78,7 +78,7 @@ async fn a_machine_needs_no_ca_certificates() {
 
 #[tokio::test]
 async fn a_textbook_run_shows_the_median_trace() {
-    let (code, stdout, stderr) = run(&["run", "checkout", "--requests", "5"]).await;
+    let (code, stdout, stderr) = run(&["run", "checkout", "--requests", "5", "--users", "1"]).await;
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     for part in [
         "POST /checkout",

@@ -2,7 +2,8 @@
 //!
 //! [`Program`] finds a Collector and checks a set-up with it; [`Setup`] is the set-up file, or the two files
 //! of an agent and its gateways; [`CollectorEffect`] is the effect of the Collector on traces, read from the file,
-//! which says which traces may be missing behind it; [`run`] runs one until it is stopped.
+//! which says which traces may be missing behind it; [`run`] runs one until it is stopped. [`Configs`] are the set-ups on
+//! a Collector's own command line.
 //!
 //! The files take their addresses from the environment, by the names in [`variable`]. This crate must not
 //! know the shop, or which program starts which.
@@ -11,6 +12,7 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod configs;
 mod effect;
 mod error;
 mod program;
@@ -20,9 +22,10 @@ pub mod variable;
 mod yaml;
 
 pub use self::{
+    configs::Configs,
     effect::{CollectorEffect, Room, Sampling},
     error::Error,
     program::Program,
-    run::{CollectorRun, Ready, run},
+    run::{CollectorRun, NO_OWN_METRICS, Ready, run},
     setup::Setup,
 };

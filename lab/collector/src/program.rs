@@ -9,7 +9,7 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::Error;
+use crate::{Configs, Error};
 
 /// The names of the distributions. The larger one comes first: the smaller one has no tail sampling.
 const NAMES: [&str; 2] = ["otelcol-contrib", "otelcol"];
@@ -56,6 +56,27 @@ impl Program {
             .ok_or(Error::NotFound { parts })
     }
 
+    /// Finds the program of a Collector's command line: as [`find`](Program::find), and where a bare word that is the
+    /// name of a distribution is not on `PATH`, any Collector on this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Program::find).
+    pub fn find_word(word: &Path) -> Result<Program, Error> {
+        match Program::find(Some(word)) {
+            Err(Error::NoProgram(_)) if NAMES.iter().any(|name| word == Path::new(name)) => {
+                Program::find(None)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether a file has the name of a Collector: `otelcol`, or a distribution such as `otelcol-contrib`.
+    pub fn is_name(file: &Path) -> bool {
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name == "otelcol" || name.starts_with("otelcol-"))
+    }
+
     /// The path of the program.
     pub fn path(&self) -> &Path {
         &self.0
@@ -67,10 +88,30 @@ impl Program {
     ///
     /// [`Error::Refused`] with the Collector's message, which names the wrong key or line.
     pub async fn check(&self, file: &Path) -> Result<(), Error> {
-        let output = Command::new(&self.0)
-            .arg("validate")
-            .arg("--config")
-            .arg(file)
+        let mut command = Command::new(&self.0);
+        command.arg("validate").arg("--config").arg(file);
+        self.validate(command, file).await
+    }
+
+    /// As [`check`](Program::check), for several set-ups that the Collector merges, with these variables in its
+    /// environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Program::check).
+    pub async fn check_all(
+        &self,
+        configs: &Configs,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), Error> {
+        let mut command = Command::new(&self.0);
+        command.arg("validate").args(configs.arguments());
+        command.envs(variables);
+        self.validate(command, &configs.name()).await
+    }
+
+    async fn validate(&self, mut command: Command, file: &Path) -> Result<(), Error> {
+        let output = command
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()

@@ -14,7 +14,7 @@ use std::{
 
 use process::{
     LastLines, Living, forward,
-    ports::{free, reachable},
+    ports::{free, reachable, taken},
     signals::terminate,
 };
 use serde::Serialize;
@@ -39,6 +39,10 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The number of attempts with other ports, if another process took one before the Collector did.
 const TRIES: usize = 4;
+
+/// The arguments, behind those of a set-up, of a Collector whose ports are chosen for it: it would serve its own
+/// metrics on the same default port as every other Collector.
+pub const NO_OWN_METRICS: [&str; 2] = ["--config", "yaml:service::telemetry::metrics::level: none"];
 
 /// The settings of a run.
 #[derive(Clone, Debug)]
@@ -81,7 +85,7 @@ pub async fn run(
         tries += 1;
         let addresses = what.addresses()?;
         match Running::start(&what, &addresses, line.clone(), &shutdown).await {
-            Err(Error::Ended { said, .. }) if tries < TRIES && what.chooses() && in_use(&said) => {}
+            Err(Error::Ended { said, .. }) if tries < TRIES && what.chooses() && taken(&said) => {}
             started => break started?,
         }
     };
@@ -93,11 +97,6 @@ pub async fn run(
         }
     }
     running.stop().await
-}
-
-fn in_use(said: &[String]) -> bool {
-    said.iter()
-        .any(|line| line.contains("address already in use"))
 }
 
 // === impl CollectorRun ===
@@ -135,8 +134,7 @@ impl CollectorRun {
         let mut command = Command::new(self.program.path());
         command.arg("--config").arg(&self.file);
         if self.chooses() {
-            // It would serve its own metrics on the same default port as every other Collector.
-            command.args(["--config", "yaml:service::telemetry::metrics::level: none"]);
+            command.args(NO_OWN_METRICS);
         }
         command
             .envs(addresses)

@@ -22,6 +22,7 @@ pub enum Setup {
 }
 
 const RECEIVES: &str = "receivers: { otlp: { protocols: { grpc: { endpoint: \"${env:COLLECTOR_OTLP_GRPC:-127.0.0.1:14317}\" } } } }";
+const RECEIVES_HTTP: &str = "receivers: { otlp: { protocols: { http: { endpoint: \"${env:COLLECTOR_OTLP_HTTP:-127.0.0.1:14318}\" } } } }";
 const SENDS: &str = "exporters: { otlp_grpc/lab: { endpoint: \"${env:LAB_OTLP_GRPC:-127.0.0.1:4317}\", tls: { insecure: true } } }";
 const BALANCES: &str =
     "resolver: { static: { hostnames: [\"${env:GATEWAY_1}\", \"${env:GATEWAY_2}\"] } }";
@@ -45,16 +46,16 @@ impl Setup {
         };
         match &setup {
             Setup::One(file) => {
-                mentions(file, variable::OTLP_GRPC, RECEIVES)?;
-                mentions(file, variable::LAB_OTLP_GRPC, SENDS)?;
+                mentions(file, variable::OTLP_GRPC)?;
+                mentions(file, variable::LAB_OTLP_GRPC)?;
             }
             Setup::Tiers { agent, gateway } => {
-                mentions(agent, variable::OTLP_GRPC, RECEIVES)?;
+                mentions(agent, variable::OTLP_GRPC)?;
                 for name in variable::GATEWAYS {
-                    mentions(agent, name, BALANCES)?;
+                    mentions(agent, name)?;
                 }
-                mentions(gateway, variable::OTLP_GRPC, RECEIVES)?;
-                mentions(gateway, variable::LAB_OTLP_GRPC, SENDS)?;
+                mentions(gateway, variable::OTLP_GRPC)?;
+                mentions(gateway, variable::LAB_OTLP_GRPC)?;
             }
         }
         Ok(setup)
@@ -82,18 +83,28 @@ impl Setup {
     }
 }
 
-fn mentions(file: &Path, variable: &'static str, example: &'static str) -> Result<(), Error> {
+/// A line of a set-up that takes an address from a variable.
+pub(crate) fn example(variable: &str) -> &'static str {
+    match variable {
+        variable::OTLP_HTTP => RECEIVES_HTTP,
+        variable::LAB_OTLP_GRPC => SENDS,
+        name if variable::GATEWAYS.contains(&name) => BALANCES,
+        _ => RECEIVES,
+    }
+}
+
+fn mentions(file: &Path, variable: &'static str) -> Result<(), Error> {
     match read(file)?.contains(&format!("${{env:{variable}")) {
         true => Ok(()),
         false => Err(Error::NoAddress {
             file: file.to_owned(),
             variable,
-            example,
+            example: example(variable),
         }),
     }
 }
 
-fn read(file: &Path) -> Result<String, Error> {
+pub(crate) fn read(file: &Path) -> Result<String, Error> {
     fs::read_to_string(file).map_err(|source| Error::Unreadable {
         file: file.to_owned(),
         source,

@@ -37,23 +37,47 @@
 //!
 //! It must not know who receives, nor what a receiver does with spans.
 
+mod accounts;
+mod alarm;
 mod answer;
 mod batch;
+mod blast;
 mod count;
 pub mod cpu;
+mod drain;
+mod encoded;
 mod ids;
+mod latencies;
+mod ledger;
 mod mix;
+mod pace;
+mod packing;
 mod places;
 mod send;
+mod serve;
+mod shapes;
+mod stream;
 mod target;
 mod template;
 mod typical;
+mod workload;
 
+pub use accounts::{Accounts, Books, Group, Policy, group_of};
 pub use answer::Answer;
 pub use batch::{Batch, BatchError, Encoding, Framing};
+pub use blast::{Load, Outcome, Outcomes, Progress, Sent, blast};
 pub use count::{Counter, count};
+pub use drain::{Content, Drain};
+pub(crate) use encoded::Encoded;
 pub use ids::{Run, SEQUENCES, SPANS, SpanSlot, TraceSlot};
+pub use latencies::Latencies;
+pub use ledger::{Arrivals, LedgerError, LedgerReader, Received};
+pub use pace::{Pace, Spread, Stage};
+pub use packing::{NoPacking, Packing};
 pub use send::{ConnectError, Count, Plan, Totals, Until, send};
+pub use shapes::SHAPES;
+pub use stream::{Slice, Stream, StreamTrace};
 pub use target::{NoTarget, Protocol, Target};
 pub use template::{Template, TemplateError};
 pub use typical::typical;
+pub use workload::{MOST_SHAPES, Shape, Workload, WorkloadError};

@@ -7,11 +7,13 @@ mod in_json;
 mod in_protobuf;
 
 pub(crate) use in_json::{TIME_DIGITS, in_json};
-pub(crate) use in_protobuf::in_protobuf;
+pub(crate) use in_protobuf::{in_protobuf, in_span};
 
 use std::collections::HashMap;
 
 use trace::{Span, SpanId, TraceId};
+
+use crate::SpanSlot;
 
 /// The places of one trace. Each is an offset into the bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,9 +36,51 @@ pub(crate) struct Known {
     pub(crate) start_ns: u64,
 }
 
+// === impl Places ===
+
+impl Places {
+    /// Gives a copy of the bytes its ids and times. The copy begins at the offset `base` of these places.
+    #[inline]
+    pub(crate) fn patch(
+        &self,
+        copy: &mut [u8],
+        base: usize,
+        trace_id: &[u8; 16],
+        sequence: u64,
+        start_ns: u64,
+    ) {
+        for at in &self.trace_ids {
+            let at = at - base;
+            copy[at..at + 16].copy_from_slice(trace_id);
+        }
+        for &(at, index) in &self.span_ids {
+            let at = at - base;
+            copy[at..at + 8].copy_from_slice(&SpanSlot { sequence, index }.bytes());
+        }
+        for &(at, after) in &self.times {
+            let at = at - base;
+            let time = start_ns.wrapping_add_signed(after);
+            copy[at..at + 8].copy_from_slice(&time.to_le_bytes());
+        }
+    }
+}
+
 // === impl Known ===
 
 impl Known {
+    /// What is known of the trace whose spans have these ids, in this order.
+    pub(crate) fn of_bytes(trace_id: &[u8], ids: &[Vec<u8>], start_ns: u64) -> Known {
+        let ids = ids.iter().map(|id| SpanId::from_slice(id));
+        Known {
+            trace_id: TraceId::from_slice(trace_id).expect("a span has the id of its trace"),
+            spans: (0..)
+                .zip(ids)
+                .map(|(index, id)| (id.expect("a span has an id"), index))
+                .collect(),
+            start_ns,
+        }
+    }
+
     /// The span that an id names, if it is one of this trace.
     fn span(&self, id: &[u8]) -> Option<usize> {
         self.spans.get(&SpanId::from_slice(id).ok()?).copied()

@@ -1,6 +1,6 @@
 //! Sends requests in a closed loop: as soon as one is answered, the next is sent.
 
-mod connection;
+pub(crate) mod connection;
 mod totals;
 
 pub use connection::ConnectError;
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 
 use self::connection::{Broken, Connection};
-use crate::{Answer, Batch, Protocol, Run, Target, cpu};
+use crate::{Answer, Batch, Packing, Protocol, Run, Target, cpu};
 
 /// How much is sent, and how.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub async fn send(target: &Target, batch: &Batch, plan: &Plan) -> Result<Totals,
     };
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
-        open.push(Connection::open(target, batch.encoding()).await?);
+        open.push(Connection::open(target, batch.encoding(), Packing::None).await?);
     }
     let cpu = cpu::used();
     let begun = Instant::now();
@@ -149,7 +149,7 @@ async fn keep_sending(shared: Arc<Shared>, mut connection: Connection, in_flight
             let why = format!("{MOST_BROKEN} connections in a row took no request: {why}");
             return shared.totals.lock().note(why);
         }
-        match Connection::open(&shared.target, shared.batch.encoding()).await {
+        match Connection::open(&shared.target, shared.batch.encoding(), Packing::None).await {
             Ok(new) => connection = new,
             Err(error) => return shared.totals.lock().note(format!("not again: {error}")),
         }

@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use http::{HeaderValue, Method, Request, Uri, header, uri::Authority};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri::Authority};
 use thiserror::Error;
 
-use crate::{Encoding, Framing};
+use crate::{Encoding, Framing, Packing};
 
 /// Where requests are sent: `grpc://HOST:PORT`, `http://HOST:PORT` or `h2://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Target {
     }
 
     /// A request without its body.
-    pub(crate) fn head(&self, encoding: Encoding) -> Request<()> {
+    pub(crate) fn head(&self, encoding: Encoding, packing: Packing) -> Request<()> {
         let path = match self.protocol {
             Protocol::Grpc => GRPC_PATH,
             Protocol::Http1 | Protocol::Http2 => HTTP_PATH,
@@ -68,6 +68,13 @@ impl Target {
         };
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(packing) = packing.header() {
+            let name = match self.protocol {
+                Protocol::Grpc => HeaderName::from_static("grpc-encoding"),
+                Protocol::Http1 | Protocol::Http2 => header::CONTENT_ENCODING,
+            };
+            headers.insert(name, HeaderValue::from_static(packing));
+        }
         match self.protocol {
             Protocol::Grpc => {
                 headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -130,11 +137,17 @@ mod tests {
         let target: Target = "grpc://127.0.0.1:4317".parse().unwrap();
         assert_eq!(target.protocol(), Protocol::Grpc);
         assert_eq!(
-            target.head(Encoding::Protobuf).uri().to_string(),
+            target
+                .head(Encoding::Protobuf, Packing::None)
+                .uri()
+                .to_string(),
             format!("http://127.0.0.1:4317{GRPC_PATH}")
         );
         let target: Target = "http://[::1]:4318/".parse().unwrap();
-        assert_eq!(target.head(Encoding::Json).uri().to_string(), HTTP_PATH);
+        assert_eq!(
+            target.head(Encoding::Json, Packing::None).uri().to_string(),
+            HTTP_PATH
+        );
         for wrong in [
             "127.0.0.1:4317",
             "https://127.0.0.1:4317",

@@ -72,27 +72,10 @@ impl Template {
     /// When there are no spans or too many, when they are of several traces, when two have the same id, or when a
     /// time is missing or far away.
     pub fn new(spans: &[Span]) -> Result<Template, TemplateError> {
-        let first = spans.first().ok_or(TemplateError::Empty)?;
-        if spans.len() > SPANS {
-            return Err(TemplateError::TooManySpans(spans.len()));
-        }
-        let other = spans.iter().find(|span| span.trace_id != first.trace_id);
-        if let Some(other) = other {
-            return Err(TemplateError::TwoTraces(first.trace_id, other.trace_id));
-        }
+        let (start_ns, duration_ns) = checked(spans)?;
         let indices: HashMap<SpanId, usize> = indices(spans).map_err(TemplateError::SpanTwice)?;
-        if spans
-            .iter()
-            .any(|span| span.start_ns == 0 || span.end_ns == 0)
-        {
-            return Err(TemplateError::Time("0".to_owned()));
-        }
-        let start_ns = spans.iter().map(|span| span.start_ns).min();
-        let start_ns = start_ns.expect("there is a first span");
-        let end_ns = spans.iter().map(|span| span.end_ns).max();
-        let duration_ns = end_ns.map_or(0, |end| end.saturating_sub(start_ns));
         let known = Known {
-            trace_id: first.trace_id,
+            trace_id: spans[0].trace_id,
             spans: indices,
             start_ns,
         };
@@ -158,18 +141,8 @@ impl Piece {
     }
 
     fn patch_protobuf(&self, bytes: &mut [u8], Patch { trace, start_ns }: Patch) {
-        let trace_id = trace.bytes();
-        for &at in &self.places.trace_ids {
-            bytes[at..at + 16].copy_from_slice(&trace_id);
-        }
-        let sequence = trace.sequence;
-        for &(at, index) in &self.places.span_ids {
-            bytes[at..at + 8].copy_from_slice(&SpanSlot { sequence, index }.bytes());
-        }
-        for &(at, after) in &self.places.times {
-            let time = start_ns.wrapping_add_signed(after);
-            bytes[at..at + 8].copy_from_slice(&time.to_le_bytes());
-        }
+        self.places
+            .patch(bytes, 0, &trace.bytes(), trace.sequence, start_ns);
     }
 
     fn patch_json(&self, bytes: &mut [u8], Patch { trace, start_ns }: Patch) {
@@ -187,6 +160,30 @@ impl Piece {
             decimal(&mut bytes[at..at + TIME_DIGITS], time);
         }
     }
+}
+
+/// Checks that spans are one trace, of which copies can be told apart. Returns its start, and its duration.
+pub(crate) fn checked(spans: &[Span]) -> Result<(u64, u64), TemplateError> {
+    let first = spans.first().ok_or(TemplateError::Empty)?;
+    if spans.len() > SPANS {
+        return Err(TemplateError::TooManySpans(spans.len()));
+    }
+    let other = spans.iter().find(|span| span.trace_id != first.trace_id);
+    if let Some(other) = other {
+        return Err(TemplateError::TwoTraces(first.trace_id, other.trace_id));
+    }
+    indices(spans).map_err(TemplateError::SpanTwice)?;
+    if spans
+        .iter()
+        .any(|span| span.start_ns == 0 || span.end_ns == 0)
+    {
+        return Err(TemplateError::Time("0".to_owned()));
+    }
+    let start_ns = spans.iter().map(|span| span.start_ns).min();
+    let start_ns = start_ns.expect("there is a first span");
+    let end_ns = spans.iter().map(|span| span.end_ns).max();
+    let duration_ns = end_ns.map_or(0, |end| end.saturating_sub(start_ns));
+    Ok((start_ns, duration_ns))
 }
 
 /// The objects within `{"resourceSpans":[…]}`.

@@ -28,6 +28,11 @@ impl LastLines {
         lines.push_back(line);
     }
 
+    /// The kept lines, oldest first. They stay.
+    pub fn kept(&self) -> Vec<String> {
+        self.0.lock().iter().cloned().collect()
+    }
+
     /// Takes the kept lines, oldest first. None are left.
     pub fn take(&self) -> Vec<String> {
         let mut lines = self.0.lock();
@@ -58,6 +63,7 @@ mod tests {
         let lines = LastLines::default();
         assert_eq!(Said(&lines.take()).to_string(), "; it said nothing");
         (0..KEPT + 2).for_each(|n| lines.push(n.to_string()));
+        assert_eq!(lines.kept().len(), KEPT);
         let last = lines.take();
         assert_eq!((last.len(), last[0].as_str()), (KEPT, "2"));
         assert_eq!(Said(&last[..2]).to_string(), "; it said:\n  2\n  3");

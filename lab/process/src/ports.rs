@@ -26,3 +26,25 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
         _ => address,
     }
 }
+
+/// Whether a program ended because another one has its port, by the last lines that it wrote.
+pub fn taken(said: &[String]) -> bool {
+    // As the C library and Go's say it, and what Rust, Python and Java make of it.
+    let says = |line: &String| line.to_ascii_lowercase().contains("address already in use");
+    said.iter().any(says)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_says_that_its_port_is_taken() {
+        let line = |text: &str| [text.to_owned()];
+        assert!(taken(&line(
+            "listen tcp 127.0.0.1:4317: bind: address already in use"
+        )));
+        assert!(taken(&line("Error: Address already in use (os error 98)")));
+        assert!(!taken(&line("no such file")));
+    }
+}

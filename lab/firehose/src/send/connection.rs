@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-use crate::{Answer, Encoding, Protocol, Target, answer};
+use crate::{Answer, Encoding, Packing, Protocol, Target, answer};
 
 /// A connection whose requests differ in their bodies alone.
 pub(crate) struct Connection {
@@ -60,13 +60,14 @@ impl Connection {
     pub(crate) async fn open(
         target: &Target,
         encoding: Encoding,
+        packing: Packing,
     ) -> Result<Connection, ConnectError> {
         let sender = Sender::open(target).await.map_err(|why| ConnectError {
             to: target.authority.to_string(),
             why,
         })?;
         Ok(Connection {
-            head: target.head(encoding),
+            head: target.head(encoding, packing),
             protocol: target.protocol,
             encoding,
             sender,

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod accounts;
 mod answers;
 mod patch;
+mod proxy;
 mod receivers;
 
 use std::sync::Arc;

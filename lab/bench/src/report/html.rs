@@ -1,0 +1,451 @@
+//! A document as one HTML file: plots, tables, where and how it was measured. It needs no script and nothing from outside.
+
+use std::fmt::Write as _;
+
+use super::{
+    plot::{Line, bar, lines},
+    text::{all_fates, count, mib, ms_text, percent},
+};
+use crate::document::{Document, Run, Sample};
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6570;--ground:#fff;--line:#d9dee4;--good:#1a7f5a;--bad:#b3261e;
+--c1:#0b62d6;--c2:#c05a00;--c3:#1a7f5a;--c4:#8a3ffc;--c5:#8a8f98;--c6:#e0a100}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#9aa4b1;--ground:#14171c;--line:#333a44;--good:#57c99a;--bad:#ff8a80;
+--c1:#6aa8ff;--c2:#ff9d4d;--c3:#57c99a;--c4:#c39bff;--c5:#8a8f98;--c6:#ffd166}}
+body{margin:0 auto;max-width:980px;padding:24px 20px;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px}
+code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}pre{overflow-x:auto;border:1px solid var(--line);padding:10px;border-radius:6px}
+.state{font-weight:600}.valid{color:var(--good)}.invalid{color:var(--bad)}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{text-align:left;padding:5px 10px;border-bottom:1px solid var(--line);vertical-align:top}
+td.n,th.n{text-align:right}.wide{overflow-x:auto}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:16px}
+figure{margin:0;border:1px solid var(--line);border-radius:6px;padding:10px}figcaption{font-weight:600;display:flex;justify-content:space-between}
+.unit{color:var(--soft);font-weight:400;font-size:13px}svg{width:100%;height:auto}svg.bar{height:18px;border-radius:4px}
+svg text{fill:var(--soft);font-size:12px}svg text.y{text-anchor:end}svg text.x{text-anchor:middle}.grid{stroke:var(--line)}
+polyline{fill:none;stroke-width:2}polyline.s1{stroke:var(--c1)}polyline.s2{stroke:var(--c2);stroke-dasharray:7 3}polyline.s3{stroke:var(--c3);stroke-dasharray:2 3}polyline.s4{stroke:var(--c4);stroke-dasharray:10 3 2 3}
+.key{display:inline-block;width:14px;height:10px;border-radius:2px;margin:0 5px 0 10px}
+.key.s1,.f1{background:var(--c1);fill:var(--c1)}.key.s2,.f2{background:var(--c2);fill:var(--c2)}.key.s3,.f3{background:var(--c3);fill:var(--c3)}.key.s4,.f4{background:var(--c4);fill:var(--c4)}
+.f5{fill:var(--c5);background:var(--c5)}.f6{fill:var(--c6);background:var(--c6)}.f7{fill:var(--bad);background:var(--bad)}
+.legend{margin:4px 0 0;font-size:13px;color:var(--soft)}";
+
+pub(super) fn html(document: &Document) -> String {
+    let mut out = String::new();
+    // Text takes all that is written to it.
+    let _ = write(document, &mut out);
+    out
+}
+
+fn write(document: &Document, out: &mut String) -> std::fmt::Result {
+    let kind = escaped(&document.kind);
+    write!(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width\"/>\
+         <title>{kind}</title><style>{STYLE}</style></head><body><h1>{kind}</h1>"
+    )?;
+    match (document.valid, document.complete) {
+        (true, true) => write!(out, "<p class=\"state valid\">valid</p>")?,
+        (true, false) => write!(
+            out,
+            "<p class=\"state invalid\">INCOMPLETE: it was stopped before its end</p>"
+        )?,
+        (false, _) => {
+            write!(
+                out,
+                "<p class=\"state invalid\">INVALID: the figures say nothing about the SUT</p><ul>"
+            )?;
+            for reason in &document.invalid_because {
+                write!(out, "<li>{}</li>", escaped(reason))?;
+            }
+            write!(out, "</ul>")?;
+        }
+    }
+    if let Some(capacity) = &document.capacity {
+        let found = match capacity.spans_per_second {
+            Some(rate) => format!("{} spans/s", count(rate)),
+            None => "none was found".to_owned(),
+        };
+        write!(
+            out,
+            "<h2>Capacity: {found}</h2><p>{} · limits: {}</p>",
+            escaped(&capacity.confidence),
+            escaped(&capacity.limits.join(", "))
+        )?;
+        over_rate(document, out)?;
+    }
+    if let Some(ab) = &document.ab {
+        write!(
+            out,
+            "<h2>{}</h2><p>A: <code>{}</code><br/>B: <code>{}</code></p><table><tr><th>B / A</th><th class=\"n\">ratio</th>\
+             <th class=\"n\">{:.0} % interval</th></tr>",
+            escaped(&ab.verdict),
+            escaped(&ab.a),
+            escaped(&ab.b),
+            ab.confidence * 100.0
+        )?;
+        let mut row = |name: &str, ratio: f64, low: f64, high: f64| {
+            write!(
+                out,
+                "<tr><td>{}</td><td class=\"n\">{ratio:.3}</td><td class=\"n\">{low:.3} to {high:.3}</td></tr>",
+                escaped(name)
+            )
+        };
+        row(&ab.metric, ab.ratio, ab.low, ab.high)?;
+        for other in &ab.others {
+            row(&other.metric, other.ratio, other.low, other.high)?;
+        }
+        write!(out, "</table>")?;
+        let of = |value: fn(&(f64, f64)) -> f64| {
+            let pairs = (1..).map(f64::from).zip(&ab.pairs);
+            pairs.map(|(block, pair)| (block, value(pair))).collect()
+        };
+        let plot = lines(
+            &escaped(&ab.metric),
+            "blocks",
+            "",
+            &[
+                Line {
+                    name: "A",
+                    class: "s1",
+                    points: of(|pair| pair.0),
+                },
+                Line {
+                    name: "B",
+                    class: "s2",
+                    points: of(|pair| pair.1),
+                },
+            ],
+        );
+        write!(
+            out,
+            "<div class=\"plots\">{}</div>",
+            plot.unwrap_or_default()
+        )?;
+    }
+    if let Some(sampling) = &document.sampling {
+        write!(
+            out,
+            "<h2>Kept of {}</h2><table><tr><th>traces</th><th class=\"n\">sent</th><th class=\"n\">kept</th>\
+             <th class=\"n\">wanted</th><th></th></tr>",
+            escaped(&sampling.policy)
+        )?;
+        for group in &sampling.groups {
+            write!(
+                out,
+                "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{:.1} %</td><td>{}</td></tr>",
+                escaped(&group.group),
+                count(group.traces as f64),
+                count(group.kept as f64),
+                group.wanted_share * 100.0,
+                if group.holds { "ok" } else { "WRONG" }
+            )?;
+        }
+        write!(out, "</table>")?;
+    }
+    if !document.requirements.is_empty() {
+        write!(out, "<h2>Requirements</h2><table>")?;
+        for requirement in &document.requirements {
+            write!(
+                out,
+                "<tr><td><code>{}</code></td><td class=\"{}\">{}</td><td>{}</td></tr>",
+                escaped(&requirement.text),
+                if requirement.holds {
+                    "valid"
+                } else {
+                    "invalid"
+                },
+                if requirement.holds { "pass" } else { "FAIL" },
+                escaped(&requirement.measured)
+            )?;
+        }
+        write!(out, "</table>")?;
+    }
+    table(&document.runs, out)?;
+    // Of many short loads the table says enough.
+    if document.runs.len() <= 3 {
+        for run in &document.runs {
+            run_plots(run, out)?;
+        }
+    }
+    ground(document, out)?;
+    write!(out, "</body></html>")?;
+    out.push('\n');
+    Ok(())
+}
+
+fn table(runs: &[Run], out: &mut String) -> std::fmt::Result {
+    write!(
+        out,
+        "<h2>Loads</h2><div class=\"wide\"><table><tr><th>load</th><th class=\"n\">spans/s</th><th class=\"n\">p50</th>\
+         <th class=\"n\">p99</th><th class=\"n\">CPU a span</th><th class=\"n\">memory</th><th>fate of spans</th></tr>"
+    )?;
+    for run in runs {
+        let latency = |of: fn(&crate::document::Latency) -> f64| {
+            run.latency_ms
+                .as_ref()
+                .map_or("–".to_owned(), |latency| ms_text(of(latency)))
+        };
+        let used = run.sut_used.as_ref();
+        let planned = run.accounts.planned.max(1) as f64;
+        let there = all_fates(&run.accounts)
+            .into_iter()
+            .filter(|(_, spans)| *spans > 0);
+        let fates: Vec<String> = there
+            .map(|(name, spans)| format!("{name} {}", percent(100.0 * spans as f64 / planned)))
+            .collect();
+        write!(
+            out,
+            "<tr><td>{}{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td>{}{}</td></tr>",
+            escaped(&run.label),
+            if run.valid {
+                ""
+            } else {
+                " <span class=\"invalid\">INVALID</span>"
+            },
+            count(run.spans_per_second),
+            latency(|of| of.p50),
+            latency(|of| of.p99),
+            used.map_or("–".to_owned(), |used| format!(
+                "{} ns",
+                count(used.cpu_ns_per_span)
+            )),
+            used.map_or("–".to_owned(), |used| format!(
+                "{} MiB",
+                mib(used.peak_bytes as f64)
+            )),
+            fate_bar(run),
+            fates.join(", ")
+        )?;
+    }
+    write!(out, "</table></div>")
+}
+
+fn fate_bar(run: &Run) -> String {
+    let classes = ["f3", "f6", "f7", "f1", "f5", "f7", "f2", "f4", "f5"];
+    let fates = all_fates(&run.accounts);
+    let parts: Vec<(&str, &str, u64)> = fates
+        .iter()
+        .zip(classes)
+        .map(|((name, spans), class)| (*name, class, *spans))
+        .collect();
+    bar(&parts)
+}
+
+fn over_rate(document: &Document, out: &mut String) -> std::fmt::Result {
+    let mut runs: Vec<&Run> = document
+        .runs
+        .iter()
+        .filter(|run| run.rate.is_some())
+        .collect();
+    runs.sort_by(|a, b| a.rate.unwrap_or(0.0).total_cmp(&b.rate.unwrap_or(0.0)));
+    let of = |value: fn(&Run) -> Option<f64>| -> Vec<(f64, f64)> {
+        let points = runs.iter().filter_map(|run| Some((run.rate?, value(run)?)));
+        points.collect()
+    };
+    let latency = lines(
+        "Latency",
+        "spans/s",
+        "ms",
+        &[
+            Line {
+                name: "p50",
+                class: "s1",
+                points: of(|run| Some(run.latency_ms?.p50)),
+            },
+            Line {
+                name: "p90",
+                class: "s3",
+                points: of(|run| Some(run.latency_ms?.p90)),
+            },
+            Line {
+                name: "p99",
+                class: "s2",
+                points: of(|run| Some(run.latency_ms?.p99)),
+            },
+        ],
+    );
+    let cpu = lines(
+        "CPU of the SUT",
+        "spans/s",
+        "% of a core",
+        &[Line {
+            name: "SUT",
+            class: "s1",
+            points: of(|run| Some(run.sut_used?.cpu_share * 100.0)),
+        }],
+    );
+    let plots = [latency, cpu].into_iter().flatten().collect::<String>();
+    write!(out, "<div class=\"plots\">{plots}</div>")
+}
+
+fn run_plots(run: &Run, out: &mut String) -> std::fmt::Result {
+    let of = |value: fn(&Sample) -> Option<f64>| -> Vec<(f64, f64)> {
+        let samples = run.series.iter();
+        samples
+            .filter_map(|sample| Some((sample.at_ms / 1e3, value(sample)?)))
+            .collect()
+    };
+    let plots = [
+        lines(
+            "Spans",
+            "seconds",
+            "a second",
+            &[
+                Line {
+                    name: "sent",
+                    class: "s1",
+                    points: of(|sample| Some(sample.sent)),
+                },
+                Line {
+                    name: "arrived",
+                    class: "s3",
+                    points: of(|sample| Some(sample.arrived)),
+                },
+                Line {
+                    name: "refused",
+                    class: "s2",
+                    points: of(|sample| Some(sample.refused)),
+                },
+            ],
+        ),
+        lines(
+            "Latency, 99 %",
+            "seconds",
+            "ms",
+            &[Line {
+                name: "p99",
+                class: "s1",
+                points: of(|sample| sample.p99_ms),
+            }],
+        ),
+        lines(
+            "CPU",
+            "seconds",
+            "% of a core",
+            &[
+                Line {
+                    name: "SUT",
+                    class: "s1",
+                    points: of(|sample| Some(sample.sut_cpu * 100.0)),
+                },
+                Line {
+                    name: "generator",
+                    class: "s2",
+                    points: of(|sample| Some(sample.generator_cpu * 100.0)),
+                },
+                Line {
+                    name: "sink",
+                    class: "s3",
+                    points: of(|sample| Some(sample.sink_cpu * 100.0)),
+                },
+            ],
+        ),
+        lines(
+            "Memory of the SUT",
+            "seconds",
+            "MiB",
+            &[Line {
+                name: "memory",
+                class: "s1",
+                points: of(|sample| Some(sample.sut_bytes as f64 / 1_048_576.0)),
+            }],
+        ),
+    ];
+    write!(
+        out,
+        "<h2>{}: <code>{}</code></h2><div class=\"plots\">{}</div>",
+        escaped(&run.label),
+        escaped(&run.sut),
+        plots.into_iter().flatten().collect::<String>()
+    )?;
+    for note in &run.notes {
+        write!(out, "<p>{}</p>", escaped(note))?;
+    }
+    if !run.sut_said.is_empty() {
+        write!(
+            out,
+            "<p>The SUT said last:</p><pre>{}</pre>",
+            escaped(&run.sut_said.join("\n"))
+        )?;
+    }
+    Ok(())
+}
+
+fn ground(document: &Document, out: &mut String) -> std::fmt::Result {
+    let at = &document.environment;
+    let of = &document.workload;
+    let cores = match (at.sut_core, at.own_core) {
+        (Some(sut), Some(own)) => format!("SUT on core {sut}, generator and sink on core {own}"),
+        _ => "not pinned".to_owned(),
+    };
+    let rows = [
+        ("command", document.command.clone()),
+        ("began", document.began.clone()),
+        (
+            "tracelab",
+            format!(
+                "{}{}",
+                at.tracelab,
+                if at.optimized {
+                    ""
+                } else {
+                    " (not a release build)"
+                }
+            ),
+        ),
+        ("system", at.system.clone()),
+        (
+            "processor",
+            format!("{}, {} processors", at.processor, at.cores),
+        ),
+        ("cores", cores),
+        ("memory", format!("{} MiB", mib(at.memory_bytes as f64))),
+        ("load average", format!("{:.2}", at.load_average)),
+        (
+            "without a SUT",
+            at.calibrated_spans_per_second
+                .map_or("–".to_owned(), |rate| format!("{} spans/s", count(rate))),
+        ),
+        ("traces", of.shapes.clone()),
+        ("spans a request", format!("{:?}", of.spans_per_request)),
+        ("bytes a span", format!("{:.0}", of.bytes_per_span)),
+        (
+            "protocol",
+            format!("{}, compression {}", of.protocol, of.compression),
+        ),
+        (
+            "connections",
+            format!(
+                "{} with {} requests in flight each",
+                of.connections, of.in_flight
+            ),
+        ),
+        ("seed", of.seed.to_string()),
+    ];
+    write!(out, "<h2>How it was measured</h2><table>")?;
+    for (name, value) in rows {
+        write!(
+            out,
+            "<tr><td>{name}</td><td><code>{}</code></td></tr>",
+            escaped(&value)
+        )?;
+    }
+    write!(out, "</table>")
+}
+
+fn escaped(text: &str) -> String {
+    let plain = plain::Plain(text).to_string();
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

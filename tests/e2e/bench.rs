@@ -1,0 +1,375 @@
+//! `tracelab bench`, `blast` and `drain`: the accounts of spans, and what is said of systems under test that fail.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+};
+
+use crate::{
+    collector::there_is_a_collector,
+    support::{run, tracelab},
+};
+
+/// Runs `tracelab bench` with these arguments, and returns the exit code, the document, and what was said.
+async fn bench(arguments: &[&str]) -> (i32, Value, String) {
+    let mut all = vec!["bench"];
+    all.extend(arguments);
+    // Others share the processors: what is measured does not matter here.
+    all.extend(["--cpus", "none", "--format", "json"]);
+    let (code, stdout, stderr) = run(&all).await;
+    let document = serde_json::from_str(&stdout).unwrap_or_default();
+    (code, document, stderr)
+}
+
+/// The reasons of an invalid document, but those of a busy machine.
+fn reasons(document: &Value) -> Vec<String> {
+    let reasons = document["invalid_because"].as_array().unwrap().iter();
+    let reasons = reasons.map(|reason| reason.as_str().unwrap().to_owned());
+    reasons
+        .filter(|reason| !reason.contains("the schedule was not kept"))
+        .collect()
+}
+
+fn assert_closed(document: &Value) {
+    for run in document["runs"].as_array().unwrap() {
+        let accounts = run["accounts"].as_object().unwrap();
+        let fates = accounts
+            .iter()
+            .filter(|(name, _)| !["planned", "foreign"].contains(&name.as_str()));
+        let sum: u64 = fates.map(|(_, spans)| spans.as_u64().unwrap()).sum();
+        assert_eq!(sum, accounts["planned"].as_u64().unwrap(), "{run:#}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_sut_every_planned_span_is_delivered_once() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("rate.json");
+    let arguments = [
+        "rate",
+        "--rate",
+        "20k/s",
+        "--duration",
+        "1s",
+        "--shape",
+        "order:3,small,wide",
+        "--spans-per-request",
+        "512,1024,1025",
+        "--errors",
+        "5%",
+        "--require",
+        "loss=0",
+        "--require",
+        "corrupted=0",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert!(code == 0 || code == 3, "{code}: {said}");
+    assert_closed(&document);
+    assert_eq!(document["kind"], "bench-rate");
+    let accounts = &document["runs"][0]["accounts"];
+    assert_eq!(accounts["planned"], 20_000);
+    assert_eq!(accounts["delivered_once"], 20_000, "{document:#}");
+    let written = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), document);
+}
+
+#[tokio::test]
+async fn a_requirement_that_does_not_hold_is_exit_code_1() {
+    let arguments = [
+        "rate",
+        "--duration",
+        "300ms",
+        "--warm-up",
+        "0s",
+        "--require",
+        "rate>=1000M",
+    ];
+    let (code, document, said) = bench(&arguments).await;
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(document["requirements"][0]["holds"], false);
+    assert_closed(&document);
+}
+
+#[tokio::test]
+async fn traces_in_pieces_and_requests_sent_twice_add_up() {
+    let arguments = [
+        "rate",
+        "--rate",
+        "20k/s",
+        "--duration",
+        "1s",
+        "--pieces",
+        "3",
+        "--lateness",
+        "2",
+        "--duplicates",
+        "20%",
+    ];
+    let (_, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert_closed(&document);
+    let accounts = &document["runs"][0]["accounts"];
+    let [once, twice] =
+        ["delivered_once", "duplicated"].map(|name| accounts[name].as_u64().unwrap());
+    assert_eq!(once + twice, 20_000);
+    assert!((1_000..8_000).contains(&twice), "{twice}");
+}
+
+#[tokio::test]
+async fn a_receiving_end_that_is_killed_loses_no_account() {
+    let arguments = [
+        "chaos",
+        "--harm",
+        "kill-sink",
+        "--rate",
+        "20k/s",
+        "--duration",
+        "2s",
+        "--pause",
+        "300ms",
+    ];
+    let (_, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert_closed(&document);
+    let accounts = &document["runs"][0]["accounts"];
+    // What was on its way is sent again, and may have arrived before.
+    let [once, twice] =
+        ["delivered_once", "duplicated"].map(|name| accounts[name].as_u64().unwrap());
+    assert_eq!(once + twice, 40_000, "{document:#}");
+    assert!(document["chaos"]["first_after_ms"].as_f64().is_some());
+}
+
+#[tokio::test]
+async fn systems_that_fail_are_told_apart() {
+    let (code, _, said) = bench(&["rate", "--sut", "no-such-program --port {in}"]).await;
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("no-such-program"), "{said}");
+    let dies = "sh -c 'echo cannot read the file; exit 7'";
+    let (code, _, said) = bench(&["rate", "--sut", dies]).await;
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("cannot read the file"), "{said}");
+    assert!(said.contains('7'), "{said}");
+    let (code, _, said) =
+        bench(&["rate", "--target", "grpc://127.0.0.1:1", "--return", "none"]).await;
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("127.0.0.1:1"), "{said}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_told() {
+    for (arguments, part) in [
+        (&["rate", "--rate", "fast"][..], "50k/s"),
+        (&["rate", "--shape", "huge"], "typical"),
+        (&["rate", "--require", "p9<=5ms"], "did you mean"),
+        (&["rate", "--errors", "120%"], "from 0% to 100%"),
+        (&["rate", "--compression", "brotli"], "none, gzip and zstd"),
+        (
+            &["rate", "--target", "grpc://127.0.0.1:4317"],
+            "--return none",
+        ),
+        (&["ab", "--blocks", "2"], "3"),
+        (&["rate", "--cpus", "0,0"], "core"),
+    ] {
+        let mut all = vec!["bench"];
+        all.extend(arguments);
+        let (code, stdout, said) = run(&all).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+}
+
+/// A receiver, as a process.
+struct Drain {
+    child: Child,
+    address: String,
+}
+
+impl Drain {
+    async fn start(workload: &Path, ledger: &Path) -> Drain {
+        let mut child = tracelab()
+            .args(["drain", "--listen", "127.0.0.1:0", "--workload"])
+            .arg(workload)
+            .arg("--ledger")
+            .arg(ledger)
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready: Value =
+            serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        let address = ready["listening"].as_str().unwrap().to_owned();
+        Drain { child, address }
+    }
+}
+
+#[tokio::test]
+async fn the_count_is_the_same_over_generators_and_receivers() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    // The workload is written by a generator that sends nothing of it to the receivers below.
+    let nowhere = Drain::start_any().await;
+    let write = [
+        "blast",
+        "--to",
+        &format!("grpc://{nowhere}"),
+        "--rate",
+        "30k/s",
+        "--duration",
+        "1s",
+        "--shape",
+        "order,small",
+        "--write-workload",
+        &text("w.json"),
+        "--share",
+        "2/3",
+    ];
+    let (code, _, said) = run(&write).await;
+    assert_eq!(code, 0, "{said}");
+    let (left, right) = (path("left.ledger"), path("right.ledger"));
+    let left = Drain::start(&path("w.json"), &left).await;
+    let right = Drain::start(&path("w.json"), &right).await;
+    let blast = async |share: &str, to: &str, books: &str| {
+        let (to, workload, books) = (format!("grpc://{to}"), text("w.json"), text(books));
+        let arguments = [
+            "blast",
+            "--to",
+            &to,
+            "--workload",
+            &workload,
+            "--rate",
+            "30k/s",
+            "--duration",
+            "1s",
+            "--share",
+            share,
+            "--books",
+            &books,
+            "--format",
+            "json",
+        ];
+        let (code, stdout, said) = run(&arguments).await;
+        assert_eq!(code, 0, "{said}");
+        serde_json::from_str::<Value>(&stdout).unwrap()["spans"]
+            .as_u64()
+            .unwrap()
+    };
+    let (first, second, third) = tokio::join!(
+        blast("0/3", &left.address, "0.json"),
+        blast("1/3", &right.address, "1.json"),
+        blast("2/3", &left.address, "2.json"),
+    );
+    assert_eq!(first + second + third, 30_000);
+    let merge = async |files: &[&str]| {
+        let mut arguments = vec!["bench".to_owned(), "merge".to_owned(), text("w.json")];
+        arguments.extend(files.iter().map(|file| text(file)));
+        arguments.extend(["--format".to_owned(), "json".to_owned()]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (code, stdout, said) = run(&arguments).await;
+        (
+            code,
+            serde_json::from_str::<Value>(&stdout).unwrap_or_default(),
+            said,
+        )
+    };
+    let (code, document, said) =
+        merge(&["0.json", "left.ledger", "1.json", "right.ledger", "2.json"]).await;
+    assert_eq!(code, 0, "{said}");
+    let accounts = &document["accounts"];
+    assert_eq!(accounts["delivered_once"], 30_000, "{document:#}");
+    assert_eq!(accounts["planned"], 30_000);
+    // Without a receiver its spans are lost, and without a generator those that came were never sent.
+    let (_, document, _) = merge(&["0.json", "1.json", "2.json", "left.ledger"]).await;
+    assert_eq!(document["accounts"]["lost"], second);
+    let (code, _, _) = merge(&["0.json", "1.json", "left.ledger", "right.ledger"]).await;
+    assert_eq!(code, 1);
+    let (code, _, said) = merge(&["left.ledger"]).await;
+    assert_eq!(code, 2);
+    assert!(said.contains("no books"), "{said}");
+    drop((left.child, right.child));
+}
+
+impl Drain {
+    /// Any receiver that takes everything, and its address.
+    async fn start_any() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(firehose::count(
+            listener,
+            Default::default(),
+            Default::default(),
+        ));
+        address
+    }
+}
+
+#[tokio::test]
+async fn through_a_real_collector_every_span_is_accounted_for() {
+    if !there_is_a_collector() {
+        return;
+    }
+    let sut = "otelcol --config collector-config/base.yaml";
+    let arguments = [
+        "rate",
+        "--sut",
+        sut,
+        "--rate",
+        "5k/s",
+        "--duration",
+        "2s",
+        "--require",
+        "loss=0",
+    ];
+    let (_, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert_closed(&document);
+    let run = &document["runs"][0];
+    assert_eq!(run["accounts"]["delivered_once"], 10_000, "{document:#}");
+    assert!(run["sut_used"]["cpu_seconds"].as_f64().unwrap() > 0.0);
+    assert!(run["latency_ms"]["p50"].as_f64().unwrap() > 0.0);
+
+    // One that is killed loses what it held, and each span of that is known.
+    let arguments = [
+        "chaos",
+        "--sut",
+        sut,
+        "--harm",
+        "kill-sut",
+        "--rate",
+        "5k/s",
+        "--duration",
+        "3s",
+        "--settle",
+        "2s",
+    ];
+    let (_, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert_closed(&document);
+    assert!(
+        document["chaos"]["first_after_ms"].as_f64().is_some(),
+        "{document:#}"
+    );
+
+    // Tail sampling keeps all errors and slow traces.
+    let arguments = [
+        "sampling",
+        "--sut",
+        "otelcol --config collector-config/tail-sampling.yaml",
+        "--rate",
+        "5k/s",
+        "--duration",
+        "3s",
+    ];
+    let (code, document, said) = bench(&arguments).await;
+    assert_eq!(reasons(&document), Vec::<String>::new(), "{said}");
+    assert_closed(&document);
+    assert!(code == 0 || code == 3, "{code}: {document:#}");
+}
