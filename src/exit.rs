@@ -1,5 +1,5 @@
 //! The exit codes of the process: 0 all passed, 1 an expectation failed, 2 the input was wrong, 3 the
-//! environment failed, 130 interrupted.
+//! environment failed or a benchmark says nothing, 130 interrupted.
 
 use std::process::ExitCode;
 
@@ -94,10 +94,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             )
             || cause
                 .downcast_ref()
-                .is_some_and(collector::Error::is_of_input)
-            || cause
-                .downcast_ref()
-                .is_some_and(bench::sut::SutError::is_of_input);
+                .is_some_and(collector::Error::is_of_input);
         if wrong_input {
             return 2;
         }

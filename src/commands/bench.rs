@@ -383,9 +383,13 @@ pub(crate) async fn main(bench: Bench) -> anyhow::Result<Outcome> {
         .await?;
     let document = run(&bench, benchmark).await;
     screen.end();
-    let document = document.map_err(|error| match &error {
-        verbs::BenchError::Rate { .. } => WrongInput(error.to_string()).into(),
-        _ => anyhow::Error::from(error),
+    let document = document.map_err(|error| {
+        let is_of_input = error.is_of_input();
+        let error = anyhow::Error::from(error);
+        match is_of_input {
+            true => WrongInput(format!("{error:#}")).into(),
+            false => error,
+        }
     })?;
     common.finish(&document)
 }

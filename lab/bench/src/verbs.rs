@@ -73,6 +73,19 @@ pub enum BenchError {
     },
 }
 
+// === impl BenchError ===
+
+impl BenchError {
+    /// Whether the input is wrong, and neither the SUT nor the machine.
+    pub fn is_of_input(&self) -> bool {
+        match self {
+            BenchError::Rate { .. } | BenchError::Arm(ArmError::Workload(_)) => true,
+            BenchError::Arm(ArmError::Sut(error)) => error.is_of_input(),
+            BenchError::Arm(_) => false,
+        }
+    }
+}
+
 /// The share of what this machine can send and receive at which it is not yet what holds back.
 const MOST_OF_CALIBRATED: f64 = 0.8;
 

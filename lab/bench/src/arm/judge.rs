@@ -55,8 +55,11 @@ impl Outcome<'_> {
         };
         let delivered = accounts.arrived() + accounts.accepted + accounts.sampled_out;
         let load = self.sent.elapsed;
-        // What was sent on after the last answer took its time too.
-        let over = self.last_arrival.map_or(load, |last| last.max(load));
+        // At a rate what comes late is latency; as fast as possible what was sent on later took its time too.
+        let over = match (rate, self.last_arrival) {
+            (None, Some(last)) => last.max(load),
+            _ => load,
+        };
         let used = |meter: &mut Option<crate::usage::Meter>, spans| {
             Some(meter.as_mut()?.used(load, spans))
         };

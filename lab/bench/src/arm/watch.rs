@@ -24,6 +24,7 @@ pub(super) struct Watch {
     /// The arrivals when a disturbance ended, and the first look after it that saw more.
     marked: Option<u64>,
     first_after: Option<Instant>,
+    arrived: u64,
     last_arrival: Option<Instant>,
 }
 
@@ -35,6 +36,9 @@ struct Last {
     refused: u64,
     latencies: Option<Latencies>,
 }
+
+/// The shortest interval of a sample.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Memory is slow to read of a large process.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(500);
@@ -65,6 +69,7 @@ impl Watch {
             memory_at: Instant::now(),
             marked: None,
             first_after: None,
+            arrived: 0,
             last_arrival: None,
         }
     }
@@ -73,9 +78,24 @@ impl Watch {
     pub(super) fn look(&mut self, arm: &Arm, began: Instant) -> io::Result<Sample> {
         let reader = arm.receiving().reader();
         let arrived = reader.received()?.spans - self.before.spans;
+        let now = Instant::now();
+        if arrived > self.arrived {
+            self.arrived = arrived;
+            self.last_arrival = Some(now);
+        }
+        if let Some(marked) = self.marked
+            && arrived > marked
+        {
+            self.first_after.get_or_insert(now);
+        }
+        // Of a shorter interval CPU time cannot be told.
+        if let (Some(at), Some(sample)) = (self.last.at, self.series.last())
+            && now - at < SHORTEST
+        {
+            return Ok(*sample);
+        }
         let latencies = reader.latencies()?;
         let (sent, refused) = (self.progress.spans_sent(), self.progress.spans_refused());
-        let now = Instant::now();
         let with_memory = now - self.memory_at >= MEMORY_INTERVAL;
         if with_memory {
             self.memory_at = now;
@@ -117,14 +137,6 @@ impl Watch {
             in_flight: self.progress.requests_in_flight(),
             p99_ms: p99,
         };
-        if let Some(marked) = self.marked
-            && arrived > marked
-        {
-            self.first_after.get_or_insert(now);
-        }
-        if arrived > self.last.arrived {
-            self.last_arrival = Some(now);
-        }
         self.last = Last {
             at: Some(now),
             sent,
@@ -138,7 +150,7 @@ impl Watch {
 
     /// The spans that have arrived at the last look.
     pub(super) fn arrived(&self) -> u64 {
-        self.last.arrived
+        self.arrived
     }
 
     /// When the last arrival was seen, after the first request.
@@ -148,7 +160,7 @@ impl Watch {
 
     /// The disturbance is over: the next arrival is noted.
     pub(super) fn mark(&mut self) {
-        self.marked = Some(self.last.arrived);
+        self.marked = Some(self.arrived);
     }
 
     /// When the first arrival after that was seen.

@@ -18,7 +18,7 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px}
 code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}pre{overflow-x:auto;border:1px solid var(--line);padding:10px;border-radius:6px}
 .state{font-weight:600}.valid{color:var(--good)}.invalid{color:var(--bad)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{text-align:left;padding:5px 10px;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right}.wide{overflow-x:auto}
+td.n,th.n{text-align:right;white-space:nowrap}.wide{overflow-x:auto}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:16px}
 figure{margin:0;border:1px solid var(--line);border-radius:6px;padding:10px}figcaption{font-weight:600;display:flex;justify-content:space-between}
 .unit{color:var(--soft);font-weight:400;font-size:13px}svg{width:100%;height:auto}svg.bar{height:18px;border-radius:4px}
