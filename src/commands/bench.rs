@@ -1,26 +1,33 @@
 //! `tracelab bench`: what a collector, or any OTLP receiver, does to spans at a rate.
 
-use std::{io::IsTerminal, path::PathBuf, str::FromStr, time::Duration};
+mod args;
+mod files;
+mod progress;
+
+use std::time::Duration;
 
 use ::bench::{
     arm::{Harm, Live, Settings},
     cores::Cores,
     document::Document,
     report,
-    require::Requirement,
-    sut::{RunningSut, SutCommand, SutSpec},
+    sut::{RunningSut, SutSpec},
     verbs::{self, Bench as Benchmark},
 };
 use anyhow::{Context, bail};
 use firehose::{Policy, Protocol};
 use plain::Plain;
-use schedule::parse_duration;
 
+use self::{
+    args::{
+        AbArgs, BenchFormat, CapacityArgs, ChaosArgs, CommonArgs, CpusArg, HarmArg, Keep,
+        ProtocolArg, RateArgs, Returns, SamplingArgs, SoakArgs, SpikeArgs,
+    },
+    progress::Screen,
+};
 use crate::{
-    commands::drain::ContentArg,
     exit::{Invalid, Outcome, WrongInput},
     screen, stop,
-    workload_args::{WorkloadArgs, share, spans_per_second},
 };
 
 /// Find out what a collector, or any OTLP receiver, does to spans: throughput, CPU and memory a span, latency, and the
@@ -49,323 +56,18 @@ pub(crate) enum Bench {
     Spike(SpikeArgs),
     Chaos(ChaosArgs),
     Sampling(SamplingArgs),
-    Record(super::bench_files::RecordArgs),
-    Report(super::bench_files::ReportArgs),
-    Merge(super::bench_files::MergeArgs),
-}
-
-/// Load the SUT at one rate, or as fast as possible.
-#[derive(Debug, clap::Args)]
-pub(crate) struct RateArgs {
-    /// Spans a second, such as 50000/s, 50k/s or 1.5M/s; max is as fast as the answers allow.
-    #[arg(long, value_name = "N/s", default_value = "max")]
-    rate: super::blast::RateArg,
-
-    /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Search the highest rate that holds limits.
-#[derive(Debug, clap::Args)]
-pub(crate) struct CapacityArgs {
-    /// What must hold, as --require has it; may be given more than once. The default is loss=0 and p99<=1s.
-    #[arg(long, value_name = "LIMIT")]
-    limit: Vec<Requirement>,
-
-    /// The first rate that is tried.
-    #[arg(long, value_name = "N/s", default_value = "10k/s", value_parser = spans_per_second)]
-    start: f64,
-
-    /// How finely is searched.
-    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
-    precision: f64,
-
-    /// How often the result must hold.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    confirmations: u32,
-
-    /// How long each step lasts.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Compare two SUTs, loaded by turns: A B B A, and again.
-#[derive(Debug, clap::Args)]
-pub(crate) struct AbArgs {
-    /// The other SUT, as --sut has it. Without it the SUT is compared with itself.
-    #[arg(long, value_name = "COMMAND", value_parser = SutCommand::parse)]
-    with: Option<SutCommand>,
-
-    /// Spans a second; max compares how much both can take.
-    #[arg(long, value_name = "N/s", default_value = "10k/s")]
-    rate: super::blast::RateArg,
-
-    /// How many blocks of A B B A there are.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..))]
-    blocks: u32,
-
-    /// How long all loads last together.
-    #[arg(long, value_name = "TIME", default_value = "24s", value_parser = parse_duration)]
-    duration: Duration,
-
-    /// The confidence of the interval.
-    #[arg(long, value_name = "SHARE", default_value = "99%", value_parser = share)]
-    confidence: f64,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Load the SUT for a long time, and see what grows.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SoakArgs {
-    /// Spans a second.
-    #[arg(long, value_name = "N/s", default_value = "10k/s", value_parser = spans_per_second)]
-    rate: f64,
-
-    /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Load the SUT with a burst, and see when all is as before.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SpikeArgs {
-    /// Spans a second before and after the burst.
-    #[arg(long, value_name = "N/s", default_value = "5k/s", value_parser = spans_per_second)]
-    rate: f64,
-
-    /// How many times as much the burst is.
-    #[arg(long, value_name = "N", default_value_t = 10.0)]
-    factor: f64,
-
-    /// How long the burst is.
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_duration)]
-    burst: Duration,
-
-    /// How long the load lasts: a third before the burst, the rest after it.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Kill or stop the SUT or the receiving end in the middle of a load, and see what survives.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ChaosArgs {
-    /// What happens, after a third of the time.
-    #[arg(long, value_enum, default_value_t)]
-    harm: HarmArg,
-
-    /// How long the process is away.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
-    pause: Duration,
-
-    /// Spans a second.
-    #[arg(long, value_name = "N/s", default_value = "10k/s", value_parser = spans_per_second)]
-    rate: f64,
-
-    /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// What happens to a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum HarmArg {
-    /// The SUT gets SIGKILL, and is started again.
-    #[default]
-    KillSut,
-    /// The SUT gets SIGSTOP, and SIGCONT.
-    PauseSut,
-    /// The receiving end gets SIGKILL, and is started again.
-    KillSink,
-    /// The receiving end gets SIGSTOP, and SIGCONT.
-    PauseSink,
-}
-
-/// Load a sampler, and see whether it keeps what it ought to.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SamplingArgs {
-    /// What must be kept; may be given more than once.
-    #[arg(long, value_enum, value_name = "WHAT", default_values = ["errors", "slow"])]
-    keep: Vec<Keep>,
-
-    /// The share of the rest that ought to be kept.
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = share)]
-    rest: f64,
-
-    /// Spans a second.
-    #[arg(long, value_name = "N/s", default_value = "5k/s", value_parser = spans_per_second)]
-    rate: f64,
-
-    /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    duration: Duration,
-
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// A kind of trace that a sampler keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Keep {
-    /// Traces with an error.
-    Errors,
-    /// Traces that take longer than --slow-from.
-    Slow,
-    /// Nothing for sure.
-    Nothing,
-}
-
-/// What all benchmarks have in common.
-#[derive(Debug, clap::Args)]
-pub(crate) struct CommonArgs {
-    /// The SUT: a command line, without a shell. {in} is where it is to receive OTLP/gRPC, {in_http} OTLP/HTTP, {out} the
-    /// receiving end, {dir} a folder of its own; the variables of collector-config/README.md are set too.
-    #[arg(long, value_name = "COMMAND", value_parser = SutCommand::parse, conflicts_with = "target", help_heading = "System under test")]
-    sut: Option<SutCommand>,
-
-    /// The SUT runs already, and receives here: grpc://HOST:PORT, http://HOST:PORT or h2://HOST:PORT.
-    #[arg(long, value_name = "URL", help_heading = "System under test")]
-    target: Option<String>,
-
-    /// The process id of a SUT that runs already, to measure its CPU and memory.
-    #[arg(
-        long,
-        value_name = "PID",
-        requires = "target",
-        help_heading = "System under test"
-    )]
-    pid: Option<u32>,
-
-    /// Whether the SUT sends on what it receives: a SUT that runs already must send to no other place than the receiving
-    /// end, so it has none.
-    #[arg(
-        long = "return",
-        value_enum,
-        value_name = "HOW",
-        default_value_t,
-        help_heading = "System under test"
-    )]
-    returns: Returns,
-
-    /// What of the content of spans must be as it was sent.
-    #[arg(long, value_enum, default_value_t, help_heading = "System under test")]
-    content: ContentArg,
-
-    /// The protocol that is sent: grpc, http (OTLP/HTTP by HTTP/1.1) or h2 (by HTTP/2).
-    #[arg(long, value_enum, default_value_t, help_heading = "System under test")]
-    protocol: ProtocolArg,
-
-    /// The cores of the SUT, and of generator and receiving end: 1,0. none keeps nothing apart.
-    #[arg(long, value_name = "SUT,OWN", default_value = "auto")]
-    cpus: CpusArg,
-
-    /// How long the SUT is loaded before, uncounted.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
-    warm_up: Duration,
-
-    /// How long nothing must have come before missing spans are lost.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    settle: Option<Duration>,
-
-    /// What must hold, or the exit code is 1: such as loss=0, p99<=50ms, cpu<=2us, memory<=512MiB; may be given more than
-    /// once.
-    #[arg(long, value_name = "REQUIREMENT")]
-    require: Vec<Requirement>,
-
-    #[command(flatten)]
-    workload: WorkloadArgs,
-
-    /// Write the document of JSON into this file too.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-
-    /// Write the result with plots into this file too: HTML that needs nothing else.
-    #[arg(long, value_name = "FILE.html")]
-    html: Option<PathBuf>,
-
-    /// The format of the result.
-    #[arg(long, value_enum, default_value_t)]
-    format: BenchFormat,
-}
-
-/// The format of a result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum BenchFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON document on standard output.
-    Json,
-    /// For a summary of CI, or a page of documentation.
-    Markdown,
-}
-
-/// Whether the SUT sends on what it receives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Returns {
-    /// By OTLP, to the receiving end.
-    #[default]
-    Otlp,
-    /// Not: what was accepted is not seen again.
-    None,
-}
-
-/// A protocol of OTLP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ProtocolArg {
-    #[default]
-    Grpc,
-    Http,
-    H2,
-}
-
-/// Which cores are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CpusArg {
-    Auto,
-    None,
-    These(Cores),
-}
-
-impl FromStr for CpusArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<CpusArg, String> {
-        match text {
-            "auto" => Ok(CpusArg::Auto),
-            "none" => Ok(CpusArg::None),
-            text => text
-                .parse()
-                .map(CpusArg::These)
-                .map_err(|error: ::bench::cores::NoCores| error.to_string()),
-        }
-    }
+    Record(files::RecordArgs),
+    Report(files::ReportArgs),
+    Merge(files::MergeArgs),
 }
 
 // === impl Bench ===
 
 pub(crate) async fn main(bench: Bench) -> anyhow::Result<Outcome> {
     let (common, kind) = match &bench {
-        Bench::Record(args) => return super::bench_files::record(args).await,
-        Bench::Report(args) => return super::bench_files::report(args),
-        Bench::Merge(args) => return super::bench_files::merge(args),
+        Bench::Record(args) => return files::record(args).await,
+        Bench::Report(args) => return files::report(args),
+        Bench::Merge(args) => return files::merge(args),
         Bench::Rate(args) => (&args.common, "rate"),
         Bench::Capacity(args) => (&args.common, "capacity"),
         Bench::Ab(args) => (&args.common, "ab"),
@@ -645,56 +347,5 @@ fn quoted(word: &str) -> String {
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
-/// Progress on standard error: a line that changes on a terminal, and otherwise only what is said.
-struct Screen {
-    bar: Option<indicatif::ProgressBar>,
-}
-
-// === impl Screen ===
-
-impl Screen {
-    fn new() -> Screen {
-        Screen {
-            bar: std::io::stderr()
-                .is_terminal()
-                .then(indicatif::ProgressBar::new_spinner),
-        }
-    }
-
-    fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(Plain(text).to_string()),
-            None => stderr::say(Plain(text)),
-        }
-    }
-
-    fn live(&self, label: &str, live: &Live) {
-        let Some(bar) = &self.bar else { return };
-        let sample = &live.sample;
-        let state = match live.is_draining {
-            true => "waiting for what is still to come".to_owned(),
-            false => format!(
-                "{:.0} of {:.0} s",
-                live.at.as_secs_f64(),
-                live.of.as_secs_f64()
-            ),
-        };
-        bar.set_message(format!(
-            "{label}: {state}; {:.0} spans/s sent, {:.0} arrived; SUT {:.0} % of a core, {:.0} MiB",
-            sample.sent,
-            sample.arrived,
-            sample.sut_cpu * 100.0,
-            sample.sut_bytes as f64 / 1_048_576.0
-        ));
-        bar.tick();
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

@@ -3,7 +3,6 @@
 use crate::exit::Outcome;
 
 mod bench;
-mod bench_files;
 mod blast;
 mod broker;
 mod check;

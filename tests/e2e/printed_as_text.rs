@@ -298,7 +298,69 @@ fn cases(ground: &Ground) -> Vec<Case> {
         let arguments: Vec<&str> = run.iter().chain(more).copied().collect();
         case("tracelab-run", &arguments, TheText)
     };
+    let sut = path(&ground.collector);
+    let (scratch, shape) = (path(&ground.results), nothing.as_str());
     let mut cases = vec![
+        case(
+            "tracelab-bench-rate",
+            &["bench", "rate", "--cpus", "none", "--sut", &sut],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-capacity",
+            &["bench", "capacity", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-ab",
+            &["bench", "ab", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-soak",
+            &["bench", "soak", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-spike",
+            &["bench", "spike", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-chaos",
+            &["bench", "chaos", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-sampling",
+            &["bench", "sampling", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-record",
+            &["bench", "record", &nothing, "--out", &scratch],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-report",
+            &["bench", "report", &nothing],
+            TheText,
+        ),
+        case(
+            "tracelab-bench-merge",
+            &["bench", "merge", &nothing, &trace],
+            TheText,
+        ),
+        case(
+            "tracelab-blast",
+            &["blast", "--to", "grpc://127.0.0.1:1", "--shape", shape],
+            TheText,
+        ),
+        case(
+            "tracelab-drain",
+            &["drain", "--workload", &nothing, "--ledger", &scratch],
+            TheText,
+        ),
         case("tracelab-trace", &["trace", &trace], TheText),
         case("tracelab-trace", &["trace", TRACE, "--lab", lab], TheText),
         case(

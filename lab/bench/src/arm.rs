@@ -3,6 +3,7 @@
 //! The spans of all loads are one stream. A load takes the next slice of it, so what comes late from the load before is
 //! never counted for the next one.
 
+mod disturbing;
 mod judge;
 mod watch;
 
@@ -14,15 +15,16 @@ use std::{
 };
 
 use firehose::{
-    Accounts, Arrivals, Books, Content, Latencies, Load, Pace, Packing, Policy, Progress, Protocol,
-    Received, Run as RunNumber, Sent, Spread, Stream, Target, Workload, WorkloadError,
+    Accounts, Arrivals, Books, Content, Load, Pace, Packing, Policy, Progress, Protocol, Received,
+    Run as RunNumber, Sent, Spread, Stream, Target, Workload, WorkloadError,
 };
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use self::watch::Watch;
+pub use self::disturbing::{Disturbance, Harm};
+use self::{disturbing::Disturbing, watch::Watch};
 use crate::{
     cores::Cores,
     document,
@@ -88,30 +90,6 @@ pub struct Plan {
     pub disturbance: Option<Disturbance>,
     /// The time between two samples.
     pub interval: Duration,
-}
-
-/// What is done to the SUT or the receiving end in the middle of a load.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Disturbance {
-    /// What.
-    pub what: Harm,
-    /// When, after the first request.
-    pub at: Duration,
-    /// How long it lasts.
-    pub pause: Duration,
-}
-
-/// What happens to a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harm {
-    /// The SUT is killed, and started again.
-    KillSut,
-    /// The SUT is stopped, and goes on.
-    PauseSut,
-    /// The receiving end is killed, and started again.
-    KillSink,
-    /// The receiving end is stopped, and goes on.
-    PauseSink,
 }
 
 /// What a load came to.
@@ -436,94 +414,6 @@ impl Settings {
     }
 }
 
-/// The time of a disturbance.
-struct Disturbing {
-    plan: Option<Disturbance>,
-    load_began: Instant,
-    began: Option<Instant>,
-    ended: Option<Instant>,
-}
-
-// === impl Disturbing ===
-
-impl Disturbing {
-    fn of(plan: Option<Disturbance>, load_began: Instant) -> Disturbing {
-        Disturbing {
-            plan,
-            load_began,
-            began: None,
-            ended: None,
-        }
-    }
-
-    /// Whether the SUT is not to be killed, so that its end is one of its own.
-    fn lets_sut_live(&self) -> bool {
-        self.plan.is_none_or(|plan| plan.what != Harm::KillSut)
-    }
-
-    /// Begins or ends what is due.
-    async fn turn(&mut self, arm: &mut Arm, watch: &mut Watch) -> Result<(), ArmError> {
-        let Some(plan) = self.plan else { return Ok(()) };
-        if self.began.is_none() && self.load_began.elapsed() >= plan.at {
-            self.began = Some(Instant::now());
-            match (plan.what, &mut arm.sut) {
-                (Harm::KillSut, Some(Sut::Started(sut))) => sut.kill().await,
-                (Harm::PauseSut, Some(Sut::Started(sut))) => sut.pause(),
-                (Harm::KillSut | Harm::PauseSut, _) => {}
-                (Harm::KillSink, _) => arm.receiving_mut().kill().await,
-                (Harm::PauseSink, _) => arm.receiving().pause(),
-            }
-        }
-        match self.began {
-            Some(began) if self.ended.is_none() && began.elapsed() >= plan.pause => {
-                self.end(plan.what, arm, watch).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn end(&mut self, what: Harm, arm: &mut Arm, watch: &mut Watch) -> Result<(), ArmError> {
-        match (what, &mut arm.sut) {
-            (Harm::KillSut, Some(Sut::Started(sut))) => {
-                sut.restart().await?;
-                watch.follow_sut(sut.pid());
-            }
-            (Harm::PauseSut, Some(Sut::Started(sut))) => sut.resume(),
-            (Harm::KillSut | Harm::PauseSut, _) => {}
-            (Harm::KillSink, _) => {
-                arm.receiving_mut().restart().await?;
-                watch.follow_sink(arm.receiving().pid());
-            }
-            (Harm::PauseSink, _) => arm.receiving().resume(),
-        }
-        self.ended = Some(Instant::now());
-        watch.mark();
-        Ok(())
-    }
-
-    /// Ends what was begun.
-    async fn finish(&mut self, arm: &mut Arm, watch: &mut Watch) -> Result<(), ArmError> {
-        if let Some(plan) = self.plan
-            && self.began.is_some()
-            && self.ended.is_none()
-        {
-            self.end(plan.what, arm, watch).await?;
-        }
-        Ok(())
-    }
-
-    fn times(
-        &self,
-        load_began: Instant,
-        first_after: Option<Duration>,
-    ) -> Option<(Duration, Duration, Option<Duration>)> {
-        let (began, ended) = (self.began?, self.ended?);
-        let ended = ended - load_began;
-        let first_after = first_after.map(|at| at.saturating_sub(ended));
-        Some((began - load_began, ended, first_after))
-    }
-}
-
 async fn wait_for_death(sut: &mut Option<Sut>) -> crate::sut::Death {
     match sut {
         Some(sut) => sut.died().await,
@@ -544,19 +434,4 @@ fn since(now: Received, before: Received) -> Received {
         first_ns: now.first_ns,
         last_ns: now.last_ns,
     }
-}
-
-/// Quantiles in milliseconds; `None` where nothing was counted.
-pub(crate) fn quantiles(of: &Latencies) -> Option<document::Latency> {
-    let ms = |share| of.quantile(share).map(|time| time.as_secs_f64() * 1e3);
-    Some(document::Latency {
-        count: of.count(),
-        min: ms(0.0)?,
-        p50: ms(0.5)?,
-        p90: ms(0.9)?,
-        p99: ms(0.99)?,
-        p999: ms(0.999)?,
-        max: ms(1.0)?,
-    })
-    .filter(|latency| latency.count > 0)
 }

@@ -9,6 +9,7 @@ use firehose::{
     Accounts, Arrivals, LedgerError, LedgerReader, Outcomes, Sent, Slice, Stream, Workload,
     WorkloadError,
 };
+use plain::Plain;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub struct Books {
 #[derive(Debug, Error)]
 pub enum MergeError {
     /// A file cannot be read.
-    #[error("{} cannot be read", path.display())]
+    #[error("{} cannot be read", Plain(path.display()))]
     File {
         /// The file.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum MergeError {
         source: io::Error,
     },
     /// A file is no such document.
-    #[error("{} is no {what}: {why}", path.display())]
+    #[error("{} is no {what}: {}", Plain(path.display()), Plain(why))]
     Document {
         /// The file.
         path: PathBuf,
@@ -51,7 +52,7 @@ pub enum MergeError {
         why: String,
     },
     /// A file belongs to another workload.
-    #[error("{} is of another workload", .0.display())]
+    #[error("{} is of another workload", Plain(.0.display()))]
     OtherWorkload(PathBuf),
     /// The workload makes no sense.
     #[error(transparent)]

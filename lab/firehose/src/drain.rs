@@ -1,6 +1,10 @@
 //! [`Drain`]: a receiver that knows each span of a [`Workload`](crate::Workload) by its ids, and writes its arrival into
 //! a ledger. The content of some spans is compared with what was sent.
 
+mod gathered;
+mod ids;
+mod unpacked;
+
 use std::{
     collections::HashMap,
     io,
@@ -9,14 +13,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     common::v1::KeyValue,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use otlp::{
-    Compression, Malformed,
+    Malformed,
     wire::{Field, Fields, Payload},
 };
 use parking_lot::Mutex;
@@ -25,6 +28,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trace::{SpanId, TraceId};
 
+use self::{
+    gathered::Gathered,
+    ids::{ids, start_of},
+    unpacked::unpacked,
+};
 use crate::{
     SpanSlot, Stream, StreamTrace, TraceSlot,
     encoded::Envelope,
@@ -65,9 +73,6 @@ struct State {
 
 /// Of this many spans one is compared, beside the first and the last of each scope in a request.
 const COMPARED_OF: u64 = 64;
-
-/// The largest request, as it is unpacked.
-const MOST: usize = 64 << 20;
 
 /// The spans of a scope in a request.
 struct ScopeOfRequest<'a> {
@@ -378,35 +383,6 @@ impl Receive for Drain {
     }
 }
 
-/// The body of a request, without a copy where it comes in one piece.
-#[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    first: Bytes,
-    rest: BytesMut,
-}
-
-// === impl Gathered ===
-
-impl Gathered {
-    fn add(&mut self, piece: Bytes) {
-        if self.first.is_empty() {
-            self.first = piece;
-        } else {
-            self.rest.extend_from_slice(&piece);
-        }
-    }
-
-    fn whole(self) -> Bytes {
-        if self.rest.is_empty() {
-            return self.first;
-        }
-        let mut whole = BytesMut::with_capacity(self.first.len() + self.rest.len());
-        whole.extend_from_slice(&self.first);
-        whole.extend_from_slice(&self.rest);
-        whole.freeze()
-    }
-}
-
 // === impl Envelope ===
 
 impl Envelope<'_> {
@@ -436,77 +412,4 @@ impl ScopeOfRequest<'_> {
         bytes.extend(self.rest.concat());
         bytes
     }
-}
-
-/// The message of a request.
-fn unpacked(request: Request<'_>, body: Bytes) -> Result<Bytes, String> {
-    let named = |headers: &HeaderMap, name: &str| {
-        let name = headers.get(name).map_or(Ok(""), |value| value.to_str());
-        let name = name.map_err(|error| error.to_string())?;
-        Compression::from_name(name).ok_or_else(|| format!("{name:?} is no known compression"))
-    };
-    let (compression, packed) = if request.is_grpc {
-        let Some((&prefix, message)) = body.split_first_chunk::<5>() else {
-            return Err("a gRPC message has a prefix of five bytes".to_owned());
-        };
-        let [packed, length @ ..] = prefix;
-        if u32::from_be_bytes(length) as usize != message.len() {
-            return Err("the length of the gRPC message is not that of its prefix".to_owned());
-        }
-        let compression = match packed {
-            0 => Compression::None,
-            _ => named(request.headers, "grpc-encoding")?,
-        };
-        (compression, body.slice(5..))
-    } else {
-        let content_type = request.headers.get(http::header::CONTENT_TYPE);
-        if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json")) {
-            let message = otlp::traces_from_json(&body).map_err(|error| error.to_string())?;
-            return Ok(message.bytes.into());
-        }
-        (named(request.headers, "content-encoding")?, body)
-    };
-    compression
-        .decompress(packed, MOST, |_| true)
-        .map_err(|failure| format!("the body cannot be unpacked: {failure:?}"))
-}
-
-/// A trace id and a span id.
-type Ids = ([u8; 16], [u8; 8]);
-
-/// The ids of a span; `None` if one is missing.
-#[inline]
-fn ids(span: &[u8]) -> Result<Option<Ids>, Malformed> {
-    // As nearly all senders write them.
-    if let Some((head, _)) = span.split_first_chunk::<28>()
-        && let [0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = head
-    {
-        let span_id = head[20..].try_into().expect("there are eight bytes more");
-        return Ok(Some((*trace, span_id)));
-    }
-    let (mut trace, mut id) = (None, None);
-    for field in Fields::of(span) {
-        let field = field?;
-        match (field.number, field.payload) {
-            (1, Payload::Bytes(bytes)) => trace = bytes.try_into().ok(),
-            (2, Payload::Bytes(bytes)) => id = bytes.try_into().ok(),
-            _ => {}
-        }
-    }
-    Ok(trace.zip(id))
-}
-
-/// The start of a span.
-fn start_of(span: &[u8]) -> Result<Option<u64>, Malformed> {
-    for field in Fields::of(span) {
-        if let Field {
-            number: 7,
-            payload: Payload::Fixed64(start),
-            ..
-        } = field?
-        {
-            return Ok(Some(start));
-        }
-    }
-    Ok(None)
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use memmap2::{Mmap, MmapMut};
+use plain::Plain;
 use thiserror::Error;
 
 use crate::latencies::{BUCKETS, Latencies, bucket};
@@ -62,7 +63,7 @@ pub struct Received {
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// The file cannot be opened, made or mapped.
-    #[error("the ledger {}", path.display())]
+    #[error("the ledger {}", Plain(path.display()))]
     File {
         /// The file.
         path: PathBuf,
@@ -70,10 +71,10 @@ pub enum LedgerError {
         source: io::Error,
     },
     /// It is another file.
-    #[error("{} is no ledger", .0.display())]
+    #[error("{} is no ledger", Plain(.0.display()))]
     NoLedger(PathBuf),
     /// It is the ledger of another workload.
-    #[error("{} is the ledger of another workload", .0.display())]
+    #[error("{} is the ledger of another workload", Plain(.0.display()))]
     OtherWorkload(PathBuf),
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use firehose::{Accounts, Latencies, Pace, Received, Sent};
 
-use super::{Plan, Settings, quantiles, watch::Watch};
+use super::{Plan, Settings, watch::Watch};
 use crate::{
     document::{self, Run},
     sut::{Death, Sut},
@@ -196,4 +196,19 @@ impl Outcome<'_> {
             None => String::new(),
         }
     }
+}
+
+/// Quantiles in milliseconds; `None` where nothing was counted.
+fn quantiles(of: &Latencies) -> Option<document::Latency> {
+    let ms = |share| of.quantile(share).map(|time| time.as_secs_f64() * 1e3);
+    Some(document::Latency {
+        count: of.count(),
+        min: ms(0.0)?,
+        p50: ms(0.5)?,
+        p90: ms(0.9)?,
+        p99: ms(0.99)?,
+        p999: ms(0.999)?,
+        max: ms(1.0)?,
+    })
+    .filter(|latency| latency.count > 0)
 }

@@ -8,26 +8,7 @@ use super::{
 };
 use crate::document::{Document, Run, Sample};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6570;--ground:#fff;--line:#d9dee4;--good:#1a7f5a;--bad:#b3261e;
---c1:#0b62d6;--c2:#c05a00;--c3:#1a7f5a;--c4:#8a3ffc;--c5:#8a8f98;--c6:#e0a100}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#9aa4b1;--ground:#14171c;--line:#333a44;--good:#57c99a;--bad:#ff8a80;
---c1:#6aa8ff;--c2:#ff9d4d;--c3:#57c99a;--c4:#c39bff;--c5:#8a8f98;--c6:#ffd166}}
-body{margin:0 auto;max-width:980px;padding:24px 20px;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:32px 0 8px}
-code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}pre{overflow-x:auto;border:1px solid var(--line);padding:10px;border-radius:6px}
-.state{font-weight:600}.valid{color:var(--good)}.invalid{color:var(--bad)}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{text-align:left;padding:5px 10px;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}.wide{overflow-x:auto}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:16px}
-figure{margin:0;border:1px solid var(--line);border-radius:6px;padding:10px}figcaption{font-weight:600;display:flex;justify-content:space-between}
-.unit{color:var(--soft);font-weight:400;font-size:13px}svg{width:100%;height:auto}svg.bar{height:18px;border-radius:4px}
-svg text{fill:var(--soft);font-size:12px}svg text.y{text-anchor:end}svg text.x{text-anchor:middle}.grid{stroke:var(--line)}
-polyline{fill:none;stroke-width:2}polyline.s1{stroke:var(--c1)}polyline.s2{stroke:var(--c2);stroke-dasharray:7 3}polyline.s3{stroke:var(--c3);stroke-dasharray:2 3}polyline.s4{stroke:var(--c4);stroke-dasharray:10 3 2 3}
-.key{display:inline-block;width:14px;height:10px;border-radius:2px;margin:0 5px 0 10px}
-.key.s1,.f1{background:var(--c1);fill:var(--c1)}.key.s2,.f2{background:var(--c2);fill:var(--c2)}.key.s3,.f3{background:var(--c3);fill:var(--c3)}.key.s4,.f4{background:var(--c4);fill:var(--c4)}
-.f5{fill:var(--c5);background:var(--c5)}.f6{fill:var(--c6);background:var(--c6)}.f7{fill:var(--bad);background:var(--bad)}
-.legend{margin:4px 0 0;font-size:13px;color:var(--soft)}";
+const STYLE: &str = include_str!("page.css");
 
 pub(super) fn html(document: &Document) -> String {
     let mut out = String::new();

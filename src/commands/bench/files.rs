@@ -7,7 +7,7 @@ use ::trace::otlp;
 use anyhow::{Context, bail};
 use plain::Plain;
 
-use super::bench::{self, BenchFormat};
+use super::{args::BenchFormat, write};
 use crate::{
     exit::{Outcome, WrongInput},
     lab::LabArgs,
@@ -117,7 +117,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Outcome> {
                 "--html: a page is of one result, and not of several".to_owned()
             ));
         };
-        bench::write(path, report::html(document))?;
+        write(path, report::html(document))?;
     }
     let json = |document| serde_json::to_string(document).context("the document");
     let text = match (&documents[..], args.format) {
