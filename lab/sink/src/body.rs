@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use otlp::{Compression, Failure};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Store,
@@ -19,6 +20,7 @@ pub(crate) struct Intake {
     pub(crate) retry_after: Duration,
     most: usize,
     timeout: Duration,
+    stalled_after: Duration,
 }
 
 /// Why a body was not received.
@@ -37,16 +39,30 @@ pub(crate) enum NotReceived {
 }
 
 /// A body that is being received.
+///
+/// Its first piece stands in memory as it came. With the second one it takes memory for all the bytes that it says it
+/// has, once: a buffer that grows leaves gaps behind that others cannot use, and bodies that are begun and never
+/// finished are work for nothing. So it must go on: one that does not gives way to others.
 pub(crate) struct Incoming {
     body: Body,
     first: Bytes,
-    rest: BytesMut,
+    rest: Vec<u8>,
     share: Share,
     most: usize,
+    stalled_after: Duration,
+    last_look: Look,
 }
 
-/// The bytes of a body for which memory is taken in advance at most.
-const AHEAD: usize = 1 << 20;
+/// How far a body had come when it was last looked at.
+struct Look {
+    at: Instant,
+    come: usize,
+    /// The number of refusals until then.
+    refusals: u64,
+}
+
+/// A body of which fewer bytes have come in a while does not go on.
+const SLOW: usize = 64 << 10;
 
 // === impl Intake ===
 
@@ -58,6 +74,7 @@ impl Intake {
             retry_after: config.retry_after,
             most: config.max_request_bytes,
             timeout: config.request_timeout,
+            stalled_after: config.stalled_after,
         }
     }
 
@@ -68,9 +85,15 @@ impl Intake {
         Ok(Incoming {
             body,
             first: Bytes::new(),
-            rest: BytesMut::new(),
+            rest: Vec::new(),
             share: self.room.share(),
             most: self.most,
+            stalled_after: self.stalled_after,
+            last_look: Look {
+                at: Instant::now(),
+                come: 0,
+                refusals: self.room.refusals(),
+            },
         })
     }
 
@@ -120,18 +143,31 @@ impl Intake {
 // === impl Incoming ===
 
 impl Incoming {
-    /// Receives the first bytes; fewer are there if the body ends before.
-    pub(crate) async fn first(&mut self, bytes: usize) -> Result<Bytes, NotReceived> {
-        while self.len() < bytes && self.more(bytes as u64).await? {}
-        self.contiguous();
-        Ok(self.first.slice(..bytes.min(self.first.len())))
+    /// Receives the first bytes. If the body ends before, the error is the number of bytes that it has.
+    pub(crate) async fn first<const N: usize>(
+        &mut self,
+    ) -> Result<Result<[u8; N], usize>, NotReceived> {
+        while self.len() < N && self.more(None).await? {}
+        let come = self.first.iter().chain(&self.rest);
+        let mut first = [0; N];
+        let there = first.iter_mut().zip(come).map(|(to, from)| *to = *from);
+        Ok(match there.count() {
+            there if there < N => Err(there),
+            _ => Ok(first),
+        })
     }
 
-    /// Receives all of it. `expected` is how many bytes there will be, as far as is known.
-    pub(crate) async fn all(mut self, expected: u64) -> Result<(Bytes, Share), NotReceived> {
+    /// Receives all of it. `expected` is how many bytes there will be, if that is known.
+    pub(crate) async fn all(
+        mut self,
+        expected: Option<usize>,
+    ) -> Result<(Bytes, Share), NotReceived> {
         while self.more(expected).await? {}
-        self.contiguous();
-        Ok((self.first, self.share))
+        let whole = match self.rest.is_empty() {
+            true => self.first,
+            false => self.rest.into(),
+        };
+        Ok((whole, self.share))
     }
 
     fn len(&self) -> usize {
@@ -139,8 +175,15 @@ impl Incoming {
     }
 
     /// Receives the next piece; `false` at the end.
-    async fn more(&mut self, expected: u64) -> Result<bool, NotReceived> {
-        let Some(frame) = self.body.frame().await else {
+    async fn more(&mut self, expected: Option<usize>) -> Result<bool, NotReceived> {
+        let frame = loop {
+            let until = self.last_look.at + self.stalled_after;
+            match timeout_at(until, self.body.frame()).await {
+                Ok(frame) => break frame,
+                Err(_) => self.look(until)?,
+            }
+        };
+        let Some(frame) = frame else {
             return Ok(false);
         };
         let frame = frame.map_err(|error| {
@@ -149,29 +192,48 @@ impl Incoming {
         let Ok(data) = frame.into_data() else {
             return Ok(true);
         };
-        if self.len() + data.len() > self.most + PREFIX {
+        let come = self.len() + data.len();
+        if come > self.most + PREFIX {
             return Err(NotReceived::TooLarge(self.most));
         }
-        self.share.grow(data.len())?;
         if self.len() == 0 {
+            self.share.grow(come)?;
             self.first = data;
             return Ok(true);
         }
-        if !self.first.is_empty() {
-            let expected = usize::try_from(expected).unwrap_or(AHEAD);
-            let ahead = expected.min(AHEAD).max(self.first.len() + data.len());
-            self.rest.reserve(ahead);
-            self.rest.extend_from_slice(&self.first);
-            self.first.advance(self.first.len());
-        }
+        self.reserve(come, expected)?;
+        self.rest
+            .extend_from_slice(&std::mem::take(&mut self.first));
         self.rest.extend_from_slice(&data);
         Ok(true)
     }
 
-    fn contiguous(&mut self) {
-        if !self.rest.is_empty() && self.first.is_empty() {
-            self.first = std::mem::take(&mut self.rest).freeze();
+    /// Whether the body may stay: it has gone on since it was last looked at, or nobody else wanted its room.
+    fn look(&mut self, at: Instant) -> Result<(), NoRoom> {
+        let now = Look {
+            at,
+            come: self.len(),
+            refusals: self.share.room().refusals(),
+        };
+        let last = std::mem::replace(&mut self.last_look, now);
+        let is_slow = self.last_look.come - last.come < SLOW;
+        match is_slow && self.last_look.refusals > last.refusals {
+            true => Err(NoRoom),
+            false => Ok(()),
         }
+    }
+
+    /// Takes memory for all the bytes that there will be, so far as that is known, and for those that have come at
+    /// least.
+    fn reserve(&mut self, come: usize, expected: Option<usize>) -> Result<(), NoRoom> {
+        if come <= self.rest.capacity() {
+            return Ok(());
+        }
+        let expected = expected.filter(|expected| *expected >= come);
+        let capacity = expected.unwrap_or_else(|| (2 * come).min(self.most + PREFIX));
+        self.share.grow_to(capacity)?;
+        self.rest.reserve_exact(capacity - self.rest.len());
+        Ok(())
     }
 }
 
@@ -181,5 +243,74 @@ pub(crate) const PREFIX: usize = 5;
 impl From<NoRoom> for NotReceived {
     fn from(_: NoRoom) -> NotReceived {
         NotReceived::NoRoom
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::Config;
+
+    /// What receives within a room of so many bytes.
+    fn intake(room: usize) -> Intake {
+        Intake::new(&Store::new(Config {
+            max_in_flight_bytes: room,
+            ..Config::default()
+        }))
+    }
+
+    fn in_pieces(pieces: &'static [&'static str]) -> Body {
+        let pieces = pieces.iter();
+        let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from_static(piece.as_bytes())));
+        Body::from_stream(tokio_stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn the_pieces_come_together_whatever_their_length_is_said_to_be() {
+        let intake = intake(100);
+        for pieces in [
+            &["a message"][..],
+            &["a ", "mess", "age"],
+            &["a", " ", "message"],
+        ] {
+            for expected in [None, Some(3), Some(9), Some(20)] {
+                let mut incoming = intake.open(in_pieces(pieces), None).unwrap();
+                assert_eq!(incoming.first().await.unwrap(), Ok(*b"a me"));
+                let (whole, share) = incoming.all(expected).await.unwrap();
+                assert_eq!(whole, "a message");
+                assert!((9..=20).contains(&intake.room.used()), "{expected:?}");
+                drop(share);
+                assert_eq!(intake.room.used(), 0);
+            }
+        }
+        let mut short = intake.open(in_pieces(&["a ", "b"]), None).unwrap();
+        assert_eq!(short.first::<4>().await.unwrap(), Err(3));
+        let none = intake.open(in_pieces(&[]), None).unwrap();
+        assert_eq!(none.all(None).await.unwrap().0, "");
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_room_for_all_of_it_with_its_second_piece() {
+        let intake = intake(100);
+        let mut incoming = intake
+            .open(in_pieces(&["one", "two", "six"]), None)
+            .unwrap();
+        assert!(incoming.more(Some(60)).await.unwrap());
+        assert_eq!(intake.room.used(), 3);
+        assert!(incoming.more(Some(60)).await.unwrap());
+        assert_eq!(intake.room.used(), 60);
+        let mut other = intake.open(in_pieces(&["one", "two"]), None).unwrap();
+        assert!(other.more(Some(41)).await.unwrap());
+        let refused = other.more(Some(41)).await.unwrap_err();
+        assert!(matches!(refused, NotReceived::NoRoom), "{refused:?}");
+        assert!(incoming.more(Some(60)).await.unwrap());
+        assert_eq!(
+            intake.room.used(),
+            63,
+            "with that of the one that was refused"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::Origin;
+use crate::{Origin, Store};
 
 /// The limits of a sink.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub retry_after: Duration,
     /// The longest time until a request has arrived. A slow sender must not keep its place for ever.
     pub request_timeout: Duration,
+    /// A request that has not gone on for so long gives up its room when others are refused for want of room.
+    pub stalled_after: Duration,
     /// The number of remembered evicted traces, whose late spans are refused. Otherwise such a trace would
     /// come back as a fragment.
     pub remembered_evictions: usize,
@@ -46,6 +48,10 @@ pub struct TooLittle {
 /// is unpacked to and what is stored of it stand in memory together.
 const SHARE_IN_FLIGHT: usize = 2;
 const SHARE_OF_A_REQUEST: usize = 4;
+/// For so many evicted traces of each MiB the ids are remembered.
+const REMEMBERED_OF_A_MIB: usize = 400;
+/// The most evicted traces whose ids are remembered, whatever the memory is.
+const MOST_REMEMBERED: usize = 100_000;
 /// The most for one request, whatever the memory is.
 const MOST_OF_A_REQUEST: usize = 16 << 20;
 /// The least for one request: 512 spans, which SDKs send at once, with 2 KiB each.
@@ -64,7 +70,10 @@ impl Config {
         }
         let bytes = memory.saturating_mul(1 << 20);
         let in_flight = bytes >> SHARE_IN_FLIGHT;
-        let stored = bytes - in_flight;
+        let remembered = memory
+            .saturating_mul(REMEMBERED_OF_A_MIB)
+            .min(MOST_REMEMBERED);
+        let stored = bytes - in_flight - remembered * Store::OF_AN_EVICTION;
         Ok(Config {
             max_bytes: stored,
             max_trace_bytes: stored / 3,
@@ -72,7 +81,8 @@ impl Config {
             max_in_flight_bytes: in_flight,
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
-            remembered_evictions: 100_000,
+            stalled_after: Duration::from_secs(1),
+            remembered_evictions: remembered,
             cors: Vec::new(),
         })
     }
@@ -81,16 +91,7 @@ impl Config {
 impl Default for Config {
     /// The limits for 256 MiB.
     fn default() -> Self {
-        Config {
-            max_bytes: 192 << 20,
-            max_trace_bytes: 64 << 20,
-            max_request_bytes: 16 << 20,
-            max_in_flight_bytes: 64 << 20,
-            retry_after: Duration::from_secs(1),
-            request_timeout: Duration::from_secs(30),
-            remembered_evictions: 100_000,
-            cors: Vec::new(),
-        }
+        Config::within(256).expect("256 MiB are enough for a request")
     }
 }
 
@@ -101,12 +102,13 @@ mod tests {
 
     #[test]
     fn the_memory_is_shared_and_a_request_fits_in_it() {
-        let default = Config::default();
-        let same = Config::within(256).unwrap();
-        assert_eq!(format!("{default:?}"), format!("{same:?}"));
         for memory in [16, 64, 1024, 1 << 20] {
             let config = Config::within(memory).unwrap();
-            assert_eq!(config.max_bytes + config.max_in_flight_bytes, memory << 20);
+            let evicted = config.remembered_evictions * Store::OF_AN_EVICTION;
+            let all = config.max_bytes + config.max_in_flight_bytes + evicted;
+            assert_eq!(all, memory << 20);
+            // The memory of the evicted is a small part.
+            assert!(evicted <= memory << 20 >> 4);
             assert!(4 * config.max_request_bytes <= config.max_in_flight_bytes);
         }
     }

@@ -111,15 +111,12 @@ async fn read(
         .open(request.into_body(), None)
         .map_err(|error| refusal(error, intake))?;
     let received = intake.in_time(async {
-        let prefix = incoming.first(PREFIX).await?;
-        let [_, a, b, c, d] = *prefix else {
-            return Err(cut_off(prefix.len(), PREFIX));
-        };
-        drop(prefix);
+        let prefix = incoming.first::<PREFIX>().await?;
+        let [_, a, b, c, d] = prefix.map_err(|there| cut_off(there, PREFIX))?;
         let length = u32::from_be_bytes([a, b, c, d]);
         intake.admit(Some(u64::from(length)))?;
         let end = PREFIX + length as usize;
-        let (bytes, share) = incoming.all(end as u64).await?;
+        let (bytes, share) = incoming.all(Some(end)).await?;
         match bytes.len() {
             there if there < end => Err(cut_off(there, end)),
             there if there > end => {

@@ -122,8 +122,9 @@ async fn read(
     let Receiver { store, intake } = receiver;
     let compression = compression(request.headers())?;
     let declared = axum::body::HttpBody::size_hint(request.body()).exact();
+    let expected = declared.and_then(|bytes| usize::try_from(bytes).ok());
     let incoming = intake.open(request.into_body(), declared)?;
-    let (body, mut share) = intake.in_time(incoming.all(declared.unwrap_or(0))).await?;
+    let (body, mut share) = intake.in_time(incoming.all(expected)).await?;
     let plain = intake.unpack(compression, body, &mut share)?;
     let (bytes, lost) = match encoding {
         Encoding::Protobuf => (plain, Lost::default()),

@@ -1,11 +1,12 @@
 //! [`Room`]: the memory for what is received and decoded, shared by all requests.
 //!
-//! A request takes room for its bytes as they come, never for bytes that are only announced: a client that is
-//! silent takes nothing from the others. What does not fit is refused before it is read.
+//! A request takes room for its first bytes when they come, and with the next ones for all that it announces. So a
+//! client that is silent takes nothing from the others, and one that does not go on gives its room up when it is
+//! wanted. What does not fit is refused before it is read.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 /// A bound in bytes; its clones share it.
@@ -16,6 +17,7 @@ pub(crate) struct Room(Arc<Inner>);
 struct Inner {
     limit: usize,
     used: AtomicUsize,
+    refusals: AtomicU64,
 }
 
 /// The part of the room that one request has. It is given back when this is dropped.
@@ -36,12 +38,22 @@ impl Room {
         Room(Arc::new(Inner {
             limit,
             used: AtomicUsize::new(0),
+            refusals: AtomicU64::new(0),
         }))
     }
 
-    /// Whether this many bytes would fit now.
+    /// Whether a request of this many bytes would fit now. If not, it counts as refused.
     pub(crate) fn would_fit(&self, bytes: usize) -> bool {
-        self.0.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.0.limit
+        let fits = self.0.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.0.limit;
+        if !fits {
+            self.refuse();
+        }
+        fits
+    }
+
+    /// How often there was no room.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.0.refusals.load(Ordering::Relaxed)
     }
 
     /// A share of no bytes.
@@ -50,6 +62,10 @@ impl Room {
             room: self.clone(),
             bytes: 0,
         }
+    }
+
+    fn refuse(&self) {
+        self.0.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The bytes that all requests have now.
@@ -62,6 +78,10 @@ impl Room {
 // === impl Share ===
 
 impl Share {
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Takes room for more bytes.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let limit = self.room.0.limit;
@@ -72,9 +92,17 @@ impl Share {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes).filter(|used| *used <= limit)
             });
-        taken.map_err(|_| NoRoom)?;
+        if taken.is_err() {
+            self.room.refuse();
+            return Err(NoRoom);
+        }
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Takes room until it is for so many bytes in all.
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        self.grow(bytes.saturating_sub(self.bytes))
     }
 }
 

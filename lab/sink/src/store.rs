@@ -77,6 +77,9 @@ pub(crate) struct Counters {
 }
 
 impl Store {
+    /// The memory of an evicted trace that is remembered, in bytes.
+    pub(crate) const OF_AN_EVICTION: usize = held::OF_AN_EVICTION;
+
     /// An empty store.
     pub fn new(config: Config) -> Store {
         let state = Mutex::new(State::new(&config));

@@ -31,6 +31,9 @@ use crate::{
 /// The longest time between two looks at a connection while the server stops.
 const STOPPING_LOOK: Duration = Duration::from_millis(100);
 
+/// The bytes of the head of a frame of HTTP/2.
+const HEAD_OF_A_FRAME: u32 = 9;
+
 /// A server of HTTP/1 and HTTP/2, without TLS.
 #[derive(Debug)]
 pub struct Server {
@@ -71,7 +74,7 @@ impl Server {
     }
 
     /// Bounds the bytes that a connection may have sent and its service has not read yet, which stand in memory: the
-    /// window of HTTP/2, and the buffer of HTTP/1. At least 64 KiB; a frame of HTTP/2 may be as large.
+    /// window of HTTP/2, whose frames may have half as many, as the buffer of HTTP/1. At least 64 KiB.
     #[must_use]
     pub fn unread(self, bytes: usize) -> Server {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -111,12 +114,13 @@ impl Server {
         // hyper's own limit on headers also ends connections that are idle, far too early for those.
         builder.http1().header_read_timeout(None);
         if let Some(bytes) = self.unread {
-            builder.http1().max_buf_size(bytes as usize);
+            builder.http1().max_buf_size(bytes as usize / 2);
             builder
                 .http2()
                 .initial_stream_window_size(bytes)
                 .initial_connection_window_size(bytes)
-                .max_frame_size(bytes);
+                // With the head of a frame, this is the size of a buffer.
+                .max_frame_size(bytes / 2 - HEAD_OF_A_FRAME);
         }
         if self.is_http2_only {
             builder = builder.http2_only();

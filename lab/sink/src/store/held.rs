@@ -79,6 +79,10 @@ const OF_A_TRACE: usize = 2
         + size_of::<(TraceId, Option<NonZeroU64>)>()
         + 1);
 
+/// The bytes of an evicted trace that is remembered, in tables that are at least half full.
+pub(super) const OF_AN_EVICTION: usize =
+    2 * (size_of::<(TraceId, Option<NonZeroU64>)>() + 1 + size_of::<TraceId>());
+
 impl State {
     pub(super) fn new(config: &Config) -> State {
         State {

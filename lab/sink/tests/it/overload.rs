@@ -56,6 +56,7 @@ fn crowded() -> Config {
     Config {
         max_in_flight_bytes: 7_000,
         retry_after: Duration::from_millis(1_500),
+        stalled_after: Duration::from_secs(60),
         ..Config::default()
     }
 }
@@ -172,6 +173,23 @@ async fn a_request_that_never_ends_loses_its_room() {
     half.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let again = sink.post("/v1/traces", PROTOBUF, None, other().encode_to_vec());
+    assert_eq!(again.await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_go_on_gives_way_to_others() {
+    let sink = Sink::start(Config {
+        stalled_after: Duration::from_millis(100),
+        ..crowded()
+    })
+    .await;
+    let mut half = half_a_request(&sink, &large()).await;
+    until_crowded(&sink, PROTOBUF).await;
+    let mut answer = Vec::new();
+    half.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
     let again = sink.post("/v1/traces", PROTOBUF, None, other().encode_to_vec());
     assert_eq!(again.await.status(), 200);
 }
