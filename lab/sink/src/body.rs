@@ -49,6 +49,8 @@ pub(crate) struct Incoming {
     rest: Vec<u8>,
     share: Share,
     most: usize,
+    /// So long it waits for room before it is refused, unread.
+    patience: Duration,
     stalled_after: Duration,
     last_look: Look,
 }
@@ -78,8 +80,8 @@ impl Intake {
         }
     }
 
-    /// Begins to receive a body whose length is said to be `declared`. One that is too long, or for which there is
-    /// no room, is refused here, before it is read.
+    /// Begins to receive a body whose length is said to be `declared`. One that is too long is refused here, before it is
+    /// read.
     pub(crate) fn open(&self, body: Body, declared: Option<u64>) -> Result<Incoming, NotReceived> {
         self.admit(declared)?;
         Ok(Incoming {
@@ -88,6 +90,8 @@ impl Intake {
             rest: Vec::new(),
             share: self.room.share(),
             most: self.most,
+            // Who would be told to come again by then may as well wait.
+            patience: self.retry_after,
             stalled_after: self.stalled_after,
             last_look: Look {
                 at: Instant::now(),
@@ -103,10 +107,7 @@ impl Intake {
         if declared > self.most {
             return Err(NotReceived::TooLarge(self.most));
         }
-        match self.room.would_fit(declared) {
-            true => Ok(()),
-            false => Err(NotReceived::NoRoom),
-        }
+        Ok(())
     }
 
     /// Bounds the time for a body to arrive: a slow sender must not keep its room for ever.
@@ -167,6 +168,7 @@ impl Incoming {
             true => self.first,
             false => self.rest.into(),
         };
+        self.share.uses(whole.len());
         Ok((whole, self.share))
     }
 
@@ -197,11 +199,11 @@ impl Incoming {
             return Err(NotReceived::TooLarge(self.most));
         }
         if self.len() == 0 {
-            self.share.grow(come)?;
+            self.share.grow_to(come, self.patience).await?;
             self.first = data;
             return Ok(true);
         }
-        self.reserve(come, expected)?;
+        self.reserve(come, expected).await?;
         self.rest
             .extend_from_slice(&std::mem::take(&mut self.first));
         self.rest.extend_from_slice(&data);
@@ -224,14 +226,15 @@ impl Incoming {
     }
 
     /// Takes memory for all the bytes that there will be, so far as that is known, and for those that have come at
-    /// least.
-    fn reserve(&mut self, come: usize, expected: Option<usize>) -> Result<(), NoRoom> {
+    /// least; and room for as many once more, which what is made of them will need. A body that has come and then finds
+    /// no room was work for nothing.
+    async fn reserve(&mut self, come: usize, expected: Option<usize>) -> Result<(), NoRoom> {
         if come <= self.rest.capacity() {
             return Ok(());
         }
         let expected = expected.filter(|expected| *expected >= come);
         let capacity = expected.unwrap_or_else(|| (2 * come).min(self.most + PREFIX));
-        self.share.grow_to(capacity)?;
+        self.share.grow_to(2 * capacity, self.patience).await?;
         self.rest.reserve_exact(capacity - self.rest.len());
         Ok(())
     }
@@ -281,7 +284,7 @@ mod tests {
                 assert_eq!(incoming.first().await.unwrap(), Ok(*b"a me"));
                 let (whole, share) = incoming.all(expected).await.unwrap();
                 assert_eq!(whole, "a message");
-                assert!((9..=20).contains(&intake.room.used()), "{expected:?}");
+                assert!((9..=40).contains(&intake.room.used()), "{expected:?}");
                 drop(share);
                 assert_eq!(intake.room.used(), 0);
             }
@@ -294,14 +297,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_takes_room_for_all_of_it_with_its_second_piece() {
-        let intake = intake(100);
+        let intake = intake(200);
         let mut incoming = intake
             .open(in_pieces(&["one", "two", "six"]), None)
             .unwrap();
         assert!(incoming.more(Some(60)).await.unwrap());
         assert_eq!(intake.room.used(), 3);
         assert!(incoming.more(Some(60)).await.unwrap());
-        assert_eq!(intake.room.used(), 60);
+        assert_eq!(intake.room.used(), 120);
         let mut other = intake.open(in_pieces(&["one", "two"]), None).unwrap();
         assert!(other.more(Some(41)).await.unwrap());
         let refused = other.more(Some(41)).await.unwrap_err();
@@ -309,7 +312,7 @@ mod tests {
         assert!(incoming.more(Some(60)).await.unwrap());
         assert_eq!(
             intake.room.used(),
-            63,
+            123,
             "with that of the one that was refused"
         );
     }

@@ -18,6 +18,8 @@ pub struct Config {
     /// The bytes of memory for requests that are received, unpacked and decoded at the same time. Further requests
     /// must be sent again later.
     pub max_in_flight_bytes: usize,
+    /// The bytes that each connection may have sent and no request has read yet.
+    pub max_unread_bytes: usize,
     /// The delay after which such a request may be sent again. HTTP uses whole seconds, rounded up.
     pub retry_after: Duration,
     /// The longest time until a request has arrived. A slow sender must not keep its place for ever.
@@ -48,6 +50,12 @@ pub struct TooLittle {
 /// is unpacked to and what is stored of it stand in memory together.
 const SHARE_IN_FLIGHT: usize = 2;
 const SHARE_OF_A_REQUEST: usize = 4;
+/// An eighth is kept free: 4 MiB for what the allocator has not given back yet, the rest for what connections have sent
+/// and no request has read yet.
+const SHARE_KEPT_FREE: usize = 3;
+const OF_THE_ALLOCATOR: usize = 4 << 20;
+/// So many connections have room in that rest, with full buffers.
+const CONNECTIONS: usize = 128;
 /// For so many evicted traces of each MiB the ids are remembered.
 const REMEMBERED_OF_A_MIB: usize = 400;
 /// The most evicted traces whose ids are remembered, whatever the memory is.
@@ -73,12 +81,14 @@ impl Config {
         let remembered = memory
             .saturating_mul(REMEMBERED_OF_A_MIB)
             .min(MOST_REMEMBERED);
-        let stored = bytes - in_flight - remembered * Store::OF_AN_EVICTION;
+        let kept_free = bytes >> SHARE_KEPT_FREE;
+        let stored = bytes - in_flight - kept_free - remembered * Store::OF_AN_EVICTION;
         Ok(Config {
             max_bytes: stored,
             max_trace_bytes: stored / 3,
             max_request_bytes: (bytes >> SHARE_OF_A_REQUEST).min(MOST_OF_A_REQUEST),
             max_in_flight_bytes: in_flight,
+            max_unread_bytes: kept_free.saturating_sub(OF_THE_ALLOCATOR) / CONNECTIONS,
             retry_after: Duration::from_secs(1),
             request_timeout: Duration::from_secs(30),
             stalled_after: Duration::from_secs(1),
@@ -106,7 +116,9 @@ mod tests {
             let config = Config::within(memory).unwrap();
             let evicted = config.remembered_evictions * Store::OF_AN_EVICTION;
             let all = config.max_bytes + config.max_in_flight_bytes + evicted;
-            assert_eq!(all, memory << 20);
+            assert_eq!(all, (memory << 20) - (memory << 20 >> SHARE_KEPT_FREE));
+            let unread = config.max_unread_bytes * CONNECTIONS;
+            assert!(all + unread <= memory << 20);
             // The memory of the evicted is a small part.
             assert!(evicted <= memory << 20 >> 4);
             assert!(4 * config.max_request_bytes <= config.max_in_flight_bytes);

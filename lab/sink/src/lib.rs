@@ -63,8 +63,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let intake = body::Intake::new(&store);
-    // So many bytes of each connection stand in memory before the room is asked for them.
-    let unread = store.config().max_in_flight_bytes / 256;
+    let unread = store.config().max_unread_bytes;
     let of_grpc = grpc::routes(store.clone(), intake.clone());
     let of_http = http::routes(store, intake);
     let grpc = tcp::Server::new(grpc).http2_only().unread(unread);

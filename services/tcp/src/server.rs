@@ -31,6 +31,8 @@ use crate::{
 /// The longest time between two looks at a connection while the server stops.
 const STOPPING_LOOK: Duration = Duration::from_millis(100);
 
+/// HTTP/2 knows no smaller bound of a frame (RFC 9113, section 6.5.2).
+const LEAST_OF_A_FRAME: u32 = 16_384;
 /// The bytes of the head of a frame of HTTP/2.
 const HEAD_OF_A_FRAME: u32 = 9;
 
@@ -74,12 +76,12 @@ impl Server {
     }
 
     /// Bounds the bytes that a connection may have sent and its service has not read yet, which stand in memory: the
-    /// window of HTTP/2, whose frames may have half as many, as the buffer of HTTP/1. At least 64 KiB.
+    /// window of HTTP/2, whose frames may have half as many, as the buffer of HTTP/1. At least 32 KiB.
     #[must_use]
     pub fn unread(self, bytes: usize) -> Server {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         Server {
-            unread: Some(bytes.clamp(64 << 10, 1 << 20)),
+            unread: Some(bytes.clamp(32 << 10, 1 << 20)),
             ..self
         }
     }
@@ -120,7 +122,7 @@ impl Server {
                 .initial_stream_window_size(bytes)
                 .initial_connection_window_size(bytes)
                 // With the head of a frame, this is the size of a buffer.
-                .max_frame_size(bytes / 2 - HEAD_OF_A_FRAME);
+                .max_frame_size((bytes / 2 - HEAD_OF_A_FRAME).max(LEAST_OF_A_FRAME));
         }
         if self.is_http2_only {
             builder = builder.http2_only();
