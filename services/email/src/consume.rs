@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chassis::{Claims, fault_switch::record};
 use faults::Setting;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::join_all};
 use lapin::{
     Channel,
     message::Delivery,
@@ -145,11 +145,9 @@ impl Consumer {
         let span = amqp::batch_span(&deliveries, &origin(), QUEUE);
         let work = async {
             record(&setting);
-            let mut is_lost = false;
-            for delivery in &deliveries {
-                is_lost |= self.settle(&channel, delivery).await;
-            }
-            is_lost
+            // At once: one after the other, their queries would be calls in sequence.
+            let settled = deliveries.iter().map(|one| self.settle(&channel, one));
+            join_all(settled).await.contains(&true)
         };
         work.instrument(span).await
     }
