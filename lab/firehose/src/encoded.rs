@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Encoded {
     /// An `ExportTraceServiceRequest` of the whole trace.
     bytes: Box<[u8]>,
+    /// The places of all spans.
+    places: Places,
     spans: Vec<EncodedSpan>,
     scopes: Vec<EncodedScope>,
     resources: Vec<EncodedResource>,
@@ -86,6 +88,7 @@ impl Encoded {
         let known = Known::of_bytes(&trace_id.unwrap_or_default(), &ids, start_ns);
         let mut encoded = Encoded {
             bytes: request.encode_to_vec().into(),
+            places: Places::default(),
             spans: Vec::with_capacity(spans.len()),
             scopes: Vec::new(),
             resources: Vec::new(),
@@ -114,6 +117,7 @@ impl Encoded {
                     let mut places = Places::default();
                     in_span(&bytes, message.clone(), known, &mut places)
                         .expect("prost wrote these bytes");
+                    self.places.add(&places);
                     self.spans.push(EncodedSpan {
                         field: at(span.field),
                         start_after_ns: places.times.first().map_or(0, |(_, after)| *after),
@@ -165,10 +169,8 @@ impl Encoded {
             let at = out.len();
             out.extend_from_slice(&self.bytes);
             let trace_id = trace.bytes();
-            for span in &self.spans {
-                span.places
-                    .patch(&mut out[at..], 0, &trace_id, trace.sequence, start_ns);
-            }
+            self.places
+                .patch(&mut out[at..], 0, &trace_id, trace.sequence, start_ns);
             return;
         }
         for resource in &self.resources {

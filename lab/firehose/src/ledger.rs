@@ -181,9 +181,12 @@ impl Ledger {
         self.map[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// Counts `spans` spans that took this time.
-    pub(crate) fn took(&mut self, time: Duration, spans: u64) {
-        let at = HEAD + bucket(time) * 8;
+    /// Counts `spans` spans that came at `now` and were due then, if that is known.
+    pub(crate) fn took(&mut self, now: Duration, due: Option<Duration>, spans: u64) {
+        let Some(due) = due.filter(|_| spans > 0) else {
+            return;
+        };
+        let at = HEAD + bucket(now.saturating_sub(due)) * 8;
         let place = &mut self.map[at..at + 8];
         let count = u64::from_le_bytes((&*place).try_into().expect("eight bytes"));
         place.copy_from_slice(&(count + spans).to_le_bytes());

@@ -39,6 +39,13 @@ pub(crate) struct Known {
 // === impl Places ===
 
 impl Places {
+    /// Adds those of another part of the same bytes.
+    pub(crate) fn add(&mut self, more: &Places) {
+        self.trace_ids.extend(&more.trace_ids);
+        self.span_ids.extend(&more.span_ids);
+        self.times.extend(&more.times);
+    }
+
     /// Gives a copy of the bytes its ids and times. The copy begins at the offset `base` of these places.
     #[inline]
     pub(crate) fn patch(

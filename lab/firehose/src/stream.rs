@@ -299,7 +299,7 @@ impl Stream {
 
     /// Whether a span is in the first piece of its trace.
     pub(crate) fn is_in_time(&self, trace: &StreamTrace, index: usize) -> bool {
-        self.piece(trace, 0).contains(&(index as u64))
+        self.pieces == 1 || self.piece(trace, 0).contains(&(index as u64))
     }
 
     /// Calls `each` with the slot of each span in a request of a slice.
@@ -307,6 +307,19 @@ impl Stream {
         self.parts(request, of, |trace, part| {
             part.for_each(|index| each(trace.first + index as u64));
         });
+    }
+
+    /// A request of the whole stream: an `ExportTraceServiceRequest` whose traces end at `end_ns`, in nanoseconds since the
+    /// Unix epoch.
+    pub fn request(&self, number: u64, end_ns: u64) -> Vec<u8> {
+        let mut request = Vec::new();
+        self.append(number, end_ns, &mut request);
+        request
+    }
+
+    /// Appends what [`request`](Stream::request) makes, and returns how many spans it has.
+    pub fn append(&self, number: u64, end_ns: u64, out: &mut Vec<u8>) -> u64 {
+        self.write(number, &self.all(), |_| end_ns, out)
     }
 
     /// Appends a request of a slice, and returns how many spans it has. `base_of` gives the time at which a group was to
