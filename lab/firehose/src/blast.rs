@@ -1,5 +1,6 @@
 //! [`blast`]: sends the requests of a [`Stream`] at the times of a [`Pace`], and notes the outcome of each.
 
+mod buffers;
 mod lanes;
 mod outcomes;
 mod producer;
@@ -22,6 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    buffers::Buffers,
     lanes::{Handle, Lanes},
     producer::Producer,
 };
@@ -101,7 +103,7 @@ struct Shared {
     sent: Mutex<Sent>,
     progress: Arc<Progress>,
     free: mpsc::UnboundedSender<Handle>,
-    buffers: Mutex<Vec<Vec<u8>>>,
+    buffers: Buffers,
 }
 
 /// A request on its way.
@@ -149,7 +151,7 @@ pub async fn blast(
         sent: Mutex::new(Sent::of(stream.slice(load.first, 0))),
         progress,
         free,
-        buffers: Mutex::new(Vec::new()),
+        buffers: Buffers::default(),
     });
     let producer = Producer::new(
         Arc::clone(&shared),
@@ -201,9 +203,6 @@ impl Shared {
             sent.outcomes.end(going.number, going.copy, outcome);
         }
         self.progress.ended(going.spans, outcome);
-        if let Ok(buffer) = going.body.try_into_mut() {
-            self.buffers.lock().push(buffer.into());
-        }
         // Without a receiver all was sent.
         let _ = self.free.send(handle);
     }

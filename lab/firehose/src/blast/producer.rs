@@ -189,12 +189,11 @@ impl Producer {
             Framing::Grpc => 5,
             Framing::Plain => 0,
         };
-        let mut body = self.shared.buffers.lock().pop().unwrap_or_default();
-        body.clear();
+        let mut body = self.shared.buffers.take();
         body.resize(prefix, 0);
         let spans = stream.write(number, slice, base_of, &mut body);
         if spans == 0 {
-            self.shared.buffers.lock().push(body);
+            self.shared.buffers.give_back(body);
             return None;
         }
         let plain = body.len() as u64;
@@ -222,7 +221,7 @@ impl Producer {
             number,
             copy,
             spans,
-            body: body.into(),
+            body: self.shared.buffers.share(body),
             intended,
         })
     }
