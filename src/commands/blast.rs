@@ -142,7 +142,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let stop = stop::on_signals_within(load.deadline)?;
     let progress = Arc::new(Progress::default());
     let cpu = firehose::cpu::used();
-    let sending = firehose::blast(
+    let sending = firehose::blast_apart(
         &args.to,
         Arc::new(stream),
         &load,

@@ -20,7 +20,6 @@ use firehose::{
 };
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub use self::disturbing::{Disturbance, Harm};
@@ -136,9 +135,6 @@ pub enum ArmError {
     /// The ledger cannot be read, or a folder cannot be made.
     #[error("the benchmark's own files")]
     Files(#[from] io::Error),
-    /// The generator ended by a panic, which was printed.
-    #[error("the generator ended before its time")]
-    Generator,
 }
 
 /// The spans of all loads on an arm together. The ledger is as long in bytes; what is not written takes no place.
@@ -230,15 +226,17 @@ impl Arm {
         let progress = Arc::new(Progress::default());
         let mut watch = Watch::start(self, Arc::clone(&progress), before);
         let load = self.settings.load(plan, self.next);
-        let (answer, mut sent) = oneshot::channel();
         let over = stop.child_token();
-        self.generate(load, progress, over.clone(), answer);
+        let (target, stream) = (self.target.clone(), Arc::clone(&self.stream));
+        // Its thread stays on the core of this one.
+        let sent = firehose::blast_apart(&target, stream, &load, progress, over.clone());
+        let mut sent = std::pin::pin!(sent);
         let began = Instant::now();
         let mut disturbing = Disturbing::of(plan.disturbance, began);
         let mut died = None;
         let sent: Sent = loop {
             tokio::select! {
-                sent = &mut sent => break sent.map_err(|_| ArmError::Generator)??,
+                sent = &mut sent => break sent?,
                 () = tokio::time::sleep(plan.interval) => {
                     let sample = watch.look(self, began)?;
                     live(&Live { at: began.elapsed(), of: plan.pace.time(), sample, is_draining: false });
@@ -293,28 +291,6 @@ impl Arm {
             disturbed,
             is_stopped: sent.is_stopped,
         })
-    }
-
-    /// Starts the generator on a thread of its own, which is on the core of this process.
-    fn generate(
-        &self,
-        load: Load,
-        progress: Arc<Progress>,
-        stop: CancellationToken,
-        answer: oneshot::Sender<Result<Sent, ArmError>>,
-    ) {
-        let (target, stream) = (self.target.clone(), Arc::clone(&self.stream));
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            let sent = runtime.map_err(ArmError::Files).and_then(|runtime| {
-                let blasting = firehose::blast(&target, stream, &load, progress, stop);
-                Ok(runtime.block_on(blasting)?)
-            });
-            // Who asked is gone where the benchmark was dropped.
-            let _ = answer.send(sent);
-        });
     }
 
     /// Waits until all has come, or nothing has come for some time.

@@ -10,6 +10,7 @@ pub use outcomes::{Outcome, Outcomes};
 pub use progress::Progress;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -164,6 +165,41 @@ pub async fn blast(
     let mut sent = shared.sent.lock().clone();
     sent.elapsed = last_answers.saturating_duration_since(began);
     Ok(sent)
+}
+
+/// What [`blast`] does, on a thread of its own: its runtime never hands a request to another thread, which would cost
+/// more than the request where all of them share a core.
+///
+/// # Errors
+///
+/// When it cannot connect at first, or there is no thread for it.
+pub async fn blast_apart(
+    target: &Target,
+    stream: Arc<Stream>,
+    load: &Load,
+    progress: Arc<Progress>,
+    stop: CancellationToken,
+) -> Result<Sent, ConnectError> {
+    let (answer, answered) = oneshot::channel();
+    let (to, load) = (target.clone(), load.clone());
+    std::thread::Builder::new()
+        .name("generator".to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let sent = match runtime {
+                Ok(runtime) => runtime.block_on(blast(&to, stream, &load, progress, stop)),
+                Err(why) => Err(ConnectError::new(&to, why.into())),
+            };
+            // Who asked is gone where it was dropped.
+            let _ = answer.send(sent);
+        })
+        .map_err(|why| ConnectError::new(target, why.into()))?;
+    let gone = io::Error::other("the thread of the generator has ended");
+    answered
+        .await
+        .unwrap_or_else(|_| Err(ConnectError::new(target, gone.into())))
 }
 
 // === impl Sent ===

@@ -65,7 +65,7 @@ mod workload;
 pub use accounts::{Accounts, Books, Group, Policy, group_of};
 pub use answer::Answer;
 pub use batch::{Batch, BatchError, Encoding, Framing};
-pub use blast::{Load, Outcome, Outcomes, Progress, Sent, blast};
+pub use blast::{Load, Outcome, Outcomes, Progress, Sent, blast, blast_apart};
 pub use count::{Counter, count};
 pub use drain::{Content, Drain};
 pub(crate) use encoded::Encoded;

@@ -62,10 +62,8 @@ impl Connection {
         encoding: Encoding,
         packing: Packing,
     ) -> Result<Connection, ConnectError> {
-        let sender = Sender::open(target).await.map_err(|why| ConnectError {
-            to: target.authority.to_string(),
-            why,
-        })?;
+        let sender = Sender::open(target).await;
+        let sender = sender.map_err(|why| ConnectError::new(target, why))?;
         Ok(Connection {
             head: target.head(encoding, packing),
             protocol: target.protocol,
@@ -155,6 +153,17 @@ impl Connection {
         // A response without a body has its status in the headers.
         let trailers: HeaderMap = stream.trailers().await?.unwrap_or(head.headers);
         Ok(answer::of_grpc(head.status, &body, &trailers))
+    }
+}
+
+// === impl ConnectError ===
+
+impl ConnectError {
+    pub(crate) fn new(to: &Target, why: Broken) -> ConnectError {
+        ConnectError {
+            to: to.authority.to_string(),
+            why,
+        }
     }
 }
 
