@@ -5,7 +5,7 @@ use crate::exit::WrongInput;
 /// The memory of the sink.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MemoryArg {
-    /// The memory of the sink in MiB, at least 16: three quarters for traces, of which it evicts the oldest, and a quarter
+    /// The memory of the sink in MiB, at least 16: five eighths for traces, of which it evicts the oldest, and a quarter
     /// for requests on their way, which it refuses above that.
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     memory: usize,

@@ -280,6 +280,7 @@ impl Arm {
             accounts: &accounts,
             latencies: &latencies,
             received: since(received, before),
+            change: reader.change()?,
             drained,
             last_arrival: watch.last_arrival(began),
             died,

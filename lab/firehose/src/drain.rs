@@ -1,6 +1,7 @@
 //! [`Drain`]: a receiver that knows each span of a [`Workload`](crate::Workload) by its ids, and writes its arrival into
 //! a ledger. The content of some spans is compared with what was sent.
 
+mod changes;
 mod content;
 mod gathered;
 mod ids;

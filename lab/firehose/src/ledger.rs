@@ -98,6 +98,8 @@ pub(crate) enum Number {
 
 const MAGIC: u64 = u64::from_le_bytes(*b"fireldg1");
 const HEAD: usize = 4096;
+/// Where the head has what was changed in the first span that came with other content: a length, and a text.
+const CHANGE: usize = 1024;
 const LATENCIES: usize = HEAD + BUCKETS * 8;
 
 /// The lowest bits of a span's byte: how often it came, at most [`MANY`].
@@ -164,6 +166,22 @@ impl Ledger {
     /// Notes that a span came with other content.
     pub(crate) fn corrupted(&mut self, slot: u64) {
         self.map[LATENCIES + slot as usize] |= CHANGED;
+    }
+
+    /// Whether nothing is noted of what was changed.
+    pub(crate) fn has_no_change(&self) -> bool {
+        self.map[CHANGE..CHANGE + 2] == [0, 0]
+    }
+
+    /// Notes what was changed in a span, if it is the first.
+    pub(crate) fn note_change(&mut self, text: &str) {
+        if self.has_no_change() {
+            let place = CHANGE + 2;
+            let text = &text[..text.floor_char_boundary(HEAD - place)];
+            self.map[place..place + text.len()].copy_from_slice(text.as_bytes());
+            // The text first: whoever reads a length finds all of it.
+            self.map[CHANGE..place].copy_from_slice(&(text.len() as u16).to_le_bytes());
+        }
     }
 
     /// Adds to a number of the head.
@@ -262,6 +280,20 @@ impl LedgerReader {
         })
     }
 
+    /// What was changed in the first span that came with other content, in words.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn change(&self) -> io::Result<Option<String>> {
+        let mut bytes = [0; HEAD - CHANGE];
+        self.file.read_exact_at(&mut bytes, CHANGE as u64)?;
+        let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+        let text = bytes[2..].get(..length).unwrap_or_default();
+        let text = String::from_utf8_lossy(text).into_owned();
+        Ok((!text.is_empty()).then_some(text))
+    }
+
     /// The times that spans took until now, from the time at which they were to be sent.
     ///
     /// # Errors
@@ -310,5 +342,31 @@ impl Arrivals {
 
     fn byte(&self, slot: u64) -> u8 {
         self.map[LATENCIES + slot as usize]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_change_is_kept_and_a_long_one_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, noted) in [
+            ("short", "kind is another".to_owned()),
+            ("long", "ü".repeat(4_000)),
+        ] {
+            let path = folder.path().join(name);
+            let mut ledger = Ledger::open(&path, 1, 10).unwrap();
+            let reader = LedgerReader::open(&path).unwrap();
+            assert_eq!(reader.change().unwrap(), None);
+            ledger.note_change(&noted);
+            ledger.note_change("the second one");
+            let change = reader.change().unwrap().unwrap();
+            assert!(noted.starts_with(&change) && change.len() >= noted.len().min(3_000));
+            assert_eq!(reader.received().unwrap(), Received::default());
+            assert_eq!(ledger.arrived(0), 0);
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Outcome<'a> {
     pub(super) accounts: &'a Accounts,
     pub(super) latencies: &'a Latencies,
     pub(super) received: Received,
+    /// What was changed in the first span that came with other content.
+    pub(super) change: Option<String>,
     pub(super) drained: Duration,
     /// When the last span came, after the first request.
     pub(super) last_arrival: Option<Duration>,
@@ -116,6 +118,11 @@ impl Outcome<'_> {
             notes.push(format!(
                 "the first answer that was none of \"accepted\": {problem}"
             ));
+        }
+        if let Some(change) = &self.change
+            && self.accounts.corrupted > 0
+        {
+            notes.push(format!("the first other content: {change}"));
         }
         if self.sent.is_stopped && self.died.is_none() {
             notes.push("it was stopped before its time".to_owned());

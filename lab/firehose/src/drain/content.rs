@@ -7,7 +7,11 @@ use opentelemetry_proto::tonic::{
 use otlp::Malformed;
 use prost::Message as _;
 
-use super::{Content, Drain, State, Walk, ids::start_of};
+use super::{
+    Content, Drain, State, Walk,
+    changes::{self, Around},
+    ids::start_of,
+};
 use crate::{StreamTrace, encoded::Envelope, ledger::Number};
 
 // === impl Drain ===
@@ -32,14 +36,22 @@ impl Drain {
         if state.sent == span {
             return Ok(true);
         }
-        let (Ok(sent), Ok(came)) = (Span::decode(&*state.sent), Span::decode(span)) else {
+        let decoded = || Some((Span::decode(&*state.sent).ok()?, Span::decode(span).ok()?));
+        let Some((sent, came)) = decoded() else {
             return Ok(false);
         };
-        Ok(self.agree_on(sent, came, |span| {
+        let is_right = self.agree_on(sent, came, |span| {
             // A status that is not set may be written as one without content.
             span.status.get_or_insert_default();
             std::mem::take(&mut span.attributes)
-        }))
+        });
+        if !is_right
+            && state.ledger.has_no_change()
+            && let Some((sent, came)) = decoded()
+        {
+            state.ledger.note_change(&changes::of_span(&sent, &came));
+        }
+        Ok(is_right)
     }
 
     /// Whether resource and scope are those of the recorded span.
@@ -60,30 +72,28 @@ impl Drain {
             return *is_right;
         }
         let is_right = self.agree_envelopes(sent, came).unwrap_or(false);
+        if !is_right
+            && state.ledger.has_no_change()
+            && let Some((sent, came)) = decoded(sent, came)
+        {
+            state
+                .ledger
+                .note_change(&changes::of_envelope(&sent, &came));
+        }
         state.envelopes.insert(of, (bytes, is_right));
         is_right
     }
 
     fn agree_envelopes(&self, sent: Envelope<'_>, came: &Walk<'_>) -> Option<bool> {
-        let sent_resource = [sent.resource_head, sent.resource_tail].concat();
-        let came_resource = came.resource.concat();
-        let sent_scope = [sent.scope_head, sent.scope_tail].concat();
-        let resources = (
-            ResourceSpans::decode(&*sent_resource).ok()?,
-            ResourceSpans::decode(&*came_resource).ok()?,
-        );
-        let scopes = (
-            ScopeSpans::decode(&*sent_scope).ok()?,
-            ScopeSpans::decode(&*came.scope.concat()).ok()?,
-        );
+        let ((sent_resource, sent_scope), (resource, scope)) = decoded(sent, came)?;
         let of_resource = |of: &mut ResourceSpans| {
             std::mem::take(&mut of.resource.get_or_insert_default().attributes)
         };
         let of_scope =
             |of: &mut ScopeSpans| std::mem::take(&mut of.scope.get_or_insert_default().attributes);
         Some(
-            self.agree_on(resources.0, resources.1, of_resource)
-                && self.agree_on(scopes.0, scopes.1, of_scope),
+            self.agree_on(sent_resource, resource, of_resource)
+                && self.agree_on(sent_scope, scope, of_scope),
         )
     }
 
@@ -102,6 +112,20 @@ impl Drain {
         };
         is_enough && sent == came && wanted.iter().all(|one| there.contains(one))
     }
+}
+
+/// The messages around spans, without scopes and spans: as they were sent, and as they came.
+fn decoded(sent: Envelope<'_>, came: &Walk<'_>) -> Option<(Around, Around)> {
+    let message = |resource: &[u8], scope: &[u8]| {
+        let resource = ResourceSpans::decode(resource).ok()?;
+        Some((resource, ScopeSpans::decode(scope).ok()?))
+    };
+    let sent = message(
+        &[sent.resource_head, sent.resource_tail].concat(),
+        &[sent.scope_head, sent.scope_tail].concat(),
+    );
+    let came = message(&came.resource.concat(), &came.scope.concat());
+    Some((sent?, came?))
 }
 
 // === impl Envelope ===
