@@ -19,7 +19,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +104,8 @@ struct Shared {
     sent: Mutex<Sent>,
     progress: Arc<Progress>,
     free: mpsc::UnboundedSender<Handle>,
+    /// When it is cancelled, nothing is sent again.
+    stop: CancellationToken,
     buffers: Buffers,
 }
 
@@ -121,7 +123,8 @@ struct Going {
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Sends the requests of a stream, until its pace ends or `stop` is cancelled; then waits for the last answers.
+/// Sends the requests of a stream, until its pace ends or `stop` is cancelled; then waits for the last answers. After a
+/// stop nothing is sent again.
 ///
 /// # Errors
 ///
@@ -152,6 +155,7 @@ pub async fn blast(
         sent: Mutex::new(Sent::of(stream.slice(load.first, 0))),
         progress,
         free,
+        stop: stop.clone(),
         buffers: Buffers::default(),
     });
     let producer = Producer::new(
@@ -277,8 +281,11 @@ impl Shared {
                 return outcome;
             }
             self.progress.waiting(going.spans, true);
-            sleep(pause).await;
+            let is_over = timeout(pause, self.stop.cancelled()).await.is_ok();
             self.progress.waiting(going.spans, false);
+            if is_over {
+                return outcome;
+            }
             wait = (wait * 2).min(LONGEST_WAIT);
             self.sent.lock().retries += 1;
         }

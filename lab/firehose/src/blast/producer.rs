@@ -98,6 +98,9 @@ impl Producer {
             }
             if stop.is_cancelled() {
                 self.shared.sent.lock().is_stopped = true;
+                if is_open_ended {
+                    slice.slots.end = at;
+                }
                 break;
             }
             let is_mine = number % generators == share;

@@ -198,6 +198,35 @@ async fn as_fast_as_possible_only_what_was_begun_is_planned() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_stopped_plans_no_more_than_was_begun() {
+    let workload = workload(1 << 33);
+    let stream = Arc::new(Stream::new(&workload).unwrap());
+    let running = Running::start(&stream, &workload, Content::Same).await;
+    let load = Load {
+        pace: Pace::Max(Duration::from_secs(600)),
+        ..load(1, 1.0)
+    };
+    let target: Target = format!("grpc://{}", running.address).parse().unwrap();
+    let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
+    let (watched, stopped) = (Arc::clone(&progress), stop.clone());
+    tokio::spawn(async move {
+        while watched.spans_accepted() == 0 {
+            tokio::task::yield_now().await;
+        }
+        stopped.cancel();
+    });
+    let sent = blast(&target, Arc::clone(&stream), &load, progress, stop).await;
+    let sent = sent.unwrap();
+    assert!(sent.is_stopped && sent.spans > 0);
+    let accounts = close(&stream, &sent, &running.reader(), None);
+    assert_eq!(
+        (accounts.planned, accounts.delivered_once),
+        (sent.spans, sent.spans)
+    );
+    running.stop().await;
+}
+
 /// Enough spans that the changed request is one of many.
 const FEWER: u64 = 100_000;
 
