@@ -35,6 +35,9 @@
 //! # }
 //! ```
 //!
+//! [`blast`] sends the spans of a [`Workload`] at a rate, and a [`Drain`] receives them: it knows each by its ids, so that
+//! [`Accounts`] have one fate for each. `examples/blast.rs` and `examples/drain.rs` show both.
+//!
 //! It must not know who receives, nor what a receiver does with spans.
 
 mod accounts;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod answers;
+mod examples;
 mod patch;
 mod proxy;
 mod receivers;
