@@ -127,6 +127,10 @@ impl Producer {
                     break;
                 };
                 tasks.spawn(Arc::clone(&self.shared).send(handle, going));
+                if intended < free_since {
+                    // One of those that the receiver had held back. The next one is after it.
+                    free_since = Instant::now();
+                }
             }
             while tasks.try_join_next().is_some() {}
             number += 1;
