@@ -4,6 +4,7 @@ mod compare;
 mod html;
 mod markdown;
 mod plot;
+mod sentences;
 mod text;
 
 use thiserror::Error;

@@ -1,9 +1,13 @@
 //! A document as one HTML file: plots, tables, where and how it was measured. It needs no script and nothing from outside.
 
+mod ground;
+
 use std::fmt::Write as _;
 
+use self::ground::ground;
 use super::{
     plot::{Line, bar, lines},
+    sentences::sentences,
     text::{all_fates, count, mib, ms_text, percent},
 };
 use crate::document::{Document, Run, Sample};
@@ -37,6 +41,9 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
             )?;
             for reason in &document.invalid_because {
                 write!(out, "<li>{}</li>", escaped(reason))?;
+            }
+            if !document.complete {
+                write!(out, "<li>it was stopped before its end</li>")?;
             }
             write!(out, "</ul>")?;
         }
@@ -122,6 +129,9 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
             )?;
         }
         write!(out, "</table>")?;
+    }
+    for sentence in sentences(document) {
+        write!(out, "<p>{}</p>", escaped(&sentence))?;
     }
     if !document.requirements.is_empty() {
         write!(out, "<h2>Requirements</h2><table>")?;
@@ -351,68 +361,6 @@ fn run_plots(run: &Run, out: &mut String) -> std::fmt::Result {
         )?;
     }
     Ok(())
-}
-
-fn ground(document: &Document, out: &mut String) -> std::fmt::Result {
-    let at = &document.environment;
-    let of = &document.workload;
-    let cores = match (at.sut_core, at.own_core) {
-        (Some(sut), Some(own)) => format!("SUT on core {sut}, generator and sink on core {own}"),
-        _ => "not pinned".to_owned(),
-    };
-    let rows = [
-        ("command", document.command.clone()),
-        ("began", document.began.clone()),
-        (
-            "tracelab",
-            format!(
-                "{}{}",
-                at.tracelab,
-                if at.optimized {
-                    ""
-                } else {
-                    " (not a release build)"
-                }
-            ),
-        ),
-        ("system", at.system.clone()),
-        (
-            "processor",
-            format!("{}, {} processors", at.processor, at.cores),
-        ),
-        ("cores", cores),
-        ("memory", format!("{} MiB", mib(at.memory_bytes as f64))),
-        ("load average", format!("{:.2}", at.load_average)),
-        (
-            "without a SUT",
-            at.calibrated_spans_per_second
-                .map_or("–".to_owned(), |rate| format!("{} spans/s", count(rate))),
-        ),
-        ("traces", of.shapes.clone()),
-        ("spans a request", format!("{:?}", of.spans_per_request)),
-        ("bytes a span", format!("{:.0}", of.bytes_per_span)),
-        (
-            "protocol",
-            format!("{}, compression {}", of.protocol, of.compression),
-        ),
-        (
-            "connections",
-            format!(
-                "{} with {} requests in flight each",
-                of.connections, of.in_flight
-            ),
-        ),
-        ("seed", of.seed.to_string()),
-    ];
-    write!(out, "<h2>How it was measured</h2><table>")?;
-    for (name, value) in rows {
-        write!(
-            out,
-            "<tr><td>{name}</td><td><code>{}</code></td></tr>",
-            escaped(&value)
-        )?;
-    }
-    write!(out, "</table>")
 }
 
 fn escaped(text: &str) -> String {

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::text::{all_fates, count, mib, ms_text, percent};
+use super::{
+    sentences::sentences,
+    text::{all_fates, count, mib, ms_text, percent},
+};
 use crate::document::{Document, Run};
 
 pub(super) fn markdown(document: &Document) -> String {
@@ -16,13 +19,18 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
     let state = match (document.valid, document.complete) {
         (true, true) => "valid",
         (true, false) => "**INCOMPLETE**",
-        (false, _) => "**INVALID**",
+        (false, true) => "**INVALID**",
+        (false, false) => "**INVALID, INCOMPLETE**",
     };
-    writeln!(out, "# {}: {state}\n", document.kind)?;
+    writeln!(out, "# {}: {state}\n", safe(&document.kind))?;
     for reason in &document.invalid_because {
         writeln!(out, "- INVALID: {}", safe(reason))?;
     }
-    writeln!(out, "\n    {}\n", one_line(&document.command))?;
+    if !document.invalid_because.is_empty() {
+        writeln!(out)?;
+    }
+    code([&document.command], out)?;
+    writeln!(out)?;
     let at = &document.environment;
     writeln!(
         out,
@@ -51,7 +59,7 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
                 out,
                 "\nCapacity: **{} spans/s**; {}",
                 count(rate),
-                capacity.confidence
+                safe(&capacity.confidence)
             )?,
             None => writeln!(out, "\nCapacity: none was found")?,
         }
@@ -71,16 +79,22 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
             "| {} | {:.3} | {:.3} to {:.3} |",
-            ab.metric, ab.ratio, ab.low, ab.high
+            safe(&ab.metric),
+            ab.ratio,
+            ab.low,
+            ab.high
         )?;
         for other in &ab.others {
             writeln!(
                 out,
                 "| {} | {:.3} | {:.3} to {:.3} |",
-                other.metric, other.ratio, other.low, other.high
+                safe(&other.metric),
+                other.ratio,
+                other.low,
+                other.high
             )?;
         }
-        writeln!(out, "\n**{}**", ab.verdict)?;
+        writeln!(out, "\n**{}**", safe(&ab.verdict))?;
     }
     if let Some(sampling) = &document.sampling {
         writeln!(
@@ -91,13 +105,16 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
             writeln!(
                 out,
                 "| {} | {} | {} | {:.1} % | {} |",
-                group.group,
+                safe(&group.group),
                 count(group.traces as f64),
                 count(group.kept as f64),
                 group.wanted_share * 100.0,
                 if group.holds { "ok" } else { "**WRONG**" }
             )?;
         }
+    }
+    for sentence in sentences(document) {
+        writeln!(out, "\n{}", safe(&sentence))?;
     }
     runs(&document.runs, out)?;
     if !document.requirements.is_empty() {
@@ -112,7 +129,7 @@ fn write(document: &Document, out: &mut String) -> std::fmt::Result {
                 } else {
                     "**FAIL**"
                 },
-                requirement.measured
+                safe(&requirement.measured)
             )?;
         }
     }
@@ -127,7 +144,25 @@ fn runs(runs: &[Run], out: &mut String) -> std::fmt::Result {
     for run in runs {
         writeln!(out, "| {} |", row(run))?;
     }
+    for run in runs {
+        for note in &run.notes {
+            writeln!(out, "\n{}: {}", safe(&run.label), safe(note))?;
+        }
+        if !run.sut_said.is_empty() {
+            writeln!(out, "\n{}: the SUT said last\n", safe(&run.label))?;
+            code(&run.sut_said, out)?;
+        }
+    }
     Ok(())
+}
+
+/// Lines as they are.
+fn code<'a>(lines: impl IntoIterator<Item = &'a String>, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "```text")?;
+    for line in lines {
+        writeln!(out, "{}", one_line(line))?;
+    }
+    writeln!(out, "```")
 }
 
 /// The cells of a run, without its borders.

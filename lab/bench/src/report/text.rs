@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use plain::Plain;
 
+use super::sentences::sentences;
 use crate::document::{Accounts, Document, Run};
 
 /// The document as text for a terminal.
@@ -15,21 +16,20 @@ pub(super) fn text(document: &Document) -> String {
 }
 
 fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
+    let kind = Plain(&document.kind);
     match (document.valid, document.complete) {
-        (true, true) => writeln!(out, "{}: valid", document.kind)?,
-        (true, false) => writeln!(
-            out,
-            "{}: INCOMPLETE, it was stopped before its end",
-            document.kind
-        )?,
+        (true, true) => writeln!(out, "{kind}: valid")?,
+        (true, false) => writeln!(out, "{kind}: INCOMPLETE, it was stopped before its end")?,
         (false, _) => {
             writeln!(
                 out,
-                "{}: INVALID, the figures say nothing about the SUT:",
-                document.kind
+                "{kind}: INVALID, the figures say nothing about the SUT:"
             )?;
             for reason in &document.invalid_because {
                 writeln!(out, "  - {}", Plain(reason))?;
+            }
+            if !document.complete {
+                writeln!(out, "  - it was stopped before its end")?;
             }
         }
     }
@@ -38,7 +38,12 @@ fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
         (Some(sut), Some(own)) => format!("SUT on core {sut}, generator and sink on core {own}"),
         _ => "not pinned to cores".to_owned(),
     };
-    writeln!(out, "\n{}, {} processors; {cores}", at.processor, at.cores)?;
+    writeln!(
+        out,
+        "\n{}, {} processors; {cores}",
+        Plain(&at.processor),
+        at.cores
+    )?;
     if !at.optimized {
         writeln!(
             out,
@@ -64,8 +69,8 @@ fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
         Plain(&of.shapes),
         of.bytes_per_span,
         sizes.join(","),
-        of.protocol,
-        of.compression,
+        Plain(&of.protocol),
+        Plain(&of.compression),
         of.connections,
         of.in_flight,
         of.seed
@@ -80,62 +85,21 @@ fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
             run_text(run, out)?;
         }
     }
-    if let Some(soak) = &document.soak {
-        writeln!(
-            out,
-            "\nmemory: {}; {} MiB a minute ({} to {})",
-            soak.verdict,
-            mib(soak.memory_bytes_per_minute),
-            mib(soak.low),
-            mib(soak.high)
-        )?;
-    }
-    if let Some(spike) = &document.spike {
-        let after = match spike.recovered_ms {
-            Some(ms) => format!("as before {} after it", ms_text(ms)),
-            None => "not as before until the end".to_owned(),
-        };
-        writeln!(
-            out,
-            "\nburst of {} spans/s from {} to {}: p99 {} before it, {after}",
-            count(spike.burst_rate),
-            ms_text(spike.began_ms),
-            ms_text(spike.ended_ms),
-            ms_text(spike.p99_before_ms)
-        )?;
-    }
-    if let Some(chaos) = &document.chaos {
-        let first = match chaos.first_after_ms {
-            Some(ms) => format!("the first span came {} later", ms_text(ms)),
-            None => "nothing came after that".to_owned(),
-        };
-        writeln!(
-            out,
-            "\n{} at {}, back at {}; {first}",
-            chaos.what,
-            ms_text(chaos.at_ms),
-            ms_text(chaos.back_ms)
-        )?;
+    for sentence in sentences(document) {
+        writeln!(out, "\n{sentence}")?;
     }
     if let Some(sampling) = &document.sampling {
-        writeln!(out, "\nkept of {}:", sampling.policy)?;
+        writeln!(out, "\nkept of {}:", Plain(&sampling.policy))?;
         for group in &sampling.groups {
             writeln!(
                 out,
                 "  {:<16} {:>10} of {:>10} traces ({:.2} %), {:.2} % wanted: {}",
-                group.group,
+                Plain(&group.group),
                 count(group.kept as f64),
                 count(group.traces as f64),
                 100.0 * group.kept as f64 / group.traces.max(1) as f64,
                 100.0 * group.wanted_share,
                 if group.holds { "ok" } else { "WRONG" }
-            )?;
-        }
-        if sampling.broken > 0 {
-            writeln!(
-                out,
-                "  {} traces arrived in part",
-                count(sampling.broken as f64)
             )?;
         }
     }
@@ -147,7 +111,7 @@ fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
                 "{} {}: {}",
                 if requirement.holds { "PASS" } else { "FAIL" },
                 Plain(&requirement.text),
-                requirement.measured
+                Plain(&requirement.measured)
             )?;
         }
     }
@@ -155,7 +119,7 @@ fn write_text(document: &Document, out: &mut String) -> std::fmt::Result {
 }
 
 fn capacity_text(capacity: &crate::document::Capacity, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\nlimits: {}", capacity.limits.join(", "))?;
+    writeln!(out, "\nlimits: {}", Plain(capacity.limits.join(", ")))?;
     writeln!(out, "  {:>14}   holds", "spans/s")?;
     for step in &capacity.steps {
         let holds = if step.holds { "yes" } else { "no" };
@@ -166,21 +130,20 @@ fn capacity_text(capacity: &crate::document::Capacity, out: &mut String) -> std:
         };
         writeln!(out, "  {:>14}   {holds}{why}", count(step.rate))?;
     }
+    let confidence = Plain(&capacity.confidence);
     match (capacity.spans_per_second, capacity.fails_at) {
         (Some(rate), Some(fails)) => writeln!(
             out,
-            "\ncapacity: {} spans/s ({} do not hold)\n{}",
+            "\ncapacity: {} spans/s ({} do not hold)\n{confidence}",
             count(rate),
-            count(fails),
-            capacity.confidence
+            count(fails)
         ),
         (Some(rate), None) => writeln!(
             out,
-            "\ncapacity: at least {} spans/s, the most that this machine can show\n{}",
-            count(rate),
-            capacity.confidence
+            "\ncapacity: at least {} spans/s, the most that this machine can show\n{confidence}",
+            count(rate)
         ),
-        (None, _) => writeln!(out, "\ncapacity: none was found; {}", capacity.confidence),
+        (None, _) => writeln!(out, "\ncapacity: none was found; {confidence}"),
     }
 }
 
@@ -194,6 +157,7 @@ fn ab_text(ab: &crate::document::Ab, out: &mut String) -> std::fmt::Result {
         ab.confidence * 100.0
     )?;
     let mut row = |name: &str, ratio: f64, low: f64, high: f64| {
+        let name = Plain(name);
         writeln!(out, "  {name:<20} {ratio:>7.3}   {low:.3} to {high:.3}")
     };
     row(&ab.metric, ab.ratio, ab.low, ab.high)?;
@@ -203,15 +167,15 @@ fn ab_text(ab: &crate::document::Ab, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "\n{} ({}, of which {} is better; {} blocks)",
-        ab.verdict,
-        ab.metric,
-        ab.better,
+        Plain(&ab.verdict),
+        Plain(&ab.metric),
+        Plain(&ab.better),
         ab.pairs.len()
     )
 }
 
 fn run_text(run: &Run, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\n{}: {}", run.label, Plain(&run.sut))?;
+    writeln!(out, "\n{}: {}", Plain(&run.label), Plain(&run.sut))?;
     writeln!(
         out,
         "  {} spans/s, in {} and {} until all had come",
@@ -223,7 +187,7 @@ fn run_text(run: &Run, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
             "  latency from the {}: p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
-            run.latency_from,
+            Plain(&run.latency_from),
             ms_text(latency.p50),
             ms_text(latency.p90),
             ms_text(latency.p99),
