@@ -421,8 +421,8 @@ pub struct SamplingGroup {
 // === impl Accounts ===
 
 impl Accounts {
-    /// Whether each planned span has exactly one fate.
-    pub fn close(&self) -> bool {
+    /// The spans that have a fate: all that were planned.
+    pub fn fates(&self) -> u64 {
         let fates = [
             self.never_sent,
             self.refused,
@@ -434,7 +434,7 @@ impl Accounts {
             self.sampled_out,
             self.accepted,
         ];
-        fates.iter().sum::<u64>() == self.planned
+        fates.iter().sum()
     }
 
     /// The spans that arrived.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firehose::{Accounts, Latencies, Pace, Received, Sent};
+use firehose::{Accounts, Latencies, Outcome as RequestOutcome, Pace, Protocol, Received, Sent};
 
 use super::{Plan, Settings, watch::Watch};
 use crate::{
@@ -135,12 +135,17 @@ impl Outcome<'_> {
         let mut reasons = Vec::new();
         let accounts = &run.accounts;
         if let Some(death) = &self.died {
-            reasons.push(format!("the SUT ended during the load: {death}"));
+            // Its last lines are a part of the run.
+            let status = death.status.map(|status| format!(" ({status})"));
+            let status = status.unwrap_or_default();
+            reasons.push(format!("the SUT ended during the load{status}"));
         }
         if !self.accounts.are_closed() {
             reasons.push(format!(
                 "the accounts do not close: {} of {} planned spans have a fate, and {} arrived that were not sent",
-                accounts.planned, accounts.planned, self.accounts.unsent_arrivals
+                accounts.fates(),
+                accounts.planned,
+                self.accounts.unsent_arrivals
             ));
         }
         if accounts.foreign > 0 {
@@ -155,22 +160,7 @@ impl Outcome<'_> {
                 self.received.malformed
             ));
         }
-        let answered = self.sent.spans - accounts.in_flight.min(self.sent.spans);
-        if self.sent.spans == 0 {
-            reasons.push("no request was sent".to_owned());
-        } else if accounts.refused + accounts.lost >= answered
-            && accounts.refused > 0
-            && accounts.arrived() == 0
-            && accounts.accepted == 0
-        {
-            reasons.push(format!("the SUT took nothing{}", self.problem()));
-        } else if self.returns
-            && accounts.arrived() == 0
-            && accounts.sampled_out == 0
-            && self.plan.policy.is_none()
-        {
-            reasons.push("the SUT accepted spans and sent none on".to_owned());
-        }
+        reasons.extend(self.nothing_came_of_it(accounts));
         let late = self.sent.lag.longer_than(MOST_LAG);
         // One of a few requests is no sign.
         if run.rate.is_some() && late > 1 && late * 100 > self.sent.lag.count() {
@@ -195,6 +185,46 @@ impl Outcome<'_> {
             reasons.push("the CPU time of the SUT was read as 0".to_owned());
         }
         reasons
+    }
+
+    /// Why no span came through, if none did: each way to fail is told apart.
+    fn nothing_came_of_it(&self, accounts: &document::Accounts) -> Option<String> {
+        if self.sent.spans == 0 {
+            return Some("no request was sent".to_owned());
+        }
+        if accounts.arrived() + accounts.accepted + accounts.sampled_out > 0 {
+            return None;
+        }
+        let (mut is_answered, mut is_accepted) = (false, false);
+        for outcome in self.sent.outcomes.all() {
+            match outcome {
+                RequestOutcome::NeverSent
+                | RequestOutcome::InFlight
+                | RequestOutcome::Unanswered => {}
+                RequestOutcome::Refused | RequestOutcome::Rejected => is_answered = true,
+                RequestOutcome::Accepted => (is_answered, is_accepted) = (true, true),
+                // All spans of it may have been rejected.
+                RequestOutcome::Partial { .. } => {
+                    (is_answered, is_accepted) = (true, is_accepted || accounts.lost > 0);
+                }
+            }
+        }
+        match (is_answered, is_accepted) {
+            (false, _) => Some(format!(
+                "the SUT answered no request by {}{}",
+                match self.settings.protocol {
+                    Protocol::Grpc => "OTLP/gRPC",
+                    Protocol::Http1 => "OTLP/HTTP",
+                    Protocol::Http2 => "OTLP/HTTP by HTTP/2",
+                },
+                self.problem()
+            )),
+            (true, false) => Some(format!("the SUT took nothing{}", self.problem())),
+            (true, true) if self.returns && self.plan.policy.is_none() => {
+                Some("the SUT accepted spans and sent none on".to_owned())
+            }
+            (true, true) => None,
+        }
     }
 
     fn problem(&self) -> String {
