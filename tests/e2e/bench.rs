@@ -1,8 +1,11 @@
 //! `tracelab bench`: the accounts of spans, and what is said of systems under test that fail.
 
 mod bad_suts;
+mod files;
+mod interrupted;
 mod merge;
 mod stand_in;
+mod verbs;
 
 use serde_json::Value;
 use tempfile::TempDir;

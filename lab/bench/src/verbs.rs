@@ -181,7 +181,9 @@ impl Bench<'_> {
             best = best.max(loaded.run.spans_per_second);
         }
         arm.stop().await;
-        document.environment.calibrated_spans_per_second = Some(best);
+        // Of a part of the time nothing can be told.
+        document.environment.calibrated_spans_per_second =
+            (!self.stop.is_cancelled()).then_some(best);
         Ok(())
     }
 

@@ -68,6 +68,15 @@ const METRICS: [Metric; 5] = [
 /// The shares by which what ought to be equal in both arms may differ.
 const MOST_DIFFERENCE: f64 = 0.01;
 
+// === impl AbPlan ===
+
+impl AbPlan {
+    /// Which of [`METRICS`] is judged.
+    fn judged(&self) -> usize {
+        usize::from(self.rate.is_none())
+    }
+}
+
 /// Loads two SUTs by turns, and compares them.
 ///
 /// # Errors
@@ -115,9 +124,13 @@ pub async fn ab(bench: &Bench<'_>, plan: &AbPlan) -> Result<Document, BenchError
     b.stop().await;
     document.ab = compare(bench, plan, &blocks);
     if document.ab.is_none() {
-        document
-            .invalid_because
-            .push("there are fewer than three blocks to compare".to_owned());
+        document.invalid_because.push(match blocks.len() {
+            0..3 => "there are fewer than three blocks to compare".to_owned(),
+            _ => format!(
+                "there is nothing to compare: {} was not measured in each load",
+                METRICS[plan.judged()].name
+            ),
+        });
     }
     document.invalid_because.extend(unlike(&blocks));
     bench.finish(&mut document, &[]);
@@ -142,7 +155,7 @@ fn compare(bench: &Bench<'_>, plan: &AbPlan, blocks: &[[Run; 4]]) -> Option<Ab> 
         let ratio = statistics::ratio(&pairs, plan.confidence, seed)?;
         Some((pairs, ratio))
     };
-    let judged = usize::from(plan.rate.is_none());
+    let judged = plan.judged();
     let metric = &METRICS[judged];
     let (pairs, found) = ratio(metric)?;
     let others = METRICS.iter().enumerate().filter(|(at, _)| *at != judged);

@@ -43,7 +43,7 @@ pub async fn soak(bench: &Bench<'_>, plan: &SoakPlan) -> Result<Document, BenchE
         // Memory is read at each of them.
         interval: (plan.time / SAMPLES).max(Duration::from_millis(500)),
     };
-    let loaded = bench.load(&mut arm, &load).await?;
+    let mut loaded = bench.load(&mut arm, &load).await?;
     arm.stop().await;
     let end = loaded.run.load_ms;
     let during = loaded.run.series.iter();
@@ -57,6 +57,10 @@ pub async fn soak(bench: &Bench<'_>, plan: &SoakPlan) -> Result<Document, BenchE
         high: slope.high,
         verdict: slope.verdict().to_owned(),
     });
+    if document.soak.is_none() {
+        let note = "it was too short to tell whether memory grows";
+        loaded.run.notes.push(note.to_owned());
+    }
     document.runs.push(loaded.run);
     bench.finish(&mut document, &[0]);
     Ok(document)
