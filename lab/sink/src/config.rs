@@ -18,7 +18,7 @@ pub struct Config {
     /// The bytes of memory for requests that are received, unpacked and decoded at the same time. Further requests
     /// must be sent again later.
     pub max_in_flight_bytes: usize,
-    /// The bytes that each connection may have sent and no request has read yet.
+    /// The bytes that each connection may have sent and no request has read yet; it may always have 32 KiB.
     pub max_unread_bytes: usize,
     /// The delay after which such a request may be sent again. HTTP uses whole seconds, rounded up.
     pub retry_after: Duration,
