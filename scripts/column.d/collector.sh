@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# The Collector, which keeps traces in a file or sends them on, and Rotel; to be sourced by scripts/column.
+
+system collector-file "The Collector, into BACKEND_DIR/traces.json: OTLP/JSON, a line a request" "collector" "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP"
+system collector-file-proto "The Collector, into BACKEND_DIR/traces.binpb: OTLP as protobuf, its length before each request" "collector" \
+  "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP"
+system rotel "Rotel, before what ROTEL_TO names" "rotel" "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP ROTEL_TO"
+
+start_collector_file() {
+  run_collector "$BACKEND_OTLP_GRPC" "$BACKEND_OTLP_HTTP" file FILE="$BACKEND_DIR/traces.json" FORMAT=json
+}
+
+start_collector_file_proto() {
+  run_collector "$BACKEND_OTLP_GRPC" "$BACKEND_OTLP_HTTP" file FILE="$BACKEND_DIR/traces.binpb" FORMAT=proto
+}
+
+start_rotel() {
+  run rotel rotel-agent start --otlp-grpc-endpoint "$BACKEND_OTLP_GRPC" --otlp-http-endpoint "$BACKEND_OTLP_HTTP" \
+    --exporter otlp --otlp-exporter-protocol grpc --otlp-exporter-endpoint "http://$ROTEL_TO"
+}
+
+# run_collector GRPC HTTP TO VARIABLE=VALUE...: the Collector with the exporter of the file collector-to-TO.yaml.
+run_collector() {
+  local grpc=$1 http=$2 to=$3 settings=scripts/column.d/collector
+  shift 3
+  run collector env BACKEND_OTLP_GRPC="$grpc" BACKEND_OTLP_HTTP="$http" "$@" \
+    otelcol --config "$settings.yaml" --config "$settings-to-$to.yaml"
+}

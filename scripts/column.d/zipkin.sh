@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Zipkin, with each of its stores, behind the Collector, because Zipkin takes no OTLP; to be sourced by scripts/column.
+
+system zipkin "The Collector before Zipkin in memory" "collector zipkin" "$otlp_and_read"
+system zipkin-opensearch "The Collector before Zipkin in OpenSearch" "collector zipkin opensearch" "$otlp_and_read"
+system zipkin-cassandra "The Collector before Zipkin in Cassandra" "collector zipkin cassandra" "$otlp_and_read"
+
+start_zipkin() {
+  run_zipkin STORAGE_TYPE=mem
+}
+
+start_zipkin_opensearch() {
+  run_opensearch
+  run_zipkin STORAGE_TYPE=elasticsearch ES_HOSTS="http://$OPENSEARCH" ES_INDEX_SHARDS=1 ES_INDEX_REPLICAS=0
+}
+
+start_zipkin_cassandra() {
+  run_cassandra
+  run_zipkin STORAGE_TYPE=cassandra3 CASSANDRA_CONTACT_POINTS="$CASSANDRA" CASSANDRA_LOCAL_DC=datacenter1
+}
+
+# The Collector comes last: when it takes OTLP, Zipkin takes spans.
+run_zipkin() {
+  local listens='--armeria.ports[0]'
+  run zipkin env "$@" zipkin "$listens.ip=${BACKEND_READ%:*}" "$listens.port=${BACKEND_READ##*:}" "$listens.protocols[0]=http"
+  until_listens "$BACKEND_READ"
+  run_collector "$BACKEND_OTLP_GRPC" "$BACKEND_OTLP_HTTP" zipkin ZIPKIN="$BACKEND_READ"
+}
