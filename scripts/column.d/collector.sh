@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # The Collector, which keeps traces in a file or sends them on, and Rotel; to be sourced by scripts/column.
 
-system collector-file "The Collector, into BACKEND_DIR/traces.json: OTLP/JSON, a line a request" "collector" "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP"
-system collector-file-proto "The Collector, into BACKEND_DIR/traces.binpb: OTLP as protobuf, its length before each request" "collector" \
-  "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP"
-system rotel "Rotel, before what ROTEL_TO names" "rotel" "BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP ROTEL_TO"
+system collector-file "The Collector, into BACKEND_DIR/traces.json: OTLP/JSON, a line a request" "collector" "$otlp"
+system collector-file-proto "The Collector, into BACKEND_DIR/traces.binpb: OTLP as protobuf, 4 bytes with its length before each request" "collector" \
+  "$otlp"
+system rotel "Rotel, before what ROTEL_TO names" "rotel" "$otlp ROTEL_TO"
 
 start_collector_file() {
   run_collector "$BACKEND_OTLP_GRPC" "$BACKEND_OTLP_HTTP" file FILE="$BACKEND_DIR/traces.json" FORMAT=json

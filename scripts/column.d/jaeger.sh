@@ -1,13 +1,12 @@
 # shellcheck shell=bash
 # Jaeger, with each of its stores; to be sourced by scripts/column.
 
-otlp_and_read="BACKEND_OTLP_GRPC BACKEND_OTLP_HTTP BACKEND_READ"
-system jaeger "Jaeger, in memory" "jaeger" "$otlp_and_read"
-system jaeger-badger "Jaeger, in its Badger files" "jaeger" "$otlp_and_read"
-system jaeger-opensearch "Jaeger, in OpenSearch" "jaeger opensearch" "$otlp_and_read"
-system jaeger-cassandra "Jaeger, in Cassandra" "jaeger cassandra" "$otlp_and_read"
-system jaeger-kafka "Jaeger, through Kafka into memory" "jaeger kafka" "$otlp_and_read"
-system otelcol-jaeger "The Collector before Jaeger in memory" "collector jaeger" "$otlp_and_read"
+system jaeger "Jaeger, in memory" "jaeger" "$otlp BACKEND_READ"
+system jaeger-badger "Jaeger, in its Badger files" "jaeger" "$otlp BACKEND_READ"
+system jaeger-opensearch "Jaeger, in OpenSearch" "jaeger opensearch" "$otlp BACKEND_READ"
+system jaeger-cassandra "Jaeger, in Cassandra" "jaeger cassandra" "$otlp BACKEND_READ"
+system jaeger-kafka "Jaeger, through Kafka into memory" "jaeger kafka" "$otlp BACKEND_READ"
+system otelcol-jaeger "The Collector before Jaeger in memory" "collector jaeger" "$otlp BACKEND_READ"
 
 start_jaeger() {
   run_jaeger memory

@@ -2,8 +2,8 @@
 # Back ends of one program; to be sourced by scripts/column.
 
 system mlflow "MLflow, in SQLite; OTLP/HTTP with the header x-mlflow-experiment-id: 0" "mlflow" "BACKEND_OTLP_HTTP BACKEND_READ"
-system phoenix "Arize Phoenix, in SQLite; its gRPC listens at all addresses of the machine" "phoenix" "$otlp_and_read"
-system otelite "Otelite, in SQLite" "otelite" "$otlp_and_read"
+system phoenix "Arize Phoenix, in SQLite; its gRPC listens at all addresses of the machine" "phoenix" "$otlp BACKEND_READ"
+system otelite "Otelite, in SQLite" "otelite" "$otlp BACKEND_READ"
 
 # It takes OTLP where it is read, over HTTP only.
 start_mlflow() {

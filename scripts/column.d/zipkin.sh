@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Zipkin, with each of its stores, behind the Collector, because Zipkin takes no OTLP; to be sourced by scripts/column.
 
-system zipkin "The Collector before Zipkin in memory" "collector zipkin" "$otlp_and_read"
-system zipkin-opensearch "The Collector before Zipkin in OpenSearch" "collector zipkin opensearch" "$otlp_and_read"
-system zipkin-cassandra "The Collector before Zipkin in Cassandra" "collector zipkin cassandra" "$otlp_and_read"
+system zipkin "The Collector before Zipkin in memory" "collector zipkin" "$otlp BACKEND_READ"
+system zipkin-opensearch "The Collector before Zipkin in OpenSearch" "collector zipkin opensearch" "$otlp BACKEND_READ"
+system zipkin-cassandra "The Collector before Zipkin in Cassandra" "collector zipkin cassandra" "$otlp BACKEND_READ"
 
 start_zipkin() {
   run_zipkin STORAGE_TYPE=mem
