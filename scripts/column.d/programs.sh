@@ -5,10 +5,11 @@ system mlflow "MLflow, in SQLite; OTLP/HTTP with the header x-mlflow-experiment-
 system phoenix "Arize Phoenix, in SQLite; its gRPC listens at all addresses of the machine" "phoenix" "$otlp BACKEND_READ"
 system otelite "Otelite, in SQLite" "otelite" "$otlp BACKEND_READ"
 
-# It takes OTLP where it is read, over HTTP only.
+# It takes OTLP where it is read, over HTTP only. Without the processes that would run its jobs, which are seven.
 start_mlflow() {
   also_at "$BACKEND_OTLP_HTTP" "$BACKEND_READ"
-  run mlflow env MLFLOW_DISABLE_TELEMETRY=true mlflow server --host "${BACKEND_READ%:*}" --port "${BACKEND_READ##*:}" --workers 1 \
+  run mlflow env MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+    mlflow server --host "${BACKEND_READ%:*}" --port "${BACKEND_READ##*:}" --workers 1 \
     --backend-store-uri "sqlite:///$BACKEND_DIR/mlflow.db" --artifacts-destination "$BACKEND_DIR/artifacts"
 }
 

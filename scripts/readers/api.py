@@ -63,6 +63,31 @@ def get(path, query=None, not_there=(404,)):
         raise Unreadable(f"{address} answers no JSON to {path}: {problem}") from problem
 
 
+def as_otlp(value, id_of, field=None):
+    """What is in OTLP's shape, but with names in snake case, integers as numbers and enums by name, as OTLP/JSON.
+
+    `id_of` gives the hex digits of an id. What is null is left out.
+    """
+    if field in ("trace_id", "span_id", "parent_span_id"):
+        return id_of(value)
+    if field in ("start_time_unix_nano", "end_time_unix_nano", "time_unix_nano", "int_value"):
+        return str(value)
+    if field == "kind":
+        return number_of(KINDS, value, "SPAN_KIND_")
+    if field == "code":
+        return number_of(CODES, value, "STATUS_CODE_")
+    if isinstance(value, dict):
+        return {camel_case(key): as_otlp(inner, id_of, key) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [as_otlp(inner, id_of) for inner in value]
+    return value
+
+
+def camel_case(key):
+    first, *rest = key.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 def only_given(**fields):
     """A dictionary of what is not None."""
     return {key: value for key, value in fields.items() if value is not None}
