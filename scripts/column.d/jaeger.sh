@@ -26,7 +26,8 @@ start_jaeger_cassandra() {
   run_jaeger cassandra
 }
 
-# Two processes: one from OTLP into a topic, and one from there into memory.
+# Two processes: one from OTLP into a topic, and one from there into memory. What it has once read of the topic, it does
+# not read again after a restart.
 start_jaeger_kafka() {
   KAFKA=$(inner kafka)
   export KAFKA

@@ -14,6 +14,8 @@ start_zipkin_opensearch() {
   run_zipkin STORAGE_TYPE=elasticsearch ES_HOSTS="http://$OPENSEARCH" ES_INDEX_SHARDS=1 ES_INDEX_REPLICAS=0
 }
 
+# Zipkin makes its tables without Cassandra's log (durable_writes = false): what Cassandra has not yet written out is lost
+# when it is killed. It writes all out when it is stopped.
 start_zipkin_cassandra() {
   run_cassandra
   run_zipkin STORAGE_TYPE=cassandra3 CASSANDRA_CONTACT_POINTS="$CASSANDRA" CASSANDRA_LOCAL_DC=datacenter1
