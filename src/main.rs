@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use crate::commands::Command;
 
 mod arguments;
+mod backend_args;
 #[cfg(test)]
 mod book;
 mod commands;

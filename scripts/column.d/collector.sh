@@ -6,6 +6,8 @@ system collector-file-proto "The Collector, into BACKEND_DIR/traces.binpb: OTLP 
   "$otlp"
 system rotel "Rotel, before what ROTEL_TO names" "rotel" "$otlp ROTEL_TO"
 
+system rotel-sink "Rotel, before the sink of the program that TRACELAB names" "rotel" "$otlp BACKEND_READ"
+
 start_collector_file() {
   run_collector "$BACKEND_OTLP_GRPC" "$BACKEND_OTLP_HTTP" file FILE="$BACKEND_DIR/traces.json" FORMAT=json
 }
@@ -17,6 +19,14 @@ start_collector_file_proto() {
 start_rotel() {
   run rotel rotel-agent start --otlp-grpc-endpoint "$BACKEND_OTLP_GRPC" --otlp-http-endpoint "$BACKEND_OTLP_HTTP" \
     --exporter otlp --otlp-exporter-protocol grpc --otlp-exporter-endpoint "http://$ROTEL_TO"
+}
+
+start_rotel_sink() {
+  local to http
+  to=$(inner sink-grpc) http=$(inner sink-http)
+  run sink "${TRACELAB:-tracelab}" sink --grpc "$to" --http "$http" --page "$BACKEND_READ"
+  until_listens "$to"
+  ROTEL_TO=$to start_rotel
 }
 
 # run_collector GRPC HTTP TO VARIABLE=VALUE...: the Collector with the exporter of the file collector-to-TO.yaml.

@@ -23,6 +23,7 @@ mod service;
 mod sink;
 mod trace;
 mod up;
+mod validate;
 
 // Without a doc comment: clap would print it in place of that of `Cli`.
 #[derive(Debug, clap::Subcommand)]
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Broker(broker::Args),
     Collector(collector::Args),
     Sink(sink::Args),
+    Validate(validate::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -89,6 +91,7 @@ impl Command {
             Command::Broker(args) => broker::main(args).await,
             Command::Collector(args) => collector::main(args).await,
             Command::Sink(args) => sink::main(args).await,
+            Command::Validate(args) => Box::pin(validate::main(args)).await,
             Command::Completions(args) => completions::main(&args, cli),
             Command::Man(args) => man::main(&args, cli),
         }

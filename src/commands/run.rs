@@ -22,6 +22,7 @@ use supervisor::{Collectors, Config, Ports};
 
 use crate::{
     arguments::{at_least_one, lab_url},
+    backend_args::{Backend, BackendArgs},
     events,
     exit::{Outcome, WrongInput},
     log, screen,
@@ -48,6 +49,7 @@ Examples:
   tracelab run slow-provider --set slow-provider.latency_ms=1600 --only faulty --only twin
   tracelab run checkout --requests 1000 --users 50 --pace none
   tracelab run checkout --via collector-config/tail-sampling.yaml
+  tracelab run checkout --backend jaeger --url http://127.0.0.1:16686 --otlp grpc://127.0.0.1:4317
   tracelab run ./my-scenario.yaml --lab http://127.0.0.1:8080 --format json
   tracelab run --all --format junit --out results")]
 pub(crate) struct Args {
@@ -81,6 +83,9 @@ pub(crate) struct Args {
     /// The program of the Collector, if it is neither on PATH nor where scripts/parts builds it.
     #[arg(long, value_name = "BIN", requires = "via")]
     collector: Option<PathBuf>,
+
+    #[command(flatten)]
+    backend: BackendArgs,
 
     /// The number of requests of each phase, in place of the scenario's number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -168,7 +173,8 @@ pub(crate) enum ReportFormat {
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let scenarios = args.scenarios()?;
     let via = args.via(&scenarios).await?;
-    let settings = args.settings(via).await?;
+    let backend = args.backend(&scenarios).await?;
+    let settings = args.settings(via, backend).await?;
     log::start();
     let stop = stop::on_signals()?;
     let bar = progress_bar();
@@ -292,9 +298,37 @@ impl Args {
         Ok(Some((collectors, effect)))
     }
 
+    /// The backend that the services export to, and that traces are read from; `None` without `--backend`.
+    async fn backend(&self, scenarios: &[Scenario]) -> anyhow::Result<Option<Backend>> {
+        let Some(kind) = self.backend.backend.clone() else {
+            return Ok(None);
+        };
+        let of_others = |scenario: &&Scenario| scenario.target != Target::Shop;
+        if let Some(scenario) = scenarios.iter().find(of_others) {
+            return Err(WrongInput(format!(
+                "the scenario {} has a target of its own, which sends its telemetry where it likes; --backend is for \
+                 the lab's shop",
+                scenario.name
+            ))
+            .into());
+        }
+        if self.lab.is_some() || self.via.is_some() {
+            return Err(WrongInput(
+                "--backend cannot be combined with --lab or --via; for a Collector in front of the backend, --otlp is its \
+                 address"
+                    .to_owned(),
+            )
+            .into());
+        }
+        let backend = self.backend.open(kind, None).await?;
+        backend.reader.identify().await?;
+        Ok(Some(backend))
+    }
+
     async fn settings(
         &self,
         via: Option<(Collectors, CollectorEffect)>,
+        backend: Option<Backend>,
     ) -> anyhow::Result<Settings> {
         let (collectors, effect) = via.unzip();
         let phases: Vec<Phase> = match self.only.as_slice() {
@@ -307,9 +341,12 @@ impl Args {
                 None => LabChoice::Private(Box::new(Config {
                     ports: Ports::Free,
                     collectors,
+                    otlp: backend.as_ref().map(Backend::export),
+                    extra_env: backend.as_ref().map(Backend::variables).unwrap_or_default(),
                     ..self.shop.config().await?
                 })),
             },
+            backend: backend.map(|backend| backend.reader),
             collector_effect: effect.unwrap_or(CollectorEffect::NONE),
             phases,
             overrides: Overrides {

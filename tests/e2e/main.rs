@@ -38,3 +38,4 @@ mod stopping;
 mod support;
 mod unusable_broker;
 mod up;
+mod validate;

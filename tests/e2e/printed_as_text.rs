@@ -361,6 +361,22 @@ fn cases(ground: &Ground) -> Vec<Case> {
             &["drain", "--workload", &nothing, "--ledger", &scratch],
             TheText,
         ),
+        case(
+            "tracelab-validate",
+            &[
+                "validate",
+                "--backend",
+                &format!("command:{sut}"),
+                "--otlp",
+                "grpc://127.0.0.1:1",
+            ],
+            TheText,
+        ),
+        case(
+            "tracelab-validate",
+            &["validate", "--backend", "sink", "--profile", &nothing],
+            TheText,
+        ),
         case("tracelab-trace", &["trace", &trace], TheText),
         case("tracelab-trace", &["trace", TRACE, "--lab", lab], TheText),
         case(

@@ -1,7 +1,8 @@
 //! [`Settings`]: how and where scenarios are run.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use backends::Reader;
 use collector::CollectorEffect;
 use reqwest::Url;
 use supervisor::Config;
@@ -13,6 +14,9 @@ use crate::{phase::Phase, plan::Overrides, report::Kept};
 pub struct Settings {
     /// The lab in which scenarios are run.
     pub lab: LabChoice,
+    /// The backend that traces are read from instead of the lab's sink. The services of a private lab must export
+    /// to it.
+    pub backend: Option<Arc<dyn Reader>>,
     /// The effect of a Collector on traces between the services and the sink.
     pub collector_effect: CollectorEffect,
     /// The phases that are run. The twin is also driven if a scenario compares with it.

@@ -2,6 +2,7 @@
 //! alone for services of the user.
 
 mod arrivals;
+mod backend;
 mod room;
 mod running_lab;
 
@@ -9,6 +10,7 @@ pub use running_lab::RunningLabError;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use backends::Reader;
 use loadgen::Line;
 use reqwest::Url;
 use scenario::Target;
@@ -48,6 +50,8 @@ pub(crate) struct Environment {
     /// The requests of all scenarios.
     known: Mutex<Known>,
     room: Room,
+    /// The backend that traces are read from instead of the sink.
+    backend: Option<Arc<dyn Reader>>,
     /// When the last flush began. A request for a flush is fulfilled by any flush that began after it.
     flushed: Mutex<Option<Instant>>,
     /// What the environment offers to the needs of a scenario of the shop.
@@ -113,7 +117,11 @@ impl Environment {
             }
             LabChoice::Private(config) if of_shop => {
                 let conditions = Conditions::of_lab(config);
-                Environment::start((**config).clone(), conditions, events).await
+                let started = Environment::start((**config).clone(), conditions, events).await?;
+                Ok(Environment {
+                    backend: settings.backend.clone(),
+                    ..started
+                })
             }
             LabChoice::Private(_) => {
                 let (grpc, http) = settings.receiver;
@@ -162,6 +170,7 @@ impl Environment {
             traces: Mutex::default(),
             known: Mutex::default(),
             room: Room::default(),
+            backend: None,
             flushed: Mutex::default(),
             conditions,
             listening: None,
@@ -195,6 +204,12 @@ impl Environment {
     /// Reads what has arrived, after all services have exported their spans.
     pub(crate) async fn read<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) {
         self.flush().await;
+        if let Some(reader) = &self.backend {
+            let read = backend::traces_of(&**reader, lines.into_iter().collect()).await;
+            let mut traces = self.traces.lock().await;
+            read.into_iter().for_each(|trace| traces.take(trace));
+            return;
+        }
         match &self.kind {
             Kind::PrivateLab(lab) => self.traces.lock().await.refresh(lab.store()),
             Kind::OwnServices(receiver) => self.traces.lock().await.refresh(&receiver.store),
@@ -208,7 +223,7 @@ impl Environment {
 
     /// Waits until something arrives, at most [`POLL_INTERVAL`].
     pub(crate) async fn wait(&self) {
-        match self.store() {
+        match self.store().filter(|_| self.backend.is_none()) {
             Some(store) => {
                 let mut arrivals = store.changes();
                 let _ = timeout(POLL_INTERVAL, arrivals.changed()).await;
