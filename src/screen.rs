@@ -42,21 +42,28 @@ pub(crate) fn print_result(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     print(text)
 }
 
-/// Writes a whole text to standard output.
+/// Writes a whole text to standard output. A reader that has gone, such as `head`, wants no more of it.
 pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
-    output
+    let written = output
         .write_all(text.as_ref())
-        .and_then(|()| output.flush())
-        .context("standard output cannot be written")
+        .and_then(|()| output.flush());
+    unless_gone(written).context("standard output cannot be written")
+}
+
+/// The result of writing to standard output, where a reader that has gone is no error.
+pub(crate) fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Copies a text to standard output.
 pub(crate) fn copy(text: &mut impl Read) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
-    std::io::copy(text, &mut output)
-        .and_then(|_| output.flush())
-        .context("standard output cannot be written")
+    let written = std::io::copy(text, &mut output).and_then(|_| output.flush());
+    unless_gone(written).context("standard output cannot be written")
 }
 
 /// The terminal of standard error, for progress bars: a terminal that was stopped (Ctrl-S) holds nothing.

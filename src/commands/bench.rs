@@ -76,6 +76,7 @@ pub(crate) async fn main(bench: Bench) -> anyhow::Result<Outcome> {
         Bench::Chaos(args) => (&args.common, "chaos"),
         Bench::Sampling(args) => (&args.common, "sampling"),
     };
+    common.can_write()?;
     let screen = Screen::new();
     let live = |label: &str, live: &Live| screen.live(label, live);
     let say = |text: &str| screen.say(text);
@@ -292,20 +293,42 @@ impl CommonArgs {
         })
     }
 
+    /// Tries whether the files of the result can be written. A file that is there stays as it is until there is a result.
+    fn can_write(&self) -> anyhow::Result<()> {
+        for path in self.out.iter().chain(&self.html) {
+            let was_there = path.exists();
+            let opened = std::fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path);
+            opened.map_err(|error| {
+                WrongInput(format!(
+                    "{} cannot be written: {error}",
+                    Plain(path.display())
+                ))
+            })?;
+            if !was_there {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
     /// Prints and writes the result, and says how the command ends.
     fn finish(&self, document: &Document) -> anyhow::Result<Outcome> {
         let json = || serde_json::to_string(document).context("the document");
+        screen::print_result(match self.format {
+            BenchFormat::Json => json()? + "\n",
+            BenchFormat::Text => report::text(document),
+            BenchFormat::Markdown => report::markdown(document),
+        })?;
+        // The result is printed, whatever happens to the files.
         if let Some(path) = &self.out {
             write(path, json()? + "\n")?;
         }
         if let Some(path) = &self.html {
             write(path, report::html(document))?;
         }
-        screen::print_result(match self.format {
-            BenchFormat::Json => json()? + "\n",
-            BenchFormat::Text => report::text(document),
-            BenchFormat::Markdown => report::markdown(document),
-        })?;
         if !document.complete {
             return Ok(Outcome::Interrupted);
         }

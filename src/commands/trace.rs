@@ -49,7 +49,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
             TraceFormat::Json if is_first => waterfall::to_json(&trace).to_string(),
             TraceFormat::Json => format!(",{}", waterfall::to_json(&trace)),
             TraceFormat::Otlp => {
-                export::line(&trace, &mut std::io::stdout().lock())
+                screen::unless_gone(export::line(&trace, &mut std::io::stdout().lock()))
                     .context("standard output cannot be written")?;
                 continue;
             }

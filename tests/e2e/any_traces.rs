@@ -132,3 +132,83 @@ async fn what_only_checks_is_not_run() {
     let (code, stdout, stderr) = run(&["scenario", "lint", text_of(&derived)]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
+
+/// A trace with this id: an order whose root fails or not.
+fn order(trace: &str, status: u32) -> String {
+    format!(
+        r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
+        "scopeSpans":[{{"spans":[{{"traceId":"{trace}","spanId":"00f067aa0ba902b7","name":"POST /orders","kind":2,
+        "startTimeUnixNano":"1790000000000000000","endTimeUnixNano":"1790000000100000000","status":{{"code":{status}}},
+        "attributes":[{{"key":"order.id","value":{{"stringValue":"7"}}}}]}}]}}]}}]}}"#
+    )
+    .replace('\n', "")
+}
+
+#[tokio::test]
+async fn each_trace_of_an_order_is_checked() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("both.jsonl");
+    let good = order("4bf92f3577b34da6a3ce929d0e0e4736", 0);
+    let bad = order("5bf92f3577b34da6a3ce929d0e0e4736", 2);
+    std::fs::write(&file, format!("{good}\n{bad}\n")).unwrap();
+    let expectation = folder.path().join("expect.yaml");
+    let tree = "expect: { tree: [{ span: { name: POST /orders, status: unset } }] }\n";
+    std::fs::write(&expectation, tree).unwrap();
+    let arguments = ["check", text_of(&file), "--expect", text_of(&expectation)];
+    let (code, stdout, stderr) = run(&arguments).await;
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    assert!(
+        stdout.contains("2 traces checked: 1 match, 1 do not"),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_is_no_error() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("many.jsonl");
+    // More than a pipe holds.
+    let lines = (0..2_000).map(|n| order(&format!("{:032x}", n + 1), 0) + "\n");
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    for command in ["trace", "export"] {
+        let line = format!(
+            "set -o pipefail; {} {command} {} | head -n 1",
+            crate::support::binary().display(),
+            file.display()
+        );
+        let output = tokio::process::Command::new("bash")
+            .args(["-c", &line])
+            .output()
+            .await
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command}: {stderr}");
+        assert_eq!(stderr, "", "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_exported_to_is_replaced_only_at_the_end() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (file, out) = (folder.path().join("a.json"), folder.path().join("out.json"));
+    std::fs::write(&file, order("4bf92f3577b34da6a3ce929d0e0e4736", 0)).unwrap();
+    std::fs::write(&out, "before").unwrap();
+    let (code, _, stderr) = run(&["export", "/no/such/file", "--out", text_of(&out)]).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "before");
+    let (code, _, stderr) = run(&["export", text_of(&file), "--out", text_of(&out)]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        std::fs::read_to_string(&out)
+            .unwrap()
+            .contains("POST /orders")
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "nothing is left beside it"
+    );
+    let (code, stdout, stderr) = run(&["export", text_of(&file), "--out", "/dev/stdout"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("POST /orders"), "{stdout}");
+}

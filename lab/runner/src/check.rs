@@ -67,23 +67,31 @@ pub fn check(
             .collect();
         let mut group = group?;
         group.sort_by_key(|trace| (trace.start_ns(), trace.id()));
-        let trace = group.remove(0);
-        if let Some(other) = something_else(&trace, scenario) {
+        let fits = |trace: &Trace| something_else(trace, scenario).is_none();
+        let Some(first) = group.iter().position(fits) else {
+            let other = something_else(&group[0], scenario).unwrap_or_default();
             match checked.others.iter_mut().find(|(name, _)| *name == other) {
                 Some((_, count)) => *count += 1,
                 None => checked.others.push((other, 1)),
             }
             continue;
-        }
-        let observed = Observed {
-            trace: &trace,
-            related: &group,
-            arrival: None,
-            twin: None,
         };
-        let report = expect::check_with(&scenario.expect, observed);
-        *checked.verdicts.entry(report.verdict).or_default() += 1;
-        each(report)?;
+        // Traces that begin as the first one that fits are of the same kind: each is judged. The others of the group,
+        // such as that of a consumer, belong to them.
+        let begins = root_of(&group[first]);
+        let is_judged = |trace: &Trace| fits(trace) && root_of(trace) == begins;
+        let (judged, related): (Vec<Trace>, Vec<Trace>) = group.into_iter().partition(is_judged);
+        for trace in &judged {
+            let observed = Observed {
+                trace,
+                related: &related,
+                arrival: None,
+                twin: None,
+            };
+            let report = expect::check_with(&scenario.expect, observed);
+            *checked.verdicts.entry(report.verdict).or_default() += 1;
+            each(report)?;
+        }
     }
     Ok(checked)
 }
@@ -124,6 +132,12 @@ impl Checked {
         }
         text
     }
+}
+
+/// What a trace begins with.
+fn root_of(trace: &Trace) -> Option<(String, String, trace::Kind)> {
+    let root = trace.span(trace.roots().next()?);
+    Some((root.service().to_owned(), root.name.to_string(), root.kind))
 }
 
 /// The name of a trace's root, if the root fits no node at the top of the expected tree.

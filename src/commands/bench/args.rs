@@ -18,7 +18,7 @@ pub(crate) struct RateArgs {
     pub(super) rate: RateArg,
 
     /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) struct CapacityArgs {
     pub(super) start: f64,
 
     /// How finely is searched.
-    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = open_share)]
     pub(super) precision: f64,
 
     /// How often the result must hold.
@@ -45,7 +45,7 @@ pub(crate) struct CapacityArgs {
     pub(super) confirmations: u32,
 
     /// How long each step lasts.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -68,11 +68,11 @@ pub(crate) struct AbArgs {
     pub(super) blocks: u32,
 
     /// How long all loads last together.
-    #[arg(long, value_name = "TIME", default_value = "24s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "24s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     /// The confidence of the interval.
-    #[arg(long, value_name = "SHARE", default_value = "99%", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "99%", value_parser = open_share)]
     pub(super) confidence: f64,
 
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(crate) struct SoakArgs {
     pub(super) rate: f64,
 
     /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -102,15 +102,15 @@ pub(crate) struct SpikeArgs {
     pub(super) rate: f64,
 
     /// How many times as much the burst is.
-    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = above_zero)]
     pub(super) factor: f64,
 
     /// How long the burst is.
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = some_time)]
     pub(super) burst: Duration,
 
     /// How long the load lasts: a third before the burst, the rest after it.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -133,7 +133,7 @@ pub(crate) struct ChaosArgs {
     pub(super) rate: f64,
 
     /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub(crate) struct SamplingArgs {
     pub(super) rate: f64,
 
     /// How long the load lasts.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub(super) duration: Duration,
 
     #[command(flatten)]
@@ -312,5 +312,31 @@ impl FromStr for CpusArg {
                 .map(CpusArg::These)
                 .map_err(|error: ::bench::cores::NoCores| error.to_string()),
         }
+    }
+}
+
+/// Reads a share that is neither nothing nor all.
+fn open_share(text: &str) -> Result<f64, String> {
+    match share(text) {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        Ok(_) => Err("it must be above 0 and below 100 %".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a number above zero.
+fn above_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("it must be a number above 0".to_owned()),
+    }
+}
+
+/// Reads a time that is not none.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it must be longer than no time".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
     }
 }

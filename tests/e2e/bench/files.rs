@@ -151,3 +151,31 @@ async fn what_is_not_one_trace_is_no_shape() {
     }
     assert!(!std::path::Path::new(out).exists());
 }
+
+#[tokio::test]
+async fn what_cannot_be_written_or_means_nothing_is_said_before_a_load() {
+    for (arguments, says) in [
+        (
+            vec!["rate", "--duration", "1h", "--out", "/nope/x.json"],
+            "/nope/x.json cannot be written",
+        ),
+        (
+            vec!["rate", "--duration", "1h", "--html", "/nope/x.html"],
+            "/nope/x.html cannot be written",
+        ),
+        (vec!["rate", "--duration", "0s"], "longer than no time"),
+        (
+            vec!["capacity", "--precision", "0"],
+            "above 0 and below 100 %",
+        ),
+        (
+            vec!["ab", "--confidence", "100%"],
+            "above 0 and below 100 %",
+        ),
+        (vec!["spike", "--factor", "0"], "a number above 0"),
+    ] {
+        let (code, document, stderr) = bench(&arguments).await;
+        assert_eq!(code, 2, "{arguments:?}: {document}{stderr}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+}
