@@ -128,11 +128,12 @@ impl BackendArgs {
                 .url
                 .parse()
                 .map_err(|_| WrongInput(format!("{} is no address", backend.url)))?;
-            let lab = protocol::LabClient::with_timeout(url, LOOK)
-                .describe()
-                .await?;
-            let grpc = lab.otlp_grpc.replacen("http", "grpc", 1);
-            return Ok(vec![grpc.parse()?, lab.otlp_http.parse()?]);
+            // A sink alone does not say it.
+            let lab = protocol::LabClient::with_timeout(url, LOOK);
+            if let Ok(lab) = lab.describe().await {
+                let grpc = lab.otlp_grpc.replacen("http", "grpc", 1);
+                return Ok(vec![grpc.parse()?, lab.otlp_http.parse()?]);
+            }
         }
         let candidates = match &backend.started {
             Some(started) => {
@@ -250,9 +251,10 @@ impl Backend {
         }
     }
 
-    /// A backend that was started may listen before it answers.
+    /// Asks it what it is. One that was started may listen before it answers.
     async fn wait_until_it_answers(&self) -> anyhow::Result<()> {
         let Some(started) = &self.started else {
+            self.reader.identify().await?;
             return Ok(());
         };
         let asked = tokio::time::Instant::now();

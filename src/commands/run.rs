@@ -1,7 +1,8 @@
 //! `tracelab run SCENARIO…`: runs the load of each scenario, and judges every trace.
 
+mod progress;
+
 use std::{
-    io::IsTerminal,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -11,15 +12,14 @@ use std::{
 use ::collector::{CollectorEffect, Program, Setup};
 use ::scenario::{Scenario, Target};
 use expect::Verdict;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plain::Plain;
 use reqwest::Url;
 use runner::{
-    Finished, Kept, LabChoice, OutFolder, Overrides, Phase, Progress, Report, SetParameter,
-    Settings,
+    Finished, Kept, LabChoice, OutFolder, Overrides, Phase, Report, SetParameter, Settings,
 };
 use supervisor::{Collectors, Config, Ports};
 
+use self::progress::{progress_bar, show};
 use crate::{
     arguments::{at_least_one, lab_url},
     backend_args::{Backend, BackendArgs},
@@ -32,9 +32,6 @@ use crate::{
 
 /// The number of scenarios that run side by side, if their faults act on their own requests alone.
 const SIDE_BY_SIDE: usize = 6;
-
-/// How often a progress bar is drawn.
-const DRAWN_PER_SECOND: u8 = 20;
 
 /// Run scenarios, and check every trace that comes out.
 ///
@@ -321,7 +318,6 @@ impl Args {
             .into());
         }
         let backend = self.backend.open(kind, None).await?;
-        backend.reader.identify().await?;
         Ok(Some(backend))
     }
 
@@ -414,62 +410,4 @@ fn text(args: &Args, finished: &[Finished], report: &Report) -> String {
         text.push_str(&runner::summary(report, finished.len()));
     }
     text
-}
-
-/// Makes a progress bar for a terminal; without a terminal [`show`] prints plain lines.
-fn progress_bar() -> ProgressBar {
-    let target = match std::io::stderr().is_terminal() {
-        true => ProgressDrawTarget::term_like_with_hz(Box::new(screen::Terminal), DRAWN_PER_SECOND),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let bar = ProgressBar::with_draw_target(None, target);
-    let template = "{msg:<44} {wide_bar} {pos}/{len}";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
-    bar
-}
-
-fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
-    let terminal = std::io::stderr().is_terminal();
-    move |progress| match progress {
-        Progress::Ready if terminal => bar.set_message("making requests"),
-        Progress::Ready => stderr::say("the lab is up; making requests"),
-        Progress::Driving {
-            scenario,
-            phase,
-            requests,
-            planned,
-        } => {
-            bar.set_message(format!("{scenario} {phase}"));
-            if let Some(planned) = planned {
-                bar.set_length(planned.max(requests));
-            }
-            bar.set_position(requests);
-        }
-        Progress::Waiting {
-            scenario,
-            phase,
-            open,
-        } => {
-            let waits =
-                format!("{scenario} {phase}: the load waits until {open} traces are judged");
-            match terminal {
-                true => bar.set_message(waits),
-                false => eprintln!("{waits}"),
-            }
-        }
-        Progress::Settling {
-            scenario,
-            phase,
-            settled,
-            of,
-        } => {
-            bar.set_message(format!("{scenario} {phase}: waiting for traces"));
-            bar.set_length(of as u64);
-            bar.set_position(settled as u64);
-        }
-        Progress::Done { scenario, done, of } if !terminal => {
-            stderr::say(format_args!("{scenario} is done, {done} of {of}"));
-        }
-        Progress::Done { .. } => {}
-    }
 }

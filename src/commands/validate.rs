@@ -1,5 +1,6 @@
 //! `tracelab validate`: does a tracing backend give back what it was given?
 
+mod args;
 mod matrix;
 
 use std::{io::IsTerminal, path::PathBuf, sync::Arc, time::Duration};
@@ -10,6 +11,7 @@ use backends::{Kind, Profile, Prometheus, Verdict, cases};
 use plain::Plain;
 use schedule::parse_duration;
 
+use self::args::{PartArg, ProtocolArg, ValidateFormat};
 use crate::{
     backend_args::{Backend, BackendArgs},
     exit::{Outcome, WrongInput},
@@ -123,50 +125,6 @@ pub(crate) struct Args {
     /// Set by GitHub Actions: then the result is in the summary of the step, too.
     #[arg(long, env = "GITHUB_STEP_SUMMARY", hide = true)]
     step_summary: Option<PathBuf>,
-}
-
-/// A part, as an argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum PartArg {
-    /// The cases of the fidelity suite.
-    Fidelity,
-    /// How long a trace takes to be readable.
-    Freshness,
-    /// Complete under load.
-    Load,
-    /// Searches.
-    Search,
-    /// The largest that comes back whole.
-    Limits,
-    /// Metrics that are made from spans, if --prometheus says where they are.
-    Metrics,
-    /// What a kill -9 leaves.
-    Restart,
-}
-
-/// A protocol, as an argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ProtocolArg {
-    /// OTLP/gRPC.
-    Grpc,
-    /// OTLP/HTTP with protobuf.
-    Http,
-    /// OTLP/HTTP with JSON.
-    Json,
-}
-
-/// The formats of a result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ValidateFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// A single JSON document.
-    Json,
-    /// JUnit XML, for continuous integration.
-    Junit,
-    /// Markdown, for a pull request.
-    Markdown,
 }
 
 pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
@@ -333,10 +291,11 @@ impl Args {
         }
         let head = Profile {
             backend: document.backend.clone(),
+            // An API that does not say it: what was written by hand stays.
             version: document
-                .identity
-                .rsplit_once(' ')
-                .map(|(_, version)| version.to_owned())
+                .version
+                .clone()
+                .or_else(|| before.as_ref().map(|before| before.version.clone()))
                 .unwrap_or_default(),
             measured: jiff::Zoned::now().date().to_string(),
             storage: before
@@ -423,32 +382,4 @@ fn progress_bar() -> indicatif::ProgressBar {
         indicatif::ProgressStyle::with_template(template).expect("the template is well formed"),
     );
     bar
-}
-
-// === impl Part ===
-
-impl From<PartArg> for Part {
-    fn from(part: PartArg) -> Part {
-        match part {
-            PartArg::Fidelity => Part::Fidelity,
-            PartArg::Freshness => Part::Freshness,
-            PartArg::Load => Part::Load,
-            PartArg::Search => Part::Search,
-            PartArg::Limits => Part::Limits,
-            PartArg::Metrics => Part::Metrics,
-            PartArg::Restart => Part::Restart,
-        }
-    }
-}
-
-// === impl Protocol ===
-
-impl From<ProtocolArg> for Protocol {
-    fn from(over: ProtocolArg) -> Protocol {
-        match over {
-            ProtocolArg::Grpc => Protocol::Grpc,
-            ProtocolArg::Http => Protocol::Http,
-            ProtocolArg::Json => Protocol::Json,
-        }
-    }
 }

@@ -152,7 +152,7 @@ async fn each_trace_of_an_order_is_checked() {
     let bad = order("5bf92f3577b34da6a3ce929d0e0e4736", 2);
     std::fs::write(&file, format!("{good}\n{bad}\n")).unwrap();
     let expectation = folder.path().join("expect.yaml");
-    let tree = "expect: { tree: [{ span: { name: POST /orders, status: unset } }] }\n";
+    let tree = "expect: { tree: [{ span: { name: POST /orders }, status: unset }] }\n";
     std::fs::write(&expectation, tree).unwrap();
     let arguments = ["check", text_of(&file), "--expect", text_of(&expectation)];
     let (code, stdout, stderr) = run(&arguments).await;

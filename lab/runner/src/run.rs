@@ -107,6 +107,7 @@ async fn drive_without_pace(
         ..config.clone()
     };
     let environment = Environment::start(config, conditions, events.clone()).await?;
+    let environment = environment.reading_from(settings.backend.clone());
     let driven = async {
         let mut measured = WithoutPace::new();
         for (place, scenario) in wanted {

@@ -17,6 +17,8 @@ pub struct Document {
     pub backend: String,
     /// What the backend says it is, with its version.
     pub identity: String,
+    /// Its version, if its API says it.
+    pub version: Option<String>,
     /// Where it is read.
     pub url: String,
     /// Where traces were sent.

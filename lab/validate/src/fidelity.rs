@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use trace::{Span, SpanId, TraceId};
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::CaseResult,
-    run::{CaseOf, Context, Progress},
     send::{Protocol, SendError, Sender},
     settle::{Awaited, settle},
 };

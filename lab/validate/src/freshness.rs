@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use trace::Span;
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::{CaseResult, Freshness},
-    run::{CaseOf, Context, Progress},
 };
 
 pub(crate) const CASE: CaseOf<'static> = CaseOf {

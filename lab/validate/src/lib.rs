@@ -12,6 +12,7 @@
     reason = "callers in other crates must know when a call fails"
 )]
 
+mod context;
 mod document;
 mod fidelity;
 mod freshness;
@@ -27,8 +28,9 @@ mod send;
 mod settle;
 mod started;
 
+pub use context::{Part, Progress, Settings};
 pub use document::{CaseResult, Document, Freshness, LimitResult, Summary};
 pub use matrix::{Column, ColumnsError, Matrix};
-pub use run::{Part, Progress, RunError, Settings, other_cases, run};
+pub use run::{RunError, other_cases, run};
 pub use send::{Accepted, Protocol, SendError, Sender, Target, TargetError};
 pub use started::{Addresses, StartCommand, StartError, Started};

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use trace::{Span, Value};
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::{CaseResult, LimitResult},
-    run::{CaseOf, Context, Progress},
     settle::{Awaited, settle},
 };
 

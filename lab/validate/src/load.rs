@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use trace::Span;
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::CaseResult,
-    run::{CaseOf, Context, Progress},
     settle::{Awaited, settle},
 };
 

@@ -5,8 +5,8 @@ use tokio::time::{Instant, sleep};
 use trace::Span;
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::CaseResult,
-    run::{CaseOf, Context, Progress},
     settle::{Awaited, settle},
     started::Started,
 };

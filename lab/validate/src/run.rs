@@ -2,87 +2,20 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
-use backends::{Difference, Loss, Profile, Prometheus, ReadError, Reader, Verdict};
+use backends::{Profile, ReadError};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    document::{CaseResult, Document, SCHEMA, Summary},
+    context::{Context, Part, Progress, Settings},
+    document::{Document, SCHEMA, Summary},
     fidelity, freshness, limits, load, metrics, restart, search,
-    send::Sender,
     settle::Waiting,
-    started::Started,
 };
-
-/// A part of a validation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The cases of the fidelity suite.
-    Fidelity,
-    /// From sending to readable.
-    Freshness,
-    /// Complete under load.
-    Load,
-    /// Searches.
-    Search,
-    /// The largest that comes back whole.
-    Limits,
-    /// Metrics that are made from spans.
-    Metrics,
-    /// What a kill -9 leaves.
-    Restart,
-}
-
-/// How a backend is validated.
-#[derive(Debug)]
-pub struct Settings {
-    /// How it is read.
-    pub reader: Arc<dyn Reader>,
-    /// Where it is read, for the report.
-    pub url: String,
-    /// A sender for each protocol.
-    pub senders: Vec<Sender>,
-    /// Where traces are sent, for the report.
-    pub otlp: Vec<String>,
-    /// What it is known to lose.
-    pub profile: Option<Profile>,
-    /// The name of the profile.
-    pub profile_name: String,
-    /// The parts that are run.
-    pub parts: Vec<Part>,
-    /// Only cases whose name has one of these in it; all without any.
-    pub only: Vec<String>,
-    /// The seed of the ids.
-    pub seed: u64,
-    /// The longest wait for a trace.
-    pub patience: Duration,
-    /// Traces a second of the load.
-    pub rate: f64,
-    /// How long the load takes.
-    pub load: Duration,
-    /// Where metrics that are made from spans are read; without it they are not tried.
-    pub prometheus: Option<Prometheus>,
-    /// The backend, if it was started here.
-    pub started: Option<Started>,
-}
-
-/// What happens meanwhile.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// What is done now, and how many of how many results there are.
-    At {
-        /// In words.
-        what: &'static str,
-        /// The results so far.
-        done: usize,
-        /// All.
-        of: usize,
-    },
-}
 
 /// Why there is no result.
 #[derive(Debug, Error)]
@@ -94,18 +27,6 @@ pub enum RunError {
     #[error("no case has {0:?} in its name; tracelab validate --list-cases prints them")]
     NoCase(String),
 }
-
-/// What the parts share.
-pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) reader: &'a dyn Reader,
-    pub(crate) waiting: Waiting,
-    pub(crate) now_ns: u64,
-    pub(crate) progress: &'a (dyn Fn(Progress) + Send + Sync),
-}
-
-/// The most differences of a case that a document has.
-const MOST_DIFFERENCES: usize = 20;
 
 /// Validates a backend.
 ///
@@ -144,6 +65,7 @@ pub async fn run(
         schema: SCHEMA,
         backend: reader.kind().to_owned(),
         identity: identity.to_string(),
+        version: identity.version.clone(),
         url: settings.url.clone(),
         otlp: settings.otlp.clone(),
         profile: settings
@@ -240,21 +162,6 @@ fn notes(settings: &Settings, identity: &backends::Identity) -> Vec<String> {
     notes
 }
 
-// === impl Part ===
-
-impl Part {
-    /// All, in the order in which they are run.
-    pub const ALL: [Part; 7] = [
-        Part::Fidelity,
-        Part::Freshness,
-        Part::Load,
-        Part::Search,
-        Part::Limits,
-        Part::Metrics,
-        Part::Restart,
-    ];
-}
-
 /// The names of the cases that are none of the fidelity suite.
 pub fn other_cases() -> impl Iterator<Item = &'static str> {
     fidelity::shop_cases()
@@ -266,87 +173,4 @@ pub fn other_cases() -> impl Iterator<Item = &'static str> {
         ])
         .chain(search::NAMES)
         .chain(limits::names())
-}
-
-// === impl Context ===
-
-impl Context<'_> {
-    /// The known losses of a case.
-    pub(crate) fn known(&self, case: &str, over: &str) -> Vec<Loss> {
-        let profile = self.settings.profile.as_ref();
-        profile
-            .and_then(|profile| profile.of_case(case, over))
-            .unwrap_or_default()
-    }
-
-    /// Judges what came back of a case.
-    pub(crate) fn result(
-        &self,
-        case: CaseOf<'_>,
-        differences: Vec<Difference>,
-        seconds: f64,
-    ) -> CaseResult {
-        let empty = Profile::default();
-        let profile = self.settings.profile.as_ref().unwrap_or(&empty);
-        let over = case
-            .over
-            .map(|protocol| protocol.as_str())
-            .unwrap_or_default();
-        let judged = profile.judge(case.name, over, &differences);
-        let representation = self.reader.representation();
-        let mut losses: Vec<Loss> = differences
-            .iter()
-            .map(|difference| difference.loss)
-            .collect();
-        losses.sort();
-        losses.dedup();
-        CaseResult {
-            case: case.name.to_owned(),
-            group: case.group.to_owned(),
-            why: case.why.to_owned(),
-            over: case.over,
-            verdict: judged.verdict,
-            more_differences: differences.len().saturating_sub(MOST_DIFFERENCES),
-            differences: differences.into_iter().take(MOST_DIFFERENCES).collect(),
-            of_the_api: losses
-                .iter()
-                .copied()
-                .filter(|loss| representation.lacks(loss))
-                .collect(),
-            new: judged.new,
-            gone: judged.gone,
-            losses,
-            notes: Vec::new(),
-            seconds,
-        }
-    }
-
-    /// The result of a case that cannot be tried here.
-    pub(crate) fn untried(&self, case: CaseOf<'_>, why: String) -> CaseResult {
-        CaseResult {
-            verdict: Verdict::Unsupported,
-            gone: Vec::new(),
-            notes: vec![why],
-            ..self.result(case, Vec::new(), 0.0)
-        }
-    }
-
-    /// Whether what [`sender`](Context::sender) sends are the bytes that a backend may keep.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.sender().protocol() != crate::send::Protocol::Json
-    }
-
-    /// A sender, of OTLP/gRPC if there is one.
-    pub(crate) fn sender(&self) -> &Sender {
-        &self.settings.senders[0]
-    }
-}
-
-/// Which case it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CaseOf<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) group: &'a str,
-    pub(crate) why: &'a str,
-    pub(crate) over: Option<crate::send::Protocol>,
 }

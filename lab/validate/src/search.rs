@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use trace::{Resource, Span, TraceId};
 
 use crate::{
+    context::{CaseOf, Context, Progress},
     document::CaseResult,
-    run::{CaseOf, Context, Progress},
 };
 
 /// A search, and which of the traces it must find.

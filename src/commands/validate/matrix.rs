@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use clap::ValueEnum as _;
 
-use super::{Args, ProtocolArg, outcome, write};
+use super::{Args, args::ProtocolArg, outcome, write};
 use crate::{
     backend_args::BackendArgs,
     exit::{Outcome, WrongInput},

@@ -118,10 +118,7 @@ impl Environment {
             LabChoice::Private(config) if of_shop => {
                 let conditions = Conditions::of_lab(config);
                 let started = Environment::start((**config).clone(), conditions, events).await?;
-                Ok(Environment {
-                    backend: settings.backend.clone(),
-                    ..started
-                })
+                Ok(started.reading_from(settings.backend.clone()))
             }
             LabChoice::Private(_) => {
                 let (grpc, http) = settings.receiver;
@@ -150,6 +147,11 @@ impl Environment {
             listening: Some(listening),
             ..Environment::new(Kind::PrivateLab(Box::new(lab)), conditions)
         })
+    }
+
+    /// Reads traces from a backend instead of the sink, if there is one.
+    pub(crate) fn reading_from(self, backend: Option<Arc<dyn Reader>>) -> Environment {
+        Environment { backend, ..self }
     }
 
     /// A sink alone, with these limits.
