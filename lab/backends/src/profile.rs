@@ -125,6 +125,10 @@ const SHIPPED: &[(&str, &str)] = &[
         include_str!("../profiles/jaeger-badger.yaml"),
     ),
     (
+        "jaeger-cassandra",
+        include_str!("../profiles/jaeger-cassandra.yaml"),
+    ),
+    (
         "jaeger-opensearch",
         include_str!("../profiles/jaeger-opensearch.yaml"),
     ),

@@ -160,6 +160,20 @@ async fn a_busy_backend_says_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_backend_that_starts_is_no_other_backend() {
+    let starting =
+        server(|_, _| (StatusCode::INTERNAL_SERVER_ERROR, "no keyspace yet").into_response()).await;
+    let error = reader(Kind::Zipkin, &starting)
+        .identify()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ReadError::Failed { status: 500, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_trace_is_an_error_and_no_loss() {
     let odd = server(|_, _| json("{\"hello\": 1}")).await;
     for kind in [Kind::Jaeger, Kind::JaegerV1, Kind::Zipkin] {

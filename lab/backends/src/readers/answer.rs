@@ -99,6 +99,12 @@ impl Answer {
         }
     }
 
+    /// Whether it says nothing about what answers: credentials are missing, or the backend is in trouble, as one that
+    /// starts is.
+    pub(crate) fn is_trouble(&self) -> bool {
+        matches!(self.status.as_u16(), 401 | 403 | 429 | 500..)
+    }
+
     /// Why this answer is no document.
     pub(crate) fn error(&self) -> ReadError {
         let (url, status, said) = (self.url.to_string(), self.status.as_u16(), self.said());

@@ -57,7 +57,7 @@ impl Reader for Jaeger {
                     version: version_on_page(&self.client, &self.url).await,
                 })
             }
-            _ if matches!(answer.status.as_u16(), 401 | 403) => Err(answer.error()),
+            _ if answer.is_trouble() => Err(answer.error()),
             _ => Err(other_backend(&self.client, &self.url, "Jaeger of version 2 or later").await),
         }
     }

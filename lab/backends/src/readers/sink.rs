@@ -47,7 +47,7 @@ impl Reader for Sink {
             Ok(json) if answer.status.is_success() && json["spans"]["received"].is_u64() => {
                 Ok(Identity::named("tracelab sink"))
             }
-            _ if matches!(answer.status.as_u16(), 401 | 403) => Err(answer.error()),
+            _ if answer.is_trouble() => Err(answer.error()),
             _ => Err(other_backend(&self.client, &self.url, "lab of tracelab").await),
         }
     }

@@ -55,7 +55,7 @@ impl Reader for Tempo {
                 name: "Tempo".to_owned(),
                 version: json["version"].as_str().map(str::to_owned),
             }),
-            _ if matches!(answer.status.as_u16(), 401 | 403) => Err(answer.error()),
+            _ if answer.is_trouble() => Err(answer.error()),
             _ => Err(other_backend(&self.client, &self.url, "Tempo").await),
         }
     }

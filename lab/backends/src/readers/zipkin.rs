@@ -87,7 +87,7 @@ impl Reader for Zipkin {
                 name: "Zipkin".to_owned(),
                 version: self.version().await,
             }),
-            _ if matches!(answer.status.as_u16(), 401 | 403) => Err(answer.error()),
+            _ if answer.is_trouble() => Err(answer.error()),
             _ => Err(other_backend(&self.client, &self.url, "Zipkin").await),
         }
     }
