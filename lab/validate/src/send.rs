@@ -288,11 +288,19 @@ impl fmt::Display for Protocol {
 
 impl Target {
     /// OTLP/gRPC at an address.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`]: it is no address.
     pub fn grpc(address: impl fmt::Display) -> Result<Target, TargetError> {
         format!("grpc://{address}").parse()
     }
 
     /// OTLP/HTTP at an address.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`]: it is no address.
     pub fn http(address: impl fmt::Display) -> Result<Target, TargetError> {
         format!("http://{address}").parse()
     }

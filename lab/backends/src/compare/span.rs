@@ -230,7 +230,7 @@ pub(super) fn time(field: Field, sent: u64, got: u64, found: &mut Vec<Difference
         0 => How::Missing,
         _ if got == sent - sent % 1_000 => How::CutToMicroseconds,
         // An end that is made of a start and a duration may be one microsecond off.
-        _ if got % 1_000 == 0 && sent.abs_diff(got) < 2_000 => How::RoundedToMicroseconds,
+        _ if got.is_multiple_of(1_000) && sent.abs_diff(got) < 2_000 => How::RoundedToMicroseconds,
         _ if got == sent - sent % 1_000_000 => How::CutToMilliseconds,
         _ => How::Changed,
     };

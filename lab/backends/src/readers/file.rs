@@ -1,8 +1,9 @@
 //! A file of traces that something else writes, such as the Collector's file exporter. It is read anew where it grew.
 
-use std::{path::PathBuf, sync::Mutex, time::SystemTime};
+use std::{path::PathBuf, time::SystemTime};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use trace::{Span, TraceId};
 
 use super::answer::of_contents;
@@ -44,10 +45,7 @@ impl File {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong(error.to_string())),
         };
-        let mut last = self
-            .last
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock();
         let (length, changed) = (found.len(), found.modified().ok());
         if let Some(read) = &*last
             && (read.length, read.changed) == (length, changed)

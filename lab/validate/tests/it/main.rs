@@ -153,7 +153,7 @@ async fn the_verdict_follows_from_the_profile() {
     let profile = |text: &str| Some(Profile::parse("test.yaml", text, &[]).unwrap());
     let lower = |spans: &mut Vec<Span>| {
         for span in spans {
-            span.name = span.name.to_lowercase().into();
+            span.name = span.name.to_lowercase();
         }
     };
     let case = "name-upper-case";
