@@ -40,7 +40,7 @@ pub(crate) struct BackendArgs {
     pub(crate) headers: Vec<Header>,
 
     /// A file of certificates (PEM) that are trusted besides those of the machine.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "backend")]
     pub(crate) ca: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The time after which what answers is taken for what it looks like. While it starts, a path may be missing.
 const SURE: Duration = Duration::from_secs(20);
 
-/// The longest wait until a backend that is started listens and answers. A JVM takes half a minute on a small machine.
+/// The longest wait until a backend that is started listens and answers. A store in a JVM takes a minute on a small machine.
 pub(crate) const START: Duration = Duration::from_secs(180);
 
 // === impl BackendArgs ===

@@ -1,9 +1,15 @@
 //! Standard output: its width, its colours, and writing to it. Progress bars on standard error.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::{
+    io::{self, IsTerminal, Read, Write},
+    path::Path,
+};
 
 use anyhow::Context;
-use indicatif::TermLike;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use plain::Plain;
+
+use crate::exit::WrongInput;
 
 /// The style of a waterfall on standard output.
 #[expect(
@@ -23,6 +29,44 @@ pub(crate) fn style() -> waterfall::Style {
         width,
         colour: terminal && !no_colour,
     }
+}
+
+/// How often a progress bar is drawn.
+const DRAWN_PER_SECOND: u8 = 20;
+
+/// Makes a progress bar for a terminal, hidden where standard error is none. The template is indicatif's.
+pub(crate) fn progress_bar(template: &str) -> ProgressBar {
+    let target = match io::stderr().is_terminal() {
+        true => ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), DRAWN_PER_SECOND),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
+    ProgressBar::with_draw_target(None, target).with_style(style)
+}
+
+/// Tries whether a file of a result can be written, before there is one. A file that is there stays as it is, and what is
+/// no file on a disk, such as a pipe, is not touched.
+pub(crate) fn can_be_written(path: &Path) -> Result<(), WrongInput> {
+    let there = path.metadata();
+    if there
+        .as_ref()
+        .is_ok_and(|there| !there.is_file() && !there.is_dir())
+    {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.append(true).create(true).open(path);
+    opened.map_err(|error| {
+        WrongInput(format!(
+            "{} cannot be written: {error}",
+            Plain(path.display())
+        ))
+    })?;
+    if there.is_err() {
+        // It was made by this test alone.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// The format of a report.

@@ -76,7 +76,9 @@ pub(crate) async fn main(bench: Bench) -> anyhow::Result<Outcome> {
         Bench::Chaos(args) => (&args.common, "chaos"),
         Bench::Sampling(args) => (&args.common, "sampling"),
     };
-    common.can_write()?;
+    for path in common.out.iter().chain(&common.html) {
+        screen::can_be_written(path)?;
+    }
     let screen = Screen::new();
     let live = |label: &str, live: &Live| screen.live(label, live);
     let say = |text: &str| screen.say(text);
@@ -291,27 +293,6 @@ impl CommonArgs {
             }
             (None, None) => SutSpec::Sink,
         })
-    }
-
-    /// Tries whether the files of the result can be written. A file that is there stays as it is until there is a result.
-    fn can_write(&self) -> anyhow::Result<()> {
-        for path in self.out.iter().chain(&self.html) {
-            let was_there = path.exists();
-            let opened = std::fs::OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(path);
-            opened.map_err(|error| {
-                WrongInput(format!(
-                    "{} cannot be written: {error}",
-                    Plain(path.display())
-                ))
-            })?;
-            if !was_there {
-                let _ = std::fs::remove_file(path);
-            }
-        }
-        Ok(())
     }
 
     /// Prints and writes the result, and says how the command ends.

@@ -102,8 +102,8 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
 /// Where traces are written.
 enum Out {
     Standard(io::StdoutLock<'static>),
-    /// A file that is none on a disk, such as a pipe.
-    Device(File),
+    /// What is written where it is, such as a pipe.
+    InPlace(File),
     /// A new file beside the one that it becomes at the end: until then that stays as it is.
     Beside(NamedTempFile, PathBuf),
 }
@@ -119,7 +119,7 @@ impl Out {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let there = std::fs::metadata(&path);
         if there.as_ref().is_ok_and(|there| !there.is_file()) {
-            return File::options().write(true).open(&path).map(Out::Device);
+            return File::options().write(true).open(&path).map(Out::InPlace);
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -127,9 +127,13 @@ impl Out {
         };
         // As a file that is made by any other program, and not for its owner alone.
         let all = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let file = tempfile::Builder::new()
+        let beside = tempfile::Builder::new()
             .permissions(all)
-            .tempfile_in(folder)?;
+            .tempfile_in(folder);
+        let Ok(file) = beside else {
+            // A folder where no other file may be made.
+            return File::create(&path).map(Out::InPlace);
+        };
         if let Ok(there) = there {
             // What may not be written is not replaced, and what is replaced keeps who may read it.
             File::options().write(true).open(&path)?;
@@ -142,7 +146,7 @@ impl Out {
     fn end(self) -> io::Result<()> {
         match self {
             Out::Standard(mut out) => out.flush(),
-            Out::Device(mut out) => out.flush(),
+            Out::InPlace(mut out) => out.flush(),
             Out::Beside(mut file, path) => {
                 file.flush()?;
                 file.persist(path).map(drop).map_err(|error| error.error)
@@ -155,7 +159,7 @@ impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Out::Standard(out) => out.write(bytes),
-            Out::Device(out) => out.write(bytes),
+            Out::InPlace(out) => out.write(bytes),
             Out::Beside(out, _) => out.write(bytes),
         }
     }
@@ -163,7 +167,7 @@ impl Write for Out {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Out::Standard(out) => out.flush(),
-            Out::Device(out) => out.flush(),
+            Out::InPlace(out) => out.flush(),
             Out::Beside(out, _) => out.flush(),
         }
     }

@@ -19,7 +19,7 @@ use runner::{
 };
 use supervisor::{Collectors, Config, Ports};
 
-use self::progress::{progress_bar, show};
+use self::progress::show;
 use crate::{
     arguments::{at_least_one, lab_url},
     backend_args::{Backend, BackendArgs},
@@ -174,7 +174,7 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let settings = args.settings(via, backend).await?;
     log::start();
     let stop = stop::on_signals()?;
-    let bar = progress_bar();
+    let bar = screen::progress_bar("{msg:<44} {wide_bar} {pos}/{len}");
     let told = events::print_above(bar.clone(), args.verbose);
     let run = runner::run(
         scenarios,
@@ -318,6 +318,14 @@ impl Args {
             .into());
         }
         let backend = self.backend.open(kind, None).await?;
+        if self.backend.ca.is_some() && backend.targets.iter().any(::validate::Target::is_tls) {
+            return Err(WrongInput(
+                "--ca: the services of the shop trust the certificates of the machine alone; --otlp may name a Collector \
+                 without TLS in front of the backend"
+                    .to_owned(),
+            )
+            .into());
+        }
         Ok(Some(backend))
     }
 

@@ -3,7 +3,7 @@
 mod args;
 mod matrix;
 
-use std::{io::IsTerminal, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ::validate::{Document, Part, Progress, Protocol, RunError, Settings, StartCommand, report};
 use anyhow::Context;
@@ -45,11 +45,11 @@ pub(crate) struct Args {
 
     /// What the backend is known to lose: the name of a profile that comes with tracelab, a file, or none. By default the
     /// one of the kind.
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "matrix")]
     profile: Option<String>,
 
     /// Write what is lost now into this file, as a profile. What a profile that is there says by hand is kept.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "matrix")]
     write_profile: Option<PathBuf>,
 
     /// Fail if a loss of the profile is gone.
@@ -65,7 +65,13 @@ pub(crate) struct Args {
     cases: Vec<String>,
 
     /// Only these protocols; all that the backend takes without it.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "LIST",
+        conflicts_with = "matrix"
+    )]
     over: Vec<ProtocolArg>,
 
     /// The longest wait for a trace, such as 30s.
@@ -73,7 +79,7 @@ pub(crate) struct Args {
     patience: Duration,
 
     /// Where metrics are read that a Collector or the backend makes from spans: the address of a Prometheus.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "matrix")]
     prometheus: Option<reqwest::Url>,
 
     /// Traces a second of the part load.
@@ -111,11 +117,11 @@ pub(crate) struct Args {
     html: Option<PathBuf>,
 
     /// Write the result as JUnit XML into this file, too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "matrix")]
     junit: Option<PathBuf>,
 
     /// The format of the result.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "matrix")]
     format: ValidateFormat,
 
     /// Set by GitHub Actions: then failures are annotations, too.
@@ -144,6 +150,10 @@ pub(crate) async fn main(args: Args) -> anyhow::Result<Outcome> {
     let start = args.start.as_deref().map(StartCommand::parse).transpose();
     let start = start.map_err(|error| WrongInput(format!("--start: {error}")))?;
     let (profile_name, profile) = args.profile(args.profile.as_deref(), kind.profile())?;
+    args.profile_before()?;
+    for path in args.junit.iter().chain(&args.write_profile) {
+        screen::can_be_written(path)?;
+    }
     let stop = stop::on_signals()?;
     let backend = tokio::select! {
         opened = args.backend.open(kind, start.as_ref()) => opened?,
@@ -227,10 +237,10 @@ impl Args {
             load: self.load,
             started: backend.started.take(),
         };
-        let bar = progress_bar();
+        let bar = screen::progress_bar("{msg:<14} {wide_bar} {pos}/{len}");
         let shown = bar.clone();
         let progress = move |progress: Progress| {
-            let Progress::At { what, done, of } = progress;
+            let Progress { what, done, of } = progress;
             shown.set_message(what);
             shown.set_length(of as u64);
             shown.set_position(done as u64);
@@ -244,9 +254,6 @@ impl Args {
     }
 
     fn finish(&self, document: &Document) -> anyhow::Result<Outcome> {
-        if let Some(path) = &self.junit {
-            write(path, &report::junit(document))?;
-        }
         if report::is_github(self.github_actions.as_deref()) {
             stderr::write(report::annotations(document).into_bytes());
             if let Some(file) = &self.step_summary {
@@ -260,6 +267,10 @@ impl Args {
             ValidateFormat::Junit => report::junit(document),
             ValidateFormat::Markdown => report::markdown(document),
         })?;
+        // The result is printed, whatever happens to the files.
+        if let Some(path) = &self.junit {
+            write(path, &report::junit(document))?;
+        }
         if !document.complete {
             return Ok(Outcome::Interrupted);
         }
@@ -270,10 +281,27 @@ impl Args {
         Ok(outcome(document, self.strict))
     }
 
+    /// The profile that `--write-profile` replaces; `None` if there is none.
+    fn profile_before(&self) -> anyhow::Result<Option<Profile>> {
+        let Some(path) = self.write_profile.as_ref().filter(|path| path.exists()) else {
+            return Ok(None);
+        };
+        let name = Plain(path.display()).to_string();
+        let wrong = |why: String| {
+            WrongInput(format!(
+                "--write-profile: {name} is there and is no profile, whose words could be kept: {why}; name another file"
+            ))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let before = Profile::parse(&name, &text, &[]);
+        Ok(Some(
+            before.map_err(|error| wrong(Plain(error).to_string()))?,
+        ))
+    }
+
     /// Writes what was lost as a profile.
     fn write_profile(&self, document: &Document, path: &std::path::Path) -> anyhow::Result<()> {
-        let before = std::fs::read_to_string(path).ok();
-        let before = before.and_then(|text| Profile::parse("", &text, &[]).ok());
+        let before = self.profile_before()?;
         let mut results = std::collections::BTreeMap::<String, Vec<_>>::new();
         for case in &document.cases {
             // What was not tried is no promise, and no loss.
@@ -369,17 +397,4 @@ fn rate(text: &str) -> Result<f64, WrongInput> {
             "a number of traces a second is from above 0 to 10000".to_owned(),
         )),
     }
-}
-
-fn progress_bar() -> indicatif::ProgressBar {
-    let target = match std::io::stderr().is_terminal() {
-        true => indicatif::ProgressDrawTarget::term_like_with_hz(Box::new(screen::Terminal), 20),
-        false => indicatif::ProgressDrawTarget::hidden(),
-    };
-    let bar = indicatif::ProgressBar::with_draw_target(None, target);
-    let template = "{msg:<14} {wide_bar} {pos}/{len}";
-    bar.set_style(
-        indicatif::ProgressStyle::with_template(template).expect("the template is well formed"),
-    );
-    bar
 }

@@ -340,3 +340,71 @@ async fn jaeger_and_zipkin_lose_what_their_profiles_say() {
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("resource.schema-url: missing"), "{page}");
 }
+
+#[tokio::test]
+async fn a_backend_that_does_not_start_again_has_failed() {
+    let once = format!(
+        "sh -c 'test ! -e {{dir}}/was && touch {{dir}}/was && exec {}'",
+        a_sink()
+    );
+    let arguments = [
+        "--backend",
+        "sink",
+        "--profile",
+        "none",
+        "--part",
+        "restart",
+        "--start",
+        &once,
+    ];
+    let (code, document, stderr) = validate(&arguments).await;
+    assert_eq!(code, 1, "{document}{stderr}");
+    let got = document["cases"][0]["differences"][0]["got"]
+        .as_str()
+        .unwrap();
+    assert!(got.contains("it did not start again"), "{document}");
+}
+
+#[tokio::test]
+async fn a_profile_is_not_written_over_what_is_none() {
+    let up = Up::start().await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "my notes").unwrap();
+    let arguments = [
+        "validate",
+        "--backend",
+        "sink",
+        "--url",
+        up.page(),
+        "--write-profile",
+        file.to_str().unwrap(),
+    ];
+    let (code, _, stderr) = run(&arguments).await;
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("is there and is no profile"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "my notes");
+    for flag in ["--junit", "--write-profile"] {
+        let (code, _, stderr) = run(&[
+            "validate",
+            "--backend",
+            "sink",
+            "--url",
+            up.page(),
+            flag,
+            "/nope/x",
+        ])
+        .await;
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains("/nope/x cannot be written"), "{stderr}");
+    }
+    for flag in [
+        ["--junit", "x"],
+        ["--format", "json"],
+        ["--over", "grpc"],
+        ["--profile", "none"],
+    ] {
+        let (code, _, stderr) = run(&["validate", "--matrix", flag[0], flag[1]]).await;
+        assert_eq!(code, 2, "{flag:?}: {stderr}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::{Certificate, Client};
 use thiserror::Error;
 
@@ -42,6 +43,13 @@ pub enum AccessError {
 
 /// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// What is encoded of a value in the environment: all but the unreserved characters of RFC 3986, section 2.3.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 // === impl Access ===
 
@@ -112,13 +120,7 @@ impl Access {
 impl Header {
     /// The header as `OTEL_EXPORTER_OTLP_HEADERS` has it: `name=value`, percent-encoded.
     pub fn for_environment(&self) -> String {
-        let encode = |byte: &u8| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(*byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        };
-        let value: String = self.value.as_bytes().iter().map(encode).collect();
+        let value = percent_encode(self.value.as_bytes(), ENCODED);
         format!("{}={value}", self.name)
     }
 }

@@ -105,6 +105,8 @@ pub enum Verdict {
 pub struct Judged {
     /// The verdict.
     pub verdict: Verdict,
+    /// All losses, each once.
+    pub seen: Vec<Loss>,
     /// Losses that the profile does not have.
     pub new: Vec<Loss>,
     /// Losses of the profile that are gone.
@@ -233,7 +235,12 @@ impl Profile {
             (_, _, Some(_)) => Verdict::Regression,
             (_, _, None) => Verdict::Fail,
         };
-        Judged { verdict, new, gone }
+        Judged {
+            verdict,
+            seen,
+            new,
+            gone,
+        }
     }
 
     /// The profile as YAML.
@@ -292,8 +299,8 @@ impl Profile {
         Ok(())
     }
 
-    /// The profile that a measurement gives: the losses of each case over each protocol. What another profile says by
-    /// hand about the same loss is kept.
+    /// The profile that a measurement gives: the losses of each case over each protocol. Of the profile that was there
+    /// before, what was written by hand is kept, and all that was not tried.
     pub fn measured(
         mut self,
         results: &BTreeMap<String, Vec<(String, Vec<Loss>)>>,
@@ -325,6 +332,17 @@ impl Profile {
                 }
             }
         }
+        // What was not tried this time is as it was.
+        if let Some(before) = before {
+            let is_tried = |case: &String| results.contains_key(case);
+            let keeps = before.keeps.iter().filter(|case| !is_tried(case));
+            self.keeps.extend(keeps.cloned());
+            let losses = before.losses.iter().filter(|loss| !is_tried(&loss.case));
+            self.losses.extend(losses.cloned());
+        }
+        self.keeps.sort();
+        self.losses
+            .sort_by(|a, b| (&a.case, &a.over).cmp(&(&b.case, &b.over)));
         self
     }
 }
@@ -374,6 +392,38 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_new_measurement_keeps_what_was_written_by_hand_and_what_was_not_tried() {
+        let before = "{backend: x, keeps: [bool, int], losses: [\
+                      {case: map, lost: ['span.attribute[map]: as text'], why: by hand}, \
+                      {case: bytes, lost: ['span.attribute[bytes]: missing'], why: untouched}]}";
+        let before = Profile::parse("p.yaml", before, &[]).expect("it is one");
+        let loss = |text: &str| text.parse::<Loss>().expect("it is one");
+        let over = |lost: Vec<Loss>| vec![("grpc".to_owned(), lost)];
+        let results = BTreeMap::from([
+            (
+                "int".to_owned(),
+                over(vec![loss("span.attribute[int]: as text")]),
+            ),
+            (
+                "map".to_owned(),
+                over(vec![loss("span.attribute[map]: missing")]),
+            ),
+        ]);
+        let after = Profile::default().measured(&results, Some(&before));
+        assert_eq!(after.keeps, ["bool"]);
+        let losses: Vec<_> = after
+            .losses
+            .iter()
+            .map(|loss| (&*loss.case, &*loss.why))
+            .collect();
+        assert_eq!(
+            losses,
+            [("bytes", "untouched"), ("int", ""), ("map", "by hand")]
+        );
+        assert_eq!(after.losses[2].lost, [loss("span.attribute[map]: missing")]);
     }
 
     #[test]

@@ -226,6 +226,20 @@ pub enum Criterion {
     Time,
 }
 
+// === impl Criterion ===
+
+impl Criterion {
+    /// All of them.
+    pub const ALL: [Criterion; 6] = [
+        Criterion::Service,
+        Criterion::Name,
+        Criterion::Attribute,
+        Criterion::MinDuration,
+        Criterion::MaxDuration,
+        Criterion::Time,
+    ];
+}
+
 /// What is searched for: traces that have a span that fulfils everything that is `Some`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -252,6 +266,18 @@ pub struct Representation {
     cannot: &'static [(Field, Option<How>)],
     /// In words, such as `times are whole microseconds`; empty if it can say all of OTLP.
     pub says: &'static [&'static str],
+}
+
+// === impl ReadError ===
+
+impl ReadError {
+    /// The wait that the backend asks for; `None` unless it is busy and says how long.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ReadError::Busy { after, .. } => *after,
+            _ => None,
+        }
+    }
 }
 
 // === impl Identity ===

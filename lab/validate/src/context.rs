@@ -63,18 +63,15 @@ pub struct Settings {
     pub started: Option<Started>,
 }
 
-/// What happens meanwhile.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// What is done now, and how many of how many results there are.
-    At {
-        /// In words.
-        what: &'static str,
-        /// The results so far.
-        done: usize,
-        /// All.
-        of: usize,
-    },
+/// How far it has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is done now, in words.
+    pub what: &'static str,
+    /// The results of it so far.
+    pub done: usize,
+    /// All its results.
+    pub of: usize,
 }
 
 /// What the parts share.
@@ -130,12 +127,6 @@ impl Context<'_> {
             .unwrap_or_default();
         let judged = profile.judge(case.name, over, &differences);
         let representation = self.reader.representation();
-        let mut losses: Vec<Loss> = differences
-            .iter()
-            .map(|difference| difference.loss)
-            .collect();
-        losses.sort();
-        losses.dedup();
         CaseResult {
             case: case.name.to_owned(),
             group: case.group.to_owned(),
@@ -144,14 +135,15 @@ impl Context<'_> {
             verdict: judged.verdict,
             more_differences: differences.len().saturating_sub(MOST_DIFFERENCES),
             differences: differences.into_iter().take(MOST_DIFFERENCES).collect(),
-            of_the_api: losses
+            of_the_api: judged
+                .seen
                 .iter()
                 .copied()
                 .filter(|loss| representation.lacks(loss))
                 .collect(),
             new: judged.new,
             gone: judged.gone,
-            losses,
+            losses: judged.seen,
             notes: Vec::new(),
             seconds,
         }

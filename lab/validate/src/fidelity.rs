@@ -104,7 +104,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Vec<CaseResult> {
     let mut sending = stream::iter(sendings.into_iter().map(send)).buffer_unordered(CONCURRENT);
     while let Some(one) = sending.next().await {
         sent.push(one);
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "sending",
             done: sent.len(),
             of,
@@ -278,7 +278,7 @@ async fn read(context: &Context<'_>, sent: Vec<Sent<'_>>) -> Vec<CaseResult> {
     let (mut done, of) = (0, awaited.len());
     let came_back = settle(context.reader, awaited, &context.waiting, || {
         done += 1;
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "reading",
             done,
             of,

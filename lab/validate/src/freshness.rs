@@ -55,7 +55,7 @@ pub(crate) async fn run(context: &Context<'_>) -> (CaseResult, Option<Freshness>
                 }
             },
         }
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "freshness",
             done: tried,
             of: TRACES,
@@ -81,14 +81,15 @@ pub(crate) async fn run(context: &Context<'_>) -> (CaseResult, Option<Freshness>
 async fn readable(context: &Context<'_>, root: &Span) -> Option<Duration> {
     let sent = Instant::now();
     loop {
-        if let Ok(Some(found)) = context.reader.trace(root.trace_id).await
-            && found.spans.len() >= 2
-        {
-            return Some(sent.elapsed());
+        let mut pause = PAUSE;
+        match context.reader.trace(root.trace_id).await {
+            Ok(Some(found)) if found.spans.len() >= 2 => return Some(sent.elapsed()),
+            Ok(_) => {}
+            Err(error) => pause = pause.max(error.retry_after().unwrap_or_default()),
         }
         if sent.elapsed() >= context.waiting.patience || context.waiting.stop.is_cancelled() {
             return None;
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
     }
 }

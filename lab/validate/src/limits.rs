@@ -93,6 +93,9 @@ const DIMENSIONS: [Dimension; 4] = [
     },
 ];
 
+/// So small that it is below any limit: what is lost of it is lost of every span.
+const SMALL: u64 = 2;
+
 /// The spans of one request.
 const A_REQUEST: usize = 2_000;
 
@@ -118,7 +121,7 @@ pub(crate) async fn run(context: &Context<'_>) -> (Vec<CaseResult>, Vec<LimitRes
         let (result, limit) = find(context, dimension, &mut maker).await;
         results.push(result);
         limits.push(limit);
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "limits",
             done: limits.len(),
             of: DIMENSIONS.len(),
@@ -139,12 +142,17 @@ async fn find(
         why: dimension.why,
         over: None,
     };
-    let known: BTreeSet<Loss> = context.known(case.name, "").into_iter().collect();
+    let mut always = BTreeSet::new();
+    if let Tried::Lost(differences) =
+        try_size(context, (dimension.make)(maker, SMALL), &always).await
+    {
+        always = differences.iter().map(|one| one.loss).collect();
+    }
     let (mut good, mut bad) = (0, None);
     let mut size = dimension.from;
     let mut last = None;
     while !context.waiting.stop.is_cancelled() {
-        match try_size(context, (dimension.make)(maker, size), &known).await {
+        match try_size(context, (dimension.make)(maker, size), &always).await {
             Tried::Whole => good = good.max(size),
             failed => {
                 bad = Some(size);
@@ -181,7 +189,8 @@ async fn find(
     )
 }
 
-async fn try_size(context: &Context<'_>, spans: Vec<Span>, known: &BTreeSet<Loss>) -> Tried {
+/// Sends it and reads it back. What is among `always` counts as there.
+async fn try_size(context: &Context<'_>, spans: Vec<Span>, always: &BTreeSet<Loss>) -> Tried {
     for request in spans.chunks(A_REQUEST) {
         match context.sender().send(request).await {
             Ok(accepted) if accepted.rejected > 0 => return Tried::Refused(accepted.message),
@@ -189,44 +198,31 @@ async fn try_size(context: &Context<'_>, spans: Vec<Span>, known: &BTreeSet<Loss
             Err(error) => return Tried::Refused(error.to_string()),
         }
     }
-    let id = spans[0].trace_id;
     let awaited = Awaited {
-        id,
+        id: spans[0].trace_id,
         spans,
-        known: known.clone(),
+        known: always.clone(),
         sent: Instant::now(),
         exact: context.is_exact(),
     };
     let came_back = settle(context.reader, vec![awaited], &context.waiting, || {}).await;
-    let differences: Vec<Difference> = came_back
-        .into_iter()
-        .flat_map(|came| came.differences)
+    let came_back = came_back.into_iter().flat_map(|came| came.differences);
+    let lost: Vec<Difference> = came_back
+        .filter(|one| !always.contains(&one.loss))
         .collect();
-    // What a small span loses, too, is the matter of other cases.
-    let is_of_size = |one: &&Difference| {
-        matches!(
-            one.loss.how,
-            How::Missing | How::Truncated | How::Emptied | How::Unreadable
-        ) || one.loss.field == Field::DroppedAttributes
-    };
-    let lost: Vec<Difference> = differences.iter().filter(is_of_size).cloned().collect();
-    let counted = differences.iter().any(|one| {
-        matches!(
-            one.loss.field,
-            Field::DroppedAttributes | Field::DroppedEvents
-        ) && one.loss.how == How::Added
-    });
-    // An error in place of the trace is no silence.
+    // An error in place of the trace, and a count of what was left out, are no silence.
     let said = lost
         .iter()
-        .find(|one| one.loss.how == How::Unreadable)
-        .map(|one| one.got.clone());
-    if let Some(said) = said {
-        return Tried::Refused(said);
-    }
-    match (lost.is_empty(), counted) {
-        (true, _) => Tried::Whole,
-        (_, true) => Tried::Refused("it counts them as dropped".to_owned()),
-        _ => Tried::Lost(lost),
+        .find_map(|one| match (one.loss.field, one.loss.how) {
+            (_, How::Unreadable) => Some(one.got.clone()),
+            (Field::DroppedAttributes | Field::DroppedEvents, How::Added) => {
+                Some("it counts them as dropped".to_owned())
+            }
+            _ => None,
+        });
+    match said {
+        Some(said) => Tried::Refused(said),
+        None if lost.is_empty() => Tried::Whole,
+        None => Tried::Lost(lost),
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn run(context: &Context<'_>) -> CaseResult {
         });
         sent += 1;
         if place.is_multiple_of(every) {
-            (context.progress)(Progress::At {
+            (context.progress)(Progress {
                 what: "load",
                 done: sent,
                 of: traces,

@@ -58,14 +58,16 @@ pub(crate) async fn run(context: &Context<'_>, prometheus: Option<&Prometheus>) 
     }
     let mut differences;
     loop {
+        let mut pause = PAUSE;
         differences = match prometheus.of_service(&service).await {
             Ok(found) => compare(&found),
             Err(error) => {
+                pause = pause.max(error.retry_after().unwrap_or_default());
                 let loss = Loss::new(Field::Metric, How::Unreadable);
                 vec![Difference::of(loss, String::new(), error.to_string())]
             }
         };
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "metrics",
             done: SENT.len() - differences.len().min(SENT.len()),
             of: SENT.len(),
@@ -76,7 +78,7 @@ pub(crate) async fn run(context: &Context<'_>, prometheus: Option<&Prometheus>) 
         if is_over || began.elapsed() >= context.waiting.patience {
             break;
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
     }
     context.result(CASE, differences, began.elapsed().as_secs_f64())
 }

@@ -1,6 +1,6 @@
 //! What a kill -9 leaves: traces that could be read before it must be there after a restart.
 
-use backends::{Maker, ReadError};
+use backends::{Difference, Field, How, Loss, Maker, ReadError};
 use tokio::time::{Instant, sleep};
 use trace::Span;
 
@@ -23,7 +23,7 @@ const TRACES: usize = 20;
 /// The pause between two looks whether the backend answers again.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(50);
 
-pub(crate) async fn run(context: &Context<'_>, started: &mut Option<Started>) -> CaseResult {
+pub(crate) async fn run(context: &Context<'_>, started: Option<&mut Started>) -> CaseResult {
     let Some(started) = started else {
         return context.untried(
             CASE,
@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context<'_>, started: &mut Option<Started>) ->
         }
         traces.push(spans);
     }
-    (context.progress)(Progress::At {
+    (context.progress)(Progress {
         what: "restarting",
         done: 0,
         of: 1,
@@ -59,38 +59,48 @@ pub(crate) async fn run(context: &Context<'_>, started: &mut Option<Started>) ->
         traces.iter().map(one).collect::<Vec<_>>()
     };
     let before = settle(context.reader, awaited(), &context.waiting, || {}).await;
-    let lost_before = before
+    if before
         .iter()
-        .filter(|came| !came.differences.is_empty())
-        .count();
-    if lost_before > 0 {
+        .any(|came| came.differences.iter().any(is_gone))
+    {
         return context.untried(
             CASE,
-            format!("{lost_before} of {TRACES} traces were not whole before the kill"),
+            "not all traces could be read before the kill".to_owned(),
         );
     }
     if let Err(error) = started.kill_and_restart().await {
-        return context.untried(CASE, format!("the backend did not start again: {error}"));
+        let loss = Loss::new(Field::Trace, How::Unreadable);
+        let lost = Difference::of(
+            loss,
+            format!("{TRACES} traces"),
+            format!("it did not start again: {error}"),
+        );
+        return context.result(CASE, vec![lost], began.elapsed().as_secs_f64());
     }
     let asked = Instant::now();
-    while asked.elapsed() < context.waiting.patience {
-        match context.reader.identify().await {
-            Err(
-                ReadError::Unreachable { .. } | ReadError::Busy { .. } | ReadError::Failed { .. },
-            ) => sleep(LOOK).await,
-            _ => break,
+    while let Err(
+        ReadError::Unreachable { .. } | ReadError::Busy { .. } | ReadError::Failed { .. },
+    ) = context.reader.identify().await
+    {
+        if asked.elapsed() >= context.waiting.patience || context.waiting.stop.is_cancelled() {
+            break;
         }
+        sleep(LOOK).await;
     }
     let after = settle(context.reader, awaited(), &context.waiting, || {}).await;
-    let whole = after
-        .iter()
-        .filter(|came| came.differences.is_empty())
-        .count();
-    let differences = after
-        .into_iter()
-        .flat_map(|came| came.differences)
-        .collect();
-    (context.progress)(Progress::At {
+    // What a trace had lost before the kill is the matter of other cases.
+    let mut differences = Vec::new();
+    let mut whole = 0;
+    for (before, after) in before.into_iter().zip(after) {
+        let new = after
+            .differences
+            .into_iter()
+            .filter(|difference| !before.differences.contains(difference));
+        let lost = differences.len();
+        differences.extend(new);
+        whole += usize::from(differences.len() == lost);
+    }
+    (context.progress)(Progress {
         what: "restarting",
         done: 1,
         of: 1,
@@ -101,4 +111,12 @@ pub(crate) async fn run(context: &Context<'_>, started: &mut Option<Started>) ->
         )],
         ..context.result(CASE, differences, began.elapsed().as_secs_f64())
     }
+}
+
+/// Whether a span or a whole trace did not come back.
+fn is_gone(difference: &Difference) -> bool {
+    matches!(
+        (difference.loss.field, difference.loss.how),
+        (Field::Trace, _) | (Field::Span, How::Missing)
+    )
 }

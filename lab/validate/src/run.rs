@@ -7,7 +7,6 @@ use std::{
 
 use backends::{Profile, ReadError};
 use thiserror::Error;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -50,7 +49,7 @@ pub async fn run(
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-    let started = Mutex::new(settings.started.take());
+    let mut started = settings.started.take();
     let context = Context {
         settings: &settings,
         reader: &*reader,
@@ -113,12 +112,12 @@ pub async fn run(
                     .push(metrics::run(&context, prometheus).await);
             }
             Part::Restart => {
-                let result = restart::run(&context, &mut *started.lock().await).await;
+                let result = restart::run(&context, started.as_mut()).await;
                 document.cases.push(result);
             }
         }
     }
-    if let Some(started) = started.into_inner() {
+    if let Some(started) = started {
         started.stop().await;
     }
     document.complete = !stop.is_cancelled();

@@ -162,7 +162,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Vec<CaseResult> {
             }
             None => try_search(context, case, search, &refused).await,
         });
-        (context.progress)(Progress::At {
+        (context.progress)(Progress {
             what: "searching",
             done: results.len(),
             of,
@@ -182,6 +182,7 @@ async fn try_search(
     let known: BTreeSet<Loss> = context.known(case.name, "").into_iter().collect();
     let mut differences;
     loop {
+        let mut pause = PAUSE;
         differences = refused.to_vec();
         match context.reader.search(&search.query).await {
             Ok(found) => {
@@ -202,6 +203,7 @@ async fn try_search(
                 differences.extend(found.difference(&wanted).map(|id| one(How::Added, id)));
             }
             Err(error) => {
+                pause = pause.max(error.retry_after().unwrap_or_default());
                 let loss = Loss::new(Field::Search, How::Unreadable);
                 differences.push(Difference::of(loss, String::new(), error.to_string()));
             }
@@ -219,7 +221,7 @@ async fn try_search(
         {
             break;
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
     }
     context.result(case, differences, began.elapsed().as_secs_f64())
 }

@@ -313,6 +313,12 @@ impl Target {
         )
     }
 
+    /// Whether it is reached with TLS.
+    pub fn is_tls(&self) -> bool {
+        let (Target::Grpc(url) | Target::Http(url)) = self;
+        url.scheme() == "https"
+    }
+
     /// Host and port.
     pub fn authority(&self) -> (String, u16) {
         let (Target::Grpc(url) | Target::Http(url)) = self;

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use backends::{Difference, Field, How, Loss, ReadError, Reader, compare, exact_bytes};
+use backends::{Difference, Field, How, Loss, Reader, compare, exact_bytes};
 use futures::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -138,10 +138,7 @@ async fn read(reader: &dyn Reader, id: TraceId) -> Read {
             later: None,
         },
         Err(error) => Read {
-            later: match &error {
-                ReadError::Busy { after, .. } => Some(after.unwrap_or(LONGEST_PAUSE)),
-                _ => None,
-            },
+            later: error.retry_after(),
             found: Err(error.to_string()),
         },
     }

@@ -69,6 +69,36 @@ pub fn is_plain(text: &str) -> bool {
     next_hidden(text).is_none()
 }
 
+/// The text for XML 1.0, which has no place for control characters: each is replaced by U+FFFD, and a tab by a space. What
+/// is escaped by a writer of XML is left to it.
+pub fn xml(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' => c,
+            '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// The text as [`Plain`] prints it, for an element or a quoted attribute of HTML.
+pub fn html(text: &str) -> String {
+    let plain = plain(text);
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 // === impl Plain ===
 
 impl<T: Display> Display for Plain<T> {

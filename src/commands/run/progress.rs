@@ -2,25 +2,8 @@
 
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use runner::Progress;
-
-use crate::screen;
-
-/// How often a progress bar is drawn.
-const DRAWN_PER_SECOND: u8 = 20;
-
-/// Makes a progress bar for a terminal; without a terminal [`show`] prints plain lines.
-pub(super) fn progress_bar() -> ProgressBar {
-    let target = match std::io::stderr().is_terminal() {
-        true => ProgressDrawTarget::term_like_with_hz(Box::new(screen::Terminal), DRAWN_PER_SECOND),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let bar = ProgressBar::with_draw_target(None, target);
-    let template = "{msg:<44} {wide_bar} {pos}/{len}";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
-    bar
-}
 
 /// Shows on the bar, or in lines, how far the run has come.
 pub(super) fn show(bar: ProgressBar) -> impl Fn(Progress) + Clone + Send + Sync + 'static {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ::validate::{Column, Document, Matrix, Protocol, StartCommand, report};
-use backends::{Kind, Verdict};
+use backends::Kind;
 use plain::Plain;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,9 @@ pub(super) async fn main(args: &Args, file: &Path) -> anyhow::Result<Outcome> {
             ))
             .into());
         }
+    }
+    if let Some(path) = &args.html {
+        screen::can_be_written(path)?;
     }
     let stop = stop::on_signals()?;
     let mut matrix = Matrix::default();
@@ -67,10 +70,10 @@ pub(super) async fn main(args: &Args, file: &Path) -> anyhow::Result<Outcome> {
         };
         matrix.columns.push((column, document));
     }
+    screen::print_result(report::matrix_markdown(&matrix))?;
     if let Some(path) = &args.html {
         write(path, &report::matrix_html(&matrix))?;
     }
-    screen::print_result(report::matrix_markdown(&matrix))?;
     if stop.token().is_cancelled() {
         return Ok(Outcome::Interrupted);
     }
@@ -86,12 +89,10 @@ pub(super) async fn main(args: &Args, file: &Path) -> anyhow::Result<Outcome> {
         .columns
         .iter()
         .filter_map(|(_, document)| document.as_ref());
-    let bad = documents.filter(|document| {
-        document.worst() >= Verdict::Fail || outcome(document, args.strict) == Outcome::Failed
-    });
-    Ok(match bad.count() {
-        0 => Outcome::Passed,
-        _ => Outcome::Failed,
+    let mut outcomes = documents.map(|document| outcome(document, args.strict));
+    Ok(match outcomes.any(|outcome| outcome == Outcome::Failed) {
+        true => Outcome::Failed,
+        false => Outcome::Passed,
     })
 }
 

@@ -60,6 +60,15 @@ pub(crate) async fn get(client: &Client, url: Url, accept: &str) -> Result<Answe
     })
 }
 
+/// Asks for a document that may not be there; `None` where the backend has none (404).
+pub(crate) async fn find(
+    client: &Client,
+    url: Url,
+    accept: &str,
+) -> Result<Option<Answer>, ReadError> {
+    get(client, url, accept).await?.found()
+}
+
 fn failure(url: &Url, error: &reqwest::Error) -> ReadError {
     let url = url.to_string();
     let mut why: &dyn Error = error;

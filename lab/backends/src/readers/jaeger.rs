@@ -6,11 +6,12 @@
 
 use async_trait::async_trait;
 use reqwest::{Client, Url};
+use serde_json::{Value as Json, json};
 use trace::TraceId;
 
 use super::{
-    answer::{at, get},
-    looks::other_backend,
+    answer::{at, find, get},
+    looks::recognize,
 };
 use crate::reader::{Criterion, Identity, Query, ReadError, ReadTrace, Reader, Representation};
 
@@ -40,48 +41,28 @@ impl Reader for Jaeger {
     }
 
     async fn identify(&self) -> Result<Identity, ReadError> {
-        let answer = get(
-            &self.client,
-            at(&self.url, "/api/v3/services"),
-            "application/json",
-        )
-        .await?;
-        match answer.json() {
-            // Without any service it is {}.
-            Ok(json)
-                if answer.status.is_success()
-                    && (json["services"].is_array() || json == serde_json::json!({})) =>
-            {
-                Ok(Identity {
-                    name: "Jaeger".to_owned(),
-                    version: version_on_page(&self.client, &self.url).await,
-                })
-            }
-            _ if answer.is_trouble() => Err(answer.error()),
-            _ => Err(other_backend(&self.client, &self.url, "Jaeger of version 2 or later").await),
-        }
+        // Without any service it is {}.
+        let is_it = |json: &Json| json["services"].is_array() || *json == json!({});
+        let wanted = "Jaeger of version 2 or later";
+        recognize(&self.client, &self.url, "/api/v3/services", wanted, is_it).await?;
+        Ok(Identity {
+            name: "Jaeger".to_owned(),
+            version: version_on_page(&self.client, &self.url).await,
+        })
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<ReadTrace>, ReadError> {
         let mut url = at(&self.url, &format!("/api/v3/traces/{id}"));
         // Versions before 2.14 call it raw_traces; each ignores the other's name.
         url.set_query(Some("rawTraces=true&raw_traces=true"));
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(None);
         };
         answer.trace(id).map(Some)
     }
 
     fn searches(&self) -> &[Criterion] {
-        &[
-            Criterion::Service,
-            Criterion::Name,
-            Criterion::Attribute,
-            Criterion::MinDuration,
-            Criterion::MaxDuration,
-            Criterion::Time,
-        ]
+        &Criterion::ALL
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<TraceId>, ReadError> {
@@ -102,7 +83,7 @@ impl Reader for Jaeger {
                 pairs.append_pair("query.operation_name", name);
             }
             if let Some((key, value)) = &query.attribute {
-                let map = serde_json::json!({ key.as_str(): value });
+                let map = json!({ key.as_str(): value });
                 pairs.append_pair("query.attributes", &map.to_string());
             }
             if let Some(least) = query.min_duration {
@@ -112,8 +93,7 @@ impl Reader for Jaeger {
                 pairs.append_pair("query.duration_max", &format!("{}us", most.as_micros()));
             }
         }
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(Vec::new());
         };
         ids_of_spans(&answer.body).map_err(|why| answer.unreadable(why))

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use reqwest::{Client, Url};
+use serde_json::Value as Json;
 use trace::TraceId;
 
 use super::{
-    answer::{at, get},
+    answer::{at, find},
     jaeger::{ids_of_spans, version_on_page},
-    looks::other_backend,
+    looks::recognize,
 };
 use crate::{
     loss::{Field, How},
@@ -93,26 +94,17 @@ impl Reader for JaegerV1 {
     }
 
     async fn identify(&self) -> Result<Identity, ReadError> {
-        let answer = get(
-            &self.client,
-            at(&self.url, "/api/services"),
-            "application/json",
-        )
-        .await?;
-        match answer.json() {
-            Ok(json) if answer.status.is_success() && json.get("data").is_some() => Ok(Identity {
-                name: self.name.to_owned(),
-                version: version_on_page(&self.client, &self.url).await,
-            }),
-            _ if answer.is_trouble() => Err(answer.error()),
-            _ => Err(other_backend(&self.client, &self.url, self.name).await),
-        }
+        let is_it = |json: &Json| json.get("data").is_some();
+        recognize(&self.client, &self.url, "/api/services", self.name, is_it).await?;
+        Ok(Identity {
+            name: self.name.to_owned(),
+            version: version_on_page(&self.client, &self.url).await,
+        })
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<ReadTrace>, ReadError> {
         let url = at(&self.url, &format!("/api/traces/{id}"));
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(None);
         };
         let mut read = answer.trace(id)?;
@@ -126,14 +118,7 @@ impl Reader for JaegerV1 {
     }
 
     fn searches(&self) -> &[Criterion] {
-        &[
-            Criterion::Service,
-            Criterion::Name,
-            Criterion::Attribute,
-            Criterion::MinDuration,
-            Criterion::MaxDuration,
-            Criterion::Time,
-        ]
+        &Criterion::ALL
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<TraceId>, ReadError> {
@@ -163,8 +148,7 @@ impl Reader for JaegerV1 {
                     .append_pair("end", &to.div_ceil(1_000).to_string());
             }
         }
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(Vec::new());
         };
         let is_empty = |json: &serde_json::Value| json["data"].as_array().is_none_or(Vec::is_empty);

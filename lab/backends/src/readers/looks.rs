@@ -1,13 +1,30 @@
 //! What answers at an address where another backend was expected.
 
 use reqwest::{Client, Url};
+use serde_json::Value as Json;
 
 use super::answer::{at, get};
 use crate::reader::ReadError;
 
+/// Asks for the document at a path that a backend of the wanted kind has. `is_it` knows that document.
+pub(super) async fn recognize(
+    client: &Client,
+    base: &Url,
+    path: &str,
+    wanted: &str,
+    is_it: impl Fn(&Json) -> bool,
+) -> Result<Json, ReadError> {
+    let answer = get(client, at(base, path), "application/json").await?;
+    match answer.json() {
+        Ok(json) if answer.status.is_success() && is_it(&json) => Ok(json),
+        _ if answer.is_trouble() => Err(answer.error()),
+        _ => Err(other_backend(client, base, wanted).await),
+    }
+}
+
 /// The error that a backend is not of the kind that was named. It says what it looks like, which is found out by asking
 /// for the paths that only one kind has.
-pub(super) async fn other_backend(client: &Client, base: &Url, wanted: &str) -> ReadError {
+async fn other_backend(client: &Client, base: &Url, wanted: &str) -> ReadError {
     let signs = [
         ("/api/lab", "a lab of tracelab (--backend sink)"),
         ("/api/v3/services", "Jaeger 2 (--backend jaeger)"),

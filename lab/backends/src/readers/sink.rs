@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Client, Url};
+use serde_json::Value as Json;
 use trace::TraceId;
 
 use super::{
-    answer::{at, get},
-    looks::other_backend,
+    answer::{at, find, get},
+    looks::recognize,
 };
 use crate::reader::{Criterion, Identity, Query, ReadError, ReadTrace, Reader, Representation};
 
@@ -37,19 +38,10 @@ impl Reader for Sink {
     }
 
     async fn identify(&self) -> Result<Identity, ReadError> {
-        let answer = get(
-            &self.client,
-            at(&self.url, "/api/stats"),
-            "application/json",
-        )
-        .await?;
-        match answer.json() {
-            Ok(json) if answer.status.is_success() && json["spans"]["received"].is_u64() => {
-                Ok(Identity::named("tracelab sink"))
-            }
-            _ if answer.is_trouble() => Err(answer.error()),
-            _ => Err(other_backend(&self.client, &self.url, "lab of tracelab").await),
-        }
+        let is_it = |json: &Json| json["spans"]["received"].is_u64();
+        let wanted = "lab of tracelab";
+        recognize(&self.client, &self.url, "/api/stats", wanted, is_it).await?;
+        Ok(Identity::named("tracelab sink"))
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<ReadTrace>, ReadError> {
@@ -100,8 +92,7 @@ impl Reader for Sink {
                 pairs.append_pair("min_duration", &format!("{}us", least.as_micros()));
             }
         }
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(Vec::new());
         };
         let json = answer.json()?;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Url};
+use serde_json::Value as Json;
 use trace::TraceId;
 
 use super::{
-    answer::{at, get},
-    looks::other_backend,
+    answer::{at, find},
+    looks::recognize,
 };
 use crate::reader::{Criterion, Identity, Query, ReadError, ReadTrace, Reader, Representation};
 
@@ -44,26 +45,24 @@ impl Reader for Tempo {
     }
 
     async fn identify(&self) -> Result<Identity, ReadError> {
-        let answer = get(
+        let is_it = |json: &Json| json["version"].is_string();
+        let json = recognize(
             &self.client,
-            at(&self.url, "/api/status/buildinfo"),
-            "application/json",
+            &self.url,
+            "/api/status/buildinfo",
+            "Tempo",
+            is_it,
         )
         .await?;
-        match answer.json() {
-            Ok(json) if answer.status.is_success() && json["version"].is_string() => Ok(Identity {
-                name: "Tempo".to_owned(),
-                version: json["version"].as_str().map(str::to_owned),
-            }),
-            _ if answer.is_trouble() => Err(answer.error()),
-            _ => Err(other_backend(&self.client, &self.url, "Tempo").await),
-        }
+        Ok(Identity {
+            name: "Tempo".to_owned(),
+            version: json["version"].as_str().map(str::to_owned),
+        })
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<ReadTrace>, ReadError> {
         let url = at(&self.url, &format!("/api/v2/traces/{id}"));
-        let answer = get(&self.client, url, "application/protobuf").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/protobuf").await? else {
             return Ok(None);
         };
         if answer.content_type().contains("json") {
@@ -90,14 +89,7 @@ impl Reader for Tempo {
     }
 
     fn searches(&self) -> &[Criterion] {
-        &[
-            Criterion::Service,
-            Criterion::Name,
-            Criterion::Attribute,
-            Criterion::MinDuration,
-            Criterion::MaxDuration,
-            Criterion::Time,
-        ]
+        &Criterion::ALL
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<TraceId>, ReadError> {
@@ -111,8 +103,7 @@ impl Reader for Tempo {
                 .append_pair("start", &(from / SECOND).to_string())
                 .append_pair("end", &to.div_ceil(SECOND).to_string());
         }
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(Vec::new());
         };
         let json = answer.json()?;

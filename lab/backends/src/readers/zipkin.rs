@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use reqwest::{Client, Url};
+use serde_json::Value as Json;
 use trace::TraceId;
 
 use super::{
-    answer::{at, get},
+    answer::{at, find, get},
     jaeger::ids_of_spans,
-    looks::other_backend,
+    looks::recognize,
 };
 use crate::{
     loss::{Field, How},
@@ -76,26 +77,23 @@ impl Reader for Zipkin {
     }
 
     async fn identify(&self) -> Result<Identity, ReadError> {
-        let answer = get(
+        recognize(
             &self.client,
-            at(&self.url, "/api/v2/services"),
-            "application/json",
+            &self.url,
+            "/api/v2/services",
+            "Zipkin",
+            Json::is_array,
         )
         .await?;
-        match answer.json() {
-            Ok(json) if answer.status.is_success() && json.is_array() => Ok(Identity {
-                name: "Zipkin".to_owned(),
-                version: self.version().await,
-            }),
-            _ if answer.is_trouble() => Err(answer.error()),
-            _ => Err(other_backend(&self.client, &self.url, "Zipkin").await),
-        }
+        Ok(Identity {
+            name: "Zipkin".to_owned(),
+            version: self.version().await,
+        })
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<ReadTrace>, ReadError> {
         let url = at(&self.url, &format!("/api/v2/trace/{id}"));
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(None);
         };
         let read = answer.trace(id)?;
@@ -103,14 +101,7 @@ impl Reader for Zipkin {
     }
 
     fn searches(&self) -> &[Criterion] {
-        &[
-            Criterion::Service,
-            Criterion::Name,
-            Criterion::Attribute,
-            Criterion::MinDuration,
-            Criterion::MaxDuration,
-            Criterion::Time,
-        ]
+        &Criterion::ALL
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<TraceId>, ReadError> {
@@ -140,8 +131,7 @@ impl Reader for Zipkin {
                     .append_pair("lookback", &(to - from).max(1).to_string());
             }
         }
-        let answer = get(&self.client, url, "application/json").await?;
-        let Some(answer) = answer.found()? else {
+        let Some(answer) = find(&self.client, url, "application/json").await? else {
             return Ok(Vec::new());
         };
         ids_of_spans(&answer.body).map_err(|why| answer.unreadable(why))

@@ -4,6 +4,8 @@ mod ground;
 
 use std::fmt::Write as _;
 
+use plain::html as escaped;
+
 use self::ground::ground;
 use super::{
     plot::{Line, bar, lines},
@@ -361,20 +363,4 @@ fn run_plots(run: &Run, out: &mut String) -> std::fmt::Result {
         )?;
     }
     Ok(())
-}
-
-fn escaped(text: &str) -> String {
-    let plain = plain::Plain(text).to_string();
-    let mut out = String::with_capacity(plain.len());
-    for c in plain.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use expect::Verdict;
-use plain::Plain;
+use plain::{Plain, xml};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{SHOWN, text::push_failure};
@@ -92,19 +92,6 @@ pub(super) fn what_is_wrong(phase: &PhaseRun) -> String {
         }
     }
     text
-}
-
-/// Prepares a text for `quick_junit`, which would remove control characters, and with them what a terminal's
-/// escape sequence encloses: each is replaced by U+FFFD, and a tab by a space.
-fn xml(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' => c,
-            '\t' => ' ',
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backends::Verdict;
+use plain::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::line;
@@ -59,12 +60,4 @@ fn case(result: &CaseResult, backend: &str) -> TestCase {
     case.set_classname(format!("{backend}.{}", result.group));
     case.set_time(Duration::from_secs_f64(result.seconds.max(0.0)));
     case
-}
-
-/// What XML cannot hold is replaced.
-fn xml(text: &str) -> String {
-    let keep = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
-    text.chars()
-        .map(|c| if keep(c) { c } else { '\u{fffd}' })
-        .collect()
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use backends::{Loss, Verdict, cases};
-use plain::Markdown;
+use plain::{Markdown, html};
 
 use super::{last_line, line, merged, over};
 use crate::{
@@ -226,8 +226,8 @@ fn write_html(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
         write!(
             out,
             "<th title=\"{}\">{}</th>",
-            escaped(&title),
-            escaped(&column.name)
+            html(&title),
+            html(&column.name)
         )?;
     }
     write!(out, "</tr></thead><tbody>")?;
@@ -239,8 +239,8 @@ fn write_html(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
         write!(
             out,
             "<tr id=\"{0}\"><th scope=\"row\" title=\"{1}\">{0}</th>",
-            escaped(&case),
-            escaped(why)
+            html(&case),
+            html(why)
         )?;
         for (_, document) in &matrix.columns {
             let cell = cell(document.as_ref(), &case);
@@ -252,18 +252,10 @@ fn write_html(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
             write!(
                 out,
                 "<td class=\"{class}\" title=\"{}\">{cell}</td>",
-                escaped(&losses(document.as_ref(), &case))
+                html(&losses(document.as_ref(), &case))
             )?;
         }
         write!(out, "</tr>")?;
     }
     write!(out, "</tbody></table></body></html>")
-}
-
-fn escaped(text: &str) -> String {
-    let text = plain::plain(text);
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

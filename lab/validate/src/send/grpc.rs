@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use percent_encoding::percent_decode_str;
 use prost::Message as _;
 use reqwest::{Body, Client, Url};
 use tonic_types::pb;
@@ -19,21 +21,6 @@ const RETRYABLE: [i32; 7] = [1, 4, 10, 11, 14, 15, RESOURCE_EXHAUSTED];
 
 /// It may be sent again only where the answer says when.
 const RESOURCE_EXHAUSTED: i32 = 8;
-
-/// The answer's message: `ExportTraceServiceResponse` (`trace_service.proto`).
-#[derive(Clone, PartialEq, prost::Message)]
-struct Response {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<PartialSuccess>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct PartialSuccess {
-    #[prost(int64, tag = "1")]
-    rejected_spans: i64,
-    #[prost(string, tag = "2")]
-    error_message: String,
-}
 
 pub(super) async fn export(client: &Client, url: &Url, body: Bytes) -> Answer {
     let mut url = url.clone();
@@ -53,10 +40,13 @@ pub(super) async fn export(client: &Client, url: &Url, body: Bytes) -> Answer {
     };
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
-        return Answer::Refused(format!(
-            "HTTP {} instead of gRPC; is that an address of OTLP/gRPC?",
-            parts.status.as_u16()
-        ));
+        let status = parts.status.as_u16();
+        let said = format!("HTTP {status} instead of gRPC; is that an address of OTLP/gRPC?");
+        // A proxy says so that the server is away ("HTTP to gRPC Status Code Mapping").
+        return match status {
+            429 | 502..=504 => Answer::Later { after: None, said },
+            _ => Answer::Refused(said),
+        };
     }
     let collected = match body.collect().await {
         Ok(collected) => collected,
@@ -85,7 +75,7 @@ pub(super) async fn export(client: &Client, url: &Url, body: Bytes) -> Answer {
 
 /// The number of rejected spans in a response, and the message about them.
 pub(super) fn rejected_in(response: &[u8]) -> (i64, String) {
-    let partial = Response::decode(response)
+    let partial = ExportTraceServiceResponse::decode(response)
         .ok()
         .and_then(|response| response.partial_success);
     partial
@@ -100,33 +90,12 @@ fn status(headers: &HeaderMap) -> Option<(i32, String)> {
         .and_then(|message| message.to_str().ok());
     Some((
         code,
-        decoded(message.unwrap_or_default())
+        percent_decode_str(message.unwrap_or_default())
+            .decode_utf8_lossy()
             .chars()
             .take(SAID)
             .collect(),
     ))
-}
-
-/// A percent-encoded text.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let code = (*first == b'%').then(|| after.get(..2)).flatten();
-        let code =
-            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        match code {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn details(headers: &HeaderMap) -> Option<Vec<u8>> {

@@ -18,11 +18,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backends::{Access, Identity, Profile, ReadError, ReadTrace, Reader, Representation, Verdict};
+use axum::{Json, Router, routing::get};
+use backends::{
+    Access, Identity, Profile, Prometheus, ReadError, ReadTrace, Reader, Representation, Verdict,
+};
+use serde_json::json;
 use sink::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use trace::{Span, TraceId};
+use trace::{Kind, Span, TraceId, Value};
 use validate::{Document, Part, Protocol, Sender, Settings, Target};
 
 static SEED: AtomicU64 = AtomicU64::new(7);
@@ -106,6 +110,18 @@ impl Running {
         only: &[&str],
         profile: Option<Profile>,
     ) -> Document {
+        self.validate_part(Part::Fidelity, change, only, profile, None)
+            .await
+    }
+
+    async fn validate_part(
+        &self,
+        part: Part,
+        change: fn(&mut Vec<Span>),
+        only: &[&str],
+        profile: Option<Profile>,
+        prometheus: Option<Prometheus>,
+    ) -> Document {
         let settings = Settings {
             reader: Arc::new(FromStore {
                 store: self.store.clone(),
@@ -116,14 +132,14 @@ impl Running {
             otlp: Vec::new(),
             profile,
             profile_name: "test".to_owned(),
-            parts: vec![Part::Fidelity],
+            parts: vec![part],
             only: only.iter().map(ToString::to_string).collect(),
             // A store that has the traces of another run would give back both.
             seed: SEED.fetch_add(1, Ordering::Relaxed),
             patience: Duration::from_secs(3),
             rate: 100.0,
             load: Duration::from_secs(1),
-            prometheus: None,
+            prometheus,
             started: None,
         };
         validate::run(settings, &|_| {}, CancellationToken::new())
@@ -207,4 +223,89 @@ async fn a_profile_that_was_written_makes_the_next_run_pass() {
     let profile = Profile::parse("written.yaml", &written, &[]).unwrap();
     let after = running.validate(drop_links, &["link"], Some(profile)).await;
     assert_eq!(after.summary.unsupported, after.summary.all(), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_found_and_what_every_span_loses_is_none() {
+    let running = Running::start().await;
+    let without_kind = |spans: &mut Vec<Span>| {
+        spans
+            .iter_mut()
+            .for_each(|span| span.kind = Kind::Unspecified);
+    };
+    let document = running
+        .validate_part(Part::Limits, without_kind, &[], None, None)
+        .await;
+    assert_eq!(document.summary.pass, 4, "{:#?}", document.cases);
+    assert!(document.limits.iter().all(|limit| limit.fails_at.is_none()));
+    let cut = |spans: &mut Vec<Span>| {
+        for (_, value) in spans.iter_mut().flat_map(|span| &mut span.attributes.0) {
+            if let Value::String(text) = value {
+                *value = Value::from(text[..text.len().min(100_000)].to_owned());
+            }
+        }
+    };
+    let document = running
+        .validate_part(Part::Limits, cut, &[], None, None)
+        .await;
+    let limit = &document.limits[0];
+    assert!(
+        !limit.is_said && limit.how.contains("truncated"),
+        "{limit:?}"
+    );
+    // Bisected to an eighth.
+    assert!((87_500..=100_000).contains(&limit.most), "{limit:?}");
+    assert_eq!(document.summary.fail, 1, "{:#?}", document.cases);
+}
+
+/// A server that answers as Prometheus does, with the metrics of a service of which each name has this many calls.
+async fn prometheus(calls: [u64; 3]) -> Prometheus {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .await
+        .unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move || {
+        let series = |metric: &str, span: &str, value: u64| {
+            let metric = format!("traces_span_metrics_{metric}");
+            json!({ "metric": { "__name__": metric, "span_name": span }, "value": [1, value.to_string()] })
+        };
+        let names = [("get /a", 10), ("get /b", 20), ("get /c", 40)];
+        let series = names.iter().zip(calls).flat_map(|((name, ms), calls)| {
+            [
+                series("calls_total", name, calls),
+                series("duration_milliseconds_count", name, calls),
+                series("duration_milliseconds_sum", name, calls * ms),
+            ]
+        });
+        let series: Vec<_> = series.collect();
+        Json(json!({ "status": "success", "data": { "resultType": "vector", "result": series } }))
+    };
+    let app = Router::new().route("/api/v1/query", get(async move || answer()));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Prometheus::new(url.parse().unwrap(), &Access::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_are_made_from_spans_are_counted() {
+    let running = Running::start().await;
+    for (calls, losses) in [
+        ([5, 7, 11], vec![]),
+        ([5, 6, 11], vec!["metric: changed"]),
+        ([5, 8, 11], vec!["metric: added"]),
+    ] {
+        let server = prometheus(calls).await;
+        let document = running
+            .validate_part(Part::Metrics, |_| {}, &[], None, Some(server))
+            .await;
+        let seen: Vec<String> = document.cases[0]
+            .losses
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(seen, losses, "{calls:?}");
+    }
+    let document = running
+        .validate_part(Part::Metrics, |_| {}, &[], None, None)
+        .await;
+    assert_eq!(document.cases[0].verdict, Verdict::Unsupported);
 }
